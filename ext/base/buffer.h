@@ -1,0 +1,37 @@
+/*
+ * A growable byte buffer with one owner. Zeroed memory is an empty buffer.
+ * Each appending function leaves the buffer as it was when it fails.
+ */
+#ifndef SC_BASE_BUFFER_H
+#define SC_BASE_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+struct sc_buffer {
+  unsigned char *data; /* owned; freed by sc_buffer_free() */
+  size_t size;         /* bytes in use */
+  size_t capacity;     /* bytes allocated */
+};
+
+/* Make room for `extra` bytes after `size`. */
+sc_status sc_buffer_reserve(struct sc_buffer *b, size_t extra, struct sc_error *err);
+/* Set the size; new bytes are not initialised. */
+sc_status sc_buffer_resize(struct sc_buffer *b, size_t size, struct sc_error *err);
+sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n,
+                           struct sc_error *err);
+sc_status sc_buffer_append_text(struct sc_buffer *b, const char *text, struct sc_error *err);
+/* printf at the end; the terminating zero is written but not counted. */
+sc_status sc_buffer_printf(struct sc_buffer *b, struct sc_error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Text as a JSON string with its quotes; NULL gives null. */
+sc_status sc_buffer_append_json(struct sc_buffer *b, const char *text, struct sc_error *err);
+/* Add a zero byte that is not counted, so that data can be read as a C string. */
+sc_status sc_buffer_terminate(struct sc_buffer *b, struct sc_error *err);
+/* Leaves `from` empty; `to` is freed first. */
+void sc_buffer_move(struct sc_buffer *from, struct sc_buffer *to);
+void sc_buffer_free(struct sc_buffer *b);
+
+#endif

@@ -1,0 +1,131 @@
+/* SQL from C; see db.h. */
+#include "base/db.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+
+sc_status sc_db_fail(sqlite3 *db, struct sc_error *err, const char *what) {
+  int code = sqlite3_extended_errcode(db);
+  if ((code & 0xff) == SQLITE_NOMEM) return sc_fail_nomem(err);
+  sc_fail(err, SC_DB, "%s: %s", what, sqlite3_errmsg(db));
+  err->db_code = code == SQLITE_OK ? SQLITE_ERROR : code;
+  return SC_DB;
+}
+
+/* Append a name with its double quotes doubled. */
+static sc_status append_quoted(struct sc_buffer *b, const char *name, struct sc_error *err) {
+  for (; *name; name++) {
+    sc_status st = sc_buffer_append(b, name, 1, err);
+    if (!st && *name == '"') st = sc_buffer_append(b, name, 1, err);
+    if (st) return st;
+  }
+  return SC_OK;
+}
+
+sc_status sc_db_expand(const char *sql, const char *db_name, const char *name, char **out,
+                       struct sc_error *err) {
+  struct sc_buffer b = {0};
+  sc_status st = SC_OK;
+  *out = NULL;
+  while (*sql && !st) {
+    if (db_name && strncmp(sql, "{db}", 4) == 0) {
+      st = append_quoted(&b, db_name, err);
+      sql += 4;
+    } else if (name && strncmp(sql, "{name}", 6) == 0) {
+      st = append_quoted(&b, name, err);
+      sql += 6;
+    } else {
+      size_t n = 1 + strcspn(sql + 1, "{");
+      st = sc_buffer_append(&b, sql, n, err);
+      sql += n;
+    }
+  }
+  if (!st) st = sc_buffer_terminate(&b, err);
+  if (st) {
+    sc_buffer_free(&b);
+    return st;
+  }
+  *out = (char *)b.data;
+  return SC_OK;
+}
+
+sc_status sc_db_prepare(sqlite3 *db, const char *sql, const char *db_name, const char *name,
+                        sqlite3_stmt **out, struct sc_error *err) {
+  char *text = NULL;
+  *out = NULL;
+  sc_status st = sc_db_expand(sql, db_name, name, &text, err);
+  if (st) return st;
+  if (sqlite3_prepare_v3(db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK) {
+    st = sc_db_fail(db, err, "preparing SQL");
+  }
+  sc_free(text);
+  return st;
+}
+
+sc_status sc_db_run(sqlite3 *db, const char *sql, const char *db_name, const char *name,
+                    struct sc_error *err) {
+  char *text = NULL;
+  sc_status st = sc_db_expand(sql, db_name, name, &text, err);
+  if (st) return st;
+  if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK) {
+    st = sc_db_fail(db, err, "running SQL");
+  }
+  sc_free(text);
+  return st;
+}
+
+sc_status sc_db_step_reset(sqlite3_stmt *stmt, struct sc_error *err) {
+  int code;
+  do {
+    code = sqlite3_step(stmt);
+  } while (code == SQLITE_ROW);
+  sc_status st = SC_OK;
+  if (code != SQLITE_DONE) st = sc_db_fail(sqlite3_db_handle(stmt), err, "running SQL");
+  sqlite3_reset(stmt);
+  return st;
+}
+
+sc_status sc_db_query_int(sqlite3 *db, const char *sql, const char *db_name, const char *name,
+                          sqlite3_int64 missing, sqlite3_int64 *out, struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  *out = missing;
+  sc_status st = sc_db_prepare(db, sql, db_name, name, &stmt, err);
+  if (st) return st;
+  int code = sqlite3_step(stmt);
+  if (code == SQLITE_ROW) {
+    if (sqlite3_column_type(stmt, 0) != SQLITE_NULL) *out = sqlite3_column_int64(stmt, 0);
+  } else if (code != SQLITE_DONE) {
+    st = sc_db_fail(db, err, "running SQL");
+  }
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+void sc_result_error(sqlite3_context *context, const struct sc_error *err) {
+  if (err->status == SC_NOMEM) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  sqlite3_result_error(context, err->text, -1);
+  sqlite3_result_error_code(context, sc_error_sqlite_code(err));
+}
+
+int sc_vtab_error(sqlite3_vtab *vtab, const struct sc_error *err) {
+  sqlite3_free(vtab->zErrMsg);
+  vtab->zErrMsg = sqlite3_mprintf("%s", err->text);
+  return sc_error_sqlite_code(err);
+}
+
+/*
+ * SQLite before 3.41 has no question to ask, but a statement that is stepped while another
+ * one is running ends with SQLITE_INTERRUPT when the flag is up.
+ */
+int sc_db_interrupted(sqlite3 *db) {
+  sqlite3_stmt *stmt = NULL;
+  int code = sqlite3_prepare_v2(db, "SELECT 1", -1, &stmt, NULL);
+  if (code == SQLITE_OK) code = sqlite3_step(stmt);
+  sqlite3_finalize(stmt);
+  return code == SQLITE_INTERRUPT;
+}

@@ -1,0 +1,46 @@
+/*
+ * SQL from C: prepare, expand a template, run. The only user of sqlite3_prepare.
+ *
+ * Texts in sql/ name the database and the table "{db}" and "{name}", always within double
+ * quotes; sc_db_expand() puts the names there, quoted, and changes nothing else. Values are
+ * bound, never pasted.
+ */
+#ifndef SC_BASE_DB_H
+#define SC_BASE_DB_H
+
+#include "base/sqlite.h"
+#include "base/status.h"
+
+/* Turn the connection's last error into err. `what` says what was being done. */
+sc_status sc_db_fail(sqlite3 *db, struct sc_error *err, const char *what);
+
+/* Replace {db} and {name}. *out is freed by the caller with sc_free(). */
+sc_status sc_db_expand(const char *sql, const char *db_name, const char *name, char **out,
+                       struct sc_error *err);
+
+/* Prepare one statement of an expanded template (db_name and name may be NULL for none). */
+sc_status sc_db_prepare(sqlite3 *db, const char *sql, const char *db_name, const char *name,
+                        sqlite3_stmt **out, struct sc_error *err);
+
+/* Run every statement of an expanded template; rows are discarded. */
+sc_status sc_db_run(sqlite3 *db, const char *sql, const char *db_name, const char *name,
+                    struct sc_error *err);
+
+/* Step a prepared statement to its end and reset it, for statements that give no rows. */
+sc_status sc_db_step_reset(sqlite3_stmt *stmt, struct sc_error *err);
+
+/* One integer; `missing` where the statement gives no row. */
+sc_status sc_db_query_int(sqlite3 *db, const char *sql, const char *db_name, const char *name,
+                          sqlite3_int64 missing, sqlite3_int64 *out, struct sc_error *err);
+
+/* Report err as the result of an SQL function: the one place that does. */
+void sc_result_error(sqlite3_context *context, const struct sc_error *err);
+
+/* Report err from a virtual-table method: the one place that does. Frees the old message. */
+int sc_vtab_error(sqlite3_vtab *vtab, const struct sc_error *err);
+
+/* True when sqlite3_interrupt() was called on db while a statement of it runs. Call it from
+ * the thread that uses the connection; about 2 microseconds. */
+int sc_db_interrupted(sqlite3 *db);
+
+#endif

@@ -1,0 +1,41 @@
+/* Per-connection state and registration helpers; see connection.h. */
+#include "connection.h"
+
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "stac/rules.h"
+
+struct sc_connection *sc_connection_ref(struct sc_connection *c) {
+  c->n_references++;
+  return c;
+}
+
+void sc_connection_unref(void *connection) {
+  struct sc_connection *c = connection;
+  if (--c->n_references > 0) return;
+  sc_rules_free(c->rules);
+  sc_free(c);
+}
+
+sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *err) {
+  if (c->process_id == (long)getpid()) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG,
+                 "this SQLite connection was opened before fork(); open one in the child");
+}
+
+int sc_register_functions(struct sc_connection *c, const struct sc_function *f, int n) {
+  for (int i = 0; i < n; i++) {
+    int code = sqlite3_create_function_v2(c->db, f[i].name, f[i].n_args,
+                                          SQLITE_UTF8 | f[i].flags, sc_connection_ref(c),
+                                          f[i].scalar, f[i].step, f[i].final,
+                                          sc_connection_unref);
+    if (code != SQLITE_OK) return code;
+  }
+  return SQLITE_OK;
+}
+
+int sc_register_module(struct sc_connection *c, const char *name, const sqlite3_module *module) {
+  return sqlite3_create_module_v2(c->db, name, module, sc_connection_ref(c),
+                                  sc_connection_unref);
+}

@@ -1,0 +1,56 @@
+/*
+ * What stacchip keeps per SQLite connection, shared by its functions and modules.
+ *
+ * Every function and module is registered with one reference; the last to go frees it.
+ * Used by one thread at a time, as the connection is.
+ */
+#ifndef SC_CONNECTION_H
+#define SC_CONNECTION_H
+
+#include "base/sqlite.h"
+#include "base/status.h"
+
+struct sc_rules;
+
+struct sc_connection {
+  sqlite3 *db;            /* borrowed: the connection owns us */
+  struct sc_rules *rules; /* owned: the platform rules, built-in and the application's own */
+  long process_id;        /* of the process that opened it: a forked child must open its own */
+  int n_references;
+};
+
+/* Take and drop a reference; drop is the xDestroy of functions and modules. */
+struct sc_connection *sc_connection_ref(struct sc_connection *c);
+void sc_connection_unref(void *c);
+
+/* SC_BAD_ARG when the connection was inherited over fork(). Call at the door of anything
+ * that reads pixels, indexes or writes. */
+sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *err);
+
+/* An SQL function to register; text encoding UTF-8 is added to flags. */
+struct sc_function {
+  const char *name;
+  int n_args; /* -1: any */
+  int flags;  /* SQLITE_DETERMINISTIC, SQLITE_INNOCUOUS, SQLITE_DIRECTONLY */
+  void (*scalar)(sqlite3_context *, int, sqlite3_value **); /* NULL for an aggregate */
+  void (*step)(sqlite3_context *, int, sqlite3_value **);
+  void (*final)(sqlite3_context *);
+};
+
+/* Register n functions whose sqlite3_user_data() is the connection. */
+int sc_register_functions(struct sc_connection *c, const struct sc_function *functions, int n);
+/* Register a module whose pAux is the connection. */
+int sc_register_module(struct sc_connection *c, const char *name, const sqlite3_module *module);
+
+/*
+ * The registration of each part; an SQLite result code. Listed in extension.c, in order.
+ */
+int sc_platform_register(struct sc_connection *c); /* stac/platform_func.c */
+int sc_index_register(struct sc_connection *c);    /* index/index_vtab.c */
+int sc_chip_register(struct sc_connection *c);     /* pixels/chip_func.c */
+int sc_merge_register(struct sc_connection *c);    /* merge/merge_vtab.c */
+int sc_parquet_register(struct sc_connection *c);  /* parquet/parquet_register.c */
+int sc_items_register(struct sc_connection *c);    /* stac/items_vtab.c */
+int sc_config_register(struct sc_connection *c);   /* base/.. stac/config_func.c */
+
+#endif

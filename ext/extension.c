@@ -1,0 +1,81 @@
+/*
+ * sqlite3_stacchip_init(): gives a connection SpatiaLite's functions and ours, and does
+ * nothing else. The GDAL half is opened later, by the first call that needs it.
+ */
+#include "stacchip.h"
+
+#include <unistd.h>
+
+#include "base/alloc.h"
+#ifdef SQLITE_CORE
+#include "base/sqlite.h"
+#else
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT1
+#endif
+#include "connection.h"
+#include "base/db.h"
+#include "host.h"
+#include "stac/rules.h"
+
+static int (*const parts[])(struct sc_connection *) = {
+    sc_config_register,
+};
+
+static int is_registered(sqlite3 *db) {
+  sqlite3_stmt *stmt = NULL;
+  int code = sqlite3_prepare_v2(db, "SELECT stacchip_version()", -1, &stmt, NULL);
+  sqlite3_finalize(stmt);
+  return code == SQLITE_OK;
+}
+
+static sc_status new_connection(sqlite3 *db, struct sc_connection **out, struct sc_error *err) {
+  struct sc_connection *c = sc_alloc_zero(1, sizeof *c);
+  if (!c) return sc_fail_nomem(err);
+  c->db = db;
+  c->process_id = (long)getpid();
+  c->n_references = 1;
+  sc_status st = sc_rules_new(&c->rules, err);
+  if (st) {
+    sc_free(c);
+    return st;
+  }
+  *out = c;
+  return SC_OK;
+}
+
+static sc_status register_all(sqlite3 *db, struct sc_error *err) {
+  struct sc_connection *c = NULL;
+  sc_status st = sc_host_spatialite(db, err);
+  if (!st) st = new_connection(db, &c, err);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts && !st; i++) {
+    if (parts[i](c) != SQLITE_OK) st = sc_db_fail(db, err, "registering stacchip");
+  }
+  if (c) sc_connection_unref(c);
+  return st;
+}
+
+__attribute__((visibility("default"))) int sqlite3_stacchip_init(
+    sqlite3 *db, char **message, const sqlite3_api_routines *api) {
+  /* PROJ and others open databases of their own while we are at work: under
+   * sqlite3_auto_extension() that would bring us back here. */
+  static _Thread_local int inside;
+  struct sc_error err = {0};
+#ifndef SQLITE_CORE
+  SQLITE_EXTENSION_INIT2(api);
+#endif
+  if (inside || is_registered(db)) return SQLITE_OK;
+  inside = 1;
+  sc_status st = sc_host_init(api, &err);
+  if (!st) st = register_all(db, &err);
+  inside = 0;
+  if (st) {
+    if (message) *message = sqlite3_mprintf("stacchip: %s", err.text);
+    return sc_error_sqlite_code(&err);
+  }
+#ifdef SQLITE_CORE
+  return SQLITE_OK;
+#else
+  return SQLITE_OK_LOAD_PERMANENTLY;
+#endif
+}

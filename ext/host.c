@@ -1,0 +1,146 @@
+/* Opening libraries inside somebody else's process; see host.h. */
+#include "host.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static const void *host_api; /* written once, by the first init, always with the same value */
+
+#ifdef SQLITE_CORE
+static const void *captured_api;
+static int capture_api(sqlite3 *db, char **message, const void *api) {
+  (void)db, (void)message;
+  captured_api = api;
+  return SQLITE_OK;
+}
+
+/*
+ * A linked SQLite has its table of routines too, but gives it to extensions only: let it
+ * start one on a private connection.
+ */
+static sc_status find_linked_api(struct sc_error *err) {
+  sqlite3 *db = NULL;
+  void (*entry)(void) = (void (*)(void))capture_api;
+  if (sqlite3_auto_extension(entry) != SQLITE_OK) return sc_fail_nomem(err);
+  sqlite3_open(":memory:", &db);
+  sqlite3_close(db);
+  sqlite3_cancel_auto_extension(entry);
+  host_api = captured_api;
+  if (host_api) return SC_OK;
+  return sc_fail(err, SC_UNSUPPORTED,
+                 "this SQLite was built without extension loading, which SpatiaLite needs");
+}
+#endif
+
+sc_status sc_host_init(const void *sqlite_api, struct sc_error *err) {
+  if (sqlite_api) host_api = sqlite_api;
+#ifdef SQLITE_CORE
+  if (!host_api) return find_linked_api(err);
+#endif
+  (void)err;
+  return SC_OK;
+}
+
+const void *sc_host_sqlite_api(void) { return host_api; }
+
+/* The file that holds the code at `address`, or "". */
+static const char *file_of(const void *address) {
+  Dl_info info;
+  if (!address || !dladdr(address, &info) || !info.dli_fname) return "";
+  return info.dli_fname;
+}
+
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+const char *sc_host_sqlite_path(void) {
+  const sqlite3_api_routines *api = host_api;
+  return api ? file_of((const void *)(size_t)api->libversion) : "";
+}
+
+int sc_host_deepbind(void) {
+#ifdef SC_NO_DEEPBIND
+  return 0;
+#else
+  return strncmp(base_name(sc_host_sqlite_path()), "libsqlite3.so", 13) != 0;
+#endif
+}
+
+/*
+ * DEEPBIND makes a library use libc's malloc() while a replaced one (jemalloc, tcmalloc by
+ * LD_PRELOAD) serves its dependencies: free() of the other's block then aborts the process.
+ */
+static int malloc_is_replaced(void) {
+  const char *file = base_name(file_of(dlsym(RTLD_DEFAULT, "malloc")));
+  return strncmp(file, "libc.so", 7) != 0 && strncmp(file, "libc-", 5) != 0;
+}
+
+sc_status sc_host_open(const char *path, const char *symbol, void **out, struct sc_error *err) {
+  int flags = RTLD_NOW | RTLD_LOCAL;
+  *out = NULL;
+  if (sc_host_deepbind()) {
+    if (malloc_is_replaced()) {
+      return sc_fail(err, SC_UNSUPPORTED,
+                     "cannot open %s: this program brings its own SQLite and replaces malloc() "
+                     "(%s), which together would crash; run it without that allocator",
+                     path, file_of(dlsym(RTLD_DEFAULT, "malloc")));
+    }
+    flags |= RTLD_DEEPBIND;
+  }
+  void *library = dlopen(path, flags);
+  if (!library) return sc_fail(err, SC_NOT_FOUND, "%s", dlerror());
+  *out = dlsym(library, symbol);
+  if (!*out) return sc_fail(err, SC_NOT_FOUND, "%s has no symbol %s", path, symbol);
+  return SC_OK;
+}
+
+const char *sc_host_folder(void) {
+  static char folder[4096];
+  if (!folder[0]) {
+    const char *file = file_of((const void *)(size_t)sc_host_folder);
+    const char *slash = strrchr(file, '/');
+    if (slash) snprintf(folder, sizeof folder, "%.*s", (int)(slash - file), file);
+  }
+  return folder;
+}
+
+static int has_spatialite(sqlite3 *db) {
+  sqlite3_stmt *stmt = NULL;
+  int code = sqlite3_prepare_v2(db, "SELECT spatialite_version()", -1, &stmt, NULL);
+  sqlite3_finalize(stmt);
+  return code == SQLITE_OK;
+}
+
+sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err) {
+  typedef int (*init_function)(sqlite3 *, char **, const void *);
+  static const char *const names[] = {"mod_spatialite.so", "mod_spatialite.so.8",
+                                      "mod_spatialite.so.7"};
+  if (has_spatialite(db)) return SC_OK;
+  void *symbol = NULL;
+  sc_status st = SC_NOT_FOUND;
+  for (size_t i = 0; i < sizeof names / sizeof *names && st == SC_NOT_FOUND; i++) {
+    st = sc_host_open(names[i], "sqlite3_modspatialite_init", &symbol, err);
+  }
+  if (st == SC_NOT_FOUND) {
+    return sc_fail(err, st,
+                   "SpatiaLite is missing (mod_spatialite.so; Debian: apt install "
+                   "libsqlite3-mod-spatialite): %s",
+                   err->text);
+  }
+  if (st) return st;
+  char *message = NULL;
+  init_function init;
+  memcpy(&init, &symbol, sizeof init);
+  int code = init(db, &message, host_api);
+  if (code != SQLITE_OK && code != SQLITE_OK_LOAD_PERMANENTLY) {
+    st = sc_fail(err, SC_DB, "SpatiaLite does not start: %s",
+                 message ? message : sqlite3_errmsg(db));
+  }
+  sqlite3_free(message);
+  return st;
+}

@@ -1,0 +1,38 @@
+/*
+ * The process we are guests in: its SQLite, and libraries opened with a symbol scope of
+ * their own so that nothing of ours meets the host's copies of SQLite, GDAL or SpatiaLite.
+ */
+#ifndef SC_HOST_H
+#define SC_HOST_H
+
+#include "base/sqlite.h"
+#include "base/status.h"
+
+/* Remember the host's SQLite routines; NULL (static registration) finds the linked library's. */
+sc_status sc_host_init(const void *sqlite_api, struct sc_error *err);
+
+/* The routines that sc_host_init() remembered, for a second library's init. */
+const void *sc_host_sqlite_api(void);
+
+/*
+ * dlopen() a library and find one symbol in it. RTLD_LOCAL always; RTLD_DEEPBIND when the
+ * host brings its own SQLite. Never closed.
+ *
+ * path     A path or a name on the library path.
+ * Returns  SC_NOT_FOUND where the library is missing; SC_UNSUPPORTED where the host has
+ *          replaced malloc() and brings its own SQLite, a combination that would crash.
+ */
+sc_status sc_host_open(const char *path, const char *symbol, void **out, struct sc_error *err);
+
+/* Folder that holds this code (stacchip.so, or the program in the static form), no slash at
+ * the end; "" if unknown. */
+const char *sc_host_folder(void);
+
+/* Give db SpatiaLite's functions unless it has them. SC_NOT_FOUND says what to install. */
+sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err);
+
+/* {"sqlite": ..., "host_sqlite": path, "deepbind": 0|1} pieces for stacchip_debug(). */
+const char *sc_host_sqlite_path(void);
+int sc_host_deepbind(void);
+
+#endif

@@ -1,0 +1,250 @@
+/* Chip footprints as SpatiaLite BLOBs and WKB; see geometry.h. */
+#include "index/geometry.h"
+
+#include <math.h>
+
+#include "base/bytes.h"
+
+enum { WKB_POLYGON = 3, WKB_MULTIPOLYGON = 6 };
+enum { BLOB_START = 0x00, BLOB_MBR_END = 0x7C, BLOB_ENTITY = 0x69, BLOB_END = 0xFE };
+#define BLOB_HEAD_BYTES 43 /* start, order, SRID, four doubles, MBR end, type */
+
+static void box_add(struct sc_box *box, double x, double y) {
+  if (x < box->min_x) box->min_x = x;
+  if (x > box->max_x) box->max_x = x;
+  if (y < box->min_y) box->min_y = y;
+  if (y > box->max_y) box->max_y = y;
+}
+
+static struct sc_box empty_box(void) {
+  struct sc_box box = {HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL};
+  return box;
+}
+
+struct sc_box sc_footprint_part_box(const struct sc_footprint *f, int part) {
+  struct sc_box box = empty_box();
+  for (int i = 0; i < f->parts[part].n_points; i++) {
+    box_add(&box, f->parts[part].xy[i][0], f->parts[part].xy[i][1]);
+  }
+  return box;
+}
+
+struct sc_box sc_footprint_box(const struct sc_footprint *f) {
+  struct sc_box box = empty_box();
+  for (int part = 0; part < f->n_parts; part++) {
+    struct sc_box one = sc_footprint_part_box(f, part);
+    box_add(&box, one.min_x, one.min_y);
+    box_add(&box, one.max_x, one.max_y);
+  }
+  return box;
+}
+
+/* Write one ring's count and points; returns the byte after. */
+static unsigned char *put_ring(unsigned char *p, const struct sc_footprint *f, int part) {
+  int n = f->parts[part].n_points;
+  sc_put_le32(p, (uint32_t)n);
+  p += 4;
+  for (int i = 0; i < n; i++, p += 16) {
+    sc_put_le_double(p, f->parts[part].xy[i][0]);
+    sc_put_le_double(p + 8, f->parts[part].xy[i][1]);
+  }
+  return p;
+}
+
+/*
+ * The body after the geometry type. Inside a MULTIPOLYGON each polygon begins with `entity`
+ * (SpatiaLite) or a byte-order mark 1 (WKB), and its type.
+ */
+static unsigned char *put_body(unsigned char *p, const struct sc_footprint *f, int multi,
+                               unsigned char entity) {
+  if (multi) {
+    sc_put_le32(p, (uint32_t)f->n_parts);
+    p += 4;
+  }
+  for (int part = 0; part < f->n_parts; part++) {
+    if (multi) {
+      *p++ = entity;
+      sc_put_le32(p, WKB_POLYGON);
+      p += 4;
+    }
+    sc_put_le32(p, 1); /* rings */
+    p = put_ring(p + 4, f, part);
+  }
+  return p;
+}
+
+static size_t body_bytes(const struct sc_footprint *f, int multi) {
+  size_t n = multi ? 4 : 0;
+  for (int part = 0; part < f->n_parts; part++) {
+    n += (multi ? 5 : 0) + 8 + 16 * (size_t)f->parts[part].n_points;
+  }
+  return n;
+}
+
+sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi,
+                               struct sc_buffer *out, struct sc_error *err) {
+  int multi = as_multi || f->n_parts != 1;
+  size_t size = BLOB_HEAD_BYTES + body_bytes(f, multi) + 1;
+  sc_status st = sc_buffer_reserve(out, size, err);
+  if (st) return st;
+  struct sc_box box = sc_footprint_box(f);
+  unsigned char *p = out->data + out->size;
+  *p++ = BLOB_START;
+  *p++ = 1; /* little endian */
+  sc_put_le32(p, SC_SRID_LONLAT);
+  sc_put_le_double(p + 4, box.min_x);
+  sc_put_le_double(p + 12, box.min_y);
+  sc_put_le_double(p + 20, box.max_x);
+  sc_put_le_double(p + 28, box.max_y);
+  p[36] = BLOB_MBR_END;
+  sc_put_le32(p + 37, multi ? WKB_MULTIPOLYGON : WKB_POLYGON);
+  p = put_body(p + 41, f, multi, BLOB_ENTITY);
+  *p = BLOB_END;
+  out->size += size;
+  return SC_OK;
+}
+
+sc_status sc_footprint_to_wkb(const struct sc_footprint *f, int as_multi, struct sc_buffer *out,
+                              struct sc_error *err) {
+  int multi = as_multi || f->n_parts != 1;
+  size_t size = 5 + body_bytes(f, multi);
+  sc_status st = sc_buffer_reserve(out, size, err);
+  if (st) return st;
+  unsigned char *p = out->data + out->size;
+  *p = 1;
+  sc_put_le32(p + 1, multi ? WKB_MULTIPOLYGON : WKB_POLYGON);
+  put_body(p + 5, f, multi, 1);
+  out->size += size;
+  return SC_OK;
+}
+
+/* A cursor that reads numbers in the geometry's own byte order. */
+struct geometry_reader {
+  struct sc_bytes bytes;
+  int big_endian;
+  int n_ordinates; /* 2, 3 or 4 doubles a point */
+};
+
+static uint32_t read_u32(struct geometry_reader *r) {
+  const unsigned char *p = sc_bytes_take(&r->bytes, 4);
+  return !p ? 0 : r->big_endian ? sc_be32(p) : sc_le32(p);
+}
+
+static double read_double(struct geometry_reader *r) {
+  const unsigned char *p = sc_bytes_take(&r->bytes, 8);
+  return !p ? 0 : r->big_endian ? sc_be_double(p) : sc_le_double(p);
+}
+
+static sc_status read_ring(struct geometry_reader *r, struct sc_footprint *f,
+                           struct sc_error *err) {
+  int part = f->n_parts;
+  uint32_t n = read_u32(r);
+  if (n < 4 || n > SC_FOOTPRINT_MAX_POINTS) {
+    return sc_fail(err, SC_BAD_DATA, "geometry: a ring of %u points; a footprint has 4 to %d", n,
+                   SC_FOOTPRINT_MAX_POINTS);
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    double x = read_double(r), y = read_double(r);
+    for (int extra = 2; extra < r->n_ordinates; extra++) read_double(r);
+    if (!isfinite(x) || !isfinite(y)) {
+      return sc_fail(err, SC_BAD_DATA, "geometry: a coordinate is not a finite number");
+    }
+    f->parts[part].xy[i][0] = x;
+    f->parts[part].xy[i][1] = y;
+  }
+  f->parts[part].n_points = (int)n;
+  f->n_parts++;
+  return SC_OK;
+}
+
+static sc_status read_polygon(struct geometry_reader *r, struct sc_footprint *f,
+                              struct sc_error *err) {
+  uint32_t n_rings = read_u32(r);
+  if (n_rings != 1) {
+    return sc_fail(err, SC_BAD_DATA, "geometry: a polygon of %u rings; a footprint has one",
+                   n_rings);
+  }
+  if (f->n_parts == SC_FOOTPRINT_MAX_PARTS) {
+    return sc_fail(err, SC_BAD_DATA, "geometry: more than %d polygons", SC_FOOTPRINT_MAX_PARTS);
+  }
+  return read_ring(r, f, err);
+}
+
+static sc_status check_end(const struct geometry_reader *r, struct sc_error *err) {
+  if (!r->bytes.overrun) return SC_OK;
+  return sc_fail(err, SC_BAD_DATA, "geometry: it ends after %zu bytes, in the middle",
+                 r->bytes.size);
+}
+
+sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *srid,
+                      struct sc_error *err) {
+  const unsigned char *p = blob;
+  if (size < BLOB_HEAD_BYTES + 1 || p[0] != BLOB_START || p[1] > 1 || p[38] != BLOB_MBR_END ||
+      p[size - 1] != BLOB_END) {
+    return sc_fail(err, SC_BAD_DATA, "not a SpatiaLite geometry BLOB (%zu bytes)", size);
+  }
+  struct geometry_reader r = {sc_bytes_of(p + 2, 36), p[1] == 0, 2};
+  *srid = (int)read_u32(&r);
+  out->min_x = read_double(&r);
+  out->min_y = read_double(&r);
+  out->max_x = read_double(&r);
+  out->max_y = read_double(&r);
+  return SC_OK;
+}
+
+sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out,
+                                 int *srid, struct sc_error *err) {
+  struct sc_box box;
+  out->n_parts = 0;
+  sc_status st = sc_blob_box(blob, size, &box, srid, err);
+  if (st) return st;
+  const unsigned char *p = blob;
+  struct geometry_reader r = {sc_bytes_of(p + 39, size - 40), p[1] == 0, 2};
+  uint32_t type = read_u32(&r), n = 1;
+  if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) {
+    return sc_fail(err, SC_BAD_DATA, "geometry of type %u; a footprint is a POLYGON or "
+                   "MULTIPOLYGON", type);
+  }
+  if (type == WKB_MULTIPOLYGON) n = read_u32(&r);
+  for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
+    if (type == WKB_MULTIPOLYGON && (sc_bytes_u8(&r.bytes) != BLOB_ENTITY ||
+                                     read_u32(&r) != WKB_POLYGON)) {
+      return sc_fail(err, SC_BAD_DATA, "geometry: part %u is no polygon", i);
+    }
+    st = read_polygon(&r, out, err);
+  }
+  return st ? st : check_end(&r, err);
+}
+
+/* The type of a WKB geometry, with its dimensions (ISO 1000s and EWKB flags) taken off. */
+static uint32_t read_wkb_type(struct geometry_reader *r) {
+  r->big_endian = sc_bytes_u8(&r->bytes) == 0;
+  uint32_t type = read_u32(r);
+  int has_z = (type & 0x80000000u) != 0, has_m = (type & 0x40000000u) != 0;
+  if (type & 0x20000000u) read_u32(r); /* EWKB SRID */
+  type &= 0x0FFFFFFFu;
+  if (type / 1000 == 1 || type / 1000 == 3) has_z = 1;
+  if (type / 1000 == 2 || type / 1000 == 3) has_m = 1;
+  r->n_ordinates = 2 + has_z + has_m;
+  return type % 1000;
+}
+
+sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprint *out,
+                                struct sc_error *err) {
+  struct geometry_reader r = {sc_bytes_of(wkb, size), 0, 2};
+  uint32_t type = read_wkb_type(&r), n = 1;
+  sc_status st = SC_OK;
+  out->n_parts = 0;
+  if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) {
+    return sc_fail(err, SC_BAD_DATA, "WKB of type %u; a footprint is a POLYGON or MULTIPOLYGON",
+                   type);
+  }
+  if (type == WKB_MULTIPOLYGON) n = read_u32(&r);
+  for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
+    if (type == WKB_MULTIPOLYGON && read_wkb_type(&r) != WKB_POLYGON) {
+      return sc_fail(err, SC_BAD_DATA, "WKB: part %u is no polygon", i);
+    }
+    st = read_polygon(&r, out, err);
+  }
+  return st ? st : check_end(&r, err);
+}

@@ -1,0 +1,63 @@
+/*
+ * Chip footprints as bytes: SpatiaLite BLOBs and WKB of POLYGON and MULTIPOLYGON, XY only.
+ *
+ * SpatiaLite's BLOB format: https://www.gaia-gis.it/gaia-sins/BLOB-Geometry.html
+ * WKB: OGC 06-103r4, section 8. Rings are closed, counter-clockwise, longitude before
+ * latitude, in degrees of EPSG:4326.
+ */
+#ifndef SC_INDEX_GEOMETRY_H
+#define SC_INDEX_GEOMETRY_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+#define SC_SRID_LONLAT 4326
+#define SC_FOOTPRINT_MAX_POINTS 64
+#define SC_FOOTPRINT_MAX_PARTS 4
+
+struct sc_box {
+  double min_x, min_y, max_x, max_y;
+};
+
+/* One or more polygons without holes; a ring's first point is repeated as its last. */
+struct sc_footprint {
+  int n_parts;
+  struct {
+    int n_points;
+    double xy[SC_FOOTPRINT_MAX_POINTS][2];
+  } parts[SC_FOOTPRINT_MAX_PARTS];
+};
+
+/* Bounding box of one part; of all parts. */
+struct sc_box sc_footprint_part_box(const struct sc_footprint *f, int part);
+struct sc_box sc_footprint_box(const struct sc_footprint *f);
+
+/*
+ * Append a SpatiaLite BLOB: POLYGON for one part, MULTIPOLYGON for several, or always
+ * MULTIPOLYGON when as_multi is set.
+ */
+sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi,
+                               struct sc_buffer *out, struct sc_error *err);
+
+/* Append little-endian WKB of the same. */
+sc_status sc_footprint_to_wkb(const struct sc_footprint *f, int as_multi, struct sc_buffer *out,
+                              struct sc_error *err);
+
+/*
+ * Read a SpatiaLite BLOB of a POLYGON or MULTIPOLYGON (any byte order, hostile bytes).
+ * SC_BAD_DATA where it is something else or too large for the struct; *srid gets its SRID.
+ */
+sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out,
+                                 int *srid, struct sc_error *err);
+
+/* Read WKB or EWKB of a POLYGON or MULTIPOLYGON, dimensions beyond XY dropped. */
+sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprint *out,
+                                struct sc_error *err);
+
+/* The MBR in the head of any SpatiaLite geometry BLOB. SC_BAD_DATA where it is none. */
+sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *srid,
+                      struct sc_error *err);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * The pixel grid of an item and the chips on it: pure arithmetic, no I/O.
+ */
+#ifndef SC_INDEX_GRID_H
+#define SC_INDEX_GRID_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define SC_CHIP_SIZE_DEFAULT_PX 256
+#define SC_CHIP_SIZE_MAX_PX 65536
+#define SC_GRID_MAX_PX 100000000 /* rows or columns of a grid that we believe */
+#define SC_GRID_MAX_CHIPS 20000000 /* chips of one item; beyond that the options are wrong */
+
+struct sc_grid {
+  char *crs;           /* "EPSG:32720", WKT or PROJJSON; owned, sc_grid_free() */
+  double transform[6]; /* a b c d e f: x = a col + b row + c, y = d col + e row + f */
+  int64_t width_px, height_px;
+};
+
+enum sc_edge { SC_EDGE_DROP = 0, SC_EDGE_PAD, SC_EDGE_SHIFT };
+
+/* How chips lie on a grid. */
+struct sc_tiling {
+  int32_t chip_size_px;
+  int32_t stride_px; /* distance of chip origins */
+  enum sc_edge edge;
+};
+
+/* A window of grid pixels, origin top left, y down. May leave the grid (edge pad). */
+struct sc_window {
+  int64_t x, y;
+  int64_t width_px, height_px;
+};
+
+void sc_grid_free(struct sc_grid *grid);
+
+/* Number of chips along one axis of length_px pixels; 0 where none fits. */
+int64_t sc_tiling_count(const struct sc_tiling *tiling, int64_t length_px);
+
+/* Origin in pixels of chip `i` along an axis of length_px pixels. */
+int64_t sc_tiling_origin(const struct sc_tiling *tiling, int64_t length_px, int64_t i);
+
+/* The window of chip (x, y). SC_RANGE when there is no such chip; the text says the range. */
+sc_status sc_grid_window(const struct sc_grid *grid, const struct sc_tiling *tiling, int64_t x,
+                         int64_t y, struct sc_window *out, struct sc_error *err);
+
+/* Coordinates in the grid's CRS of a pixel corner. */
+void sc_grid_xy(const struct sc_grid *grid, double col, double row, double *x, double *y);
+
+/* SC_BAD_DATA with the reason when shape or transform are absurd (zero, NaN, huge, flat). */
+sc_status sc_grid_check(const struct sc_grid *grid, struct sc_error *err);
+
+/* 16 hexadecimal digits that are equal for equal CRS, transform and shape. */
+void sc_grid_hash(const struct sc_grid *grid, char out[17]);
+
+#endif

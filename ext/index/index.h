@@ -1,0 +1,91 @@
+/*
+ * Index one item: the rows that stacchip_index() lists and stacchip_merge stores.
+ *
+ * item -> grid -> mask counts -> index. All in memory, nothing written anywhere.
+ */
+#ifndef SC_INDEX_INDEX_H
+#define SC_INDEX_INDEX_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/sqlite.h"
+#include "base/status.h"
+#include "index/grid.h"
+
+struct sc_rules; /* stac/rules.h: the connection's platform rules */
+
+struct sc_index_options {
+  struct sc_tiling tiling;  /* chip_size 256, stride = chip_size, edge drop */
+  double max_nodata;        /* 0..1; chips with a larger nodata fraction are left out */
+  char platform[128];       /* "" by match; a rule's name; "none" */
+  int64_t shape[2];         /* rows, columns; 0 0: from the item */
+  char *base;               /* directory or URL for relative hrefs, or NULL; owned */
+};
+
+/* Defaults, then the JSON object `json` over them (NULL: none). Free with _free(). */
+sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
+                                 struct sc_error *err);
+/* The options as a JSON object with every key, appended to out: what a merged index stores. */
+sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_buffer *out,
+                                  struct sc_error *err);
+void sc_index_options_free(struct sc_index_options *o);
+
+struct sc_index_chip {
+  int32_t x, y;                /* chip_index_x, chip_index_y */
+  float cloud, nodata;         /* fractions 0..1; NaN is SQL NULL (unknown) */
+  uint32_t geometry_offset;    /* SpatiaLite BLOB within sc_index.geometry */
+  uint32_t geometry_size;
+};
+
+/* An asset with pixels, as the merged index stores it. */
+struct sc_index_asset {
+  char *key;  /* in the item */
+  char *href; /* absolute path or URL */
+};
+
+/* The index of one item. Zeroed is empty; sc_index_free(). All strings owned. */
+struct sc_index {
+  char *platform;   /* the rule's name, or "none" */
+  char *item;       /* id */
+  char *collection; /* or NULL */
+  char *date;       /* YYYY-MM-DD or NULL */
+  char *datetime;   /* RFC 3339 UTC or NULL */
+  char *item_json;  /* the item's text, hrefs made absolute: what a merged index stores */
+  char *rule_json;  /* the rule as a JSON object, or NULL for "none" */
+  char *location;   /* path or URL the item was read from, or NULL where it was text */
+  char grid_hash[17];
+  struct sc_grid grid;
+  struct sc_tiling tiling;
+  struct sc_index_asset *assets; /* mask first, then the rule's assets (all of them for none) */
+  size_t n_assets;
+  struct sc_index_chip *chips; /* by y, then x */
+  size_t n_chips;
+  struct sc_buffer geometry;
+  int64_t n_left_out; /* chips without a place on the globe */
+};
+
+/*
+ * Index an item.
+ *
+ * db       The connection it is for: interrupts, and file access checks of its process.
+ *          Rule expressions run on a private connection, never on this one. May be NULL in
+ *          worker threads (then `interrupted` is polled if given).
+ * rules    The platform rules of the connection; may be shared by threads (locked inside).
+ * item     Path, URL or text of a STAC item (n bytes), or path of a bare raster.
+ */
+struct sc_index_call {
+  sqlite3 *db;
+  struct sc_rules *rules;
+  int (*interrupted)(void *context);
+  void *interrupt_context;
+};
+sc_status sc_index_item(const struct sc_index_call *call, const char *item, size_t n,
+                        const struct sc_index_options *options, struct sc_index *out,
+                        struct sc_error *err);
+void sc_index_free(struct sc_index *index);
+
+/* Days since 1970-01-01 of "YYYY-MM-DD"; INT32_MIN where it is no date. */
+int32_t sc_date_to_days(const char *date);
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * The contract between stacchip.so and its second half, stacchip_raster.so, which alone
+ * links GDAL, PROJ, libtiff and libcurl (DESIGN: loading them with their own symbol scope,
+ * on first need, keeps hosts with another SQLite alive).
+ *
+ * The second half exports one symbol, stacchip_raster_api(), which returns this table.
+ * Memory crosses freely: both halves allocate with the host's SQLite (base/alloc.h).
+ *
+ * THREADS  Every function may be called from any thread unless it says otherwise.
+ */
+#ifndef SC_RASTER_RASTER_API_H
+#define SC_RASTER_RASTER_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+#define SC_RASTER_API_VERSION 1
+
+enum sc_dtype {
+  SC_DTYPE_NONE = 0,
+  SC_DTYPE_U8,
+  SC_DTYPE_I8,
+  SC_DTYPE_U16,
+  SC_DTYPE_I16,
+  SC_DTYPE_U32,
+  SC_DTYPE_I32,
+  SC_DTYPE_U64,
+  SC_DTYPE_I64,
+  SC_DTYPE_F32,
+  SC_DTYPE_F64
+};
+
+enum sc_resampling {
+  SC_NEAREST = 0,
+  SC_BILINEAR,
+  SC_CUBIC,
+  SC_CUBIC_SPLINE,
+  SC_LANCZOS,
+  SC_AVERAGE,
+  SC_MODE,
+  SC_GAUSS
+};
+
+/*
+ * What may be opened and how; set by the process (stacchip_config(), environment), never by
+ * stored data. A snapshot: the strings live as long as the call that gets it.
+ */
+struct sc_settings {
+  const char *hosts;        /* patterns of allowed hosts, comma separated; NULL: default rule */
+  int threads;              /* workers; 1 to 64 */
+  int verify;               /* decode whole blocks and check their checksums */
+  int64_t cache_bytes;      /* budget of the block cache, process-wide */
+  int max_connections;      /* concurrent requests per host */
+  int timeout_ms;           /* of one request */
+  int retries;              /* after the first try */
+};
+
+/* Where the bytes of one raster file are. Strings are borrowed for the call. */
+struct sc_source {
+  const char *href;   /* absolute path or URL (http, https, s3, gs, az, abfs); allowed already */
+  const char *item;   /* for messages; may be NULL */
+  const char *asset;  /* for messages; may be NULL */
+  const void *header; /* stored header of the file (raster/header.h), or NULL */
+  size_t header_size;
+};
+
+struct sc_band_info {
+  enum sc_dtype dtype;
+  int has_nodata;
+  double nodata;
+  double scale, offset; /* value = stored * scale + offset; 1 and 0 where the file has none */
+  char name[64];        /* the file's band description, or "" */
+  int is_alpha;
+};
+
+/* What a raster file says of itself. Zeroed is empty; freed by raster_info_free(). */
+struct sc_raster_info {
+  int width, height, n_bands;
+  int has_transform;
+  double transform[6]; /* a b c d e f: x = a col + b row + c, y = d col + e row + f */
+  char *crs;           /* "EPSG:32720", else WKT2; NULL where the file has none */
+  struct sc_band_info *bands;
+  int block_width, block_height;
+  int has_mask; /* an internal mask or an alpha band (beyond a nodata value) */
+  char datetime[32]; /* TIFFTAG_DATETIME as RFC 3339, or "" */
+};
+
+/* A band that is the validity mask of the file: 0 where it is nodata, 255 elsewhere. */
+#define SC_BAND_VALIDITY 0
+
+/* One window of one band, resampled to out_width x out_height. */
+struct sc_read {
+  const struct sc_source *source;
+  int band;                    /* 1 .. n_bands, or SC_BAND_VALIDITY */
+  double x, y, width, height;  /* in pixels of the file; may be fractional or leave the raster */
+  int out_width, out_height;   /* pixels of the output */
+  enum sc_dtype dtype;         /* of the output; values are clamped and rounded to it */
+  enum sc_resampling resampling;
+  void *out;                   /* first pixel; rows are row_bytes apart */
+  size_t row_bytes;
+  double fill;                 /* where the window leaves the raster */
+  struct sc_error err;         /* out: err.status is SC_OK or why this one failed */
+};
+
+/*
+ * Chip windows over a mask. A chip (i, j) covers grid columns
+ * [col_begin[i], col_end[i]) and rows [row_begin[j], row_end[j]), here already expressed in
+ * mask pixels, so that they may be fractional; parts outside the mask count as nodata.
+ */
+struct sc_mask_job {
+  const struct sc_source *source;
+  int band;
+  int n_cols, n_rows;                  /* chips across and down */
+  const double *col_begin, *col_end;   /* n_cols each, mask pixels, non-decreasing */
+  const double *row_begin, *row_end;   /* n_rows each */
+  /*
+   * Bits of a value: 1 cloud, 2 nodata. For 8 and 16 bit masks `table` has an entry for each
+   * bit pattern of the stored type; otherwise classify() is called once for each distinct
+   * value (v as double for floats, as int64 otherwise) from one thread at a time.
+   */
+  const uint8_t *table;
+  sc_status (*classify)(void *context, double real, int64_t integer, uint8_t *bits,
+                        struct sc_error *err);
+  void *context;
+  double *cloud, *nodata;              /* out: n_cols * n_rows fractions, row by row, 0..1 */
+  int (*interrupted)(void *context);   /* polled on the calling thread; may be NULL */
+  void *interrupt_context;
+};
+
+enum sc_picture_format { SC_PICTURE_PNG, SC_PICTURE_JPEG };
+
+/* Bands to write as a GeoTIFF, band-sequential [band][row][column], native byte order. */
+struct sc_geotiff {
+  const void *pixels;
+  enum sc_dtype dtype;
+  int n_bands, width, height;
+  const char *crs; /* as in sc_raster_info; may be NULL */
+  double transform[6];
+  int has_nodata;
+  double nodata;
+  const char *const *band_names; /* n_bands, or NULL */
+  const double *scales, *offsets; /* n_bands each, or NULL */
+};
+
+/* One HTTP answer, or one byte range of a remote file. */
+struct sc_http_request {
+  const char *method;          /* "GET", "POST", "HEAD", "PUT" */
+  const char *url;             /* http, https, s3, gs, az, abfs */
+  const char *const *headers;  /* "Name: value", NULL-terminated, or NULL */
+  const void *body;
+  size_t body_size;
+  uint64_t offset, size;       /* range asked for; size 0: the whole thing */
+  size_t limit_bytes;          /* larger answers are an error; 0: the default limit */
+  struct sc_buffer answer;     /* out; freed by the caller */
+  int http_status;             /* out */
+  uint64_t total_bytes;        /* out: size of the whole file where known, else 0 */
+  char etag[128];              /* out: "" where there is none */
+  char content_type[128];      /* out */
+  char final_url[2048];        /* out: after redirects, signed query stripped */
+  struct sc_error err;         /* out: SC_OK or why this request failed */
+};
+
+struct sc_raster_api {
+  int version;
+
+  /* Text "GDAL 3.6.2, PROJ 9.1.1, libcurl 7.88.1 ..." as a JSON object; static memory. */
+  const char *(*versions)(void);
+
+  /* Take over new settings (copied). Process-wide. */
+  void (*configure)(const struct sc_settings *settings);
+
+  /* Read a file's header. *out is freed with raster_info_free(), also after an error. */
+  sc_status (*info)(const struct sc_source *source, struct sc_raster_info *out,
+                    struct sc_error *err);
+  void (*info_free)(struct sc_raster_info *info);
+
+  /*
+   * Read windows, in parallel, each block decoded once. Every read gets its own err; the
+   * result is the first failure in order, or SC_OK. Reads of out memory must not overlap.
+   * interrupted() is polled on the calling thread; may be NULL.
+   */
+  sc_status (*read)(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                    void *interrupt_context, struct sc_error *err);
+
+  /* Count a mask by blocks, never holding it whole. */
+  sc_status (*count_mask)(struct sc_mask_job *job, struct sc_error *err);
+
+  /*
+   * Project points to EPSG:4326 as lon, lat degrees, in place. x is easting or longitude
+   * whatever the authority's axis order. A point that cannot be projected becomes NaN.
+   * crs: authority code, WKT or PROJJSON. SC_BAD_DATA for an unknown CRS.
+   */
+  sc_status (*to_lonlat)(const char *crs, size_t n, double *x, double *y, struct sc_error *err);
+  /* The other way round: lon, lat degrees to the CRS. */
+  sc_status (*from_lonlat)(const char *crs, size_t n, double *x, double *y,
+                           struct sc_error *err);
+  /* A WKT2 text of the CRS; *out is freed with sc_free(). */
+  sc_status (*crs_wkt)(const char *crs, char **out, struct sc_error *err);
+
+  /* Encode an 8-bit picture [row][column][channel], 1, 3 or 4 channels. */
+  sc_status (*picture)(enum sc_picture_format format, const uint8_t *pixels, int width,
+                       int height, int channels, struct sc_buffer *out, struct sc_error *err);
+  sc_status (*geotiff)(const struct sc_geotiff *image, struct sc_buffer *out,
+                       struct sc_error *err);
+
+  /*
+   * Perform requests side by side under the concurrency cap. The result is the first
+   * failure, or SC_OK; each request has its own err. HTTP status 4xx and 5xx are failures
+   * (after retries) whose err.text has the server's words.
+   */
+  sc_status (*http)(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
+                    void *interrupt_context, struct sc_error *err);
+
+  /*
+   * The stored header of a file (for <name>_asset): its size, ETag and layout, compressed,
+   * in one request (two for large headers). Appended to *out.
+   */
+  sc_status (*make_header)(const struct sc_source *source, struct sc_buffer *out,
+                           struct sc_error *err);
+};
+
+/* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */
+typedef const struct sc_raster_api *(*sc_raster_api_function)(const void *sqlite_api);
+
+/* Bytes of one value; 0 for SC_DTYPE_NONE. */
+static inline size_t sc_dtype_bytes(enum sc_dtype t) {
+  static const unsigned char bytes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
+  return bytes[t];
+}
+
+/*
+ * The second half, opened on first use (raster/load.c, in stacchip.so). NULL and an error
+ * that says what is missing where it cannot be opened.
+ */
+const struct sc_raster_api *sc_raster(struct sc_error *err);
+
+#endif

@@ -1,0 +1,89 @@
+/* stacchip_version(), stacchip_debug() and stacchip_config(name [, value]). */
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "base/db.h"
+#include "base/settings.h"
+#include "connection.h"
+#include "host.h"
+#include "raster/raster_api.h"
+#include "stacchip.h"
+
+static void version_func(sqlite3_context *context, int n, sqlite3_value **values) {
+  (void)n, (void)values;
+  sqlite3_result_text(context, STACCHIP_VERSION, -1, SQLITE_STATIC);
+}
+
+/* One cell of a query on the connection, appended as a JSON value. */
+static sc_status append_query(sqlite3 *db, const char *sql, struct sc_buffer *out,
+                              struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  sc_status st = sc_db_prepare(db, sql, NULL, NULL, &stmt, err);
+  if (!st && sqlite3_step(stmt) == SQLITE_ROW) {
+    st = sc_buffer_append_json(out, (const char *)sqlite3_column_text(stmt, 0), err);
+  } else if (!st) {
+    st = sc_buffer_append_text(out, "null", err);
+  }
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+static sc_status append_debug(sqlite3 *db, struct sc_buffer *b, struct sc_error *err) {
+  struct sc_error missing = {0};
+  const struct sc_raster_api *raster = sc_raster(&missing);
+  sc_status st = sc_buffer_printf(
+      b, err, "{\"stacchip\":\"%s\",\"sqlite\":\"%s\",\"sqlite_file\":", STACCHIP_VERSION,
+      sqlite3_libversion());
+  if (!st) st = sc_buffer_append_json(b, sc_host_sqlite_path(), err);
+  if (!st) st = sc_buffer_printf(b, err, ",\"deepbind\":%d,\"spatialite\":", sc_host_deepbind());
+  if (!st) st = append_query(db, "SELECT spatialite_version()", b, err);
+  if (!st && raster) {
+    st = sc_buffer_printf(b, err, ",\"raster\":%s", raster->versions());
+  } else if (!st) {
+    st = sc_buffer_append_text(b, ",\"raster\":null,\"raster_error\":", err);
+    if (!st) st = sc_buffer_append_json(b, missing.text, err);
+  }
+  if (!st) {
+    st = sc_buffer_printf(b, err, ",\"compiler\":\"%s\",\"threadsafe\":%d}", __VERSION__,
+                          sqlite3_threadsafe());
+  }
+  return st;
+}
+
+static void debug_func(sqlite3_context *context, int n, sqlite3_value **values) {
+  (void)n, (void)values;
+  struct sc_error err = {0};
+  struct sc_buffer b = {0};
+  if (append_debug(sqlite3_context_db_handle(context), &b, &err)) {
+    sc_result_error(context, &err);
+    sc_buffer_free(&b);
+    return;
+  }
+  sqlite3_result_text64(context, (char *)b.data, b.size, sqlite3_free, SQLITE_UTF8);
+}
+
+static void config_func(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct sc_error err = {0};
+  struct sc_buffer b = {0};
+  const char *name = (const char *)sqlite3_value_text(values[0]);
+  sc_status st = SC_OK;
+  if (n == 2) st = sc_settings_set(name, (const char *)sqlite3_value_text(values[1]), &err);
+  if (!st) st = sc_settings_get(name, &b, &err);
+  if (!st) st = sc_buffer_terminate(&b, &err);
+  if (st) {
+    sc_result_error(context, &err);
+    sc_buffer_free(&b);
+    return;
+  }
+  sqlite3_result_text64(context, (char *)b.data, b.size, sqlite3_free, SQLITE_UTF8);
+}
+
+int sc_config_register(struct sc_connection *c) {
+  static const struct sc_function functions[] = {
+      {"stacchip_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version_func, 0, 0},
+      {"stacchip_debug", 0, SQLITE_DIRECTONLY, debug_func, 0, 0},
+      {"stacchip_config", 1, SQLITE_DIRECTONLY, config_func, 0, 0},
+      {"stacchip_config", 2, SQLITE_DIRECTONLY, config_func, 0, 0},
+  };
+  return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
+}
