@@ -19,7 +19,7 @@ OPT_coverage := -O0 -g --coverage
 LINK_asan := -fsanitize=address,undefined
 LINK_coverage := --coverage
 
-WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-sign-conversion
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-sign-conversion -Wno-overlength-strings
 CPPFLAGS += -Iext -Iinclude -Ibuild/gen -D_GNU_SOURCE -MMD -MP
 CFLAGS_ALL = -std=c11 $(WARN) -fvisibility=hidden -fPIC -pthread $(OPT_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL = $(LINK_$(VARIANT)) -pthread $(LDFLAGS)
@@ -29,7 +29,7 @@ LDFLAGS_ALL = $(LINK_$(VARIANT)) -pthread $(LDFLAGS)
 CORE_PKGS := libcjson libzstd snappy zlib libbrotlidec liblz4
 RASTER_PKGS := gdal proj libtiff-4 libdeflate libzstd libcurl libcjson
 pkgs = $(shell pkg-config $(1) $(2) 2>/dev/null)
-GDAL_CFLAGS = $(call pkgs,--cflags,$(RASTER_PKGS))
+GDAL_CFLAGS = $(patsubst -I%,-isystem %,$(call pkgs,--cflags,$(RASTER_PKGS)))
 
 BASE_SRC := $(sort $(wildcard ext/base/*.c))
 RASTER_SRC := $(sort $(filter-out ext/raster/load.c,$(wildcard ext/raster/*.c)) $(wildcard ext/http/*.c))

@@ -20,6 +20,8 @@ SQLITE_EXTENSION_INIT1
 
 static int (*const parts[])(struct sc_connection *) = {
     sc_config_register,
+    sc_platform_register,
+    sc_index_register,
 };
 
 static int is_registered(sqlite3 *db) {

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "index/grid.h"
 
+struct sc_lattice;
 struct sc_rules; /* stac/rules.h: the connection's platform rules */
 
 struct sc_index_options {
@@ -34,8 +35,6 @@ void sc_index_options_free(struct sc_index_options *o);
 struct sc_index_chip {
   int32_t x, y;                /* chip_index_x, chip_index_y */
   float cloud, nodata;         /* fractions 0..1; NaN is SQL NULL (unknown) */
-  uint32_t geometry_offset;    /* SpatiaLite BLOB within sc_index.geometry */
-  uint32_t geometry_size;
 };
 
 /* An asset with pixels, as the merged index stores it. */
@@ -61,9 +60,15 @@ struct sc_index {
   size_t n_assets;
   struct sc_index_chip *chips; /* by y, then x */
   size_t n_chips;
-  struct sc_buffer geometry;
   int64_t n_left_out; /* chips without a place on the globe */
+  struct sc_lattice *lattice; /* chip corners in degrees; see sc_index_footprint() */
 };
+
+struct sc_footprint;
+
+/* The footprint of a chip of the index, made from its projected corners (0.1 microseconds). */
+void sc_index_footprint(const struct sc_index *index, const struct sc_index_chip *chip,
+                        struct sc_footprint *out);
 
 /*
  * Index an item.

@@ -120,8 +120,14 @@ struct sc_mask_job {
    * Bits of a value: 1 cloud, 2 nodata. For 8 and 16 bit masks `table` has an entry for each
    * bit pattern of the stored type; otherwise classify() is called once for each distinct
    * value (v as double for floats, as int64 otherwise) from one thread at a time.
+   * Where only the declared nodata matters, `by_nodata` is set: nd_bits[0] for other values,
+   * nd_bits[1] for nodata_value and NaN, and classify() is not called.
    */
   const uint8_t *table;
+  int by_nodata;
+  uint8_t nd_bits[2];
+  int has_nodata;
+  double nodata_value;
   sc_status (*classify)(void *context, double real, int64_t integer, uint8_t *bits,
                         struct sc_error *err);
   void *context;
@@ -197,6 +203,9 @@ struct sc_raster_api {
   /* The other way round: lon, lat degrees to the CRS. */
   sc_status (*from_lonlat)(const char *crs, size_t n, double *x, double *y,
                            struct sc_error *err);
+  /* 1 for a geographic CRS: its longitudes come back from to_lonlat() on their own turn, so
+   * that a grid from 170 to 190 degrees stays one. 0 for others. */
+  int (*is_geographic)(const char *crs);
   /* A WKT2 text of the CRS; *out is freed with sc_free(). */
   sc_status (*crs_wkt)(const char *crs, char **out, struct sc_error *err);
 

@@ -1,15 +1,395 @@
-/* Platform rules; see rules.h. */
+/* Platform rules: the set, matching; see rules.h. Values are classified in classify.c. */
 #include "stac/rules.h"
 
+#include <cjson/cJSON.h>
+#include <string.h>
+
 #include "base/alloc.h"
+#include "base/db.h"
+#include "sql/platforms.h"
+#include "sql/rules/schema.h"
+#include "stac/rules_db.h"
 
-struct sc_rules {
-  int n;
-};
+static const char *const rule_keys[] = {"match", "mask", "cloud", "nodata", "assets", "note"};
+#define N_RULE_KEYS (sizeof rule_keys / sizeof *rule_keys)
 
-sc_status sc_rules_new(struct sc_rules **out, struct sc_error *err) {
-  *out = sc_alloc_zero(1, sizeof **out);
-  return *out ? SC_OK : sc_fail_nomem(err);
+/* --- the private connection -------------------------------------------------------------- */
+
+#define STEP_LIMIT 20000 /* callbacks of 1000 steps: about a second; 65536 values take 5000 */
+
+static int count_steps(void *rules) { return ++((struct sc_rules *)rules)->n_ticks > STEP_LIMIT; }
+
+static int authorize(void *rules, int action, const char *a, const char *b, const char *database,
+                     const char *trigger) {
+  const struct sc_rules *r = rules;
+  (void)database, (void)trigger;
+  if (!r->is_guarded) return SQLITE_OK;
+  switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_RECURSIVE: return SQLITE_OK;
+    case SQLITE_READ: return strcmp(a, "rule") == 0 ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_FUNCTION:
+      return b && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+    default: return SQLITE_DENY;
+  }
 }
 
-void sc_rules_free(struct sc_rules *rules) { sc_free(rules); }
+/* Open the connection and load the built-in rules, on first need. The lock is held. */
+static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
+  if (r->db) return SC_OK;
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY |
+              SQLITE_OPEN_FULLMUTEX;
+  if (sqlite3_open_v2(":memory:", &r->db, flags, NULL) != SQLITE_OK) {
+    sqlite3_close(r->db);
+    r->db = NULL;
+    return sc_fail(err, SC_NOMEM, "no private connection for rules");
+  }
+  sc_status st = sc_db_run(r->db, sql_rules_schema, NULL, NULL, err);
+  if (!st) st = sc_db_run(r->db, sql_platforms, NULL, NULL, err);
+  /* The first use of these table-valued functions declares them, which the guard forbids. */
+  if (!st) st = sc_db_run(r->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, err);
+  sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, SC_ITEM_MAX_BYTES);
+  sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
+  sqlite3_set_authorizer(r->db, authorize, r);
+  sqlite3_progress_handler(r->db, 1000, count_steps, r);
+  if (st) {
+    sqlite3_close(r->db);
+    r->db = NULL;
+  }
+  return st;
+}
+
+sc_status sc_rules_enter(struct sc_rules *r, struct sc_error *err) {
+  pthread_mutex_lock(&r->lock);
+  r->n_ticks = 0;
+  sc_status st = open_rules(r, err);
+  if (st) pthread_mutex_unlock(&r->lock);
+  return st;
+}
+
+void sc_rules_leave(struct sc_rules *r) { pthread_mutex_unlock(&r->lock); }
+
+sc_status sc_rules_prepare(struct sc_rules *r, const char *sql, sqlite3_stmt **out,
+                           struct sc_error *err) {
+  const char *tail = NULL;
+  *out = NULL;
+  r->is_guarded = 1;
+  int code = sqlite3_prepare_v3(r->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, &tail);
+  r->is_guarded = 0;
+  if (code != SQLITE_OK) return sc_fail(err, SC_BAD_ARG, "%s", sqlite3_errmsg(r->db));
+  if (*out && tail[strspn(tail, " \t\r\n;")] == '\0') return SC_OK;
+  sqlite3_finalize(*out);
+  *out = NULL;
+  return sc_fail(err, SC_BAD_ARG, "not one SQL expression");
+}
+
+sc_status sc_rules_new(struct sc_rules **out, struct sc_error *err) {
+  struct sc_rules *r = sc_alloc_zero(1, sizeof *r);
+  if (!r) return sc_fail_nomem(err);
+  pthread_mutex_init(&r->lock, NULL);
+  *out = r;
+  return SC_OK;
+}
+
+void sc_rules_free(struct sc_rules *r) {
+  if (!r) return;
+  sqlite3_finalize(r->matcher);
+  sqlite3_close(r->db);
+  pthread_mutex_destroy(&r->lock);
+  sc_free(r);
+}
+
+/* --- setting ------------------------------------------------------------------------------ */
+
+/* Prepare one expression as it will be used, for its error message. */
+static sc_status check_expression(struct sc_rules *r, const cJSON *rule, const char *key,
+                                  const char *source, struct sc_error *err) {
+  const char *text = sc_json_text(rule, key);
+  sqlite3_stmt *stmt = NULL;
+  char *sql = NULL;
+  if (!text) return SC_OK;
+  sc_status st = sc_format(&sql, err, "SELECT (%s\n) FROM %s", text, source);
+  if (!st) st = sc_rules_prepare(r, sql, &stmt, err);
+  if (!st && sqlite3_column_count(stmt) != 1) st = sc_fail(err, SC_BAD_ARG, "not one value");
+  sqlite3_finalize(stmt);
+  sc_free(sql);
+  return st ? sc_fail_within(err, "%s: %.200s", key, text) : SC_OK;
+}
+
+static sc_status check_names(const cJSON *rule, const char *key, struct sc_error *err) {
+  const cJSON *value = cJSON_GetObjectItemCaseSensitive(rule, key), *entry, *inner;
+  if (!value || cJSON_IsNull(value) || cJSON_IsString(value)) return SC_OK;
+  if (!cJSON_IsArray(value)) {
+    return sc_fail(err, SC_BAD_ARG, "%s: a name, or an array of names", key);
+  }
+  cJSON_ArrayForEach(entry, value) {
+    if (cJSON_IsString(entry)) continue;
+    if (!cJSON_IsArray(entry)) return sc_fail(err, SC_BAD_ARG, "%s: not a name", key);
+    cJSON_ArrayForEach(inner, entry) {
+      if (!cJSON_IsString(inner)) return sc_fail(err, SC_BAD_ARG, "%s: not a name", key);
+    }
+  }
+  return SC_OK;
+}
+
+static sc_status check_rule(struct sc_rules *r, const cJSON *rule, struct sc_error *err) {
+  const cJSON *member;
+  if (!cJSON_IsObject(rule)) return sc_fail(err, SC_BAD_ARG, "not a JSON object");
+  cJSON_ArrayForEach(member, rule) {
+    size_t i = 0;
+    while (i < N_RULE_KEYS && strcmp(rule_keys[i], member->string) != 0) i++;
+    if (i == N_RULE_KEYS) {
+      return sc_fail(err, SC_BAD_ARG,
+                     "unknown key '%s'; there are: match, mask, cloud, nodata, assets, note",
+                     member->string);
+    }
+    int is_names = i == 1 || i == 4;
+    if (!is_names && !cJSON_IsString(member) && !cJSON_IsNull(member)) {
+      return sc_fail(err, SC_BAD_ARG, "%s: not a text", member->string);
+    }
+  }
+  sc_status st = check_names(rule, "mask", err);
+  if (!st) st = check_names(rule, "assets", err);
+  if (!st) st = check_expression(r, rule, "match", SC_RULES_ITEM_SOURCE, err);
+  if (!st) st = check_expression(r, rule, "cloud", SC_RULES_VALUE_SOURCE, err);
+  if (!st) st = check_expression(r, rule, "nodata", SC_RULES_VALUE_SOURCE, err);
+  return st;
+}
+
+static sc_status store(struct sc_rules *r, const char *name, const cJSON *rule,
+                       struct sc_error *err) {
+  static const char sql[] =
+      "INSERT OR REPLACE INTO rule (position, name, json) "
+      "VALUES ((SELECT coalesce(max(position), 0) + 1 FROM rule), ?1, ?2)";
+  sqlite3_stmt *stmt = NULL;
+  char *text = cJSON_PrintUnformatted(rule);
+  if (!text) return sc_fail_nomem(err);
+  sc_status st = sc_db_prepare(r->db, sql, NULL, NULL, &stmt, err);
+  if (!st) {
+    sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 2, text, -1, SQLITE_STATIC);
+    st = sc_db_step_reset(stmt, err);
+  }
+  sqlite3_finalize(stmt);
+  cJSON_free(text);
+  return st;
+}
+
+static void forget_matcher(struct sc_rules *r) {
+  sqlite3_finalize(r->matcher);
+  r->matcher = NULL;
+}
+
+sc_status sc_rules_set(struct sc_rules *r, const char *name, const char *json,
+                       struct sc_error *err) {
+  if (!name || !*name || strcmp(name, "none") == 0) {
+    return sc_fail(err, SC_BAD_ARG, "a platform rule needs a name, other than 'none'");
+  }
+  cJSON *rule = json ? cJSON_ParseWithOpts(json, NULL, 1) : NULL;
+  if (!rule) return sc_fail(err, SC_BAD_ARG, "platform rule %s: not a JSON object", name);
+  sc_status st = sc_rules_enter(r, err);
+  if (!st) {
+    st = check_rule(r, rule, err);
+    if (st) sc_fail_within(err, "platform rule %s", name);
+    if (!st) st = store(r, name, rule, err);
+    forget_matcher(r);
+    sc_rules_leave(r);
+  }
+  cJSON_Delete(rule);
+  return st;
+}
+
+sc_status sc_rules_drop(struct sc_rules *r, const char *name, struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  sc_status st = sc_rules_enter(r, err);
+  if (st) return st;
+  st = sc_db_prepare(r->db, "DELETE FROM rule WHERE name = ?1", NULL, NULL, &stmt, err);
+  if (!st) {
+    sqlite3_bind_text(stmt, 1, name ? name : "", -1, SQLITE_STATIC);
+    st = sc_db_step_reset(stmt, err);
+    if (!st && sqlite3_changes(r->db) == 0) {
+      st = sc_fail(err, SC_NOT_FOUND, "no platform rule '%s'", name ? name : "NULL");
+    }
+  }
+  sqlite3_finalize(stmt);
+  forget_matcher(r);
+  sc_rules_leave(r);
+  return st;
+}
+
+/* --- finding ------------------------------------------------------------------------------- */
+
+static const char sql_list[] = "SELECT name, json FROM rule ORDER BY position DESC";
+
+sc_status sc_rules_list(struct sc_rules *r,
+                        sc_status (*row)(void *, const char *, const char *, struct sc_error *),
+                        void *context, struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  sc_status st = sc_rules_enter(r, err);
+  if (st) return st;
+  st = sc_db_prepare(r->db, sql_list, NULL, NULL, &stmt, err);
+  while (!st && sqlite3_step(stmt) == SQLITE_ROW) {
+    st = row(context, (const char *)sqlite3_column_text(stmt, 0),
+             (const char *)sqlite3_column_text(stmt, 1), err);
+  }
+  sqlite3_finalize(stmt);
+  sc_rules_leave(r);
+  return st;
+}
+
+/* "there are: a, b, ...; or 'none'" behind a message. The lock is held. */
+static sc_status fail_listing(struct sc_rules *r, const char *what, struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  sc_status st = sc_db_prepare(r->db, "SELECT group_concat(name, ', ') FROM (SELECT name FROM rule "
+                               "ORDER BY position)", NULL, NULL, &stmt, err);
+  if (!st) {
+    const char *names = sqlite3_step(stmt) == SQLITE_ROW
+                            ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    st = sc_fail(err, SC_NOT_FOUND,
+                 "%s; there are: %s; platform 'none' indexes without cloud and nodata", what,
+                 names ? names : "");
+  }
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+static sc_status take_rule(sqlite3_stmt *stmt, struct sc_rule *out, struct sc_error *err) {
+  out->json = cJSON_Parse((const char *)sqlite3_column_text(stmt, 1));
+  if (!out->json) return sc_fail_nomem(err);
+  return sc_strdup((const char *)sqlite3_column_text(stmt, 0), &out->name, err);
+}
+
+sc_status sc_rules_get(struct sc_rules *r, const char *name, struct sc_rule *out,
+                       struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  char what[300];
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_rules_enter(r, err);
+  if (st) return st;
+  st = sc_db_prepare(r->db, "SELECT name, json FROM rule WHERE name = ?1", NULL, NULL, &stmt, err);
+  if (!st) {
+    sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+      st = take_rule(stmt, out, err);
+    } else {
+      sqlite3_snprintf(sizeof what, what, "no platform rule '%.200s'", name);
+      st = fail_listing(r, what, err);
+    }
+  }
+  sqlite3_finalize(stmt);
+  sc_rules_leave(r);
+  return st;
+}
+
+/* One statement that tries every match expression, the last rule first; kept until a rule
+ * changes. */
+static sc_status prepare_matcher(struct sc_rules *r, struct sc_error *err) {
+  struct sc_buffer sql = {0};
+  sqlite3_stmt *list = NULL;
+  if (r->matcher) return SC_OK;
+  sc_status st = sc_buffer_append_text(&sql, "SELECT CASE", err);
+  if (!st) {
+    st = sc_db_prepare(r->db,
+                       "SELECT position, json_extract(json, '$.match') FROM rule "
+                       "WHERE json_extract(json, '$.match') IS NOT NULL ORDER BY position DESC",
+                       NULL, NULL, &list, err);
+  }
+  while (!st && sqlite3_step(list) == SQLITE_ROW) {
+    st = sc_buffer_printf(&sql, err, " WHEN (%s\n) THEN %d", (const char *)sqlite3_column_text(list, 1),
+                          sqlite3_column_int(list, 0));
+  }
+  sqlite3_finalize(list);
+  if (!st) st = sc_buffer_append_text(&sql, " WHEN 0 THEN 0 END FROM " SC_RULES_ITEM_SOURCE, err);
+  if (!st) st = sc_buffer_terminate(&sql, err);
+  if (!st) st = sc_rules_prepare(r, (const char *)sql.data, &r->matcher, err);
+  sc_buffer_free(&sql);
+  return st;
+}
+
+/* STAC's words for platform and constellation have changed: bind what is there. */
+static sc_status bind_item(sqlite3_stmt *stmt, const struct sc_item *item,
+                           struct sc_error *err) {
+  const char *platform = sc_json_text(item->properties, "platform");
+  const char *constellation = sc_json_text(item->properties, "constellation");
+  const cJSON *assets = cJSON_GetObjectItemCaseSensitive(item->json, "assets");
+  if (!platform) platform = sc_json_text(item->properties, "eo:platform");
+  if (!constellation) constellation = sc_json_text(item->properties, "eo:constellation");
+  char *properties = item->properties ? cJSON_PrintUnformatted(item->properties) : NULL;
+  char *asset_text = cJSON_PrintUnformatted(assets);
+  sqlite3_bind_text(stmt, 1, item->id, -1, SQLITE_STATIC);
+  sqlite3_bind_text(stmt, 2, item->collection ? item->collection : "", -1, SQLITE_STATIC);
+  sqlite3_bind_text(stmt, 3, platform ? platform : "", -1, SQLITE_STATIC);
+  sqlite3_bind_text(stmt, 4, constellation ? constellation : "", -1, SQLITE_STATIC);
+  sqlite3_bind_text(stmt, 5, properties ? properties : "{}", -1, SQLITE_TRANSIENT);
+  sqlite3_bind_text(stmt, 6, asset_text ? asset_text : "{}", -1, SQLITE_TRANSIENT);
+  cJSON_free(properties);
+  cJSON_free(asset_text);
+  return asset_text ? SC_OK : sc_fail_nomem(err);
+}
+
+static sc_status match(struct sc_rules *r, const struct sc_item *item, sqlite3_int64 *position,
+                       struct sc_error *err) {
+  sc_status st = prepare_matcher(r, err);
+  if (!st) st = bind_item(r->matcher, item, err);
+  if (st) return st;
+  int code = sqlite3_step(r->matcher);
+  *position = code == SQLITE_ROW ? sqlite3_column_int64(r->matcher, 0) : 0;
+  if (code != SQLITE_ROW && code != SQLITE_DONE) {
+    st = sc_fail(err, SC_BAD_ARG, "item %s: matching platform rules: %s", item->id,
+                 sqlite3_errmsg(r->db));
+  }
+  sqlite3_reset(r->matcher);
+  sqlite3_clear_bindings(r->matcher);
+  return st;
+}
+
+sc_status sc_rules_match(struct sc_rules *r, const struct sc_item *item, struct sc_rule *out,
+                         struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  sqlite3_int64 position = 0;
+  char what[400];
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_rules_enter(r, err);
+  if (st) return st;
+  st = match(r, item, &position, err);
+  if (!st && position == 0) {
+    sqlite3_snprintf(sizeof what, what, "item %.200s: no platform rule matches", item->id);
+    st = fail_listing(r, what, err);
+  } else if (!st) {
+    st = sc_db_prepare(r->db, "SELECT name, json FROM rule WHERE position = ?1", NULL, NULL, &stmt, err);
+    if (!st) sqlite3_bind_int64(stmt, 1, position);
+    if (!st && sqlite3_step(stmt) == SQLITE_ROW) st = take_rule(stmt, out, err);
+  }
+  sqlite3_finalize(stmt);
+  sc_rules_leave(r);
+  return st;
+}
+
+void sc_rule_free(struct sc_rule *rule) {
+  sc_free(rule->name);
+  cJSON_Delete(rule->json);
+  memset(rule, 0, sizeof *rule);
+}
+
+sc_status sc_rule_text(const struct sc_rule *rule, char **out, struct sc_error *err) {
+  cJSON *copy = cJSON_Duplicate(rule->json, 1);
+  cJSON_DeleteItemFromObject(copy, "name");
+  cJSON_AddStringToObject(copy, "name", rule->name);
+  char *text = cJSON_PrintUnformatted(copy);
+  cJSON_Delete(copy);
+  *out = NULL;
+  sc_status st = text ? sc_strdup(text, out, err) : sc_fail_nomem(err);
+  cJSON_free(text);
+  return st;
+}
+
+sc_status sc_rule_from_text(const char *text, struct sc_rule *out, struct sc_error *err) {
+  memset(out, 0, sizeof *out);
+  out->json = cJSON_Parse(text);
+  const char *name = sc_json_text(out->json, "name");
+  if (!name) {
+    sc_rule_free(out);
+    return sc_fail(err, SC_BAD_DATA, "stored rule: not a JSON object with a name");
+  }
+  return sc_strdup(name, &out->name, err);
+}

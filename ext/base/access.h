@@ -1,0 +1,28 @@
+/*
+ * Which network hosts the process may talk to; used before a request and after each redirect.
+ */
+#ifndef SC_BASE_ACCESS_H
+#define SC_BASE_ACCESS_H
+
+#include <stddef.h>
+
+struct sockaddr;
+
+/*
+ * patterns  Comma separated host names or addresses, '*' standing for any characters
+ *           ("*.example.com,127.0.0.1"); NULL or "": the default rule, which refuses the
+ *           well-known metadata names.
+ * host      Without port and brackets.
+ */
+int sc_access_host(const char *patterns, const char *host);
+
+/*
+ * The default rule for a resolved address: 0 for link-local and cloud metadata addresses
+ * (169.254.0.0/16, fe80::/10, fd00:ec2::254, 100.100.100.200), also when mapped into IPv6.
+ */
+int sc_access_address(const struct sockaddr *address);
+
+/* The host of "scheme://user@host:port/path", without brackets; "" if there is none. */
+void sc_access_url_host(const char *url, char *out, size_t n);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * Chip corners -> footprint polygon in longitude and latitude: antimeridian, poles, ring
+ * direction. Pure arithmetic; the corners are projected by the caller.
+ */
+#ifndef SC_INDEX_FOOTPRINT_H
+#define SC_INDEX_FOOTPRINT_H
+
+#include "index/geometry.h"
+
+/*
+ * The footprint of a chip from its corners.
+ *
+ * lon, lat    Degrees, in ring order (either direction), not closed. Longitudes of any
+ *             multiple of 360; NaN where the corner has no place.
+ * geographic  Nonzero when longitudes are the grid's own, so that a difference of more than
+ *             180 degrees is a wide chip and not a crossing of the antimeridian.
+ * Returns     1, or 0 when the chip has no place: a NaN, a latitude beyond a pole (tolerance
+ *             1e-9 degrees), or no area.
+ *
+ * A ring that crosses the antimeridian is cut there into parts within [-180, 180]; a ring
+ * round a pole covers it. Rings are closed and counter-clockwise.
+ */
+int sc_footprint_from_corners(const double lon[4], const double lat[4], int geographic,
+                              struct sc_footprint *out);
+
+#endif

@@ -1,0 +1,223 @@
+/* Index one item; see index.h. */
+#include "index/index.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "base/options.h"
+#include "index/fractions.h"
+#include "index/lattice.h"
+#include "index/scene.h"
+
+/* --- options ------------------------------------------------------------------------------- */
+
+static const char edge_names[] = "drop|pad|shift";
+
+/* The members as the options table fills them. */
+struct raw_options {
+  int64_t chip_size, stride;
+  int edge;
+  double max_nodata;
+  const char *platform, *base;
+  const cJSON *shape;
+};
+
+static const struct sc_option option_table[] = {
+    {"chip_size", SC_OPTION_INT, offsetof(struct raw_options, chip_size), 1, SC_CHIP_SIZE_MAX_PX, 0},
+    {"stride", SC_OPTION_INT, offsetof(struct raw_options, stride), 1, SC_CHIP_SIZE_MAX_PX, 0},
+    {"edge", SC_OPTION_CHOICE, offsetof(struct raw_options, edge), 0, 0, edge_names},
+    {"max_nodata", SC_OPTION_REAL, offsetof(struct raw_options, max_nodata), 0, 1, 0},
+    {"platform", SC_OPTION_TEXT, offsetof(struct raw_options, platform), 0, 0, 0},
+    {"shape", SC_OPTION_JSON, offsetof(struct raw_options, shape), 0, 0, 0},
+    {"base", SC_OPTION_TEXT, offsetof(struct raw_options, base), 0, 0, 0},
+};
+
+static sc_status take_shape(const cJSON *shape, int64_t out[2], struct sc_error *err) {
+  const cJSON *rows = cJSON_GetArrayItem(shape, 0), *columns = cJSON_GetArrayItem(shape, 1);
+  if (!shape) return SC_OK;
+  if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) != 2 || !cJSON_IsNumber(rows) ||
+      !cJSON_IsNumber(columns) || !(rows->valuedouble >= 1 && rows->valuedouble <= SC_GRID_MAX_PX) ||
+      !(columns->valuedouble >= 1 && columns->valuedouble <= SC_GRID_MAX_PX)) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_index options: 'shape' takes [rows, columns], each from 1 to %d",
+                   SC_GRID_MAX_PX);
+  }
+  out[0] = (int64_t)rows->valuedouble;
+  out[1] = (int64_t)columns->valuedouble;
+  return SC_OK;
+}
+
+sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
+                                 struct sc_error *err) {
+  struct raw_options raw = {.chip_size = SC_CHIP_SIZE_DEFAULT_PX, .max_nodata = 0.5};
+  struct sc_options options = {0};
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_options_parse(json, "stacchip_index options", option_table,
+                                  sizeof option_table / sizeof *option_table, &options, &raw, err);
+  if (st) return st;
+  out->tiling.chip_size_px = (int32_t)raw.chip_size;
+  out->tiling.stride_px = (int32_t)(raw.stride ? raw.stride : raw.chip_size);
+  out->tiling.edge = (enum sc_edge)raw.edge;
+  out->max_nodata = raw.max_nodata;
+  if (raw.platform && strlen(raw.platform) >= sizeof out->platform) {
+    st = sc_fail(err, SC_BAD_ARG, "stacchip_index options: 'platform' is too long a name");
+  } else if (raw.platform) {
+    strcpy(out->platform, raw.platform);
+  }
+  if (!st) st = take_shape(raw.shape, out->shape, err);
+  if (!st) st = sc_strdup(raw.base, &out->base, err);
+  sc_options_free(&options);
+  if (st) sc_index_options_free(out);
+  return st;
+}
+
+void sc_index_options_free(struct sc_index_options *o) {
+  sc_free(o->base);
+  o->base = NULL;
+}
+
+static const char *edge_name(enum sc_edge edge) {
+  static const char *const names[] = {"drop", "pad", "shift"};
+  return names[edge];
+}
+
+sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_buffer *out,
+                                  struct sc_error *err) {
+  char number[40];
+  sqlite3_snprintf(sizeof number, number, "%!.15g", o->max_nodata);
+  sc_status st = sc_buffer_printf(
+      out, err, "{\"chip_size\":%d,\"stride\":%d,\"edge\":\"%s\",\"max_nodata\":%s", o->tiling.chip_size_px,
+      o->tiling.stride_px, edge_name(o->tiling.edge), number);
+  if (!st && o->platform[0]) {
+    st = sc_buffer_append_text(out, ",\"platform\":", err);
+    if (!st) st = sc_buffer_append_json(out, o->platform, err);
+  }
+  if (!st && o->shape[0]) {
+    st = sc_buffer_printf(out, err, ",\"shape\":[%" PRId64 ",%" PRId64 "]", o->shape[0], o->shape[1]);
+  }
+  if (!st && o->base) {
+    st = sc_buffer_append_text(out, ",\"base\":", err);
+    if (!st) st = sc_buffer_append_json(out, o->base, err);
+  }
+  return st ? st : sc_buffer_append_text(out, "}", err);
+}
+
+/* --- the index ----------------------------------------------------------------------------- */
+
+void sc_index_free(struct sc_index *index) {
+  sc_free(index->platform);
+  sc_free(index->item);
+  sc_free(index->collection);
+  sc_free(index->date);
+  sc_free(index->datetime);
+  sc_free(index->item_json);
+  sc_free(index->rule_json);
+  sc_free(index->location);
+  sc_grid_free(&index->grid);
+  for (size_t i = 0; i < index->n_assets; i++) {
+    sc_free(index->assets[i].key);
+    sc_free(index->assets[i].href);
+  }
+  sc_free(index->assets);
+  sc_free(index->chips);
+  sc_lattice_free(index->lattice);
+  memset(index, 0, sizeof *index);
+}
+
+void sc_index_footprint(const struct sc_index *index, const struct sc_index_chip *chip,
+                        struct sc_footprint *out) {
+  sc_lattice_footprint(index->lattice, chip->x, chip->y, out);
+}
+
+/* Keep the chips that have a place and not too much nodata. */
+static sc_status list_chips(struct sc_index *index, double max_nodata, const double *cloud,
+                            const double *nodata, struct sc_error *err) {
+  const struct sc_lattice *l = index->lattice;
+  struct sc_footprint footprint;
+  index->chips = sc_alloc((size_t)(l->n_cols * l->n_rows) * sizeof *index->chips);
+  if (!index->chips) return sc_fail_nomem(err);
+  for (int64_t y = 0; y < l->n_rows; y++) {
+    for (int64_t x = 0; x < l->n_cols; x++) {
+      int64_t k = y * l->n_cols + x;
+      if (!sc_lattice_footprint(l, x, y, &footprint)) {
+        index->n_left_out++;
+        continue;
+      }
+      if (nodata[k] > max_nodata) continue;
+      struct sc_index_chip *chip = &index->chips[index->n_chips++];
+      chip->x = (int32_t)x;
+      chip->y = (int32_t)y;
+      chip->cloud = (float)cloud[k];
+      chip->nodata = (float)nodata[k];
+    }
+  }
+  return SC_OK;
+}
+
+static sc_status copy_asset(struct sc_index *index, const struct sc_asset *asset,
+                            struct sc_error *err) {
+  for (size_t i = 0; i < index->n_assets; i++) {
+    if (strcmp(index->assets[i].key, asset->key) == 0) return SC_OK;
+  }
+  struct sc_index_asset *to = &index->assets[index->n_assets++];
+  sc_status st = sc_strdup(asset->key, &to->key, err);
+  return st ? st : sc_strdup(sc_json_text(asset->json, "href"), &to->href, err);
+}
+
+static sc_status copy_assets(struct sc_index *index, const struct sc_scene *s,
+                             struct sc_error *err) {
+  index->assets = sc_alloc_zero(s->n_assets + 1, sizeof *index->assets);
+  if (!index->assets) return sc_fail_nomem(err);
+  sc_status st = s->has_mask ? copy_asset(index, s->mask.asset, err) : SC_OK;
+  for (size_t i = 0; i < s->n_assets && !st; i++) st = copy_asset(index, s->assets[i].asset, err);
+  return st;
+}
+
+/* Copy what the item says of itself; the grid moves over. */
+static sc_status describe(struct sc_index *index, struct sc_scene *s, struct sc_error *err) {
+  const char *time = s->item.datetime[0] ? s->item.datetime : NULL;
+  sc_grid_hash(&s->grid, index->grid_hash);
+  index->grid = s->grid;
+  memset(&s->grid, 0, sizeof s->grid);
+  sc_status st = sc_strdup(sc_scene_platform(s), &index->platform, err);
+  if (!st) st = sc_strdup(s->item.id, &index->item, err);
+  if (!st) st = sc_strdup(s->item.collection, &index->collection, err);
+  if (!st) st = sc_strdup(time, &index->datetime, err);
+  if (!st) st = sc_strndup(time, 10, &index->date, err);
+  if (!st) st = sc_item_text(&s->item, &index->item_json, err);
+  if (!st && s->rule.name) st = sc_rule_text(&s->rule, &index->rule_json, err);
+  if (!st) st = sc_strdup(s->item.location, &index->location, err);
+  return st ? st : copy_assets(index, s, err);
+}
+
+static sc_status index_scene(const struct sc_index_call *call, struct sc_scene *s,
+                             const struct sc_index_options *options, struct sc_index *out,
+                             struct sc_error *err) {
+  out->tiling = options->tiling;
+  sc_status st = sc_lattice_new(&s->grid, &options->tiling, &out->lattice, err);
+  if (st) return sc_fail_within(err, "item %s", s->item.id);
+  size_t n = (size_t)(out->lattice->n_cols * out->lattice->n_rows);
+  double *fractions = sc_alloc_zero(2 * n, sizeof *fractions);
+  st = fractions ? SC_OK : sc_fail_nomem(err);
+  if (!st && n) st = sc_fractions(call, s, &options->tiling, fractions, fractions + n, err);
+  if (!st) st = list_chips(out, options->max_nodata, fractions, fractions + n, err);
+  sc_free(fractions);
+  return st ? st : describe(out, s, err);
+}
+
+sc_status sc_index_item(const struct sc_index_call *call, const char *item, size_t n,
+                        const struct sc_index_options *options, struct sc_index *out,
+                        struct sc_error *err) {
+  struct sc_scene scene;
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_scene_open(call->rules, item, n, options, 1, &scene, err);
+  if (st) return st;
+  st = index_scene(call, &scene, options, out, err);
+  sc_scene_free(&scene);
+  if (st) sc_index_free(out);
+  return st;
+}

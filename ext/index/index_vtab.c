@@ -1,0 +1,278 @@
+/*
+ * stacchip_index(item_json [, options]): every chip of one STAC item.
+ *
+ *   CREATE TABLE stacchip_index(
+ *     chipid, platform, item, date, chip_index_x, chip_index_y, cloud_cover_percentage,
+ *     nodata_percentage, geometry,
+ *     item_json HIDDEN, options HIDDEN,                      -- the arguments
+ *     "row" HIDDEN, datetime HIDDEN, collection HIDDEN, grid HIDDEN, col_off HIDDEN,
+ *     row_off HIDDEN);
+ *
+ *   SELECT count(*) FROM stacchip_index('item.json');
+ *   SELECT chipid FROM stacchip_index('item.json', '{"chip_size": 512}')
+ *     WHERE cloud_cover_percentage < 0.1;
+ *   SELECT stacchip_chip("row") FROM stacchip_index('item.json') LIMIT 1;
+ *
+ * HOW IT WORKS  xFilter computes the whole index in memory (sc_index_item) and the cursor
+ * walks its chips; geometry and handle are made when they are asked for.
+ *
+ * PLAN  idxNum: bit 0, item_json is given; bit 1, options are given. Without an item there
+ * is no plan, and SQLite says so.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "connection.h"
+#include "index/geometry.h"
+#include "index/index.h"
+#include "pixels/handle.h"
+
+enum {
+  CHIPID,
+  PLATFORM,
+  ITEM,
+  DATE,
+  CHIP_X,
+  CHIP_Y,
+  CLOUD,
+  NODATA,
+  GEOMETRY,
+  ITEM_JSON,
+  OPTIONS,
+  ROW,
+  DATETIME,
+  COLLECTION,
+  GRID,
+  COL_OFF,
+  ROW_OFF
+};
+
+enum { PLAN_ITEM = 1, PLAN_OPTIONS = 2 };
+
+struct index_table {
+  sqlite3_vtab base;
+  struct sc_connection *connection;
+};
+
+struct index_cursor {
+  sqlite3_vtab_cursor base;
+  struct sc_index index;
+  struct sc_index_options options;
+  struct sc_buffer handle_prefix; /* made on first use */
+  struct sc_buffer scratch;
+  size_t at; /* chip */
+};
+
+static int index_connect(sqlite3 *db, void *aux, int n, const char *const *args,
+                         sqlite3_vtab **out, char **message) {
+  (void)n, (void)args, (void)message;
+  int code = sqlite3_declare_vtab(
+      db,
+      "CREATE TABLE x(chipid TEXT, platform TEXT, item TEXT, date TEXT, chip_index_x INTEGER, "
+      "chip_index_y INTEGER, cloud_cover_percentage REAL, nodata_percentage REAL, geometry BLOB, "
+      "item_json HIDDEN, options HIDDEN, \"row\" TEXT HIDDEN, datetime TEXT HIDDEN, "
+      "collection TEXT HIDDEN, grid TEXT HIDDEN, col_off INTEGER HIDDEN, row_off INTEGER HIDDEN)");
+  struct index_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
+  if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
+  t->connection = aux;
+  sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY); /* it opens files and URLs */
+  *out = &t->base;
+  return SQLITE_OK;
+}
+
+static int index_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
+  int item = -1, options = -1;
+  (void)vtab;
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (c->iColumn != ITEM_JSON && c->iColumn != OPTIONS) continue;
+    if (!c->usable) return SQLITE_CONSTRAINT; /* another order of the join will do */
+    if (c->iColumn == ITEM_JSON) item = i;
+    if (c->iColumn == OPTIONS) options = i;
+  }
+  info->idxNum = (item >= 0 ? PLAN_ITEM : 0) | (options >= 0 ? PLAN_OPTIONS : 0);
+  if (item >= 0) {
+    info->aConstraintUsage[item].argvIndex = 1;
+    info->aConstraintUsage[item].omit = 1;
+  }
+  if (options >= 0) {
+    info->aConstraintUsage[options].argvIndex = item >= 0 ? 2 : 1;
+    info->aConstraintUsage[options].omit = 1;
+  }
+  info->estimatedCost = 1e5;
+  info->estimatedRows = 1764; /* a Sentinel-2 scene */
+  return SQLITE_OK;
+}
+
+static int index_disconnect(sqlite3_vtab *vtab) {
+  sc_free(vtab);
+  return SQLITE_OK;
+}
+
+static int index_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
+  (void)vtab;
+  struct index_cursor *c = sc_alloc_zero(1, sizeof *c);
+  if (!c) return SQLITE_NOMEM;
+  *out = &c->base;
+  return SQLITE_OK;
+}
+
+static void clear_cursor(struct index_cursor *c) {
+  sc_index_free(&c->index);
+  sc_index_options_free(&c->options);
+  sc_buffer_free(&c->handle_prefix);
+  c->at = 0;
+}
+
+static int index_close(sqlite3_vtab_cursor *cursor) {
+  struct index_cursor *c = (struct index_cursor *)cursor;
+  clear_cursor(c);
+  sc_buffer_free(&c->scratch);
+  sc_free(c);
+  return SQLITE_OK;
+}
+
+static int interrupted(void *db) { return sc_db_interrupted(db); }
+
+static sc_status fill(struct index_cursor *c, sqlite3_value *item, sqlite3_value *options,
+                      struct sc_error *err) {
+  struct sc_connection *connection = ((struct index_table *)c->base.pVtab)->connection;
+  sc_status st = sc_connection_check(connection, err);
+  if (st || sqlite3_value_type(item) == SQLITE_NULL) return st;
+  int is_blob = sqlite3_value_type(item) == SQLITE_BLOB;
+  const char *bytes = is_blob ? sqlite3_value_blob(item) : (const char *)sqlite3_value_text(item);
+  size_t n = (size_t)sqlite3_value_bytes(item);
+  const char *text = options ? (const char *)sqlite3_value_text(options) : NULL;
+  struct sc_index_call call = {.db = connection->db,
+                               .rules = connection->rules,
+                               .interrupted = interrupted,
+                               .interrupt_context = connection->db};
+  st = sc_index_options_parse(text, &c->options, err);
+  return st ? st : sc_index_item(&call, bytes ? bytes : "", n, &c->options, &c->index, err);
+}
+
+static int index_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text, int n,
+                        sqlite3_value **values) {
+  struct index_cursor *c = (struct index_cursor *)cursor;
+  struct sc_error err = {0};
+  (void)text, (void)n;
+  clear_cursor(c);
+  if (!(plan & PLAN_ITEM)) {
+    sc_fail(&err, SC_BAD_ARG, "stacchip_index(item_json [, options]) needs an item");
+    return sc_vtab_error(cursor->pVtab, &err);
+  }
+  if (fill(c, values[0], plan & PLAN_OPTIONS ? values[1] : NULL, &err)) {
+    return sc_vtab_error(cursor->pVtab, &err);
+  }
+  return SQLITE_OK;
+}
+
+static int index_next(sqlite3_vtab_cursor *cursor) {
+  ((struct index_cursor *)cursor)->at++;
+  return SQLITE_OK;
+}
+
+static int index_eof(sqlite3_vtab_cursor *cursor) {
+  const struct index_cursor *c = (struct index_cursor *)cursor;
+  return c->at >= c->index.n_chips;
+}
+
+static void result_fraction(sqlite3_context *context, float fraction) {
+  if (fraction == fraction) sqlite3_result_double(context, (double)fraction); /* NaN is NULL */
+}
+
+static void result_text(sqlite3_context *context, const char *text) {
+  if (text) sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+}
+
+static sc_status make_geometry(struct index_cursor *c, const struct sc_index_chip *chip,
+                               struct sc_error *err) {
+  struct sc_footprint footprint;
+  sc_index_footprint(&c->index, chip, &footprint);
+  return sc_footprint_to_blob(&footprint, 0, &c->scratch, err);
+}
+
+static sc_status make_handle(struct index_cursor *c, const struct sc_index_chip *chip,
+                             struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (!c->handle_prefix.size) st = sc_handle_prefix(&c->index, &c->options, &c->handle_prefix, err);
+  return st ? st : sc_handle_format(&c->handle_prefix, chip->x, chip->y, &c->scratch, err);
+}
+
+/* The columns that are made in a buffer. */
+static int result_made(struct index_cursor *c, sqlite3_context *context, int column) {
+  const struct sc_index_chip *chip = &c->index.chips[c->at];
+  struct sc_error err = {0};
+  c->scratch.size = 0;
+  sc_status st = column == GEOMETRY ? make_geometry(c, chip, &err)
+                 : column == ROW    ? make_handle(c, chip, &err)
+                                    : sc_buffer_printf(&c->scratch, &err, "%s-%d-%d",
+                                                       c->index.item, chip->x, chip->y);
+  if (st) {
+    sc_result_error(context, &err);
+  } else if (column == GEOMETRY) {
+    sqlite3_result_blob64(context, c->scratch.data, c->scratch.size, SQLITE_TRANSIENT);
+  } else {
+    sqlite3_result_text64(context, (char *)c->scratch.data, c->scratch.size, SQLITE_TRANSIENT,
+                          SQLITE_UTF8);
+  }
+  return SQLITE_OK;
+}
+
+static int index_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
+  struct index_cursor *c = (struct index_cursor *)cursor;
+  const struct sc_index *index = &c->index;
+  const struct sc_index_chip *chip = &index->chips[c->at];
+  const struct sc_tiling *t = &index->tiling;
+  switch (column) {
+    case CHIPID:
+    case ROW:
+    case GEOMETRY: return result_made(c, context, column);
+    case PLATFORM: result_text(context, index->platform); break;
+    case ITEM: result_text(context, index->item); break;
+    case DATE: result_text(context, index->date); break;
+    case CHIP_X: sqlite3_result_int(context, chip->x); break;
+    case CHIP_Y: sqlite3_result_int(context, chip->y); break;
+    case CLOUD: result_fraction(context, chip->cloud); break;
+    case NODATA: result_fraction(context, chip->nodata); break;
+    case DATETIME: result_text(context, index->datetime); break;
+    case COLLECTION: result_text(context, index->collection); break;
+    case GRID: result_text(context, index->grid_hash); break;
+    case COL_OFF:
+      sqlite3_result_int64(context, sc_tiling_origin(t, index->grid.width_px, chip->x));
+      break;
+    case ROW_OFF:
+      sqlite3_result_int64(context, sc_tiling_origin(t, index->grid.height_px, chip->y));
+      break;
+    default: break;
+  }
+  return SQLITE_OK;
+}
+
+static int index_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
+  *rowid = (sqlite3_int64)((struct index_cursor *)cursor)->at + 1;
+  return SQLITE_OK;
+}
+
+static const sqlite3_module index_module = {
+    .iVersion = 0,
+    .xCreate = NULL, /* eponymous only */
+    .xConnect = index_connect,
+    .xBestIndex = index_best_index,
+    .xDisconnect = index_disconnect,
+    .xDestroy = NULL,
+    .xOpen = index_open,
+    .xClose = index_close,
+    .xFilter = index_filter,
+    .xNext = index_next,
+    .xEof = index_eof,
+    .xColumn = index_column,
+    .xRowid = index_rowid,
+    .xUpdate = NULL,
+};
+
+int sc_index_register(struct sc_connection *c) {
+  return sc_register_module(c, "stacchip_index", &index_module);
+}

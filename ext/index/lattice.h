@@ -1,0 +1,31 @@
+/*
+ * The corners of all chips of a grid in longitude and latitude, each projected once, in one
+ * call. Chips that touch share corners.
+ */
+#ifndef SC_INDEX_LATTICE_H
+#define SC_INDEX_LATTICE_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "index/geometry.h"
+#include "index/grid.h"
+
+struct sc_lattice {
+  int64_t n_cols, n_rows; /* chips across and down */
+  int shared;             /* chips touch: the end of one is the begin of the next */
+  int geographic;         /* see sc_footprint_from_corners() */
+  int64_t n_x, n_y;       /* corners across and down */
+  double *lon, *lat;      /* n_x * n_y degrees, row by row; NaN: no place */
+};
+
+/* *out is freed with sc_lattice_free(). SC_TOO_BIG beyond SC_GRID_MAX_CHIPS. */
+sc_status sc_lattice_new(const struct sc_grid *grid, const struct sc_tiling *tiling,
+                         struct sc_lattice **out, struct sc_error *err);
+void sc_lattice_free(struct sc_lattice *lattice);
+
+/* The footprint of chip (x, y); 0 where it has no place. */
+int sc_lattice_footprint(const struct sc_lattice *lattice, int64_t x, int64_t y,
+                         struct sc_footprint *out);
+
+#endif

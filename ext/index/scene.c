@@ -1,0 +1,154 @@
+/* An item with its rule, assets and grid; see scene.h. */
+#include "index/scene.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "raster/raster_api.h"
+
+const char *sc_scene_platform(const struct sc_scene *scene) {
+  if (scene->rule.name) return scene->rule.name;
+  return scene->has_mask ? SC_PLATFORM_RASTER : SC_PLATFORM_NONE;
+}
+
+void sc_scene_free(struct sc_scene *scene) {
+  sc_item_free(&scene->item);
+  sc_rule_free(&scene->rule);
+  sc_grid_free(&scene->grid);
+  sc_free(scene->assets);
+  memset(scene, 0, sizeof *scene);
+}
+
+/* Find the first of several alternatives: a text, or an array of texts. */
+static int find_alternative(const struct sc_item *item, const cJSON *names,
+                            struct sc_asset_band *out) {
+  const cJSON *name;
+  if (cJSON_IsString(names)) return sc_item_find(item, names->valuestring, out);
+  cJSON_ArrayForEach(name, names) {
+    if (cJSON_IsString(name) && sc_item_find(item, name->valuestring, out)) return 1;
+    if (cJSON_IsArray(name) && find_alternative(item, name, out)) return 1;
+  }
+  return 0;
+}
+
+/* "scl|SCL" of an array of names, for a message. */
+static void list_alternatives(const cJSON *names, char *out, size_t n) {
+  char *text = cJSON_PrintUnformatted(names);
+  snprintf(out, n, "%s", text ? text : "");
+  cJSON_free(text);
+}
+
+static sc_status find_mask(struct sc_scene *s, int need_mask, struct sc_error *err) {
+  const cJSON *names = cJSON_GetObjectItemCaseSensitive(s->rule.json, "mask");
+  char wanted[300], there[512];
+  if (!names || cJSON_IsNull(names) || (cJSON_IsArray(names) && !names->child)) return SC_OK;
+  s->has_mask = find_alternative(&s->item, names, &s->mask);
+  if (s->has_mask || !need_mask) return SC_OK;
+  list_alternatives(names, wanted, sizeof wanted);
+  sc_item_list_assets(&s->item, there, sizeof there);
+  return sc_fail(err, SC_NOT_FOUND, "item %s: platform %s: no mask asset %s; there are: %s",
+                 s->item.id, s->rule.name, wanted, there);
+}
+
+/* The rule's assets that the item has; it may lack some, which matters when they are read. */
+static sc_status find_rule_assets(struct sc_scene *s, struct sc_error *err) {
+  const cJSON *names = cJSON_GetObjectItemCaseSensitive(s->rule.json, "assets"), *name;
+  size_t n = cJSON_IsArray(names) ? (size_t)cJSON_GetArraySize(names) : 1;
+  s->assets = sc_alloc_zero(n + 1, sizeof *s->assets);
+  if (!s->assets) return sc_fail_nomem(err);
+  if (cJSON_IsString(names) && sc_item_find(&s->item, names->valuestring, &s->assets[0])) {
+    s->n_assets = 1;
+  }
+  if (!cJSON_IsArray(names)) return SC_OK;
+  cJSON_ArrayForEach(name, names) {
+    if (find_alternative(&s->item, name, &s->assets[s->n_assets])) s->n_assets++;
+  }
+  return SC_OK;
+}
+
+static sc_status take_all_assets(struct sc_scene *s, struct sc_error *err) {
+  s->assets = sc_alloc_zero(s->item.n_assets + 1, sizeof *s->assets);
+  if (!s->assets) return sc_fail_nomem(err);
+  for (size_t i = 0; i < s->item.n_assets; i++) {
+    if (sc_asset_pixels(&s->item.assets[i]) == SC_PIXELS_NONE) continue;
+    s->assets[s->n_assets].asset = &s->item.assets[i];
+    s->n_assets++;
+  }
+  return SC_OK;
+}
+
+static int is_listed(const size_t *positions, size_t n, size_t position) {
+  for (size_t i = 0; i < n; i++) {
+    if (positions[i] == position) return 1;
+  }
+  return 0;
+}
+
+/* The grid of highest resolution among the scene's assets, or of its mask where it has none. */
+static sc_status find_grid(struct sc_scene *s, const struct sc_index_options *options,
+                           struct sc_error *err) {
+  size_t n = 0, *positions = sc_alloc((s->n_assets + 1) * sizeof *positions);
+  if (!positions) return sc_fail_nomem(err);
+  for (size_t i = 0; i < s->n_assets; i++) {
+    size_t position = (size_t)(s->assets[i].asset - s->item.assets);
+    if (!is_listed(positions, n, position)) positions[n++] = position;
+  }
+  if (s->has_mask) {
+    size_t position = (size_t)(s->mask.asset - s->item.assets);
+    if (!is_listed(positions, n, position)) positions[n++] = position;
+  }
+  sc_status st = sc_projection_grid(&s->item, positions, n, options->shape, &s->grid,
+                                    &s->grid_asset, &s->grid_from, err);
+  sc_free(positions);
+  return st;
+}
+
+static sc_status find_rule(struct sc_scene *s, struct sc_rules *rules, const char *platform,
+                           struct sc_error *err) {
+  if (strcmp(platform, SC_PLATFORM_NONE) == 0) return SC_OK;
+  if (*platform && strcmp(platform, SC_PLATFORM_RASTER) != 0) {
+    return sc_rules_get(rules, platform, &s->rule, err);
+  }
+  if (s->item.is_raster) {
+    s->has_mask = 1;
+    s->mask.asset = &s->item.assets[0];
+    return SC_OK;
+  }
+  return sc_rules_match(rules, &s->item, &s->rule, err);
+}
+
+static sc_status complete(struct sc_scene *s, const struct sc_index_options *options,
+                          int need_mask, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (s->rule.name) {
+    st = find_mask(s, need_mask, err);
+    if (!st) st = find_rule_assets(s, err);
+  } else {
+    st = take_all_assets(s, err);
+  }
+  return st ? st : find_grid(s, options, err);
+}
+
+sc_status sc_scene_open(struct sc_rules *rules, const char *argument, size_t n,
+                        const struct sc_index_options *options, int need_mask,
+                        struct sc_scene *out, struct sc_error *err) {
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_item_read(argument, n, options->base, &out->item, err);
+  if (!st) st = find_rule(out, rules, options->platform, err);
+  if (!st) st = complete(out, options, need_mask, err);
+  if (st) sc_scene_free(out);
+  return st;
+}
+
+sc_status sc_scene_open_stored(const char *item_json, size_t n, const char *rule_json,
+                               const struct sc_index_options *options, struct sc_scene *out,
+                               struct sc_error *err) {
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_item_read(item_json, n, NULL, &out->item, err);
+  if (!st && rule_json) st = sc_rule_from_text(rule_json, &out->rule, err);
+  if (!st) st = complete(out, options, 0, err);
+  if (st) sc_scene_free(out);
+  return st;
+}

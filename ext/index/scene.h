@@ -1,0 +1,51 @@
+/*
+ * An item with its rule, the assets that the rule names, and its grid: what both the index
+ * and the pixels of a chip begin with.
+ */
+#ifndef SC_INDEX_SCENE_H
+#define SC_INDEX_SCENE_H
+
+#include "base/status.h"
+#include "index/grid.h"
+#include "index/index.h"
+#include "stac/item.h"
+#include "stac/projection.h"
+#include "stac/rules.h"
+
+/* Zeroed is empty; sc_scene_free(). */
+struct sc_scene {
+  struct sc_item item;
+  struct sc_rule rule;        /* name NULL: platform "none", or a bare raster */
+  int has_mask;
+  struct sc_asset_band mask;  /* SC_BAND_VALIDITY for a bare raster */
+  struct sc_asset_band *assets; /* the rule's that the item has, in the rule's order; or all */
+  size_t n_assets;
+  struct sc_grid grid;
+  size_t grid_asset;          /* position in item.assets */
+  enum sc_grid_from grid_from;
+};
+
+#define SC_PLATFORM_NONE "none"
+#define SC_PLATFORM_RASTER "raster"
+
+/* The platform column: the rule's name, "raster" for a bare raster, or "none". */
+const char *sc_scene_platform(const struct sc_scene *scene);
+
+/*
+ * Read an item, find its rule, assets and grid.
+ *
+ * rules     The connection's.
+ * argument  See sc_item_read().
+ * options   platform, shape and base are used.
+ * need_mask Nonzero: a rule's mask that the item lacks is an error.
+ */
+sc_status sc_scene_open(struct sc_rules *rules, const char *argument, size_t n,
+                        const struct sc_index_options *options, int need_mask,
+                        struct sc_scene *out, struct sc_error *err);
+/* The same for a stored rule (a merged index's), or NULL for "none"; takes item JSON text. */
+sc_status sc_scene_open_stored(const char *item_json, size_t n, const char *rule_json,
+                               const struct sc_index_options *options, struct sc_scene *out,
+                               struct sc_error *err);
+void sc_scene_free(struct sc_scene *scene);
+
+#endif

@@ -1,0 +1,422 @@
+/* GDAL within the access rules; see gdal.h. */
+#include "raster/gdal.h"
+
+#include <cpl_conv.h>
+#include <cpl_error.h>
+#include <cpl_string.h>
+#include <errno.h>
+#include <gdal_frmts.h>
+#include <math.h>
+#include <ogr_srs_api.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "http/vsi.h"
+
+/* --- errors and thread configuration --------------------------------------------------- */
+
+static void CPL_STDCALL collect_error(CPLErr level, CPLErrorNum number, const char *text) {
+  struct sc_gdal_scope *scope = CPLGetErrorHandlerUserData();
+  (void)number;
+  if (level >= CE_Failure && scope && !scope->text[0]) {
+    snprintf(scope->text, sizeof scope->text, "%s", text);
+  }
+}
+
+static char *swap_option(const char *key, const char *value) {
+  const char *now = CPLGetThreadLocalConfigOption(key, NULL);
+  char *saved = now ? CPLStrdup(now) : NULL;
+  CPLSetThreadLocalConfigOption(key, value);
+  return saved;
+}
+
+void sc_gdal_begin(struct sc_gdal_scope *scope) {
+  scope->text[0] = '\0';
+  CPLPushErrorHandlerEx(collect_error, scope);
+  scope->saved_readdir = swap_option("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR");
+  scope->saved_pam = swap_option("GDAL_PAM_ENABLED", "NO");
+}
+
+void sc_gdal_end(struct sc_gdal_scope *scope) {
+  CPLSetThreadLocalConfigOption("GDAL_DISABLE_READDIR_ON_OPEN", scope->saved_readdir);
+  CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", scope->saved_pam);
+  CPLFree(scope->saved_readdir);
+  CPLFree(scope->saved_pam);
+  CPLPopErrorHandler();
+  CPLErrorReset();
+}
+
+sc_status sc_source_fail(const struct sc_source *source, sc_status status, struct sc_error *err,
+                         const char *what, const char *reason) {
+  size_t shown = strstr(source->href, "://") ? strcspn(source->href, "?#") : strlen(source->href);
+  sc_fail(err, status, "%.*s: %s%s%s", (int)shown, source->href, what, *reason ? ": " : "", reason);
+  if (source->asset) sc_fail_within(err, "asset %s", source->asset);
+  if (source->item) sc_fail_within(err, "item %s", source->item);
+  return status;
+}
+
+/* --- opening -------------------------------------------------------------------------- */
+
+static pthread_once_t register_once = PTHREAD_ONCE_INIT;
+
+static void register_drivers(void) {
+  GDALRegister_GTiff();
+  GDALRegister_COG();
+  GDALRegister_JP2OpenJPEG();
+  GDALRegister_PNG();
+  GDALRegister_JPEG();
+  GDALRegister_MEM();
+}
+
+static sc_status check_regular(const struct sc_source *source, struct sc_error *err) {
+  struct stat info;
+  if (stat(source->href, &info) != 0) {
+    return sc_source_fail(source, SC_NOT_FOUND, err, "cannot open", strerror(errno));
+  }
+  if (S_ISREG(info.st_mode)) return SC_OK;
+  return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
+}
+
+/* Blocks that no honest file has: one of them would cost gigabytes. */
+static int is_absurd(GDALDatasetH ds) {
+  int bw, bh;
+  if (GDALGetRasterCount(ds) < 1) return 1;
+  GDALRasterBandH band = GDALGetRasterBand(ds, 1);
+  GDALGetBlockSize(band, &bw, &bh);
+  double bytes = (double)bw * bh * GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
+  return bytes > 256e6 || GDALGetRasterCount(ds) > 4096;
+}
+
+static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
+                              struct sc_error *err) {
+  static const char *const drivers[] = {"GTiff", "JP2OpenJPEG", "PNG", "JPEG", NULL};
+  struct sc_gdal_scope scope;
+  char path[4200];
+  int remote = strstr(source->href, "://") != NULL;
+  pthread_once(&register_once, register_drivers);
+  sc_status st = remote ? sc_vsi_path(source, path, sizeof path, err) : check_regular(source, err);
+  if (st) return st;
+  sc_gdal_begin(&scope);
+  *out = GDALOpenEx(remote ? path : source->href,
+                    GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR, drivers, NULL, NULL);
+  if (!*out) {
+    st = sc_source_fail(source, SC_BAD_DATA, err, "cannot open as a raster", scope.text);
+  } else if (GDALGetMetadataItem(*out, "OVERVIEW_FILE", "OVERVIEWS")) {
+    st = sc_source_fail(source, SC_DENIED, err, "it names an external overview file", "");
+  } else if (is_absurd(*out)) {
+    st = sc_source_fail(source, SC_TOO_BIG, err, "its blocks or bands are absurdly many or large", "");
+  }
+  if (st && *out) {
+    GDALClose(*out);
+    *out = NULL;
+  }
+  sc_gdal_end(&scope);
+  return st;
+}
+
+/* --- the pool of open datasets -------------------------------------------------------- */
+
+#define N_POOLED 64
+
+struct pooled {
+  char *href;
+  struct timespec modified; /* of a local file, when it was opened */
+  off_t size;
+  GDALDatasetH dataset;
+  unsigned long used;
+};
+
+static struct pooled pool[N_POOLED];
+static unsigned long pool_clock;
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void identify(const char *href, struct pooled *p) {
+  struct stat info = {0};
+  if (!strstr(href, "://")) stat(href, &info);
+  p->modified = info.st_mtim;
+  p->size = info.st_size;
+}
+
+static int is_same_file(const struct pooled *a, const struct pooled *b) {
+  return a->size == b->size && a->modified.tv_sec == b->modified.tv_sec &&
+         a->modified.tv_nsec == b->modified.tv_nsec;
+}
+
+static void clear_pooled(struct pooled *p) {
+  sc_free(p->href);
+  memset(p, 0, sizeof *p);
+}
+
+sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out,
+                          struct sc_error *err) {
+  struct pooled now = {0};
+  GDALDatasetH stale = NULL;
+  identify(source->href, &now);
+  *out = NULL;
+  pthread_mutex_lock(&pool_lock);
+  for (int i = 0; i < N_POOLED && !*out && !stale; i++) {
+    if (!pool[i].href || strcmp(pool[i].href, source->href) != 0) continue;
+    if (is_same_file(&pool[i], &now)) {
+      *out = pool[i].dataset;
+    } else {
+      stale = pool[i].dataset;
+    }
+    clear_pooled(&pool[i]);
+  }
+  pthread_mutex_unlock(&pool_lock);
+  if (stale) GDALClose(stale);
+  return *out ? SC_OK : open_dataset(source, out, err);
+}
+
+void sc_gdal_release(const struct sc_source *source, GDALDatasetH dataset, int broken) {
+  struct sc_error ignored = {0};
+  struct pooled back = {.dataset = dataset};
+  if (!dataset) return;
+  if (broken || sc_strdup(source->href, &back.href, &ignored)) {
+    GDALClose(dataset);
+    return;
+  }
+  identify(source->href, &back);
+  pthread_mutex_lock(&pool_lock);
+  struct pooled *oldest = &pool[0];
+  for (int i = 1; i < N_POOLED; i++) {
+    if (pool[i].used < oldest->used) oldest = &pool[i];
+  }
+  GDALDatasetH evicted = oldest->dataset;
+  clear_pooled(oldest);
+  *oldest = back;
+  oldest->used = ++pool_clock;
+  pthread_mutex_unlock(&pool_lock);
+  if (evicted) GDALClose(evicted);
+}
+
+void sc_gdal_abandon(void) {
+  pthread_mutex_init(&pool_lock, NULL);
+  memset(pool, 0, sizeof pool);
+}
+
+/* --- what a file says of itself --------------------------------------------------------- */
+
+enum sc_dtype sc_gdal_dtype(GDALRasterBandH band) {
+  const char *pixel_type = GDALGetMetadataItem(band, "PIXELTYPE", "IMAGE_STRUCTURE");
+  switch (GDALGetRasterDataType(band)) {
+    case GDT_Byte:
+      return pixel_type && strcmp(pixel_type, "SIGNEDBYTE") == 0 ? SC_DTYPE_I8 : SC_DTYPE_U8;
+    case GDT_UInt16: return SC_DTYPE_U16;
+    case GDT_Int16: return SC_DTYPE_I16;
+    case GDT_UInt32: return SC_DTYPE_U32;
+    case GDT_Int32: return SC_DTYPE_I32;
+    case GDT_UInt64: return SC_DTYPE_U64;
+    case GDT_Int64: return SC_DTYPE_I64;
+    case GDT_Float32: return SC_DTYPE_F32;
+    case GDT_Float64: return SC_DTYPE_F64;
+    default: return SC_DTYPE_NONE;
+  }
+}
+
+GDALDataType sc_gdal_type(enum sc_dtype dtype) {
+  static const GDALDataType types[] = {GDT_Unknown, GDT_Byte,   GDT_Byte,  GDT_UInt16,
+                                       GDT_Int16,   GDT_UInt32, GDT_Int32, GDT_UInt64,
+                                       GDT_Int64,   GDT_Float32, GDT_Float64};
+  return types[dtype];
+}
+
+static void read_band_info(GDALRasterBandH band, struct sc_band_info *out) {
+  int has = 0;
+  out->dtype = sc_gdal_dtype(band);
+  if (out->dtype == SC_DTYPE_I64) {
+    out->nodata = (double)GDALGetRasterNoDataValueAsInt64(band, &has);
+  } else if (out->dtype == SC_DTYPE_U64) {
+    out->nodata = (double)GDALGetRasterNoDataValueAsUInt64(band, &has);
+  } else {
+    out->nodata = GDALGetRasterNoDataValue(band, &has);
+  }
+  out->has_nodata = has;
+  out->scale = GDALGetRasterScale(band, &has);
+  out->offset = GDALGetRasterOffset(band, &has);
+  snprintf(out->name, sizeof out->name, "%s", GDALGetDescription(band));
+  out->is_alpha = GDALGetRasterColorInterpretation(band) == GCI_AlphaBand;
+}
+
+static sc_status read_crs(GDALDatasetH ds, char **out, struct sc_error *err) {
+  static const char *const options[] = {"FORMAT=WKT2_2019", "MULTILINE=NO", NULL};
+  OGRSpatialReferenceH srs = GDALGetSpatialRef(ds);
+  *out = NULL;
+  if (!srs) return SC_OK;
+  const char *authority = OSRGetAuthorityName(srs, NULL), *code = OSRGetAuthorityCode(srs, NULL);
+  if (authority && code) return sc_format(out, err, "%s:%s", authority, code);
+  char *wkt = NULL;
+  sc_status st = SC_OK;
+  if (OSRExportToWktEx(srs, &wkt, options) == OGRERR_NONE && wkt && *wkt) {
+    st = sc_strdup(wkt, out, err);
+  }
+  CPLFree(wkt);
+  return st;
+}
+
+static sc_status read_info(GDALDatasetH ds, struct sc_raster_info *out, struct sc_error *err) {
+  double gt[6];
+  out->width = GDALGetRasterXSize(ds);
+  out->height = GDALGetRasterYSize(ds);
+  out->n_bands = GDALGetRasterCount(ds);
+  if (GDALGetGeoTransform(ds, gt) == CE_None) {
+    const double affine[6] = {gt[1], gt[2], gt[0], gt[4], gt[5], gt[3]};
+    memcpy(out->transform, affine, sizeof affine);
+    out->has_transform = 1;
+  }
+  sc_status st = read_crs(ds, &out->crs, err);
+  out->bands = sc_alloc_zero((size_t)out->n_bands, sizeof *out->bands);
+  if (!st && !out->bands) st = sc_fail_nomem(err);
+  if (st) return st;
+  for (int i = 0; i < out->n_bands; i++) read_band_info(GDALGetRasterBand(ds, i + 1), &out->bands[i]);
+  GDALRasterBandH first = GDALGetRasterBand(ds, 1);
+  GDALGetBlockSize(first, &out->block_width, &out->block_height);
+  out->has_mask = (GDALGetMaskFlags(first) & (GMF_PER_DATASET | GMF_ALPHA)) != 0;
+  const char *time = GDALGetMetadataItem(ds, "TIFFTAG_DATETIME", NULL);
+  if (time) snprintf(out->datetime, sizeof out->datetime, "%s", time);
+  return SC_OK;
+}
+
+sc_status sc_gdal_info(const struct sc_source *source, struct sc_raster_info *out,
+                       struct sc_error *err) {
+  GDALDatasetH ds = NULL;
+  struct sc_gdal_scope scope;
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_gdal_acquire(source, &ds, err);
+  if (st) return st;
+  sc_gdal_begin(&scope);
+  st = read_info(ds, out, err);
+  sc_gdal_end(&scope);
+  sc_gdal_release(source, ds, st != SC_OK);
+  return st;
+}
+
+void sc_gdal_info_free(struct sc_raster_info *info) {
+  sc_free(info->crs);
+  sc_free(info->bands);
+  memset(info, 0, sizeof *info);
+}
+
+/* --- reading a window -------------------------------------------------------------------- */
+
+void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
+                     enum sc_dtype to_type, size_t to_stride, size_t n) {
+  GDALCopyWords64(from, sc_gdal_type(from_type), (int)from_stride, to, sc_gdal_type(to_type),
+                  (int)to_stride, (GPtrDiff_t)n);
+}
+
+/* The columns (or rows) of the output whose middle lies inside the raster. */
+static void inside(double begin, double extent, int n_out, int limit, int *first, int *count) {
+  double step = extent / n_out;
+  int a = 0, b = n_out;
+  while (a < b && begin + (a + 0.5) * step < 0) a++;
+  while (b > a && begin + (b - 0.5) * step >= limit) b--;
+  *first = a;
+  *count = b - a;
+}
+
+static GDALRIOResampleAlg gdal_kernel(enum sc_resampling r) {
+  static const GDALRIOResampleAlg kernels[] = {GRIORA_NearestNeighbour, GRIORA_Bilinear,
+                                               GRIORA_Cubic,            GRIORA_CubicSpline,
+                                               GRIORA_Lanczos,          GRIORA_Average,
+                                               GRIORA_Mode,             GRIORA_Gauss};
+  return kernels[r];
+}
+
+/* Nearest: the pixel under the middle of each output pixel, from a copy at file resolution. */
+static CPLErr read_nearest(GDALRasterBandH band, const struct sc_read *r, const int box[4],
+                           struct sc_error *err) {
+  double step_x = r->width / r->out_width, step_y = r->height / r->out_height;
+  int x0 = (int)floor(r->x + (box[0] + 0.5) * step_x);
+  int x1 = (int)floor(r->x + (box[0] + box[1] - 0.5) * step_x);
+  int y0 = (int)floor(r->y + (box[2] + 0.5) * step_y);
+  int y1 = (int)floor(r->y + (box[2] + box[3] - 0.5) * step_y);
+  size_t size = sc_dtype_bytes(r->dtype), columns = (size_t)(x1 - x0 + 1);
+  unsigned char *copy = sc_alloc_zero(columns * (size_t)(y1 - y0 + 1), size);
+  if (!copy) {
+    sc_fail_nomem(err);
+    return CE_Failure;
+  }
+  CPLErr result = GDALRasterIO(band, GF_Read, x0, y0, x1 - x0 + 1, y1 - y0 + 1, copy, x1 - x0 + 1,
+                               y1 - y0 + 1, sc_gdal_type(r->dtype), 0, 0);
+  for (int j = box[2]; j < box[2] + box[3] && result == CE_None; j++) {
+    size_t row = (size_t)((int)floor(r->y + (j + 0.5) * step_y) - y0);
+    unsigned char *to = (unsigned char *)r->out + (size_t)j * r->row_bytes + (size_t)box[0] * size;
+    for (int i = box[0]; i < box[0] + box[1]; i++, to += size) {
+      size_t column = (size_t)((int)floor(r->x + (i + 0.5) * step_x) - x0);
+      memcpy(to, copy + (row * columns + column) * size, size);
+    }
+  }
+  sc_free(copy);
+  return result;
+}
+
+static CPLErr read_resampled(GDALRasterBandH band, const struct sc_read *r, const int box[4]) {
+  GDALRasterIOExtraArg extra;
+  INIT_RASTERIO_EXTRA_ARG(extra);
+  double step_x = r->width / r->out_width, step_y = r->height / r->out_height;
+  extra.eResampleAlg = gdal_kernel(r->resampling);
+  extra.bFloatingPointWindowValidity = 1;
+  extra.dfXOff = fmax(0, r->x + box[0] * step_x);
+  extra.dfYOff = fmax(0, r->y + box[2] * step_y);
+  extra.dfXSize = fmin(box[1] * step_x, GDALGetRasterBandXSize(band) - extra.dfXOff);
+  extra.dfYSize = fmin(box[3] * step_y, GDALGetRasterBandYSize(band) - extra.dfYOff);
+  int x0 = (int)floor(extra.dfXOff + 1e-9), y0 = (int)floor(extra.dfYOff + 1e-9);
+  int x1 = (int)ceil(extra.dfXOff + extra.dfXSize - 1e-9);
+  int y1 = (int)ceil(extra.dfYOff + extra.dfYSize - 1e-9);
+  unsigned char *to = (unsigned char *)r->out + (size_t)box[2] * r->row_bytes +
+                      (size_t)box[0] * sc_dtype_bytes(r->dtype);
+  return GDALRasterIOEx(band, GF_Read, x0, y0, x1 - x0, y1 - y0, to, box[1], box[3],
+                        sc_gdal_type(r->dtype), 0, (GSpacing)r->row_bytes, &extra);
+}
+
+static void fill_all(const struct sc_read *r) {
+  for (int j = 0; j < r->out_height; j++) {
+    sc_gdal_convert(&r->fill, SC_DTYPE_F64, 0, (unsigned char *)r->out + (size_t)j * r->row_bytes,
+                    r->dtype, sc_dtype_bytes(r->dtype), (size_t)r->out_width);
+  }
+}
+
+static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
+  int box[4]; /* first column, columns, first row, rows of the output that lie inside */
+  struct sc_gdal_scope scope;
+  if (r->band < 0 || r->band > GDALGetRasterCount(ds)) {
+    char text[60];
+    snprintf(text, sizeof text, "no band %d; it has %d", r->band, GDALGetRasterCount(ds));
+    return sc_source_fail(r->source, SC_NOT_FOUND, err, text, "");
+  }
+  GDALRasterBandH band = GDALGetRasterBand(ds, r->band ? r->band : 1);
+  if (r->band == SC_BAND_VALIDITY) band = GDALGetMaskBand(band);
+  if (sc_gdal_dtype(band) == SC_DTYPE_NONE) {
+    return sc_source_fail(r->source, SC_UNSUPPORTED, err, "complex pixels are not supported", "");
+  }
+  inside(r->x, r->width, r->out_width, GDALGetRasterBandXSize(band), &box[0], &box[1]);
+  inside(r->y, r->height, r->out_height, GDALGetRasterBandYSize(band), &box[2], &box[3]);
+  if (box[1] < r->out_width || box[3] < r->out_height) fill_all(r);
+  if (box[1] <= 0 || box[3] <= 0) return SC_OK;
+  sc_gdal_begin(&scope);
+  int plain = r->width == r->out_width && r->height == r->out_height && r->x == floor(r->x) &&
+              r->y == floor(r->y);
+  CPLErr result = r->resampling == SC_NEAREST || plain ? read_nearest(band, r, box, err)
+                                                       : read_resampled(band, r, box);
+  sc_status st = SC_OK;
+  if (err->status == SC_NOMEM) {
+    st = SC_NOMEM;
+  } else if (result != CE_None) {
+    st = sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope.text);
+  }
+  sc_gdal_end(&scope);
+  return st;
+}
+
+sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
+  GDALDatasetH ds = NULL;
+  sc_status st = sc_gdal_acquire(r->source, &ds, err);
+  if (st) return st;
+  st = read_band(ds, r, err);
+  sc_gdal_release(r->source, ds, st != SC_OK);
+  return st;
+}

@@ -1,0 +1,52 @@
+/*
+ * GDAL, held to what DESIGN section 9 allows: four drivers, no sidecar files, no PAM, no
+ * external overviews, errors as text and never on stderr. The only user of GDAL's raster
+ * interface besides picture.c.
+ */
+#ifndef SC_RASTER_GDAL_H
+#define SC_RASTER_GDAL_H
+
+#include <gdal.h>
+
+#include "base/status.h"
+#include "raster/raster_api.h"
+
+/* Collects GDAL's complaints of one thread between begin and end; nests. Also sets the
+ * thread's configuration that keeps GDAL from looking beside the file. */
+struct sc_gdal_scope {
+  char text[512]; /* the first failure since begin, or "" */
+  char *saved_readdir, *saved_pam;
+};
+void sc_gdal_begin(struct sc_gdal_scope *scope);
+void sc_gdal_end(struct sc_gdal_scope *scope);
+
+/* Fail with "item X: asset Y: href: what: reason"; reason may be "". */
+sc_status sc_source_fail(const struct sc_source *source, sc_status status, struct sc_error *err,
+                         const char *what, const char *reason);
+
+/*
+ * A dataset of the source for the calling thread alone, from a bounded pool or opened anew.
+ * Give it back with sc_gdal_release(); `broken` closes it.
+ */
+sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out,
+                          struct sc_error *err);
+void sc_gdal_release(const struct sc_source *source, GDALDatasetH dataset, int broken);
+
+/* Forget all pooled datasets: in the child after fork() they belong to the parent. */
+void sc_gdal_abandon(void);
+
+enum sc_dtype sc_gdal_dtype(GDALRasterBandH band);
+GDALDataType sc_gdal_type(enum sc_dtype dtype);
+
+sc_status sc_gdal_info(const struct sc_source *source, struct sc_raster_info *out,
+                       struct sc_error *err);
+void sc_gdal_info_free(struct sc_raster_info *info);
+
+/* One window read by GDAL; the judge of the block reader and its stand-in elsewhere. */
+sc_status sc_gdal_read(const struct sc_read *read, struct sc_error *err);
+
+/* Convert n values, clamped and rounded as GDAL does; strides in bytes. */
+void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
+                     enum sc_dtype to_type, size_t to_stride, size_t n);
+
+#endif

@@ -1,0 +1,197 @@
+/* Projecting points; see project.h. */
+#include "raster/project.h"
+
+#include <math.h>
+#include <proj.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define N_KEPT 8 /* transformations a thread keeps */
+
+struct kept {
+  char *crs;
+  PJ *pj; /* CRS -> lon, lat */
+  int is_geographic;
+  double radians_per_unit; /* of a geographic CRS, to bring its unit to degrees */
+  unsigned long used;
+};
+
+/* PROJ's context and its transformations belong to one thread. */
+struct projector {
+  PJ_CONTEXT *context;
+  struct kept kept[N_KEPT];
+  unsigned long clock;
+};
+
+static pthread_key_t key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+
+static void free_projector(void *value) {
+  struct projector *p = value;
+  for (int i = 0; i < N_KEPT; i++) {
+    proj_destroy(p->kept[i].pj);
+    sc_free(p->kept[i].crs);
+  }
+  proj_context_destroy(p->context);
+  sc_free(p);
+}
+
+static void make_key(void) { pthread_key_create(&key, free_projector); }
+
+static void ignore_log(void *data, int level, const char *text) {
+  (void)data, (void)level, (void)text;
+}
+
+static struct projector *thread_projector(struct sc_error *err) {
+  pthread_once(&key_once, make_key);
+  struct projector *p = pthread_getspecific(key);
+  if (p) return p;
+  p = sc_alloc_zero(1, sizeof *p);
+  if (!p || !(p->context = proj_context_create())) {
+    sc_free(p);
+    sc_fail_nomem(err);
+    return NULL;
+  }
+  proj_log_func(p->context, NULL, ignore_log);
+  proj_context_set_enable_network(p->context, 0);
+  pthread_setspecific(key, p);
+  return p;
+}
+
+static sc_status fail_crs(struct projector *p, const char *crs, const char *why,
+                          struct sc_error *err) {
+  int code = proj_context_errno(p->context);
+  return sc_fail(err, SC_BAD_DATA, "unknown CRS: %.120s: %s%s%s", crs, why, code ? ": " : "",
+                 code ? proj_context_errno_string(p->context, code) : "");
+}
+
+static PJ *open_crs(struct projector *p, const char *crs, struct sc_error *err) {
+  /* A pipeline or a PROJ string would pass too: only codes, WKT and PROJJSON are CRSs here. */
+  PJ *pj = strchr(crs, '+') == crs ? NULL : proj_create(p->context, crs);
+  if (pj && proj_is_crs(pj)) return pj;
+  proj_destroy(pj);
+  fail_crs(p, crs, "PROJ does not know it", err);
+  return NULL;
+}
+
+/* Radians per unit of a geographic CRS's axes; 0 for another CRS. */
+static double geographic_unit(PJ_CONTEXT *context, PJ *crs) {
+  PJ_TYPE type = proj_get_type(crs);
+  if (type == PJ_TYPE_BOUND_CRS) {
+    PJ *source = proj_get_source_crs(context, crs);
+    double unit = source ? geographic_unit(context, source) : 0;
+    proj_destroy(source);
+    return unit;
+  }
+  if (type != PJ_TYPE_GEOGRAPHIC_2D_CRS && type != PJ_TYPE_GEOGRAPHIC_3D_CRS) return 0;
+  PJ *cs = proj_crs_get_coordinate_system(context, crs);
+  double unit = 0;
+  if (!cs || !proj_cs_get_axis_info(context, cs, 0, NULL, NULL, NULL, &unit, NULL, NULL, NULL)) {
+    unit = M_PI / 180;
+  }
+  proj_destroy(cs);
+  return unit;
+}
+
+static sc_status make_kept(struct projector *p, const char *crs, struct kept *out,
+                           struct sc_error *err) {
+  memset(out, 0, sizeof *out);
+  PJ *source = open_crs(p, crs, err);
+  if (!source) return err->status;
+  out->radians_per_unit = geographic_unit(p->context, source);
+  out->is_geographic = out->radians_per_unit > 0;
+  PJ *target = proj_create(p->context, "EPSG:4326");
+  PJ *pj = target ? proj_create_crs_to_crs_from_pj(p->context, source, target, NULL, NULL) : NULL;
+  if (pj) out->pj = proj_normalize_for_visualization(p->context, pj);
+  sc_status st = SC_OK;
+  if (!out->pj) st = fail_crs(p, crs, "no transformation to longitude and latitude", err);
+  proj_destroy(pj);
+  proj_destroy(target);
+  proj_destroy(source);
+  if (!st) st = sc_strdup(crs, &out->crs, err);
+  if (st) proj_destroy(out->pj);
+  return st;
+}
+
+static struct kept *find_kept(const char *crs, struct sc_error *err) {
+  struct projector *p = thread_projector(err);
+  if (!p) return NULL;
+  struct kept *oldest = &p->kept[0];
+  for (int i = 0; i < N_KEPT; i++) {
+    struct kept *k = &p->kept[i];
+    if (k->crs && strcmp(k->crs, crs) == 0) {
+      k->used = ++p->clock;
+      return k;
+    }
+    if (k->used < oldest->used) oldest = k;
+  }
+  struct kept made;
+  if (make_kept(p, crs, &made, err)) return NULL;
+  proj_destroy(oldest->pj);
+  sc_free(oldest->crs);
+  *oldest = made;
+  oldest->used = ++p->clock;
+  return oldest;
+}
+
+/* PROJ brings longitudes into [-180, 180]; a geographic grid keeps its own turn. */
+static void keep_turn(double *lon, size_t n, const double *before, double degrees_per_unit) {
+  for (size_t i = 0; i < n; i++) {
+    lon[i] -= 360 * round((lon[i] - before[i] * degrees_per_unit) / 360);
+  }
+}
+
+sc_status sc_project_to_lonlat(const char *crs, size_t n, double *x, double *y,
+                               struct sc_error *err) {
+  struct kept *k = find_kept(crs, err);
+  double *before = NULL;
+  if (!k) return err->status;
+  if (k->is_geographic) {
+    before = sc_alloc(n * sizeof *before);
+    if (!before) return sc_fail_nomem(err);
+    memcpy(before, x, n * sizeof *before);
+  }
+  proj_errno_reset(k->pj);
+  proj_trans_generic(k->pj, PJ_FWD, x, sizeof *x, n, y, sizeof *y, n, NULL, 0, 0, NULL, 0, 0);
+  for (size_t i = 0; i < n; i++) {
+    if (!isfinite(x[i]) || !isfinite(y[i])) x[i] = y[i] = NAN;
+  }
+  if (before) keep_turn(x, n, before, k->radians_per_unit * 180 / M_PI);
+  sc_free(before);
+  return SC_OK;
+}
+
+sc_status sc_project_from_lonlat(const char *crs, size_t n, double *x, double *y,
+                                 struct sc_error *err) {
+  struct kept *k = find_kept(crs, err);
+  if (!k) return err->status;
+  proj_errno_reset(k->pj);
+  proj_trans_generic(k->pj, PJ_INV, x, sizeof *x, n, y, sizeof *y, n, NULL, 0, 0, NULL, 0, 0);
+  for (size_t i = 0; i < n; i++) {
+    if (!isfinite(x[i]) || !isfinite(y[i])) x[i] = y[i] = NAN;
+  }
+  return SC_OK;
+}
+
+int sc_project_is_geographic(const char *crs) {
+  struct sc_error ignored = {0};
+  struct kept *k = find_kept(crs, &ignored);
+  return k ? k->is_geographic : 0;
+}
+
+sc_status sc_project_wkt(const char *crs, char **out, struct sc_error *err) {
+  struct projector *p = thread_projector(err);
+  *out = NULL;
+  if (!p) return err->status;
+  PJ *pj = open_crs(p, crs, err);
+  if (!pj) return err->status;
+  const char *wkt = proj_as_wkt(p->context, pj, PJ_WKT2_2019, NULL);
+  sc_status st = wkt ? sc_strdup(wkt, out, err) : fail_crs(p, crs, "it has no WKT2 form", err);
+  proj_destroy(pj);
+  return st;
+}
+
+const char *sc_project_version(void) { return proj_info().version; }

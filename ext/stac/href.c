@@ -1,0 +1,291 @@
+/* Hrefs and access rules; see href.h. */
+#include "stac/href.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/access.h"
+#include "base/alloc.h"
+#include "base/settings.h"
+#include "raster/raster_api.h"
+
+static const char *const url_schemes[] = {"https", "http", "s3", "gs", "az", "abfs", "abfss"};
+
+/* Length of the scheme of "scheme://", else 0. */
+static size_t scheme_length(const char *href) {
+  size_t n = strspn(href, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+  return n >= 2 && strncmp(href + n, "://", 3) == 0 ? n : 0;
+}
+
+int sc_href_is_url(const char *href) { return scheme_length(href) > 0; }
+
+const char *sc_href_for_message(const char *href, char *out, size_t n) {
+  if (!sc_href_is_url(href)) {
+    snprintf(out, n, "%s", href);
+    return out;
+  }
+  size_t length = strcspn(href, "?#");
+  const char *authority = href + scheme_length(href) + 3;
+  size_t authority_length = strcspn(authority, "/?#");
+  const char *at = memchr(authority, '@', authority_length);
+  /* abfs://container@account is no user part. */
+  if (at && strncasecmp(href, "http", 4) == 0) {
+    snprintf(out, n, "%.*s%.*s", (int)(authority - href), href,
+             (int)(length - (size_t)(at + 1 - href)), at + 1);
+  } else {
+    snprintf(out, n, "%.*s", (int)length, href);
+  }
+  return out;
+}
+
+sc_status sc_href_folder(const char *href, char **out, struct sc_error *err) {
+  size_t n = strlen(href), head = 0;
+  if (sc_href_is_url(href)) {
+    n = strcspn(href, "?#");
+    head = scheme_length(href) + 3;
+    head += strcspn(href + head, "/");
+    if (n <= head) return sc_format(out, err, "%.*s/", (int)n, href);
+  }
+  while (n > head && href[n - 1] != '/') n--;
+  return sc_strndup(href, n, out, err);
+}
+
+/* Take "." and ".." out of a path in place, from `path` on; never above its first slash. */
+static void normalise_path(char *path) {
+  char *to = path;
+  const char *from = path;
+  size_t end = strcspn(path, "?#"); /* only URLs have these; see caller */
+  const char *stop = path + end;
+  while (from < stop) {
+    size_t n = strcspn(from + 1, "/");
+    if (from + 1 + n > stop) n = (size_t)(stop - from - 1);
+    int last = from + 1 + n >= stop;
+    if (n == 1 && from[1] == '.') {
+      if (last) *to++ = '/';
+    } else if (n == 2 && from[1] == '.' && from[2] == '.') {
+      while (to > path && *--to != '/') {
+      }
+      if (last) *to++ = '/';
+    } else if (n > 0 || last) {
+      memmove(to, from, n + 1);
+      to += n + 1;
+    }
+    from += n + 1;
+  }
+  memmove(to, stop, strlen(stop) + 1);
+}
+
+static sc_status resolve_url(const char *href, char **out, struct sc_error *err) {
+  size_t n = scheme_length(href);
+  if (n == 4 && strncasecmp(href, "file", 4) == 0) {
+    const char *path = href + 7;
+    if (strncasecmp(path, "localhost/", 10) == 0) path += 9;
+    if (*path != '/') return sc_fail(err, SC_BAD_DATA, "%s: a file: URL of another host", href);
+    return sc_href_resolve(NULL, path, out, err);
+  }
+  for (size_t i = 0; i < sizeof url_schemes / sizeof *url_schemes; i++) {
+    if (strlen(url_schemes[i]) == n && strncasecmp(href, url_schemes[i], n) == 0) {
+      return sc_strdup(href, out, err);
+    }
+  }
+  return sc_fail(err, SC_BAD_DATA, "%s: scheme '%.*s' is not one of https, http, s3, gs, az, abfs",
+                 href, (int)n, href);
+}
+
+/* Join with a base that is a URL. An absolute path replaces the URL's path. */
+static sc_status join_url(const char *base, const char *href, char **out, struct sc_error *err) {
+  size_t authority = scheme_length(base) + 3;
+  authority += strcspn(base + authority, "/");
+  size_t keep = *href == '/' ? authority : strlen(base);
+  sc_status st = sc_format(out, err, "%.*s%s", (int)keep, base, href);
+  if (!st) normalise_path(*out + authority);
+  return st;
+}
+
+static sc_status resolve_path(const char *base, const char *href, char **out,
+                              struct sc_error *err) {
+  sc_status st;
+  if (*href == '/') {
+    st = sc_strdup(href, out, err);
+  } else if (!base) {
+    return sc_fail(err, SC_BAD_DATA,
+                   "%s is relative and nothing says to what: give the item by its path or URL, "
+                   "or the option 'base'",
+                   href);
+  } else {
+    st = sc_format(out, err, "%s%s", base, href);
+  }
+  /* A local name may hold '?' and '#': leave such paths as they are. */
+  if (!st && **out == '/' && !strpbrk(*out, "?#")) normalise_path(*out);
+  return st;
+}
+
+sc_status sc_href_resolve(const char *base, const char *href, char **out, struct sc_error *err) {
+  *out = NULL;
+  if (!*href) return sc_fail(err, SC_BAD_DATA, "an empty href");
+  if (strncmp(href, "/vsi", 4) == 0) {
+    return sc_fail(err, SC_DENIED,
+                   "%s: a GDAL /vsi prefix is not allowed; use https://, s3://, gs://, az:// or "
+                   "a plain path",
+                   href);
+  }
+  if (sc_href_is_url(href)) return resolve_url(href, out, err);
+  if (base && sc_href_is_url(base)) return join_url(base, href, out, err);
+  return resolve_path(base, href, out, err);
+}
+
+/* The longest prefix of href that href_map (a JSON object) knows. */
+static sc_status apply_href_map(const char *href, char **out, struct sc_error *err) {
+  struct sc_buffer text = {0};
+  sc_status st = sc_settings_get("href_map", &text, err);
+  if (!st) st = sc_buffer_terminate(&text, err);
+  if (st || text.size == 0) {
+    sc_buffer_free(&text);
+    return st ? st : sc_strdup(href, out, err);
+  }
+  cJSON *map = cJSON_Parse((const char *)text.data);
+  const cJSON *entry, *best = NULL;
+  sc_buffer_free(&text);
+  if (!cJSON_IsObject(map)) {
+    cJSON_Delete(map);
+    return sc_fail(err, SC_BAD_ARG, "setting 'href_map' is no JSON object of prefixes");
+  }
+  cJSON_ArrayForEach(entry, map) {
+    if (!cJSON_IsString(entry) || strncmp(href, entry->string, strlen(entry->string)) != 0) continue;
+    if (!best || strlen(entry->string) > strlen(best->string)) best = entry;
+  }
+  if (best) {
+    st = sc_format(out, err, "%s%s", best->valuestring, href + strlen(best->string));
+  } else {
+    st = sc_strdup(href, out, err);
+  }
+  cJSON_Delete(map);
+  return st;
+}
+
+/* Does `path` (links resolved) lie in one of the folders of a ':'-separated list? */
+static int in_folders(const char *path, const char *folders) {
+  char real[PATH_MAX], folder[PATH_MAX], real_folder[PATH_MAX];
+  if (!realpath(path, real)) return 0;
+  while (*folders) {
+    size_t n = strcspn(folders, ":");
+    if (n && n < sizeof folder) {
+      memcpy(folder, folders, n);
+      folder[n] = '\0';
+      size_t length = realpath(folder, real_folder) ? strlen(real_folder) : 0;
+      if (length == 1) return 1; /* "/" */
+      if (length && strncmp(real, real_folder, length) == 0 &&
+          (real[length] == '/' || !real[length])) {
+        return 1;
+      }
+    }
+    folders += n;
+    folders += strspn(folders, ":");
+  }
+  return 0;
+}
+
+static sc_status allow_local(const char *path, struct sc_error *err) {
+  struct sc_buffer rule = {0};
+  sc_status st = sc_settings_get("local_roots", &rule, err);
+  if (!st) st = sc_buffer_terminate(&rule, err);
+  const char *folders = (const char *)rule.data;
+  if (!st && *folders && strcmp(folders, "allow") != 0 &&
+      (strcmp(folders, "deny") == 0 || !in_folders(path, folders))) {
+    st = sc_fail(err, SC_DENIED, "%s: local files are %s (setting local_roots, STACCHIP_LOCAL)",
+                 path, strcmp(folders, "deny") == 0 ? "denied" : "allowed in some folders only");
+  }
+  sc_buffer_free(&rule);
+  return st;
+}
+
+static sc_status allow_url(const char *url, struct sc_error *err) {
+  char host[256], shown[1024];
+  struct sc_buffer rule = {0};
+  if (strncasecmp(url, "http", 4) != 0) return SC_OK; /* the transport checks the endpoint */
+  sc_access_url_host(url, host, sizeof host);
+  sc_status st = sc_settings_get("hosts", &rule, err);
+  if (!st) st = sc_buffer_terminate(&rule, err);
+  if (!st && (!host[0] || !sc_access_host((const char *)rule.data, host))) {
+    st = sc_fail(err, SC_DENIED, "%s: host '%s' is not allowed (setting hosts, STACCHIP_HOSTS)",
+                 sc_href_for_message(url, shown, sizeof shown), host);
+  }
+  sc_buffer_free(&rule);
+  return st;
+}
+
+sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out,
+                        struct sc_error *err) {
+  *out = NULL;
+  int is_local = !sc_href_is_url(href);
+  if (is_local && origin == SC_ORIGIN_NETWORK) {
+    return sc_fail(err, SC_DENIED,
+                   "%s: an item that came over the network may not name a local file", href);
+  }
+  sc_status st = apply_href_map(href, out, err);
+  if (!st) st = sc_href_is_url(*out) ? allow_url(*out, err) : allow_local(*out, err);
+  if (st) {
+    sc_free(*out);
+    *out = NULL;
+  }
+  return st;
+}
+
+static sc_status read_descriptor(int fd, const char *path, size_t size, struct sc_buffer *out,
+                                 struct sc_error *err) {
+  sc_status st = sc_buffer_reserve(out, size + 1, err);
+  while (!st) {
+    st = sc_buffer_reserve(out, 4096, err);
+    if (st) break;
+    ssize_t n = read(fd, out->data + out->size, out->capacity - out->size - 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return sc_fail(err, SC_IO, "%s: %s", path, strerror(errno));
+    if (n == 0) break;
+    out->size += (size_t)n;
+    if (out->size > SC_ITEM_MAX_BYTES) {
+      st = sc_fail(err, SC_TOO_BIG, "%s: more than %d bytes", path, SC_ITEM_MAX_BYTES);
+    }
+  }
+  return st ? st : sc_buffer_terminate(out, err);
+}
+
+static sc_status read_file(const char *path, struct sc_buffer *out, struct sc_error *err) {
+  struct stat info;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return sc_fail(err, SC_NOT_FOUND, "%s: %s", path, strerror(errno));
+  sc_status st = SC_OK;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    st = sc_fail(err, SC_BAD_DATA, "%s: not a regular file", path);
+  } else if (info.st_size > SC_ITEM_MAX_BYTES) {
+    st = sc_fail(err, SC_TOO_BIG, "%s: %lld bytes; at most %d are read", path,
+                 (long long)info.st_size, SC_ITEM_MAX_BYTES);
+  } else {
+    st = read_descriptor(fd, path, (size_t)info.st_size, out, err);
+  }
+  close(fd);
+  return st;
+}
+
+static sc_status read_url(const char *url, struct sc_buffer *out, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
+  if (!raster->http) return sc_fail(err, SC_UNSUPPORTED, "this build reads no URLs");
+  struct sc_http_request request = {.method = "GET", .url = url, .limit_bytes = SC_ITEM_MAX_BYTES};
+  sc_status st = raster->http(&request, 1, NULL, NULL, err);
+  if (!st) st = sc_buffer_append(out, request.answer.data, request.answer.size, err);
+  if (!st) st = sc_buffer_terminate(out, err);
+  sc_buffer_free(&request.answer);
+  return st;
+}
+
+sc_status sc_href_read_text(const char *href, struct sc_buffer *out, struct sc_error *err) {
+  return sc_href_is_url(href) ? read_url(href, out, err) : read_file(href, out, err);
+}

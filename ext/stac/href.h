@@ -1,0 +1,49 @@
+/*
+ * Hrefs: resolving them against where they stand, and deciding whether the process may read
+ * what they name (DESIGN section 9).
+ */
+#ifndef SC_STAC_HREF_H
+#define SC_STAC_HREF_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+#define SC_ITEM_MAX_BYTES (64 << 20) /* text of an item or a catalogue page */
+
+/* True for "scheme://": two letters or more of a scheme, so that no drive letter is one. */
+int sc_href_is_url(const char *href);
+
+/* The folder of a path or URL with its '/' at the end, query and fragment left out; "" for
+ * none. *out is freed with sc_free(). */
+sc_status sc_href_folder(const char *href, char **out, struct sc_error *err);
+
+/*
+ * Resolve `href` against `base` (a folder or URL with its '/', or NULL), taking "." and ".."
+ * out; "file:///x" becomes "/x". *out is freed with sc_free().
+ *
+ * Returns SC_BAD_DATA for a relative href without a base and for a scheme or /vsi prefix
+ * that is not allowed.
+ */
+sc_status sc_href_resolve(const char *base, const char *href, char **out, struct sc_error *err);
+
+enum sc_origin {
+  SC_ORIGIN_LOCAL,  /* named by the application or by a local file */
+  SC_ORIGIN_NETWORK /* named by something that came over the network: no local files */
+};
+
+/*
+ * Apply the process's settings to a resolved href: href_map first (*out gets the new one),
+ * then local_roots and hosts. SC_DENIED says which rule.
+ */
+sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out,
+                        struct sc_error *err);
+
+/* The href without its query and user part, for messages; written to out. */
+const char *sc_href_for_message(const char *href, char *out, size_t n);
+
+/* Read a local file or URL whole, up to SC_ITEM_MAX_BYTES; out gets a zero byte behind. */
+sc_status sc_href_read_text(const char *href, struct sc_buffer *out, struct sc_error *err);
+
+#endif

@@ -1,0 +1,32 @@
+/* The private connection of a rule set, shared by rules.c and classify.c only. */
+#ifndef SC_STAC_RULES_DB_H
+#define SC_STAC_RULES_DB_H
+
+#include <pthread.h>
+
+#include "base/sqlite.h"
+#include "stac/rules.h"
+
+struct sc_rules {
+  pthread_mutex_t lock;  /* guards all below */
+  sqlite3 *db;           /* private, in memory; opened on first need */
+  sqlite3_stmt *matcher; /* item -> position of the rule that matches; NULL: make it anew */
+  int is_guarded;        /* the authorizer checks what is being prepared: a user's expression */
+  long n_ticks;          /* progress callbacks since sc_rules_enter() */
+};
+
+/* What the expressions see: an item by parameters 1 to 6, a value by parameters 1 and 2. */
+#define SC_RULES_ITEM_SOURCE                                                                  \
+  "(SELECT ?1 AS id, ?2 AS collection, ?3 AS platform, ?4 AS constellation, ?5 AS properties, " \
+  "?6 AS assets)"
+#define SC_RULES_VALUE_SOURCE "(SELECT ?1 AS v, ?2 AS nd)"
+
+/* Lock the set, with its connection open; after SC_OK call sc_rules_leave(). */
+sc_status sc_rules_enter(struct sc_rules *rules, struct sc_error *err);
+void sc_rules_leave(struct sc_rules *rules);
+
+/* Prepare exactly one SELECT under the authorizer. SC_BAD_ARG with SQLite's message. */
+sc_status sc_rules_prepare(struct sc_rules *rules, const char *sql, sqlite3_stmt **out,
+                           struct sc_error *err);
+
+#endif
