@@ -10,8 +10,11 @@ SQLITE_EXTENSION_INIT1
 #include <stdio.h>
 
 #include "raster/gdal.h"
+#include "raster/mask.h"
 #include "raster/project.h"
 #include "raster/raster_api.h"
+#include "raster/read.h"
+#include "raster/runtime.h"
 
 static const char *versions(void) {
   static char text[512];
@@ -20,14 +23,31 @@ static const char *versions(void) {
   return text;
 }
 
-static void configure(const struct sc_settings *settings) { (void)settings; }
+static sc_status info(const struct sc_source *source, struct sc_raster_info *out,
+                      struct sc_error *err) {
+  sc_runtime_enter();
+  return sc_gdal_info(source, out, err);
+}
+
+static sc_status read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                      void *interrupt_context, struct sc_error *err) {
+  sc_runtime_enter();
+  return sc_read_windows(reads, n, interrupted, interrupt_context, err);
+}
+
+static sc_status count_mask(struct sc_mask_job *job, struct sc_error *err) {
+  sc_runtime_enter();
+  return sc_mask_count(job, err);
+}
 
 static const struct sc_raster_api api = {
     .version = SC_RASTER_API_VERSION,
     .versions = versions,
-    .configure = configure,
-    .info = sc_gdal_info,
+    .configure = sc_runtime_configure,
+    .info = info,
     .info_free = sc_gdal_info_free,
+    .read = read_windows,
+    .count_mask = count_mask,
     .to_lonlat = sc_project_to_lonlat,
     .from_lonlat = sc_project_from_lonlat,
     .is_geographic = sc_project_is_geographic,

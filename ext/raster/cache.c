@@ -1,0 +1,126 @@
+/* Decoded blocks; see cache.h. A hash table with chains and one list in order of use. */
+#include "raster/cache.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "raster/runtime.h"
+
+#define N_BUCKETS 4096
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sc_block *buckets[N_BUCKETS];
+static struct sc_block *newest, *oldest;
+static int64_t total_bytes;
+
+static struct sc_block **bucket_of(uint64_t serial, uint64_t index) {
+  uint64_t h = (serial * UINT64_C(0x9E3779B97F4A7C15)) ^ (index * UINT64_C(0xC2B2AE3D27D4EB4F));
+  return &buckets[(h >> 32) % N_BUCKETS];
+}
+
+static void unlink_use(struct sc_block *b) {
+  *(b->newer ? &b->newer->older : &newest) = b->older;
+  *(b->older ? &b->older->newer : &oldest) = b->newer;
+  b->newer = b->older = NULL;
+}
+
+static void link_newest(struct sc_block *b) {
+  b->older = newest;
+  b->newer = NULL;
+  if (newest) newest->newer = b;
+  newest = b;
+  if (!oldest) oldest = b;
+}
+
+static void block_free(struct sc_block *b) {
+  pthread_mutex_destroy(&b->lock);
+  sc_free(b->data);
+  sc_free(b->row_done);
+  sc_free(b);
+}
+
+/* Take an unused block out of the table. The lock is held. */
+static void drop(struct sc_block *b) {
+  struct sc_block **at = bucket_of(b->file_serial, b->index);
+  while (*at != b) at = &(*at)->chain;
+  *at = b->chain;
+  unlink_use(b);
+  total_bytes -= (int64_t)b->counted_bytes;
+  block_free(b);
+}
+
+static void trim(int64_t budget) {
+  struct sc_block *b = oldest;
+  while (b && total_bytes > budget) {
+    struct sc_block *newer = b->newer;
+    if (b->n_users == 0) drop(b);
+    b = newer;
+  }
+}
+
+static struct sc_block *find(uint64_t serial, uint64_t index) {
+  struct sc_block *b = *bucket_of(serial, index);
+  while (b && (b->file_serial != serial || b->index != index)) b = b->chain;
+  return b;
+}
+
+sc_status sc_cache_acquire(uint64_t serial, uint64_t index, struct sc_block **out,
+                           struct sc_error *err) {
+  sc_status st = SC_OK;
+  pthread_mutex_lock(&lock);
+  struct sc_block *b = find(serial, index);
+  if (b) {
+    unlink_use(b);
+  } else {
+    b = sc_alloc_zero(1, sizeof *b);
+    if (b) {
+      struct sc_block **bucket = bucket_of(serial, index);
+      pthread_mutex_init(&b->lock, NULL);
+      b->file_serial = serial;
+      b->index = index;
+      b->chain = *bucket;
+      *bucket = b;
+    }
+  }
+  if (b) {
+    link_newest(b);
+    b->n_users++;
+  } else {
+    st = sc_fail_nomem(err);
+  }
+  pthread_mutex_unlock(&lock);
+  *out = b;
+  return st;
+}
+
+void sc_cache_release(struct sc_block *b, int keep) {
+  if (!b) return;
+  int64_t budget = sc_runtime_cache_bytes();
+  pthread_mutex_lock(&lock);
+  total_bytes += (int64_t)b->capacity - (int64_t)b->counted_bytes;
+  b->counted_bytes = b->capacity;
+  if (--b->n_users == 0 && !keep) drop(b);
+  trim(budget);
+  pthread_mutex_unlock(&lock);
+}
+
+int sc_cache_has(uint64_t serial, uint64_t index, int n_rows) {
+  pthread_mutex_lock(&lock);
+  const struct sc_block *b = find(serial, index);
+  int has = b && b->n_users == 0 && b->n_rows >= n_rows;
+  pthread_mutex_unlock(&lock);
+  return has;
+}
+
+void sc_cache_trim(void) {
+  pthread_mutex_lock(&lock);
+  trim(sc_runtime_cache_bytes());
+  pthread_mutex_unlock(&lock);
+}
+
+void sc_cache_abandon(void) {
+  pthread_mutex_init(&lock, NULL);
+  memset(buckets, 0, sizeof buckets);
+  newest = oldest = NULL;
+  total_bytes = 0;
+}

@@ -1,0 +1,42 @@
+/*
+ * Decoded blocks, kept within a byte budget (setting cache_bytes), shared by the process.
+ * Least recently used goes first.
+ */
+#ifndef SC_RASTER_CACHE_H
+#define SC_RASTER_CACHE_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* A block that the caller holds; it may use the members below `lock` while it has locked it. */
+struct sc_block {
+  uint64_t file_serial;
+  uint64_t index; /* of the block in its file */
+  pthread_mutex_t lock;
+  unsigned char *data;     /* decompressed rows from the top; owned */
+  size_t capacity;         /* bytes of data */
+  int n_rows;              /* rows decompressed so far */
+  unsigned char *row_done; /* a byte per row: its predictor is undone; owned */
+  /* of cache.c: */
+  int n_users;
+  size_t counted_bytes; /* what the budget was charged */
+  struct sc_block *newer, *older, *chain;
+};
+
+/* Hold the block, a new empty one if it is not there. Release with sc_cache_release(). */
+sc_status sc_cache_acquire(uint64_t file_serial, uint64_t index, struct sc_block **out,
+                           struct sc_error *err);
+/* Charge the budget for what it has become, and let go. keep 0: forget it. */
+void sc_cache_release(struct sc_block *block, int keep);
+
+/* Is the block there with at least n_rows rows? A hint only: it may go at any time. */
+int sc_cache_has(uint64_t file_serial, uint64_t index, int n_rows);
+
+/* Bring the cache within a smaller budget. */
+void sc_cache_trim(void);
+/* In a forked child: forget everything without freeing. */
+void sc_cache_abandon(void);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Bytes of a block -> pixels, only as far as wanted.
+ *
+ * DEFLATE and ZSTD streams are decoded from their begin to the last row that is needed: a
+ * chip of 256 rows at the top of a 1024 block costs a quarter. What lies behind is neither
+ * decoded nor checked, unless the whole block is asked for.
+ */
+#ifndef SC_RASTER_DECODE_H
+#define SC_RASTER_DECODE_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "raster/tiff.h"
+
+/*
+ * Decompress at least the first `rows` rows of a block.
+ *
+ * out       Room for out_bytes; out_bytes >= rows * row bytes, and for an early stop
+ *           SC_DECODE_SLACK more (or the whole block).
+ * Returns   SC_BAD_DATA with the reason ("inflate: ...") for damaged or short data.
+ *
+ * THREADS  Decompressors are kept per thread.
+ */
+#define SC_DECODE_SLACK 1024
+sc_status sc_decode_block(const struct sc_tiff *tiff, const void *bytes, size_t n, size_t wanted,
+                          size_t whole, unsigned char *out, struct sc_error *err);
+
+/* Undo the predictor of one row in place, over the block's whole width. scratch: row bytes,
+ * used by predictor 3 only. */
+void sc_decode_row(const struct sc_tiff *tiff, unsigned char *row, unsigned char *scratch);
+
+#endif

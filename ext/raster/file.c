@@ -1,0 +1,167 @@
+/* Raster files that were opened; see file.h. */
+#include "raster/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "http/remote.h"
+#include "raster/gdal.h"
+
+#define N_FILES 256 /* kept open when nobody uses them */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sc_file *files[N_FILES];
+static unsigned long clock_now;
+static uint64_t next_serial = 1;
+
+static void file_free(struct sc_file *f) {
+  if (!f) return;
+  if (f->descriptor >= 0) close(f->descriptor);
+  sc_tiff_free(&f->tiff);
+  sc_free(f->href);
+  sc_free(f);
+}
+
+static int64_t read_at(void *context, uint64_t offset, void *bytes, size_t n) {
+  const struct sc_file *f = context;
+  size_t got = 0;
+  while (got < n) {
+    ssize_t one = pread(f->descriptor, (char *)bytes + got, n - got, (off_t)(offset + got));
+    if (one < 0 && errno == EINTR) continue;
+    if (one < 0) return -1;
+    if (one == 0) break;
+    got += (size_t)one;
+  }
+  return (int64_t)got;
+}
+
+sc_status sc_file_read(const struct sc_file *f, uint64_t offset, void *out, size_t n,
+                       struct sc_error *err) {
+  int64_t got = read_at((void *)(size_t)f, offset, out, n);
+  if (got < 0) return sc_fail(err, SC_IO, "reading: %s", strerror(errno));
+  if ((size_t)got == n) return SC_OK;
+  return sc_fail(err, SC_IO, "the file ends %zu bytes into a block of %zu at %llu", (size_t)got, n,
+                 (unsigned long long)offset);
+}
+
+static sc_status open_local(const struct sc_source *source, struct sc_file *f,
+                            struct sc_error *err) {
+  struct stat info;
+  f->descriptor = open(source->href, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (f->descriptor < 0) {
+    return sc_source_fail(source, SC_NOT_FOUND, err, "cannot open", strerror(errno));
+  }
+  if (fstat(f->descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
+    return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
+  }
+  f->size = (uint64_t)info.st_size;
+  f->modified = info.st_mtim;
+  f->inode = info.st_ino;
+  struct sc_error ignored = {0};
+  sc_status st = sc_tiff_open(read_at, f, f->size, &f->tiff, &ignored);
+  if (st == SC_NOMEM) return sc_fail_nomem(err);
+  f->is_plain = st == SC_OK;
+  return SC_OK;
+}
+
+static sc_status open_file(const struct sc_source *source, struct sc_file **out,
+                           struct sc_error *err) {
+  struct sc_file *f = sc_alloc_zero(1, sizeof *f);
+  if (!f) return sc_fail_nomem(err);
+  f->descriptor = -1;
+  f->is_remote = strstr(source->href, "://") != NULL;
+  sc_status st = sc_strdup(source->href, &f->href, err);
+  if (!st) st = f->is_remote ? sc_remote_open(source, f, err) : open_local(source, f, err);
+  if (st) {
+    file_free(f);
+    return st;
+  }
+  *out = f;
+  return SC_OK;
+}
+
+static int is_unchanged(const struct sc_file *f) {
+  struct stat info;
+  if (f->is_remote) return 1; /* checked by ETag with each answer */
+  if (stat(f->href, &info) != 0) return 0;
+  return (uint64_t)info.st_size == f->size && info.st_ino == f->inode &&
+         info.st_mtim.tv_sec == f->modified.tv_sec && info.st_mtim.tv_nsec == f->modified.tv_nsec;
+}
+
+/* Take a file out of the set; it is freed when its last user gives it back. Lock held. */
+static struct sc_file *take_out(int i) {
+  struct sc_file *f = files[i];
+  files[i] = NULL;
+  if (f && f->n_users == 0) return f;
+  if (f) f->used = 0; /* 0: no longer in the set */
+  return NULL;
+}
+
+static struct sc_file *find_open(const char *href, struct sc_file **stale) {
+  for (int i = 0; i < N_FILES; i++) {
+    struct sc_file *f = files[i];
+    if (!f || strcmp(f->href, href) != 0) continue;
+    if (is_unchanged(f)) {
+      f->n_users++;
+      f->used = ++clock_now;
+      return f;
+    }
+    *stale = take_out(i);
+    return NULL;
+  }
+  return NULL;
+}
+
+static struct sc_file *put_in(struct sc_file *f) {
+  int oldest = -1;
+  for (int i = 0; i < N_FILES; i++) {
+    if (!files[i]) {
+      oldest = i;
+      break;
+    }
+    if (files[i]->n_users == 0 && (oldest < 0 || files[i]->used < files[oldest]->used)) oldest = i;
+  }
+  f->serial = next_serial++;
+  f->n_users = 1;
+  f->used = 0;
+  if (oldest < 0) return NULL; /* all in use: this one stays outside */
+  struct sc_file *evicted = take_out(oldest);
+  files[oldest] = f;
+  f->used = ++clock_now;
+  return evicted;
+}
+
+sc_status sc_file_acquire(const struct sc_source *source, struct sc_file **out,
+                          struct sc_error *err) {
+  struct sc_file *stale = NULL, *evicted;
+  pthread_mutex_lock(&lock);
+  *out = find_open(source->href, &stale);
+  pthread_mutex_unlock(&lock);
+  file_free(stale);
+  if (*out) return SC_OK;
+  sc_status st = open_file(source, out, err);
+  if (st) return st;
+  pthread_mutex_lock(&lock);
+  evicted = put_in(*out);
+  pthread_mutex_unlock(&lock);
+  file_free(evicted);
+  return SC_OK;
+}
+
+void sc_file_release(struct sc_file *f) {
+  if (!f) return;
+  pthread_mutex_lock(&lock);
+  int last = --f->n_users == 0 && f->used == 0;
+  pthread_mutex_unlock(&lock);
+  if (last) file_free(f);
+}
+
+void sc_file_abandon(void) {
+  pthread_mutex_init(&lock, NULL);
+  memset(files, 0, sizeof files);
+}

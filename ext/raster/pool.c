@@ -1,0 +1,125 @@
+/* The worker pool; see pool.h. Workers are started on need and stay, waiting. */
+#include "raster/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/sqlite.h"
+#include "raster/runtime.h"
+
+#define WORKERS_MAX 63
+
+/* One sc_pool_run() on its caller's stack, in the list while it wants helpers. */
+struct job {
+  int (*task)(void *, size_t);
+  void *context;
+  size_t n;
+  atomic_size_t next;
+  atomic_int stop;   /* 0; 1 a task failed; 2 interrupted */
+  int n_helpers;     /* workers inside; guarded by lock */
+  int wants_helpers; /* how many more may join; guarded by lock */
+  struct job *link;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER; /* a job wants helpers */
+static pthread_cond_t done = PTHREAD_COND_INITIALIZER; /* a worker left a job */
+static struct job *jobs;
+static int n_workers, n_idle;
+
+static void run_tasks(struct job *job, int (*interrupted)(void *), void *interrupt_context) {
+  while (!atomic_load(&job->stop)) {
+    size_t i = atomic_fetch_add(&job->next, 1);
+    if (i >= job->n) return;
+    if (job->task(job->context, i)) atomic_store(&job->stop, 1);
+    if (interrupted && interrupted(interrupt_context)) atomic_store(&job->stop, 2);
+  }
+}
+
+static struct job *find_job(void) {
+  struct job *job = jobs;
+  while (job && job->wants_helpers <= 0) job = job->link;
+  return job;
+}
+
+static void *worker(void *unused) {
+  (void)unused;
+  pthread_mutex_lock(&lock);
+  for (;;) {
+    struct job *job = find_job();
+    if (!job) {
+      n_idle++;
+      pthread_cond_wait(&work, &lock);
+      n_idle--;
+      continue;
+    }
+    job->wants_helpers--;
+    job->n_helpers++;
+    pthread_mutex_unlock(&lock);
+    run_tasks(job, NULL, NULL);
+    pthread_mutex_lock(&lock);
+    job->n_helpers--;
+    pthread_cond_broadcast(&done);
+  }
+  return NULL;
+}
+
+/* The host's signals are the host's: a worker takes none. The lock is held. */
+static void start_worker(void) {
+  sigset_t all, before;
+  pthread_attr_t attributes;
+  pthread_t thread;
+  sigfillset(&all);
+  if (pthread_attr_init(&attributes) != 0) return;
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  if (pthread_create(&thread, &attributes, worker, NULL) == 0) n_workers++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+}
+
+static void offer_job(struct job *job, int helpers) {
+  pthread_mutex_lock(&lock);
+  job->wants_helpers = helpers;
+  job->link = jobs;
+  jobs = job;
+  while (n_workers < helpers && n_workers < WORKERS_MAX) {
+    int before = n_workers;
+    start_worker();
+    if (n_workers == before) break; /* no thread to be had: the caller does it all */
+  }
+  pthread_cond_broadcast(&work);
+  pthread_mutex_unlock(&lock);
+}
+
+static void withdraw_job(struct job *job) {
+  pthread_mutex_lock(&lock);
+  job->wants_helpers = 0;
+  struct job **at = &jobs;
+  while (*at != job) at = &(*at)->link;
+  *at = job->link;
+  while (job->n_helpers > 0) pthread_cond_wait(&done, &lock);
+  pthread_mutex_unlock(&lock);
+}
+
+int sc_pool_run(size_t n, int (*task)(void *, size_t), void *context,
+                int (*interrupted)(void *), void *interrupt_context) {
+  struct job job = {.task = task, .context = context, .n = n};
+  int helpers = sc_runtime_threads() - 1;
+  if ((size_t)helpers >= n) helpers = n ? (int)n - 1 : 0;
+  if (!sqlite3_threadsafe()) helpers = 0;
+  if (helpers > 0) offer_job(&job, helpers);
+  run_tasks(&job, interrupted, interrupt_context);
+  if (helpers > 0) withdraw_job(&job);
+  return atomic_load(&job.stop);
+}
+
+void sc_pool_abandon(void) {
+  pthread_mutex_init(&lock, NULL);
+  pthread_cond_init(&work, NULL);
+  pthread_cond_init(&done, NULL);
+  jobs = NULL;
+  n_workers = n_idle = 0;
+}

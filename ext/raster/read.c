@@ -1,0 +1,413 @@
+/*
+ * Reading many windows at once.
+ *
+ * HOW IT WORKS  Each window becomes pieces, one per block that it touches. Pieces are sorted
+ * by file and block, so that each block is decoded once however many windows want it, and
+ * files are read in their own order. A group of pieces of one block is one task of the pool.
+ * Windows of files that are not plain, and other kernels than nearest, are one task each, by
+ * GDAL. Where the block reader finds damage, GDAL is asked too: its answer counts.
+ */
+#include "raster/read.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/sqlite.h"
+#include "http/remote.h"
+#include "raster/block.h"
+#include "raster/gdal.h"
+#include "raster/pool.h"
+
+/* A read and where its pixels come from. */
+struct window {
+  struct sc_read *read;
+  struct sc_file *file; /* held; NULL for GDAL */
+  int band;             /* 0-based */
+  int *columns, *rows;  /* source column of each output column, -1 outside; one allocation */
+  int plain_columns;    /* columns are consecutive: x0, x0 + 1, ... */
+  pthread_mutex_t *lock;
+};
+
+struct piece {
+  struct window *window;
+  size_t block;
+};
+
+/* Pieces [begin, end) of one block, or one window for GDAL (begin == end). */
+struct group {
+  size_t begin, end;
+  struct window *window;     /* GDAL */
+  struct sc_buffer bytes;    /* of a remote block */
+  struct sc_error fetch_err; /* why a remote block could not be had */
+};
+
+struct plan {
+  struct window *windows;
+  size_t n_windows;
+  struct piece *pieces;
+  size_t n_pieces, capacity;
+  struct group *groups;
+  size_t n_groups;
+  pthread_mutex_t lock; /* guards err of the reads */
+};
+
+/* --- planning ------------------------------------------------------------------------------ */
+
+static int source_index(double begin, double step, int i, int limit) {
+  double at = floor(begin + (i + 0.5) * step);
+  return at < 0 || at >= limit ? -1 : (int)at;
+}
+
+static sc_status map_axes(struct window *w, struct sc_error *err) {
+  const struct sc_read *r = w->read;
+  int nw = r->out_width, nh = r->out_height;
+  w->columns = sc_alloc(((size_t)nw + (size_t)nh) * sizeof *w->columns);
+  if (!w->columns) return sc_fail_nomem(err);
+  w->rows = w->columns + nw;
+  w->plain_columns = r->width == nw;
+  for (int i = 0; i < nw; i++) {
+    w->columns[i] = source_index(r->x, r->width / nw, i, w->file->tiff.width);
+  }
+  for (int j = 0; j < nh; j++) {
+    w->rows[j] = source_index(r->y, r->height / nh, j, w->file->tiff.height);
+  }
+  return SC_OK;
+}
+
+/* First and last source position of an axis that is inside; 0 where there is none. */
+static int span(const int *map, int n, int *least, int *most) {
+  *least = INT32_MAX;
+  *most = -1;
+  for (int i = 0; i < n; i++) {
+    if (map[i] < 0) continue;
+    if (map[i] < *least) *least = map[i];
+    if (map[i] > *most) *most = map[i];
+  }
+  return *most >= 0;
+}
+
+static sc_status add_piece(struct plan *p, struct window *w, size_t block, struct sc_error *err) {
+  if (p->n_pieces == p->capacity) {
+    size_t capacity = p->capacity ? 2 * p->capacity : 64;
+    struct piece *pieces = sc_realloc(p->pieces, capacity * sizeof *pieces);
+    if (!pieces) return sc_fail_nomem(err);
+    p->pieces = pieces;
+    p->capacity = capacity;
+  }
+  p->pieces[p->n_pieces++] = (struct piece){w, block};
+  return SC_OK;
+}
+
+static void fill_output(const struct sc_read *r) {
+  size_t size = sc_dtype_bytes(r->dtype);
+  for (int j = 0; j < r->out_height; j++) {
+    unsigned char *row = (unsigned char *)r->out + (size_t)j * r->row_bytes;
+    if (r->dtype == SC_DTYPE_I8) {
+      memset(row, (signed char)r->fill, (size_t)r->out_width);
+    } else {
+      sc_gdal_convert(&r->fill, SC_DTYPE_F64, 0, row, r->dtype, size, (size_t)r->out_width);
+    }
+  }
+}
+
+static sc_status plan_window(struct plan *p, struct window *w, struct sc_error *err) {
+  const struct sc_tiff *t = &w->file->tiff;
+  const struct sc_read *r = w->read;
+  int x0, x1, y0, y1;
+  sc_status st = map_axes(w, err);
+  if (st) return st;
+  int some = span(w->columns, r->out_width, &x0, &x1) & span(w->rows, r->out_height, &y0, &y1);
+  int leaves = w->columns[0] < 0 || w->columns[r->out_width - 1] < 0 || w->rows[0] < 0 ||
+               w->rows[r->out_height - 1] < 0;
+  if (leaves || !some) fill_output(r);
+  if (!some) return SC_OK;
+  size_t plane = t->planar ? (size_t)w->band * (size_t)t->blocks_across * (size_t)t->blocks_down : 0;
+  for (int by = y0 / t->block_height; by <= y1 / t->block_height && !st; by++) {
+    for (int bx = x0 / t->block_width; bx <= x1 / t->block_width && !st; bx++) {
+      st = add_piece(p, w, plane + (size_t)by * (size_t)t->blocks_across + (size_t)bx, err);
+    }
+  }
+  return st;
+}
+
+static int wants_gdal(const struct sc_read *r, const struct sc_file *f) {
+  int resampled = r->resampling != SC_NEAREST &&
+                  (r->width != r->out_width || r->height != r->out_height ||
+                   r->x != floor(r->x) || r->y != floor(r->y));
+  return !f->is_plain || resampled || r->band == SC_BAND_VALIDITY ||
+         (f->tiff.dtype == SC_DTYPE_I8) != (r->dtype == SC_DTYPE_I8);
+}
+
+static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w) {
+  struct sc_file *f = NULL;
+  w->read = r;
+  w->lock = &p->lock;
+  r->err.status = SC_OK;
+  sc_status st = sc_file_acquire(r->source, &f, &r->err);
+  if (st) return st;
+  if (wants_gdal(r, f)) {
+    sc_file_release(f);
+    return SC_OK;
+  }
+  w->file = f;
+  w->band = r->band - 1;
+  if (w->band >= f->tiff.n_bands) {
+    char text[60];
+    sqlite3_snprintf(sizeof text, text, "no band %d; it has %d", r->band, f->tiff.n_bands);
+    return sc_source_fail(r->source, SC_NOT_FOUND, &r->err, text, "");
+  }
+  return plan_window(p, w, &r->err);
+}
+
+static int by_block(const void *a, const void *b) {
+  const struct piece *x = a, *y = b;
+  uint64_t fx = x->window->file->serial, fy = y->window->file->serial;
+  if (fx != fy) return fx < fy ? -1 : 1;
+  return x->block < y->block ? -1 : x->block > y->block;
+}
+
+static sc_status make_groups(struct plan *p, struct sc_error *err) {
+  p->groups = sc_alloc_zero(p->n_pieces + p->n_windows, sizeof *p->groups);
+  if (!p->groups) return sc_fail_nomem(err);
+  if (p->n_pieces) qsort(p->pieces, p->n_pieces, sizeof *p->pieces, by_block);
+  for (size_t i = 0; i < p->n_pieces;) {
+    struct group *g = &p->groups[p->n_groups++];
+    g->begin = i;
+    while (i < p->n_pieces && by_block(&p->pieces[g->begin], &p->pieces[i]) == 0) i++;
+    g->end = i;
+  }
+  for (size_t i = 0; i < p->n_windows; i++) {
+    struct window *w = &p->windows[i];
+    if (!w->file && w->read->err.status == SC_OK) p->groups[p->n_groups++].window = w;
+  }
+  return SC_OK;
+}
+
+/* --- remote blocks -------------------------------------------------------------------------- */
+
+/* Fetch what the groups of remote files need and the cache has not, in one go. */
+static sc_status fetch_remote(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
+                              struct sc_error *err) {
+  struct sc_remote_block *blocks = sc_alloc_zero(p->n_groups, sizeof *blocks);
+  struct group **owners = sc_alloc((p->n_groups + 1) * sizeof *owners);
+  size_t n = 0;
+  sc_status st = blocks && owners ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < p->n_groups && !st; i++) {
+    struct group *g = &p->groups[i];
+    if (g->begin == g->end) continue;
+    struct window *w = p->pieces[g->begin].window;
+    size_t block = p->pieces[g->begin].block;
+    if (!w->file->is_remote || w->file->tiff.byte_counts[block] == 0 ||
+        sc_cache_has(w->file->serial, block, sc_tiff_block_rows(&w->file->tiff, block))) {
+      continue;
+    }
+    blocks[n].file = w->file;
+    blocks[n].source = w->read->source;
+    blocks[n].offset = w->file->tiff.offsets[block];
+    blocks[n].size = w->file->tiff.byte_counts[block];
+    owners[n++] = g;
+  }
+  if (!st && n) {
+    st = sc_remote_fetch(blocks, n, interrupted, interrupt_context, err);
+    if (st != SC_INTERRUPT && st != SC_NOMEM) st = SC_OK; /* each block has its own error */
+    for (size_t i = 0; i < n; i++) {
+      owners[i]->fetch_err = blocks[i].err;
+      sc_buffer_move(&blocks[i].bytes, &owners[i]->bytes);
+    }
+  }
+  sc_free(owners);
+  sc_free(blocks);
+  return st;
+}
+
+/* --- doing ---------------------------------------------------------------------------------- */
+
+static void set_error(struct window *w, const struct sc_error *err) {
+  pthread_mutex_lock(w->lock);
+  if (w->read->err.status == SC_OK) w->read->err = *err;
+  pthread_mutex_unlock(w->lock);
+}
+
+/* Rows of the block, counted from its top, that the pieces of a group want. */
+static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g) {
+  const struct piece *first = &p->pieces[g->begin];
+  const struct sc_tiff *t = &first->window->file->tiff;
+  int across = t->blocks_across;
+  int top = (int)(first->block / (size_t)across % (size_t)t->blocks_down) * t->block_height;
+  struct sc_block_rows rows = {t->block_height, 0};
+  for (size_t i = g->begin; i < g->end; i++) {
+    const struct window *w = p->pieces[i].window;
+    for (int j = 0; j < w->read->out_height; j++) {
+      int y = w->rows[j] - top;
+      if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
+      if (y < rows.begin) rows.begin = y;
+      if (y >= rows.end) rows.end = y + 1;
+    }
+  }
+  return rows;
+}
+
+/* Output columns [*first, *end) whose source lies in the block's columns. */
+static void columns_in_block(const struct window *w, int left, int right, int *first, int *end) {
+  int i = 0, n = w->read->out_width;
+  while (i < n && (w->columns[i] < left || w->columns[i] >= right)) i++;
+  *first = i;
+  while (i < n && w->columns[i] >= left && w->columns[i] < right) i++;
+  *end = i;
+}
+
+/* Copy one row: pixel `column` of the block is at row + column * pixel bytes. */
+static void copy_row(const struct window *w, const unsigned char *row, int left, int first,
+                     int end, unsigned char *out) {
+  const struct sc_tiff *t = &w->file->tiff;
+  size_t size = sc_dtype_bytes(t->dtype), pixel = sc_tiff_pixel_bytes(t);
+  size_t to_size = sc_dtype_bytes(w->read->dtype);
+  const unsigned char *band = row + (t->planar ? 0 : (size_t)w->band * size);
+  if (t->dtype != w->read->dtype) {
+    for (int i = first; i < end; i++) {
+      sc_gdal_convert(band + (size_t)(w->columns[i] - left) * pixel, t->dtype, 0,
+                      out + (size_t)i * to_size, w->read->dtype, 0, 1);
+    }
+  } else if (w->plain_columns && pixel == size) {
+    memcpy(out + (size_t)first * size, band + (size_t)(w->columns[first] - left) * size,
+           (size_t)(end - first) * size);
+  } else {
+    for (int i = first; i < end; i++) {
+      const unsigned char *from = band + (size_t)(w->columns[i] - left) * pixel;
+      unsigned char *to = out + (size_t)i * size;
+      switch (size) {
+        case 1: *to = *from; break;
+        case 2: memcpy(to, from, 2); break;
+        case 4: memcpy(to, from, 4); break;
+        default: memcpy(to, from, 8); break;
+      }
+    }
+  }
+}
+
+static void copy_piece(const struct piece *piece, const unsigned char *data) {
+  const struct window *w = piece->window;
+  const struct sc_tiff *t = &w->file->tiff;
+  size_t in_plane = piece->block % ((size_t)t->blocks_across * (size_t)t->blocks_down);
+  int top = (int)(in_plane / (size_t)t->blocks_across) * t->block_height;
+  int left = (int)(in_plane % (size_t)t->blocks_across) * t->block_width;
+  int first, end, previous = -1;
+  columns_in_block(w, left, left + t->block_width, &first, &end);
+  if (first == end) return;
+  size_t size = sc_dtype_bytes(w->read->dtype);
+  for (int j = 0; j < w->read->out_height; j++) {
+    int y = w->rows[j] - top;
+    if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
+    unsigned char *out = (unsigned char *)w->read->out + (size_t)j * w->read->row_bytes;
+    if (j > 0 && previous == y) { /* the same source row again: copy what was made of it */
+      memcpy(out + (size_t)first * size, out - w->read->row_bytes + (size_t)first * size,
+             (size_t)(end - first) * size);
+    } else {
+      copy_row(w, data + (size_t)y * sc_tiff_row_bytes(t), left, first, end, out);
+    }
+    previous = y;
+  }
+}
+
+/* GDAL is the judge of what the block reader could not decode. */
+static void ask_gdal(const struct plan *p, const struct group *g) {
+  for (size_t i = g->begin; i < g->end; i++) {
+    struct sc_error err = {0};
+    struct window *w = p->pieces[i].window;
+    if (sc_gdal_read(w->read, &err)) set_error(w, &err);
+  }
+}
+
+static void fail_group(const struct plan *p, const struct group *g, const struct sc_error *why) {
+  for (size_t i = g->begin; i < g->end; i++) {
+    struct sc_error err = {0};
+    struct window *w = p->pieces[i].window;
+    if (why->status == SC_NOMEM) {
+      set_error(w, why);
+    } else {
+      sc_source_fail(w->read->source, why->status, &err, "reading pixels failed", why->text);
+      set_error(w, &err);
+    }
+  }
+}
+
+static void read_block(const struct plan *p, struct group *g) {
+  const struct piece *first = &p->pieces[g->begin];
+  const struct sc_file *file = first->window->file;
+  struct sc_error err = {0};
+  struct sc_block *block = NULL;
+  if (g->fetch_err.status) {
+    fail_group(p, g, &g->fetch_err);
+    return;
+  }
+  sc_status st = sc_cache_acquire(file->serial, first->block, &block, &err);
+  if (!st) {
+    const struct sc_buffer *bytes = g->bytes.data ? &g->bytes : NULL;
+    pthread_mutex_lock(&block->lock);
+    st = sc_block_prepare(block, file, first->block, wanted_rows(p, g), bytes, &err);
+    for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block->data);
+    pthread_mutex_unlock(&block->lock);
+    sc_cache_release(block, st == SC_OK);
+  }
+  sc_buffer_free(&g->bytes);
+  if (st && st != SC_NOMEM && !file->is_remote) {
+    ask_gdal(p, g);
+  } else if (st) {
+    fail_group(p, g, &err);
+  }
+}
+
+static int run_group(void *context, size_t i) {
+  struct plan *p = context;
+  struct group *g = &p->groups[i];
+  if (g->window) {
+    struct sc_error err = {0};
+    if (sc_gdal_read(g->window->read, &err)) set_error(g->window, &err);
+  } else {
+    read_block(p, g);
+  }
+  return 0; /* a failed read does not stop the others: callers may want them */
+}
+
+static void free_plan(struct plan *p) {
+  for (size_t i = 0; i < p->n_groups; i++) sc_buffer_free(&p->groups[i].bytes);
+  for (size_t i = 0; p->windows && i < p->n_windows; i++) {
+    sc_file_release(p->windows[i].file);
+    sc_free(p->windows[i].columns);
+  }
+  sc_free(p->windows);
+  sc_free(p->pieces);
+  sc_free(p->groups);
+  pthread_mutex_destroy(&p->lock);
+}
+
+static sc_status first_error(const struct sc_read *reads, size_t n, struct sc_error *err) {
+  for (size_t i = 0; i < n; i++) {
+    if (reads[i].err.status) {
+      *err = reads[i].err;
+      return err->status;
+    }
+  }
+  return SC_OK;
+}
+
+sc_status sc_read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                          void *interrupt_context, struct sc_error *err) {
+  struct plan p = {.n_windows = n};
+  pthread_mutex_init(&p.lock, NULL);
+  p.windows = sc_alloc_zero(n, sizeof *p.windows);
+  sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < n && !st; i++) {
+    if (open_window(&p, &reads[i], &p.windows[i]) == SC_NOMEM) st = sc_fail_nomem(err);
+  }
+  if (!st) st = make_groups(&p, err);
+  if (!st) st = fetch_remote(&p, interrupted, interrupt_context, err);
+  if (!st && sc_pool_run(p.n_groups, run_group, &p, interrupted, interrupt_context) == 2) {
+    st = sc_fail(err, SC_INTERRUPT, "interrupted");
+  }
+  free_plan(&p);
+  return st ? st : first_error(reads, n, err);
+}

@@ -1,0 +1,57 @@
+/* Per-process state of the second half; see runtime.h. */
+#include "raster/runtime.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "raster/cache.h"
+#include "raster/file.h"
+#include "raster/gdal.h"
+#include "raster/pool.h"
+
+static atomic_long owner; /* process id; 0 before the first call */
+static atomic_int threads = 1, verify, max_connections = 64, timeout_ms = 30000, retries = 4;
+static _Atomic int64_t cache_bytes = 256 << 20;
+static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
+static char hosts[4096];
+
+void sc_runtime_enter(void) {
+  long self = (long)getpid(), before = atomic_load(&owner);
+  if (before == self) return;
+  /* Only the first thread of a child comes here with another process's stamp. */
+  if (atomic_compare_exchange_strong(&owner, &before, self) && before != 0) {
+    pthread_mutex_init(&hosts_lock, NULL);
+    sc_pool_abandon();
+    sc_gdal_abandon();
+    sc_cache_abandon();
+    sc_file_abandon();
+  }
+}
+
+void sc_runtime_configure(const struct sc_settings *s) {
+  atomic_store(&threads, s->threads);
+  atomic_store(&verify, s->verify);
+  atomic_store(&cache_bytes, s->cache_bytes);
+  atomic_store(&max_connections, s->max_connections);
+  atomic_store(&timeout_ms, s->timeout_ms);
+  atomic_store(&retries, s->retries);
+  pthread_mutex_lock(&hosts_lock);
+  snprintf(hosts, sizeof hosts, "%s", s->hosts ? s->hosts : "");
+  pthread_mutex_unlock(&hosts_lock);
+  sc_cache_trim();
+}
+
+int sc_runtime_threads(void) { return atomic_load(&threads); }
+int sc_runtime_verify(void) { return atomic_load(&verify); }
+int64_t sc_runtime_cache_bytes(void) { return atomic_load(&cache_bytes); }
+int sc_runtime_max_connections(void) { return atomic_load(&max_connections); }
+int sc_runtime_timeout_ms(void) { return atomic_load(&timeout_ms); }
+int sc_runtime_retries(void) { return atomic_load(&retries); }
+
+void sc_runtime_hosts(char *out, size_t n) {
+  pthread_mutex_lock(&hosts_lock);
+  snprintf(out, n, "%s", hosts);
+  pthread_mutex_unlock(&hosts_lock);
+}

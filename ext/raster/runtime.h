@@ -1,0 +1,30 @@
+/*
+ * What the second half keeps per process: settings, and the stamp that tells a forked child.
+ *
+ * After fork() the child's first call finds another process id and abandons the parent's
+ * threads, datasets, files and connections without touching them, and starts its own.
+ */
+#ifndef SC_RASTER_RUNTIME_H
+#define SC_RASTER_RUNTIME_H
+
+#include <stdint.h>
+
+#include "raster/raster_api.h"
+
+/* Call first in every function of the API table. */
+void sc_runtime_enter(void);
+
+/* Copy new settings. */
+void sc_runtime_configure(const struct sc_settings *settings);
+
+/* One setting each; safe from any thread. */
+int sc_runtime_threads(void);
+int sc_runtime_verify(void);
+int64_t sc_runtime_cache_bytes(void);
+int sc_runtime_max_connections(void);
+int sc_runtime_timeout_ms(void);
+int sc_runtime_retries(void);
+/* Patterns of allowed hosts copied into out; "" is the default rule. */
+void sc_runtime_hosts(char *out, size_t n);
+
+#endif
