@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "pixels/scenes.h"
 #include "stac/rules.h"
 
 struct sc_connection *sc_connection_ref(struct sc_connection *c) {
@@ -14,6 +15,7 @@ struct sc_connection *sc_connection_ref(struct sc_connection *c) {
 void sc_connection_unref(void *connection) {
   struct sc_connection *c = connection;
   if (--c->n_references > 0) return;
+  sc_scenes_free(c->scenes);
   sc_rules_free(c->rules);
   sc_free(c);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "index/mapping.h"
 #include "raster/raster_api.h"
 
 /* One axis: where the chips lie in the mask, and how much of each is inside the grid. */
@@ -39,67 +40,6 @@ static sc_status axis_new(const struct sc_tiling *t, int64_t length_px, double s
     out->inside[i] = (double)(end - begin) / t->chip_size_px;
   }
   return SC_OK;
-}
-
-static int same_crs(const char *a, const char *b) {
-  int both_codes = strchr(a, ':') && strchr(b, ':') && strlen(a) < 40 && strlen(b) < 40;
-  return !both_codes || strcmp(a, b) == 0;
-}
-
-/* Mask pixels from grid pixels: column = scale[0] * col + offset[0], row likewise. */
-struct mapping {
-  double scale[2], offset[2];
-};
-
-static sc_status map_by_transform(const struct sc_scene *s, const struct sc_raster_info *info,
-                                  const struct sc_source *source, struct mapping *out,
-                                  struct sc_error *err) {
-  const double *g = s->grid.transform, *m = info->transform;
-  double det = m[0] * m[4] - m[1] * m[3];
-  if (info->crs && !same_crs(info->crs, s->grid.crs)) {
-    return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: its CRS is %s, the grid's is %s",
-                   source->item, source->asset, source->href, info->crs, s->grid.crs);
-  }
-  if (!(fabs(det) > 0)) {
-    return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: its transform is flat", source->item,
-                   source->asset, source->href);
-  }
-  double cx = ((g[2] - m[2]) * m[4] - (g[5] - m[5]) * m[1]) / det;
-  double cy = ((g[5] - m[5]) * m[0] - (g[2] - m[2]) * m[3]) / det;
-  double axx = (g[0] * m[4] - g[3] * m[1]) / det, axy = (g[1] * m[4] - g[4] * m[1]) / det;
-  double ayx = (g[3] * m[0] - g[0] * m[3]) / det, ayy = (g[4] * m[0] - g[1] * m[3]) / det;
-  if (fabs(axy) * (double)s->grid.height_px > 0.01 || fabs(ayx) * (double)s->grid.width_px > 0.01 ||
-      !(axx > 0) || !(ayy > 0)) {
-    return sc_fail(err, SC_UNSUPPORTED,
-                   "item %s: asset %s: %s: the mask is rotated or mirrored against the grid",
-                   source->item, source->asset, source->href);
-  }
-  out->scale[0] = axx, out->offset[0] = cx;
-  out->scale[1] = ayy, out->offset[1] = cy;
-  return SC_OK;
-}
-
-/* Where the file has no transform of its own, the item's word for the asset counts; where
- * that has none either, the mask covers the grid. */
-static sc_status map_mask(const struct sc_scene *s, struct sc_raster_info *info,
-                          const struct sc_source *source, struct mapping *out,
-                          struct sc_error *err) {
-  if (!info->has_transform) {
-    struct sc_projection p;
-    sc_status st = sc_projection_read(&s->item, s->mask.asset, &p, err);
-    if (st) return st;
-    sc_free(p.crs);
-    int is_stated = p.has_transform && p.has_shape && p.rows == info->height &&
-                    p.columns == info->width;
-    if (!is_stated) {
-      out->scale[0] = (double)info->width / (double)s->grid.width_px;
-      out->scale[1] = (double)info->height / (double)s->grid.height_px;
-      out->offset[0] = out->offset[1] = 0;
-      return SC_OK;
-    }
-    memcpy(info->transform, p.transform, sizeof p.transform);
-  }
-  return map_by_transform(s, info, source, out, err);
 }
 
 /* How the values of the mask are judged. */
@@ -168,9 +108,9 @@ static sc_status count(const struct sc_index_call *call, const struct sc_scene *
   const struct sc_raster_api *raster = sc_raster(err);
   struct axis axes[2] = {{0}};
   struct judge judge = {0};
-  struct mapping map = {{0}, {0}};
+  struct sc_mapping map = {{0}, {0}};
   sc_status st = choose_band(s, info, source, &job->band, err);
-  if (!st) st = map_mask(s, info, source, &map, err);
+  if (!st) st = sc_mapping_find(s, s->mask.asset, info, source, &map, err);
   if (!st) st = axis_new(t, s->grid.width_px, map.scale[0], map.offset[0], &axes[0], err);
   if (!st) st = axis_new(t, s->grid.height_px, map.scale[1], map.offset[1], &axes[1], err);
   if (!st) {

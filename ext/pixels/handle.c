@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pixels/chip.h"
 
 /* What a chip needs to know of an asset; the rest of an item would make handles long. */
 static int is_needed(const char *key) {
@@ -48,18 +49,26 @@ static void thin_object(cJSON *object, int is_asset) {
   }
 }
 
-static int is_listed(const struct sc_index *index, const char *key) {
-  for (size_t i = 0; i < index->n_assets; i++) {
-    if (strcmp(index->assets[i].key, key) == 0) return 1;
+/* Does a list name an asset? */
+struct listed {
+  const struct sc_index *index; /* or */
+  const struct sc_scene *scene;
+};
+
+static int is_listed(const struct listed *l, const char *key) {
+  for (size_t i = 0; l->index && i < l->index->n_assets; i++) {
+    if (strcmp(l->index->assets[i].key, key) == 0) return 1;
   }
-  return 0;
+  for (size_t i = 0; l->scene && i < l->scene->n_assets; i++) {
+    if (strcmp(l->scene->assets[i].asset->key, key) == 0) return 1;
+  }
+  return l->scene && l->scene->has_mask && strcmp(l->scene->mask.asset->key, key) == 0;
 }
 
-/* The item with the assets of the index only, and of these what a chip needs. */
-static cJSON *thin_item(const struct sc_index *index) {
+/* Thin an item in place: the assets listed only, and of these what a chip needs. */
+static void thin_item(cJSON *item, const struct listed *listed) {
   static const char *const keep[] = {"type", "stac_version", "id", "collection", "properties", "assets"};
-  cJSON *item = cJSON_Parse(index->item_json), *member, *next;
-  if (!item) return NULL;
+  cJSON *member, *next;
   for (member = item->child; member; member = next) {
     int kept = 0;
     next = member->next;
@@ -71,33 +80,38 @@ static cJSON *thin_item(const struct sc_index *index) {
   cJSON *assets = cJSON_GetObjectItemCaseSensitive(item, "assets");
   for (member = assets->child; member; member = next) {
     next = member->next;
-    if (is_listed(index, member->string)) {
+    if (is_listed(listed, member->string)) {
       thin_object(member, 1);
     } else {
       cJSON_Delete(cJSON_DetachItemViaPointer(assets, member));
     }
   }
-  return item;
 }
 
-static sc_status append_item(const struct sc_index *index, struct sc_buffer *out,
+static sc_status append_thin(cJSON *item, const struct listed *listed, struct sc_buffer *out,
                              struct sc_error *err) {
-  if (index->location) return sc_buffer_append_json(out, index->location, err);
-  cJSON *item = thin_item(index);
-  char *text = item ? cJSON_PrintUnformatted(item) : NULL;
+  if (!item) return sc_fail_nomem(err);
+  thin_item(item, listed);
+  char *text = cJSON_PrintUnformatted(item);
   sc_status st = text ? sc_buffer_append_text(out, text, err) : sc_fail_nomem(err);
   cJSON_free(text);
   cJSON_Delete(item);
   return st;
 }
 
-sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_options *options,
-                           struct sc_buffer *out, struct sc_error *err) {
+static sc_status append_item(const struct sc_index *index, struct sc_buffer *out,
+                             struct sc_error *err) {
+  struct listed listed = {.index = index};
+  if (index->location) return sc_buffer_append_json(out, index->location, err);
+  return append_thin(cJSON_Parse(index->item_json), &listed, out, err);
+}
+
+/* The tiling, where it is not the default. */
+static sc_status append_tiling(const struct sc_tiling *t, struct sc_buffer *out,
+                               struct sc_error *err) {
   static const char *const edges[] = {"drop", "pad", "shift"};
-  const struct sc_tiling *t = &options->tiling;
-  sc_status st = sc_buffer_append_text(out, "{\"item\":", err);
-  if (!st) st = append_item(index, out, err);
-  if (!st && t->chip_size_px != SC_CHIP_SIZE_DEFAULT_PX) {
+  sc_status st = SC_OK;
+  if (t->chip_size_px != SC_CHIP_SIZE_DEFAULT_PX) {
     st = sc_buffer_printf(out, err, ",\"chip_size\":%d", t->chip_size_px);
   }
   if (!st && t->stride_px != t->chip_size_px) {
@@ -106,15 +120,51 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
   if (!st && t->edge != SC_EDGE_DROP) {
     st = sc_buffer_printf(out, err, ",\"edge\":\"%s\"", edges[t->edge]);
   }
-  if (!st && (options->platform[0] || !index->location)) {
-    st = sc_buffer_append_text(out, ",\"platform\":", err);
-    if (!st) st = sc_buffer_append_json(out, index->platform, err);
-  }
+  return st;
+}
+
+static sc_status append_platform(const char *platform, struct sc_buffer *out,
+                                 struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(out, ",\"platform\":", err);
+  return st ? st : sc_buffer_append_json(out, platform, err);
+}
+
+sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_options *options,
+                           struct sc_buffer *out, struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(out, "{\"item\":", err);
+  if (!st) st = append_item(index, out, err);
+  if (!st) st = append_tiling(&options->tiling, out, err);
+  if (!st && (options->platform[0] || !index->location)) st = append_platform(index->platform, out, err);
   if (!st && options->shape[0]) {
     st = sc_buffer_printf(out, err, ",\"shape\":[%lld,%lld]", (long long)options->shape[0],
                           (long long)options->shape[1]);
   }
   return st;
+}
+
+sc_status sc_handle_export(const struct sc_chip *chip, struct sc_buffer *out,
+                           struct sc_error *err) {
+  const struct sc_scene *s = &chip->scene->scene;
+  struct listed listed = {.scene = s};
+  struct sc_tiling tiling = chip->tiling;
+  int64_t x = chip->x, y = chip->y;
+  if (x < 0) { /* round a centre: the same window, counted pixel by pixel */
+    tiling.stride_px = 1;
+    tiling.edge = SC_EDGE_PAD;
+    x = chip->window.x;
+    y = chip->window.y;
+    if (x < 0 || y < 0) {
+      return sc_fail(err, SC_RANGE, "item %s: a chip that leaves the grid at the upper left has no "
+                     "position to export", s->item.id);
+    }
+  }
+  sc_status st = sc_buffer_append_text(out, "{\"item\":", err);
+  if (!st) st = append_thin(cJSON_Duplicate(s->item.json, 1), &listed, out, err);
+  if (!st) st = append_tiling(&tiling, out, err);
+  if (!st) st = append_platform(sc_scene_platform(s), out, err);
+  return st ? st
+            : sc_buffer_printf(out, err, ",\"chip_index_x\":%lld,\"chip_index_y\":%lld}", (long long)x,
+                               (long long)y);
 }
 
 sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct sc_buffer *out,

@@ -27,4 +27,10 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
 sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct sc_buffer *out,
                            struct sc_error *err);
 
+struct sc_chip;
+
+/* A self-contained handle of an open chip: hrefs and projection fields instead of a path. */
+sc_status sc_handle_export(const struct sc_chip *chip, struct sc_buffer *out,
+                           struct sc_error *err);
+
 #endif

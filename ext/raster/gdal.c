@@ -71,6 +71,8 @@ static void register_drivers(void) {
   GDALRegister_MEM();
 }
 
+void sc_gdal_register(void) { pthread_once(&register_once, register_drivers); }
+
 static sc_status check_regular(const struct sc_source *source, struct sc_error *err) {
   struct stat info;
   if (stat(source->href, &info) != 0) {
@@ -96,7 +98,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
   struct sc_gdal_scope scope;
   char path[4200];
   int remote = strstr(source->href, "://") != NULL;
-  pthread_once(&register_once, register_drivers);
+  sc_gdal_register();
   sc_status st = remote ? sc_vsi_path(source, path, sizeof path, err) : check_regular(source, err);
   if (st) return st;
   sc_gdal_begin(&scope);

@@ -20,6 +20,9 @@ struct sc_gdal_scope {
 void sc_gdal_begin(struct sc_gdal_scope *scope);
 void sc_gdal_end(struct sc_gdal_scope *scope);
 
+/* Register the drivers that we use, once. */
+void sc_gdal_register(void);
+
 /* Fail with "item X: asset Y: href: what: reason"; reason may be "". */
 sc_status sc_source_fail(const struct sc_source *source, sc_status status, struct sc_error *err,
                          const char *what, const char *reason);

@@ -209,6 +209,10 @@ struct sc_raster_api {
   /* A WKT2 text of the CRS; *out is freed with sc_free(). */
   sc_status (*crs_wkt)(const char *crs, char **out, struct sc_error *err);
 
+  /* Convert n values, clamped and rounded as GDAL does; strides in bytes, 0 repeats. */
+  void (*convert)(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
+                  enum sc_dtype to_type, size_t to_stride, size_t n);
+
   /* Encode an 8-bit picture [row][column][channel], 1, 3 or 4 channels. */
   sc_status (*picture)(enum sc_picture_format format, const uint8_t *pixels, int width,
                        int height, int channels, struct sc_buffer *out, struct sc_error *err);

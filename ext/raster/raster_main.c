@@ -11,6 +11,7 @@ SQLITE_EXTENSION_INIT1
 
 #include "raster/gdal.h"
 #include "raster/mask.h"
+#include "raster/picture.h"
 #include "raster/project.h"
 #include "raster/raster_api.h"
 #include "raster/read.h"
@@ -52,6 +53,9 @@ static const struct sc_raster_api api = {
     .from_lonlat = sc_project_from_lonlat,
     .is_geographic = sc_project_is_geographic,
     .crs_wkt = sc_project_wkt,
+    .convert = sc_gdal_convert,
+    .picture = sc_picture_encode,
+    .geotiff = sc_picture_geotiff,
 };
 
 __attribute__((visibility("default"))) const struct sc_raster_api *stacchip_raster_api(

@@ -1,0 +1,25 @@
+/*
+ * Where a place of the grid lies in the pixels of an asset of another resolution: exact
+ * registration, from both transforms.
+ */
+#ifndef SC_INDEX_MAPPING_H
+#define SC_INDEX_MAPPING_H
+
+#include "base/status.h"
+#include "index/scene.h"
+#include "raster/raster_api.h"
+
+/* Asset pixels from grid pixels: column = scale[0] * col + offset[0], row likewise. */
+struct sc_mapping {
+  double scale[2], offset[2];
+};
+
+/*
+ * The mapping of an asset, whose file says `info` of itself. SC_BAD_DATA where its CRS is not
+ * the grid's; SC_UNSUPPORTED where it is rotated or mirrored against the grid.
+ */
+sc_status sc_mapping_find(const struct sc_scene *scene, const struct sc_asset *asset,
+                          const struct sc_raster_info *info, const struct sc_source *source,
+                          struct sc_mapping *out, struct sc_error *err);
+
+#endif

@@ -1,0 +1,395 @@
+/* One chip: its bands, and reading them; see chip.h. */
+#include "pixels/chip.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "pixels/harmonize.h"
+
+void sc_chip_close(struct sc_chip *chip) {
+  sc_scenes_release(chip->scene);
+  sc_free(chip->bands);
+  memset(chip, 0, sizeof *chip);
+}
+
+/* --- bands ----------------------------------------------------------------------------------- */
+
+/* Entry i of the band lists of an asset that may say scale and offset. */
+static const cJSON *band_entry(const struct sc_asset *asset, const char *list, int band) {
+  const cJSON *array = cJSON_GetObjectItemCaseSensitive(asset->json, list);
+  return cJSON_IsArray(array) ? cJSON_GetArrayItem(array, band - 1) : NULL;
+}
+
+static int read_number(const cJSON *object, const char *key, const char *prefixed, double *out) {
+  const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+  if (!cJSON_IsNumber(value)) value = cJSON_GetObjectItemCaseSensitive(object, prefixed);
+  if (!cJSON_IsNumber(value)) return 0;
+  *out = value->valuedouble;
+  return 1;
+}
+
+/* Scale and offset: STAC 1.1 bands, raster extension v1, asset level, else the file's. */
+static void read_scale(const struct sc_asset *asset, const struct sc_band_info *info,
+                       struct sc_chip_band *band) {
+  const cJSON *places[] = {band_entry(asset, "bands", band->band),
+                           band_entry(asset, "raster:bands", band->band), asset->json};
+  band->scale = info->scale;
+  band->offset = info->offset;
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    double scale = 1, offset = 0;
+    int has = read_number(places[i], "scale", "raster:scale", &scale);
+    has |= read_number(places[i], "offset", "raster:offset", &offset);
+    if (!has) continue;
+    band->scale = scale;
+    band->offset = offset;
+    return;
+  }
+}
+
+static void name_band(const struct sc_asset *asset, const struct sc_band_info *info, int several,
+                      struct sc_chip_band *band) {
+  static const char *const lists[] = {"bands", "eo:bands"};
+  const char *name = NULL;
+  for (int i = 0; i < 2 && !name; i++) {
+    const cJSON *entry = band_entry(asset, lists[i], band->band);
+    name = sc_json_text(entry, "name");
+  }
+  if (!name && info->name[0]) name = info->name;
+  if (!several) {
+    snprintf(band->name, sizeof band->name, "%s", asset->key);
+  } else if (name) {
+    snprintf(band->name, sizeof band->name, "%.40s:%.38s", asset->key, name);
+  } else {
+    snprintf(band->name, sizeof band->name, "%.60s:%d", asset->key, band->band);
+  }
+}
+
+static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
+                           const struct sc_asset_band *from, const char *asked,
+                           const struct sc_chip_options *options, struct sc_error *err) {
+  struct sc_opened_asset *opened;
+  sc_status st = sc_scenes_asset(c, chip->scene, from->asset, &opened, err);
+  if (st) return st;
+  int first = from->band ? from->band : 1, last = from->band ? from->band : opened->info.n_bands;
+  if (last > opened->info.n_bands) {
+    return sc_fail(err, SC_NOT_FOUND, "item %s: asset %s: no band %d; the file has %d",
+                   chip->scene->scene.item.id, from->asset->key, last, opened->info.n_bands);
+  }
+  struct sc_chip_band *bands = sc_realloc(
+      chip->bands, (size_t)(chip->n_bands + last - first + 1) * sizeof *bands);
+  if (!bands) return sc_fail_nomem(err);
+  chip->bands = bands;
+  for (int i = first; i <= last; i++) {
+    const struct sc_band_info *info = &opened->info.bands[i - 1];
+    struct sc_chip_band *b = &bands[chip->n_bands++];
+    memset(b, 0, sizeof *b);
+    b->asset = opened;
+    b->key = from->asset->key;
+    b->band = i;
+    b->n_bands_of_asset = last - first + 1;
+    b->dtype = info->dtype;
+    b->has_nodata = info->has_nodata;
+    b->nodata = info->nodata;
+    b->resampling = sc_chip_options_resampling(options, from->asset->key, asked);
+    read_scale(from->asset, info, b);
+    name_band(from->asset, info, last > first || from->band, b);
+    if (b->dtype == SC_DTYPE_NONE) {
+      return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: complex pixels are not supported",
+                     chip->scene->scene.item.id, from->asset->key);
+    }
+  }
+  return SC_OK;
+}
+
+/* Class and quality masks have no values between their values. */
+static void keep_mask_nearest(struct sc_chip *chip) {
+  const struct sc_scene *s = &chip->scene->scene;
+  for (int i = 0; i < chip->n_bands; i++) {
+    if (s->has_mask && strcmp(chip->bands[i].key, s->mask.asset->key) == 0 && s->rule.name) {
+      const cJSON *cloud = cJSON_GetObjectItemCaseSensitive(s->rule.json, "cloud");
+      int by_value = cJSON_IsString(cloud) && strcmp(cloud->valuestring, "0") != 0;
+      if (by_value) chip->bands[i].resampling = SC_NEAREST;
+    }
+  }
+}
+
+static sc_status fail_no_asset(const struct sc_item *item, const char *name,
+                               struct sc_error *err) {
+  char list[512];
+  sc_item_list_assets(item, list, sizeof list);
+  return sc_fail(err, SC_NOT_FOUND, "item %s: no such asset: %s; there are: %s", item->id, name, list);
+}
+
+static sc_status add_named(struct sc_connection *c, struct sc_chip *chip, const cJSON *name,
+                           const struct sc_chip_options *options, struct sc_error *err) {
+  const struct sc_item *item = &chip->scene->scene.item;
+  struct sc_asset_band found = {0};
+  if (!sc_item_find(item, name->valuestring, &found)) {
+    return fail_no_asset(item, name->valuestring, err);
+  }
+  return add_bands(c, chip, &found, name->valuestring, options, err);
+}
+
+/* The rule's list must be complete: a band that is not there is no band of zeros. */
+static sc_status add_rule_bands(struct sc_connection *c, struct sc_chip *chip,
+                                const struct sc_chip_options *options, struct sc_error *err) {
+  const struct sc_scene *s = &chip->scene->scene;
+  const cJSON *names = cJSON_GetObjectItemCaseSensitive(s->rule.json, "assets");
+  size_t wanted = cJSON_IsArray(names) ? (size_t)cJSON_GetArraySize(names) : s->n_assets;
+  sc_status st = SC_OK;
+  if (s->n_assets < wanted || s->n_assets == 0) {
+    char *text = names ? cJSON_PrintUnformatted(names) : NULL;
+    st = fail_no_asset(&s->item, text ? text : "with pixels", err);
+    cJSON_free(text);
+    return st;
+  }
+  for (size_t i = 0; i < s->n_assets && !st; i++) {
+    st = add_bands(c, chip, &s->assets[i], NULL, options, err);
+  }
+  return st;
+}
+
+/* Pictures want red, green and blue, where the item has them. */
+static sc_status add_picture_bands(struct sc_connection *c, struct sc_chip *chip,
+                                   const struct sc_chip_options *options, struct sc_error *err) {
+  static const char *const colors[] = {"red", "green", "blue"};
+  const struct sc_item *item = &chip->scene->scene.item;
+  struct sc_asset_band found[3];
+  int n = 0;
+  while (n < 3 && sc_item_find(item, colors[n], &found[n])) n++;
+  sc_status st = SC_OK;
+  for (int i = 0; i < n && n == 3 && !st; i++) st = add_bands(c, chip, &found[i], colors[i], options, err);
+  if (n == 3 && !st && chip->n_bands == 3) return SC_OK;
+  chip->n_bands = 0;
+  if (!st) st = add_rule_bands(c, chip, options, err);
+  if (!st && chip->n_bands > 3) chip->n_bands = 3;
+  if (!st && chip->n_bands == 2) chip->n_bands = 1;
+  return st;
+}
+
+static sc_status choose_bands(struct sc_connection *c, struct sc_chip *chip,
+                              const struct sc_chip_options *options, struct sc_error *err) {
+  const cJSON *name;
+  sc_status st = SC_OK;
+  if (cJSON_IsString(options->assets)) return add_named(c, chip, options->assets, options, err);
+  if (options->assets) {
+    cJSON_ArrayForEach(name, options->assets) {
+      if (!st) st = add_named(c, chip, name, options, err);
+    }
+    return st;
+  }
+  int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
+  return is_picture ? add_picture_bands(c, chip, options, err) : add_rule_bands(c, chip, options, err);
+}
+
+static int is_float(enum sc_dtype t) { return t == SC_DTYPE_F32 || t == SC_DTYPE_F64; }
+static int is_signed(enum sc_dtype t) {
+  return t == SC_DTYPE_I8 || t == SC_DTYPE_I16 || t == SC_DTYPE_I32 || t == SC_DTYPE_I64;
+}
+
+/* The smallest type that holds both, as numpy.promote_types() has it. */
+static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
+  static const enum sc_dtype unsigned_of[] = {0, SC_DTYPE_U8, SC_DTYPE_U16, 0, SC_DTYPE_U32, 0, 0, 0, SC_DTYPE_U64};
+  static const enum sc_dtype signed_of[] = {0, SC_DTYPE_I8, SC_DTYPE_I16, 0, SC_DTYPE_I32, 0, 0, 0, SC_DTYPE_I64};
+  size_t na = sc_dtype_bytes(a), nb = sc_dtype_bytes(b);
+  if (a == SC_DTYPE_NONE || a == b) return b;
+  if (b == SC_DTYPE_NONE) return a;
+  if (is_float(a) || is_float(b)) {
+    size_t integer = is_float(a) ? (is_float(b) ? 0 : nb) : na;
+    int wide = a == SC_DTYPE_F64 || b == SC_DTYPE_F64 || integer >= 4;
+    return wide ? SC_DTYPE_F64 : SC_DTYPE_F32;
+  }
+  if (is_signed(a) == is_signed(b)) {
+    size_t n = na > nb ? na : nb;
+    return is_signed(a) ? signed_of[n] : unsigned_of[n];
+  }
+  size_t n_unsigned = is_signed(a) ? nb : na, n_signed = is_signed(a) ? na : nb;
+  size_t n = n_signed > n_unsigned ? n_signed : 2 * n_unsigned;
+  return n > 8 ? SC_DTYPE_F64 : signed_of[n];
+}
+
+static void choose_dtype(struct sc_chip *chip, const struct sc_chip_options *options) {
+  enum sc_dtype native = SC_DTYPE_NONE;
+  for (int i = 0; i < chip->n_bands; i++) native = promote(native, chip->bands[i].dtype);
+  chip->dtype = options->dtype ? (enum sc_dtype)options->dtype
+                : options->scale ? SC_DTYPE_F32 : native;
+  if (options->scale) chip->dtype = SC_DTYPE_F32;
+}
+
+static void apply_buffer(struct sc_chip *chip, int64_t buffer) {
+  chip->window.x -= buffer;
+  chip->window.y -= buffer;
+  chip->window.width_px += 2 * buffer;
+  chip->window.height_px += 2 * buffer;
+}
+
+sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
+                       const struct sc_chip_options *options, struct sc_chip *out,
+                       struct sc_error *err) {
+  sc_status st = sc_chip_locate(c, value, options, out, err);
+  if (st) return st;
+  st = choose_bands(c, out, options, err);
+  if (!st && out->n_bands == 0) st = fail_no_asset(&out->scene->scene.item, "with pixels", err);
+  if (!st && options->harmonize) st = sc_harmonize_find(out, err);
+  if (st) {
+    sc_chip_close(out);
+    return st;
+  }
+  keep_mask_nearest(out);
+  choose_dtype(out, options);
+  apply_buffer(out, options->buffer_px);
+  out->has_fill = options->has_fill;
+  out->fill = options->fill;
+  int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
+  out->width = (int)(is_picture && options->size_px ? options->size_px : out->window.width_px);
+  out->height = (int)(is_picture && options->size_px ? options->size_px : out->window.height_px);
+  return SC_OK;
+}
+
+/* --- pixels ------------------------------------------------------------------------------------ */
+
+size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype) {
+  return (size_t)chip->n_bands * (size_t)chip->width * (size_t)chip->height * sc_dtype_bytes(dtype);
+}
+
+static double snap(double v) { return fabs(v - round(v)) < 1e-6 ? round(v) : v; }
+
+void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
+                  struct sc_read *reads) {
+  size_t size = sc_dtype_bytes(dtype), row = size * (size_t)chip->width;
+  for (int i = 0; i < chip->n_bands; i++) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    const struct sc_mapping *m = &b->asset->mapping;
+    double x = snap(m->scale[0] * (double)chip->window.x + m->offset[0]);
+    double y = snap(m->scale[1] * (double)chip->window.y + m->offset[1]);
+    struct sc_read *r = &reads[i];
+    memset(r, 0, offsetof(struct sc_read, err));
+    r->source = &b->asset->source;
+    r->band = b->band;
+    r->x = x;
+    r->y = y;
+    r->width = snap(m->scale[0] * (double)(chip->window.x + chip->window.width_px) + m->offset[0]) - x;
+    r->height = snap(m->scale[1] * (double)(chip->window.y + chip->window.height_px) + m->offset[1]) - y;
+    r->out_width = chip->width;
+    r->out_height = chip->height;
+    r->dtype = dtype;
+    r->resampling = b->resampling;
+    r->out = (unsigned char *)pixels + (size_t)i * row * (size_t)chip->height;
+    r->row_bytes = row;
+    r->fill = chip->has_fill ? chip->fill : b->has_nodata ? b->nodata : 0;
+    r->err.status = SC_OK;
+  }
+}
+
+int sc_chip_needs_values(const struct sc_chip *chip, const struct sc_chip_options *options) {
+  (void)chip;
+  return options->scale || options->harmonize || options->valid;
+}
+
+static int is_nodata(const struct sc_chip_band *b, double v) {
+  if (isnan(v)) return 1;
+  if (!b->has_nodata) return 0;
+  return b->dtype == SC_DTYPE_F32 ? (float)v == (float)b->nodata : v == b->nodata;
+}
+
+/* Is the middle of output pixel (i, j) inside the asset's raster? */
+static int is_inside(const struct sc_chip *chip, const struct sc_chip_band *b, int i, int j) {
+  const struct sc_mapping *m = &b->asset->mapping;
+  double col = (double)chip->window.x + (i + 0.5) * (double)chip->window.width_px / chip->width;
+  double row = (double)chip->window.y + (j + 0.5) * (double)chip->window.height_px / chip->height;
+  double x = m->scale[0] * col + m->offset[0], y = m->scale[1] * row + m->offset[1];
+  return x >= 0 && y >= 0 && x < b->asset->info.width && y < b->asset->info.height;
+}
+
+static int leaves_grid(const struct sc_chip *chip) {
+  const struct sc_grid *g = &chip->scene->scene.grid;
+  return chip->window.x < 0 || chip->window.y < 0 ||
+         chip->window.x + chip->window.width_px > g->width_px ||
+         chip->window.y + chip->window.height_px > g->height_px;
+}
+
+void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options,
+                  double *values, uint8_t *valid) {
+  int check_place = leaves_grid(chip);
+  size_t n = (size_t)chip->width * (size_t)chip->height;
+  for (int k = 0; k < chip->n_bands; k++) {
+    const struct sc_chip_band *b = &chip->bands[k];
+    double *v = values + (size_t)k * n;
+    int scaled_shift = options->scale && b->offset != 0; /* the offset says it already */
+    for (size_t i = 0; i < n; i++) {
+      int ok = !is_nodata(b, v[i]);
+      int x = (int)(i % (size_t)chip->width), y = (int)(i / (size_t)chip->width);
+      if (ok && check_place) ok = is_inside(chip, b, x, y);
+      if (valid) valid[(size_t)k * n + i] = (uint8_t)ok;
+      if (b->shift != 0 && ok && !scaled_shift) v[i] = v[i] > b->shift ? v[i] - b->shift : 0;
+      if (options->scale) v[i] = v[i] * b->scale + b->offset;
+    }
+  }
+}
+
+static int interrupted(void *db) { return sc_db_interrupted(db); }
+
+/* Read a run of chips of one shape. */
+static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips, size_t n,
+                            enum sc_dtype dtype, unsigned char *pixels, struct sc_error *errors,
+                            struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], dtype);
+  if (!raster) return err->status;
+  struct sc_read *reads = sc_alloc_zero(n * n_bands, sizeof *reads);
+  if (!reads) return sc_fail_nomem(err);
+  for (size_t i = 0; i < n; i++) sc_chip_plan(&chips[i], pixels + i * bytes, dtype, reads + i * n_bands);
+  sc_status st = raster->read(reads, n * n_bands, interrupted, c->db, err);
+  for (size_t i = 0; i < n * n_bands && errors && st != SC_INTERRUPT && st != SC_NOMEM; i++) {
+    struct sc_error *to = &errors[i / n_bands];
+    if (to->status == SC_OK && reads[i].err.status) *to = reads[i].err;
+    if (i + 1 == n * n_bands) st = SC_OK;
+  }
+  sc_free(reads);
+  return st;
+}
+
+/* One chip through float64, where values are worked on. */
+static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip,
+                             const struct sc_chip_options *options, enum sc_dtype dtype,
+                             unsigned char *pixels, uint8_t *valid, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
+  double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
+  if (!values) return sc_fail_nomem(err);
+  sc_status st = read_plain(c, chip, 1, SC_DTYPE_F64, (unsigned char *)values, NULL, err);
+  if (!st) {
+    sc_chip_work(chip, options, values, valid);
+    raster->convert(values, SC_DTYPE_F64, sizeof *values, pixels, dtype, sc_dtype_bytes(dtype),
+                    sc_chip_bytes(chip, SC_DTYPE_F64) / sizeof *values);
+  }
+  sc_free(values);
+  return st;
+}
+
+sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
+                        const struct sc_chip_options *options, enum sc_dtype dtype,
+                        unsigned char *pixels, uint8_t *valid, struct sc_error *errors,
+                        struct sc_error *err) {
+  if (n == 0) return SC_OK;
+  if (!sc_chip_needs_values(&chips[0], options) && !valid) {
+    return read_plain(c, chips, n, dtype, pixels, errors, err);
+  }
+  size_t bytes = sc_chip_bytes(&chips[0], dtype), n_values = bytes / sc_dtype_bytes(dtype);
+  for (size_t i = 0; i < n; i++) {
+    struct sc_error own = {0};
+    sc_status st = read_worked(c, &chips[i], options, dtype, pixels + i * bytes,
+                               valid ? valid + i * n_values : NULL, &own);
+    if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
+      *err = own;
+      return st;
+    }
+    if (st) errors[i] = own;
+  }
+  return SC_OK;
+}

@@ -1,0 +1,82 @@
+/*
+ * One chip: what its handle names, which bands it has, and reading them.
+ */
+#ifndef SC_PIXELS_CHIP_H
+#define SC_PIXELS_CHIP_H
+
+#include "base/status.h"
+#include "connection.h"
+#include "pixels/chip_options.h"
+#include "pixels/scenes.h"
+
+/* A band of a chip, in output order. */
+struct sc_chip_band {
+  struct sc_opened_asset *asset; /* borrowed from the scene */
+  const char *key;               /* asset key, borrowed */
+  int band;                      /* 1-based, in the file */
+  int n_bands_of_asset;          /* bands that this asset contributes in a row */
+  char name[80];                 /* key, or key and band name where the asset has several */
+  enum sc_dtype dtype;           /* in the file */
+  enum sc_resampling resampling;
+  int has_nodata;
+  double nodata;
+  double scale, offset;          /* of the item, else of the file */
+  double shift;                  /* subtracted by harmonize; 0 for none */
+};
+
+/* Zeroed is empty; sc_chip_close(). */
+struct sc_chip {
+  struct sc_open_scene *scene;   /* held */
+  struct sc_tiling tiling;
+  int64_t x, y;                  /* position; -1 for a chip round a centre */
+  struct sc_window window;       /* of the grid, buffer included */
+  int width, height;             /* of the output, pixels */
+  struct sc_chip_band *bands;
+  int n_bands;
+  enum sc_dtype dtype;           /* of the output */
+  int has_fill;                  /* else a band's nodata, else 0 */
+  double fill;
+};
+
+/*
+ * Resolve a handle (see handle.h) and open what it names.
+ *
+ * value    TEXT, or an integer with the option "table".
+ * Returns  SC_NOT_FOUND for a stale handle or an asset that is not there, SC_RANGE for a
+ *          position outside the grid, and whatever reading the item or opening files gives.
+ */
+sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
+                       const struct sc_chip_options *options, struct sc_chip *out,
+                       struct sc_error *err);
+void sc_chip_close(struct sc_chip *chip);
+
+/* Only the scene, window and position: for stacchip_row_export(). */
+sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
+                         const struct sc_chip_options *options, struct sc_chip *out,
+                         struct sc_error *err);
+
+/* Bytes of the pixels: n_bands * height * width values of `dtype`. */
+size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);
+
+/* Fill n_bands reads that put the chip into pixels[band][row][column] of dtype. */
+void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
+                  struct sc_read *reads);
+
+/* Do the bands need values worked on (scale, harmonize, valid), as float64? */
+int sc_chip_needs_values(const struct sc_chip *chip, const struct sc_chip_options *options);
+
+/*
+ * From float64 values [band][row][column]: valid[band][row][column] (1 where the pixel is
+ * inside and not nodata; may be NULL), then harmonize and scale in place.
+ */
+void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options,
+                  double *values, uint8_t *valid);
+
+/* Read chips side by side into pixels, one after another: n_chips arrays of sc_chip_bytes()
+ * of `dtype` each, all of one shape. errors: one per chip, or NULL to stop at the first. */
+sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
+                        const struct sc_chip_options *options, enum sc_dtype dtype,
+                        unsigned char *pixels, uint8_t *valid, struct sc_error *errors,
+                        struct sc_error *err);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * stacchip_chip(row [, options]), stacchip_chip_info(row [, options]) and
+ * stacchip_row_export(row). NULL gives NULL.
+ */
+#include <cjson/cJSON.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "pixels/chip.h"
+#include "pixels/encode.h"
+#include "pixels/handle.h"
+#include "pixels/stack.h"
+
+static void free_options(void *options) {
+  sc_chip_options_free(options);
+  sc_free(options);
+}
+
+/* The options argument, parsed once per statement where it is constant. *own is set where
+ * the caller must free them. */
+static const struct sc_chip_options *take_options(sqlite3_context *context, int n,
+                                                  sqlite3_value **values, int *own,
+                                                  struct sc_error *err) {
+  struct sc_chip_options *o = n > 1 ? sqlite3_get_auxdata(context, 1) : NULL;
+  *own = 0;
+  if (o) return o;
+  o = sc_alloc(sizeof *o);
+  if (!o) {
+    sc_fail_nomem(err);
+    return NULL;
+  }
+  const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
+  if (sc_chip_options_parse(text, SC_OPTIONS_CHIP, o, err)) {
+    sc_free(o);
+    return NULL;
+  }
+  if (n > 1) sqlite3_set_auxdata(context, 1, o, free_options);
+  if (n > 1 && sqlite3_get_auxdata(context, 1) == o) return o;
+  if (n > 1) { /* SQLite did not keep it, and has freed it */
+    o = sc_alloc(sizeof *o);
+    if (!o || sc_chip_options_parse(text, SC_OPTIONS_CHIP, o, err)) {
+      sc_free(o);
+      return NULL;
+    }
+  }
+  *own = 1;
+  return o;
+}
+
+static size_t length_limit(sqlite3_context *context) {
+  return (size_t)sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
+}
+
+static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
+                           const struct sc_chip_options *options, size_t limit,
+                           struct sc_buffer *out, struct sc_error *err) {
+  struct sc_chip chip;
+  sc_status st = sc_connection_check(c, err);
+  if (!st) st = sc_chip_open(c, row, options, &chip, err);
+  if (st) return st;
+  st = sc_chip_encode(c, &chip, options, limit, out, err);
+  sc_chip_close(&chip);
+  return st;
+}
+
+static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct sc_error err = {0};
+  struct sc_buffer out = {0};
+  int own;
+  if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
+  const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
+  sc_status st = options ? make_chip(sqlite3_user_data(context), values[0], options,
+                                     length_limit(context), &out, &err)
+                         : err.status;
+  if (!st) {
+    sqlite3_result_blob64(context, out.data, out.size, sc_free);
+  } else {
+    sc_buffer_free(&out);
+    int as_null = options && options->on_error == SC_ON_ERROR_NULL && st != SC_NOMEM &&
+                  st != SC_INTERRUPT && st != SC_BAD_ARG;
+    if (!as_null) sc_result_error(context, &err);
+  }
+  if (own) free_options((void *)(size_t)options);
+}
+
+/* --- stacchip_chip_info ------------------------------------------------------------------------ */
+
+static cJSON *number_array(const double *numbers, int n) { return cJSON_CreateDoubleArray(numbers, n); }
+
+static void add_bands(cJSON *info, const struct sc_chip *chip) {
+  cJSON *names = cJSON_AddArrayToObject(info, "assets"), *nodata = cJSON_AddArrayToObject(info, "nodata");
+  cJSON *scale = cJSON_AddArrayToObject(info, "scale"), *offset = cJSON_AddArrayToObject(info, "offset");
+  for (int i = 0; i < chip->n_bands; i++) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    cJSON_AddItemToArray(names, cJSON_CreateString(b->name));
+    cJSON_AddItemToArray(nodata, b->has_nodata ? cJSON_CreateNumber(b->nodata) : cJSON_CreateNull());
+    cJSON_AddItemToArray(scale, cJSON_CreateNumber(b->scale));
+    cJSON_AddItemToArray(offset, cJSON_CreateNumber(b->offset));
+  }
+}
+
+static void add_place(cJSON *info, const struct sc_chip *chip) {
+  const struct sc_window *w = &chip->window;
+  double t[6], box[4] = {0};
+  double window[4] = {(double)w->x, (double)w->y, (double)w->width_px, (double)w->height_px};
+  sc_chip_transform(chip, t);
+  for (int corner = 0; corner < 4; corner++) {
+    double x, y;
+    sc_grid_xy(&chip->scene->scene.grid, window[0] + (corner & 1 ? window[2] : 0),
+               window[1] + (corner & 2 ? window[3] : 0), &x, &y);
+    box[0] = corner == 0 || x < box[0] ? x : box[0];
+    box[1] = corner == 0 || y < box[1] ? y : box[1];
+    box[2] = corner == 0 || x > box[2] ? x : box[2];
+    box[3] = corner == 0 || y > box[3] ? y : box[3];
+  }
+  cJSON_AddStringToObject(info, "crs", chip->scene->scene.grid.crs);
+  cJSON_AddItemToObject(info, "transform", number_array(t, 6));
+  cJSON_AddItemToObject(info, "window", number_array(window, 4));
+  cJSON_AddItemToObject(info, "bbox", number_array(box, 4));
+}
+
+static sc_status make_info(struct sc_connection *c, sqlite3_value *row,
+                           const struct sc_chip_options *options, char **out,
+                           struct sc_error *err) {
+  struct sc_chip chip;
+  sc_status st = sc_connection_check(c, err);
+  if (!st) st = sc_chip_open(c, row, options, &chip, err);
+  if (st) return st;
+  cJSON *info = cJSON_CreateObject();
+  const double shape[3] = {chip.n_bands, chip.height, chip.width};
+  cJSON_AddStringToObject(info, "item", chip.scene->scene.item.id);
+  if (chip.x >= 0) {
+    cJSON_AddNumberToObject(info, "chip_index_x", (double)chip.x);
+    cJSON_AddNumberToObject(info, "chip_index_y", (double)chip.y);
+  }
+  cJSON_AddItemToObject(info, "shape", number_array(shape, 3));
+  cJSON_AddStringToObject(info, "dtype", sc_dtype_name(chip.dtype));
+  add_bands(info, &chip);
+  add_place(info, &chip);
+  *out = cJSON_PrintUnformatted(info);
+  cJSON_Delete(info);
+  sc_chip_close(&chip);
+  return *out ? SC_OK : sc_fail_nomem(err);
+}
+
+static void info_func(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct sc_error err = {0};
+  char *text = NULL;
+  int own;
+  if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
+  const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
+  if (!options || make_info(sqlite3_user_data(context), values[0], options, &text, &err)) {
+    sc_result_error(context, &err);
+  } else {
+    sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+  }
+  cJSON_free(text);
+  if (own) free_options((void *)(size_t)options);
+}
+
+/* --- stacchip_row_export ------------------------------------------------------------------------ */
+
+static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const char *table,
+                            struct sc_buffer *out, struct sc_error *err) {
+  struct sc_chip chip;
+  struct sc_chip_options options = {.table = table};
+  sc_status st = sc_connection_check(c, err);
+  if (!st) st = sc_chip_locate(c, row, &options, &chip, err);
+  if (st) return st;
+  st = sc_handle_export(&chip, out, err);
+  sc_chip_close(&chip);
+  return st;
+}
+
+static void export_func(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct sc_error err = {0};
+  struct sc_buffer out = {0};
+  if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
+  const char *table = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
+  if (export_row(sqlite3_user_data(context), values[0], table, &out, &err)) {
+    sc_result_error(context, &err);
+    sc_buffer_free(&out);
+    return;
+  }
+  sqlite3_result_text64(context, (char *)out.data, out.size, sc_free, SQLITE_UTF8);
+}
+
+int sc_chip_register(struct sc_connection *c) {
+  static const struct sc_function functions[] = {
+      {"stacchip_chip", 1, SQLITE_DIRECTONLY, chip_func, 0, 0},
+      {"stacchip_chip", 2, SQLITE_DIRECTONLY, chip_func, 0, 0},
+      {"stacchip_chip_info", 1, SQLITE_DIRECTONLY, info_func, 0, 0},
+      {"stacchip_chip_info", 2, SQLITE_DIRECTONLY, info_func, 0, 0},
+      {"stacchip_row_export", 1, SQLITE_DIRECTONLY, export_func, 0, 0},
+      {"stacchip_row_export", 2, SQLITE_DIRECTONLY, export_func, 0, 0},
+      {"stacchip_stack", 1, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stack_final},
+      {"stacchip_stack", 2, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stack_final},
+      {"stacchip_stack", 3, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stack_final},
+      {"stacchip_band_stats", 1, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stats_final},
+      {"stacchip_band_stats", 2, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stats_final},
+      {"stacchip_band_stats_merge", 1, SQLITE_DETERMINISTIC, 0, sc_stats_merge_step,
+       sc_stats_merge_final},
+  };
+  return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
+}

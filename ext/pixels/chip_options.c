@@ -1,0 +1,180 @@
+/* Options of the pixel functions; see chip_options.h. */
+#include "pixels/chip_options.h"
+
+#include <cjson/cJSON.h>
+#include <float.h>
+#include <stddef.h>
+#include <string.h>
+
+static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
+static const char *const kernel_names[] = {"nearest", "bilinear", "cubic", "cubicspline",
+                                           "lanczos", "average",  "mode",  "gauss"};
+static const char *const dtype_names[] = {NULL,     "uint8", "int8",   "uint16", "int16",  "uint32",
+                                          "int32", "uint64", "int64", "float32", "float64"};
+
+/* What the table fills before it is checked further. */
+struct raw {
+  const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles;
+  int format, dtype, scale, harmonize, valid, on_error, exclude_cloud;
+  int64_t buffer, size;
+  const char *table;
+};
+
+#define AT(member) offsetof(struct raw, member)
+#define DTYPES "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64"
+#define COMMON                                                                      \
+  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                                   \
+      {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},                       \
+      {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},                                 \
+      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},                         \
+      {"buffer", SC_OPTION_INT, AT(buffer), 0, SC_BUFFER_MAX_PX, 0},                 \
+      {"fill", SC_OPTION_JSON, AT(fill), 0, 0, 0},                                   \
+      {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0}
+#define PIXELS                                                                      \
+  {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},                              \
+      {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},                                 \
+      {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0},                             \
+      {"rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0},                             \
+      {"size", SC_OPTION_INT, AT(size), 1, 16384, 0}
+
+static const struct sc_option chip_table[] = {
+    COMMON, PIXELS,
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw|geotiff|png|jpeg"},
+    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null"},
+};
+static const struct sc_option stack_table[] = {
+    COMMON, PIXELS,
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw|geotiff|png|jpeg"},
+    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+};
+static const struct sc_option stats_table[] = {
+    COMMON,
+    {"exclude_cloud", SC_OPTION_BOOL, AT(exclude_cloud), 0, 0, 0},
+    {"percentiles", SC_OPTION_JSON, AT(percentiles), 0, 0, 0},
+    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+};
+
+static int find_kernel(const cJSON *value) {
+  for (int i = 0; cJSON_IsString(value) && i <= SC_GAUSS; i++) {
+    if (strcmp(value->valuestring, kernel_names[i]) == 0) return i;
+  }
+  return -1;
+}
+
+static sc_status take_resampling(const cJSON *value, const char *what,
+                                 struct sc_chip_options *out, struct sc_error *err) {
+  const cJSON *entry;
+  if (!value) return SC_OK;
+  int kernel = find_kernel(value);
+  if (kernel >= 0) {
+    out->resampling = (enum sc_resampling)kernel;
+    return SC_OK;
+  }
+  if (!cJSON_IsObject(value)) {
+    return sc_fail(err, SC_BAD_ARG, "%s: 'resampling' takes one of %s, or an object of them by asset",
+                   what, kernels);
+  }
+  cJSON_ArrayForEach(entry, value) {
+    kernel = find_kernel(entry);
+    if (kernel < 0) {
+      return sc_fail(err, SC_BAD_ARG, "%s: 'resampling' of %s takes one of %s", what, entry->string,
+                     kernels);
+    }
+    if (strcmp(entry->string, "*") == 0) out->resampling = (enum sc_resampling)kernel;
+  }
+  out->resampling_by_asset = value;
+  return SC_OK;
+}
+
+static sc_status take_pair(const cJSON *value, const char *what, const char *key, double least,
+                           double most, double out[2], struct sc_error *err) {
+  const cJSON *a = cJSON_GetArrayItem(value, 0), *b = cJSON_GetArrayItem(value, 1);
+  if (!value) return SC_OK;
+  if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) != 2 || !cJSON_IsNumber(a) ||
+      !cJSON_IsNumber(b) || !(a->valuedouble < b->valuedouble) || a->valuedouble < least ||
+      b->valuedouble > most) {
+    return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes [least, most]", what, key);
+  }
+  out[0] = a->valuedouble;
+  out[1] = b->valuedouble;
+  return SC_OK;
+}
+
+static sc_status check_assets(const cJSON *assets, const char *what, struct sc_error *err) {
+  const cJSON *entry;
+  if (!assets || cJSON_IsString(assets)) return SC_OK;
+  int ok = cJSON_IsArray(assets) && assets->child;
+  cJSON_ArrayForEach(entry, assets) ok = ok && cJSON_IsString(entry);
+  if (ok) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, "%s: 'assets' takes a name or an array of names", what);
+}
+
+static sc_status check_percentiles(const cJSON *list, const char *what, struct sc_error *err) {
+  const cJSON *entry;
+  int ok = !list || (cJSON_IsArray(list) && cJSON_GetArraySize(list) <= 100);
+  cJSON_ArrayForEach(entry, list) {
+    ok = ok && cJSON_IsNumber(entry) && entry->valuedouble >= 0 && entry->valuedouble <= 100;
+  }
+  if (ok) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, "%s: 'percentiles' takes an array of numbers from 0 to 100", what);
+}
+
+static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,
+                      struct sc_error *err) {
+  out->assets = raw->assets;
+  out->percentiles = raw->percentiles;
+  out->format = raw->format;
+  out->dtype = raw->dtype;
+  out->scale = raw->scale;
+  out->harmonize = raw->harmonize;
+  out->valid = raw->valid;
+  out->buffer_px = raw->buffer;
+  out->size_px = raw->size;
+  out->on_error = raw->on_error;
+  out->table = raw->table;
+  out->exclude_cloud = raw->exclude_cloud;
+  out->has_fill = raw->fill != NULL;
+  out->has_rescale = raw->rescale != NULL;
+  if (raw->fill && !cJSON_IsNumber(raw->fill)) {
+    return sc_fail(err, SC_BAD_ARG, "%s: 'fill' takes a number", what);
+  }
+  if (raw->fill) out->fill = raw->fill->valuedouble;
+  sc_status st = check_assets(raw->assets, what, err);
+  if (!st) st = take_resampling(raw->resampling, what, out, err);
+  if (!st) st = take_pair(raw->stretch, what, "stretch", 0, 100, out->stretch, err);
+  if (!st) st = take_pair(raw->rescale, what, "rescale", -DBL_MAX, DBL_MAX, out->rescale, err);
+  return st ? st : check_percentiles(raw->percentiles, what, err);
+}
+
+sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
+                                struct sc_chip_options *out, struct sc_error *err) {
+  static const struct {
+    const char *what;
+    const struct sc_option *table;
+    size_t n;
+  } functions[] = {
+      {"stacchip_chip options", chip_table, sizeof chip_table / sizeof *chip_table},
+      {"stacchip_stack options", stack_table, sizeof stack_table / sizeof *stack_table},
+      {"stacchip_band_stats options", stats_table, sizeof stats_table / sizeof *stats_table},
+  };
+  struct raw raw = {0};
+  memset(out, 0, sizeof *out);
+  out->stretch[0] = 2;
+  out->stretch[1] = 98;
+  sc_status st = sc_options_parse(text, functions[function].what, functions[function].table,
+                                  functions[function].n, &out->json, &raw, err);
+  if (!st) st = take(&raw, functions[function].what, out, err);
+  if (st) sc_chip_options_free(out);
+  return st;
+}
+
+void sc_chip_options_free(struct sc_chip_options *options) { sc_options_free(&options->json); }
+
+const char *sc_dtype_name(enum sc_dtype dtype) { return dtype_names[dtype]; }
+
+enum sc_resampling sc_chip_options_resampling(const struct sc_chip_options *o, const char *key,
+                                              const char *name) {
+  const cJSON *entry = cJSON_GetObjectItemCaseSensitive(o->resampling_by_asset, key);
+  if (!entry && name) entry = cJSON_GetObjectItemCaseSensitive(o->resampling_by_asset, name);
+  return entry ? (enum sc_resampling)find_kernel(entry) : o->resampling;
+}

@@ -1,0 +1,59 @@
+/* Options of stacchip_chip(), stacchip_stack() and stacchip_band_stats(). */
+#ifndef SC_PIXELS_CHIP_OPTIONS_H
+#define SC_PIXELS_CHIP_OPTIONS_H
+
+#include "base/options.h"
+#include "base/status.h"
+#include "raster/raster_api.h"
+
+enum sc_format {
+  SC_FORMAT_NPY = 0,
+  SC_FORMAT_NPZ,
+  SC_FORMAT_RAW,
+  SC_FORMAT_GEOTIFF,
+  SC_FORMAT_PNG,
+  SC_FORMAT_JPEG
+};
+
+enum sc_on_error { SC_ON_ERROR_ABORT = 0, SC_ON_ERROR_NULL, SC_ON_ERROR_SKIP };
+
+#define SC_BUFFER_MAX_PX 4096
+
+/* Zeroed is all defaults but for stretch; sc_chip_options_parse() sets those. */
+struct sc_chip_options {
+  struct sc_options json;       /* owns what the others borrow */
+  const struct cJSON *assets;   /* text or array of texts; NULL: the rule's */
+  const struct cJSON *resampling_by_asset; /* object, or NULL */
+  enum sc_resampling resampling; /* of assets that the object does not name */
+  int format;                   /* enum sc_format */
+  int dtype;                    /* enum sc_dtype; 0 native */
+  int scale, harmonize, valid;
+  int64_t buffer_px;
+  int has_fill;
+  double fill;
+  double stretch[2];            /* percentiles 0..100 */
+  int has_rescale;
+  double rescale[2];            /* absolute */
+  int64_t size_px;              /* of a picture; 0: of the chip */
+  int on_error;                 /* enum sc_on_error */
+  const char *table;            /* of an integer handle */
+  int exclude_cloud;            /* stacchip_band_stats */
+  const struct cJSON *percentiles; /* stacchip_band_stats: array of 0..100, or NULL */
+};
+
+enum sc_options_of { SC_OPTIONS_CHIP, SC_OPTIONS_STACK, SC_OPTIONS_STATS };
+
+/* Parse; text NULL is none. An unknown key is an error that lists what is allowed. Free with
+ * sc_chip_options_free(). */
+sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
+                                struct sc_chip_options *out, struct sc_error *err);
+void sc_chip_options_free(struct sc_chip_options *options);
+
+/* "uint16" ...; NULL for SC_DTYPE_NONE. */
+const char *sc_dtype_name(enum sc_dtype dtype);
+
+/* The kernel for an asset: of its key, or the name by which it was asked for. */
+enum sc_resampling sc_chip_options_resampling(const struct sc_chip_options *options,
+                                              const char *key, const char *name);
+
+#endif

@@ -1,0 +1,150 @@
+/* Pixels of a chip -> BLOB; see encode.h. */
+#include "pixels/encode.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "pixels/npy.h"
+#include "pixels/view.h"
+
+void sc_chip_transform(const struct sc_chip *chip, double out[6]) {
+  const struct sc_grid *g = &chip->scene->scene.grid;
+  double sx = (double)chip->window.width_px / chip->width;
+  double sy = (double)chip->window.height_px / chip->height;
+  out[0] = g->transform[0] * sx, out[1] = g->transform[1] * sy;
+  out[3] = g->transform[3] * sx, out[4] = g->transform[4] * sy;
+  sc_grid_xy(g, (double)chip->window.x, (double)chip->window.y, &out[2], &out[5]);
+}
+
+/* The pixels behind what is in `out` already. */
+static sc_status append_pixels(struct sc_connection *c, const struct sc_chip *chip,
+                               const struct sc_chip_options *options, uint8_t *valid,
+                               struct sc_buffer *out, struct sc_error *err) {
+  size_t bytes = sc_chip_bytes(chip, chip->dtype), at = out->size;
+  sc_status st = sc_buffer_resize(out, at + bytes, err);
+  return st ? st : sc_chips_read(c, chip, 1, options, chip->dtype, out->data + at, valid, NULL, err);
+}
+
+static sc_status encode_npy(struct sc_connection *c, const struct sc_chip *chip,
+                            const struct sc_chip_options *options, struct sc_buffer *out,
+                            struct sc_error *err) {
+  size_t shape[3] = {(size_t)chip->n_bands, (size_t)chip->height, (size_t)chip->width};
+  sc_status st = sc_npy_header(sc_npy_descr(chip->dtype), shape, 3, out, err);
+  return st ? st : append_pixels(c, chip, options, NULL, out, err);
+}
+
+/* Pixels of the chip in memory of their own, with the mask of valid ones where asked for. */
+static sc_status load(struct sc_connection *c, const struct sc_chip *chip,
+                      const struct sc_chip_options *options, enum sc_dtype dtype,
+                      unsigned char **pixels, uint8_t **valid, struct sc_error *err) {
+  *pixels = sc_alloc(sc_chip_bytes(chip, dtype));
+  if (valid) *valid = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
+  if (!*pixels || (valid && !*valid)) return sc_fail_nomem(err);
+  return sc_chips_read(c, chip, 1, options, dtype, *pixels, valid ? *valid : NULL, NULL, err);
+}
+
+/* One array per asset, as the Python package's dict has them, each in its own type. */
+static sc_status encode_npz(struct sc_connection *c, const struct sc_chip *chip,
+                            const struct sc_chip_options *options, struct sc_buffer *out,
+                            struct sc_error *err) {
+  unsigned char *pixels = NULL;
+  uint8_t *valid = NULL;
+  struct sc_npz npz = {{0}, {0}, 0};
+  size_t plane = (size_t)chip->width * (size_t)chip->height * sc_dtype_bytes(chip->dtype);
+  size_t shape[3] = {0, (size_t)chip->height, (size_t)chip->width};
+  sc_status st = load(c, chip, options, chip->dtype, &pixels, options->valid ? &valid : NULL, err);
+  for (int i = 0; i < chip->n_bands && !st;) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    int n = b->n_bands_of_asset;
+    if (i + n > chip->n_bands) n = chip->n_bands - i;
+    shape[0] = (size_t)n;
+    st = sc_npz_add(&npz, n > 1 ? b->key : b->name, sc_npy_descr(chip->dtype), shape, 3,
+                    pixels + (size_t)i * plane, (size_t)n * plane, err);
+    i += n;
+  }
+  shape[0] = (size_t)chip->n_bands;
+  if (!st && valid) {
+    st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 3, valid, sc_chip_bytes(chip, SC_DTYPE_U8), err);
+  }
+  if (!st) st = sc_npz_finish(&npz, err);
+  if (!st) sc_buffer_move(&npz.archive, out);
+  sc_npz_free(&npz);
+  sc_free(pixels);
+  sc_free(valid);
+  return st;
+}
+
+/* One nodata value for the file: that of the bands if they agree. */
+static int common_nodata(const struct sc_chip *chip, double *nodata) {
+  for (int i = 0; i < chip->n_bands; i++) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    if (!b->has_nodata || (i > 0 && b->nodata != *nodata)) return 0;
+    *nodata = b->nodata;
+  }
+  return 1;
+}
+
+static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *chip,
+                                const struct sc_chip_options *options, struct sc_buffer *out,
+                                struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  unsigned char *pixels = NULL;
+  size_t n = (size_t)chip->n_bands;
+  const char **names = sc_alloc(n * sizeof *names);
+  double *scales = sc_alloc(2 * n * sizeof *scales);
+  sc_status st = !raster ? err->status : names && scales ? SC_OK : sc_fail_nomem(err);
+  if (!st) st = load(c, chip, options, chip->dtype, &pixels, NULL, err);
+  if (!st) {
+    struct sc_geotiff image = {.pixels = pixels,
+                               .dtype = chip->dtype,
+                               .n_bands = chip->n_bands,
+                               .width = chip->width,
+                               .height = chip->height,
+                               .crs = chip->scene->scene.grid.crs,
+                               .band_names = names,
+                               .scales = options->scale ? NULL : scales,
+                               .offsets = scales + n};
+    for (size_t i = 0; i < n; i++) {
+      names[i] = chip->bands[i].name;
+      scales[i] = chip->bands[i].scale;
+      scales[n + i] = chip->bands[i].shift != 0 ? 0 : chip->bands[i].offset;
+    }
+    sc_chip_transform(chip, image.transform);
+    image.has_nodata = !options->scale && common_nodata(chip, &image.nodata);
+    st = raster->geotiff(&image, out, err);
+  }
+  sc_free(names);
+  sc_free(scales);
+  sc_free(pixels);
+  return st;
+}
+
+static sc_status encode_picture(struct sc_connection *c, const struct sc_chip *chip,
+                                const struct sc_chip_options *options, struct sc_buffer *out,
+                                struct sc_error *err) {
+  unsigned char *values = NULL;
+  uint8_t *valid = NULL;
+  sc_status st = load(c, chip, options, SC_DTYPE_F64, &values, &valid, err);
+  if (!st) st = sc_view_encode(chip, 1, options, (double *)(void *)values, valid, out, err);
+  sc_free(values);
+  sc_free(valid);
+  return st;
+}
+
+sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
+                         const struct sc_chip_options *options, size_t limit,
+                         struct sc_buffer *out, struct sc_error *err) {
+  size_t bytes = sc_chip_bytes(chip, chip->dtype);
+  if (bytes > limit) {
+    return sc_fail(err, SC_TOO_BIG, "item %s: a chip of %zu bytes; this connection allows %zu",
+                   chip->scene->scene.item.id, bytes, limit);
+  }
+  switch (options->format) {
+    case SC_FORMAT_NPZ: return encode_npz(c, chip, options, out, err);
+    case SC_FORMAT_RAW: return append_pixels(c, chip, options, NULL, out, err);
+    case SC_FORMAT_GEOTIFF: return encode_geotiff(c, chip, options, out, err);
+    case SC_FORMAT_PNG:
+    case SC_FORMAT_JPEG: return encode_picture(c, chip, options, out, err);
+    default: return encode_npy(c, chip, options, out, err);
+  }
+}

@@ -1,0 +1,143 @@
+/* NumPy's file formats; see npy.h. */
+#include "pixels/npy.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+
+const char *sc_npy_descr(enum sc_dtype dtype) {
+  static const char *const names[] = {"", "|u1", "|i1", "<u2", "<i2", "<u4", "<i4",
+                                      "<u8", "<i8", "<f4", "<f8"};
+  return names[dtype];
+}
+
+sc_status sc_npy_header(const char *descr, const size_t *shape, int n_dims,
+                        struct sc_buffer *out, struct sc_error *err) {
+  char text[256], dims[128] = "";
+  size_t used = 0;
+  for (int i = 0; i < n_dims && used < sizeof dims; i++) {
+    used += (size_t)snprintf(dims + used, sizeof dims - used, "%zu%s", shape[i],
+                             i + 1 < n_dims ? ", " : n_dims == 1 ? "," : "");
+  }
+  int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
+                   descr, dims);
+  /* Magic, version, length and header take a multiple of 64 bytes. */
+  size_t total = ((size_t)n + 1 + 10 + 63) / 64 * 64;
+  sc_status st = sc_buffer_reserve(out, total, err);
+  if (st) return st;
+  unsigned char *p = out->data + out->size;
+  memset(p, ' ', total);
+  memcpy(p, "\x93NUMPY\x01\x00", 8);
+  p[8] = (unsigned char)(total - 10);
+  p[9] = (unsigned char)((total - 10) >> 8);
+  memcpy(p + 10, text, (size_t)n);
+  p[total - 1] = '\n';
+  out->size += total;
+  return SC_OK;
+}
+
+static void put16(unsigned char *p, unsigned v) {
+  p[0] = (unsigned char)v;
+  p[1] = (unsigned char)(v >> 8);
+}
+
+enum { ZIP_LOCAL = 0x04034b50, ZIP_CENTRAL = 0x02014b50, ZIP_END = 0x06054b50 };
+
+/* The fields that local and central headers share, from "version needed" on: 26 bytes. */
+static void put_member(unsigned char *p, uint32_t crc, uint32_t size, size_t name_bytes) {
+  memset(p, 0, 26);
+  put16(p, 20);         /* version needed: 2.0 */
+  put16(p + 8, 0x0021); /* date: 1980-01-01, so that equal arrays give equal bytes */
+  sc_put_le32(p + 10, crc);
+  sc_put_le32(p + 14, size);
+  sc_put_le32(p + 18, size);
+  put16(p + 22, (unsigned)name_bytes);
+}
+
+static sc_status add_file(struct sc_npz *z, const char *name, const struct sc_buffer *header,
+                          const void *data, size_t n, struct sc_error *err) {
+  char file[256];
+  unsigned char local[30], central[46] = {0};
+  int name_bytes = snprintf(file, sizeof file, "%s.npy", name);
+  size_t size = header->size + n, at = z->archive.size;
+  if (size >= UINT32_MAX || at >= UINT32_MAX - size) {
+    return sc_fail(err, SC_TOO_BIG, "npz: an archive beyond 4 GB");
+  }
+  uint32_t crc = (uint32_t)crc32_z(crc32_z(0, header->data, header->size), data, n);
+  sc_put_le32(local, ZIP_LOCAL);
+  put_member(local + 4, crc, (uint32_t)size, (size_t)name_bytes);
+  sc_put_le32(central, ZIP_CENTRAL);
+  put16(central + 4, 20);
+  put_member(central + 6, crc, (uint32_t)size, (size_t)name_bytes);
+  sc_put_le32(central + 42, (uint32_t)at);
+  sc_status st = sc_buffer_reserve(&z->archive, sizeof local + (size_t)name_bytes + size, err);
+  if (!st) st = sc_buffer_append(&z->archive, local, sizeof local, err);
+  if (!st) st = sc_buffer_append(&z->archive, file, (size_t)name_bytes, err);
+  if (!st) st = sc_buffer_append(&z->archive, header->data, header->size, err);
+  if (!st) st = sc_buffer_append(&z->archive, data, n, err);
+  if (!st) st = sc_buffer_append(&z->directory, central, sizeof central, err);
+  if (!st) st = sc_buffer_append(&z->directory, file, (size_t)name_bytes, err);
+  z->n_members++;
+  return st;
+}
+
+sc_status sc_npz_add(struct sc_npz *z, const char *name, const char *descr, const size_t *shape,
+                     int n_dims, const void *data, size_t n, struct sc_error *err) {
+  struct sc_buffer header = {0};
+  sc_status st = sc_npy_header(descr, shape, n_dims, &header, err);
+  if (!st) st = add_file(z, name, &header, data, n, err);
+  sc_buffer_free(&header);
+  return st;
+}
+
+/* Code points of UTF-8 text into UTF-32; returns how many. out may be NULL. */
+static size_t to_utf32(const char *text, uint32_t *out) {
+  size_t n = 0;
+  for (const unsigned char *p = (const unsigned char *)text; *p; n++) {
+    uint32_t c = *p++;
+    int more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : c >= 0xC0 ? 1 : 0;
+    if (more) c &= 0x3Fu >> more;
+    while (more-- && (*p & 0xC0) == 0x80) c = c << 6 | (*p++ & 0x3Fu);
+    if (out) out[n] = c;
+  }
+  return n;
+}
+
+sc_status sc_npz_add_texts(struct sc_npz *z, const char *name, const char *const *texts,
+                           size_t n, struct sc_error *err) {
+  size_t width = 1;
+  char descr[24];
+  for (size_t i = 0; i < n; i++) {
+    size_t length = texts[i] ? to_utf32(texts[i], NULL) : 0;
+    if (length > width) width = length;
+  }
+  uint32_t *all = sc_alloc_zero(n * width, sizeof *all);
+  if (!all) return sc_fail_nomem(err);
+  for (size_t i = 0; i < n; i++) {
+    if (texts[i]) to_utf32(texts[i], all + i * width);
+  }
+  snprintf(descr, sizeof descr, "<U%zu", width);
+  sc_status st = sc_npz_add(z, name, descr, &n, 1, all, n * width * sizeof *all, err);
+  sc_free(all);
+  return st;
+}
+
+sc_status sc_npz_finish(struct sc_npz *z, struct sc_error *err) {
+  unsigned char end[22] = {0};
+  sc_put_le32(end, ZIP_END);
+  put16(end + 8, (unsigned)z->n_members);
+  put16(end + 10, (unsigned)z->n_members);
+  sc_put_le32(end + 12, (uint32_t)z->directory.size);
+  sc_put_le32(end + 16, (uint32_t)z->archive.size);
+  sc_status st = sc_buffer_append(&z->archive, z->directory.data, z->directory.size, err);
+  return st ? st : sc_buffer_append(&z->archive, end, sizeof end, err);
+}
+
+void sc_npz_free(struct sc_npz *z) {
+  sc_buffer_free(&z->archive);
+  sc_buffer_free(&z->directory);
+  z->n_members = 0;
+}

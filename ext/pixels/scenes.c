@@ -1,0 +1,143 @@
+/* Scenes kept open by a connection; see scenes.h. */
+#include "pixels/scenes.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "merge/merge_lookup.h"
+
+#define N_SCENES 64
+
+struct sc_scenes {
+  struct sc_open_scene *kept[N_SCENES];
+  unsigned long clock;
+};
+
+static void open_scene_free(struct sc_open_scene *s) {
+  struct sc_error ignored = {0};
+  const struct sc_raster_api *raster = sc_raster(&ignored);
+  for (size_t i = 0; s->assets && i < s->scene.item.n_assets; i++) {
+    sc_free(s->assets[i].href);
+    sc_buffer_free(&s->assets[i].header);
+    if (raster) raster->info_free(&s->assets[i].info);
+  }
+  sc_free(s->assets);
+  sc_scene_free(&s->scene);
+  sc_free(s->key);
+  sc_free(s->schema);
+  sc_free(s->table);
+  sc_free(s);
+}
+
+void sc_scenes_free(struct sc_scenes *scenes) {
+  if (!scenes) return;
+  for (int i = 0; i < N_SCENES; i++) {
+    if (scenes->kept[i]) open_scene_free(scenes->kept[i]);
+  }
+  sc_free(scenes);
+}
+
+static struct sc_scenes *scenes_of(struct sc_connection *c) {
+  if (!c->scenes) c->scenes = sc_alloc_zero(1, sizeof *c->scenes);
+  return c->scenes;
+}
+
+struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n) {
+  struct sc_scenes *all = scenes_of(c);
+  for (int i = 0; all && i < N_SCENES; i++) {
+    struct sc_open_scene *s = all->kept[i];
+    if (s && s->key_bytes == n && memcmp(s->key, key, n) == 0) {
+      s->used = ++all->clock;
+      s->n_users++;
+      return s;
+    }
+  }
+  return NULL;
+}
+
+/* Nobody keeps a scene whose n_users falls to 0 while `used` is 0. */
+static void put_in(struct sc_scenes *all, struct sc_open_scene *s) {
+  int at = -1;
+  for (int i = 0; i < N_SCENES; i++) {
+    if (!all->kept[i]) {
+      at = i;
+      break;
+    }
+    if (all->kept[i]->n_users == 0 && (at < 0 || all->kept[i]->used < all->kept[at]->used)) at = i;
+  }
+  if (at < 0) return; /* all in use: this one lives as long as its users */
+  if (all->kept[at]) open_scene_free(all->kept[at]);
+  all->kept[at] = s;
+  s->used = ++all->clock;
+}
+
+sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n,
+                         struct sc_scene *scene, struct sc_open_scene **out,
+                         struct sc_error *err) {
+  struct sc_scenes *all = scenes_of(c);
+  struct sc_open_scene *s = sc_alloc_zero(1, sizeof *s);
+  sc_status st = all && s ? sc_strndup(key, n, &s->key, err) : sc_fail_nomem(err);
+  if (!st) {
+    s->assets = sc_alloc_zero(scene->item.n_assets, sizeof *s->assets);
+    if (!s->assets) st = sc_fail_nomem(err);
+  }
+  if (st) {
+    if (s) sc_free(s->key);
+    sc_free(s);
+    return st;
+  }
+  s->key_bytes = n;
+  s->scene = *scene;
+  memset(scene, 0, sizeof *scene);
+  s->n_users = 1;
+  put_in(all, s);
+  *out = s;
+  return SC_OK;
+}
+
+void sc_scenes_forget(struct sc_connection *c, struct sc_open_scene *s) {
+  for (int i = 0; i < N_SCENES; i++) {
+    if (c->scenes->kept[i] == s) c->scenes->kept[i] = NULL;
+  }
+  s->used = 0;
+}
+
+void sc_scenes_release(struct sc_open_scene *s) {
+  if (s && --s->n_users == 0 && s->used == 0) open_scene_free(s);
+}
+
+static sc_status open_asset(struct sc_connection *c, struct sc_open_scene *s,
+                            const struct sc_asset *asset, struct sc_opened_asset *to,
+                            struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
+  sc_status st = sc_item_href(&s->scene.item, asset, &to->href, err);
+  if (!st && s->table && sc_href_is_url(to->href)) {
+    st = sc_merge_asset_header(c->db, s->schema, s->table, s->item_rowid, asset->key, &to->header, err);
+  }
+  if (st) return st;
+  to->source = (struct sc_source){.href = to->href,
+                                  .item = s->scene.item.id,
+                                  .asset = asset->key,
+                                  .header = to->header.data,
+                                  .header_size = to->header.size};
+  st = raster->info(&to->source, &to->info, err);
+  if (!st) st = sc_mapping_find(&s->scene, asset, &to->info, &to->source, &to->mapping, err);
+  to->is_open = st == SC_OK;
+  return st;
+}
+
+sc_status sc_scenes_asset(struct sc_connection *c, struct sc_open_scene *s,
+                          const struct sc_asset *asset, struct sc_opened_asset **out,
+                          struct sc_error *err) {
+  struct sc_opened_asset *to = &s->assets[asset - s->scene.item.assets];
+  *out = to;
+  if (to->is_open) return SC_OK;
+  struct sc_error ignored = {0};
+  const struct sc_raster_api *raster = sc_raster(&ignored);
+  sc_free(to->href);
+  sc_buffer_free(&to->header);
+  if (raster) raster->info_free(&to->info);
+  memset(to, 0, sizeof *to);
+  return open_asset(c, s, asset, to, err);
+}

@@ -1,0 +1,58 @@
+/*
+ * Scenes that a connection has read pixels of, kept open: parsed item, rule, grid, and for
+ * each asset its file's description and its registration on the grid. Bounded; least
+ * recently used goes first. Used on the connection's thread only.
+ */
+#ifndef SC_PIXELS_SCENES_H
+#define SC_PIXELS_SCENES_H
+
+#include "base/status.h"
+#include "connection.h"
+#include "index/mapping.h"
+#include "index/scene.h"
+#include "raster/raster_api.h"
+
+/* An asset that was opened. */
+struct sc_opened_asset {
+  int is_open;
+  char *href;              /* resolved, allowed; owned */
+  struct sc_raster_info info;
+  struct sc_mapping mapping;
+  struct sc_buffer header; /* stored header of a remote file; may be empty */
+  struct sc_source source; /* points into this struct */
+};
+
+struct sc_open_scene {
+  char *key;               /* owned */
+  size_t key_bytes;
+  struct sc_scene scene;
+  struct sc_opened_asset *assets; /* one per scene.item.assets */
+  /* where the item came from: */
+  int64_t modified_ns, size; /* of the item's file; 0 elsewhere */
+  char *schema, *table;      /* of a merged index, else NULL; owned */
+  int64_t item_rowid;
+  struct sc_tiling tiling;   /* of the handles that begin with the key */
+  unsigned long used;
+  int n_users;               /* chips of a stack hold it */
+};
+
+struct sc_scenes; /* of one connection */
+
+void sc_scenes_free(struct sc_scenes *scenes);
+
+/* The scene kept under a key; NULL where there is none. Takes a hold. */
+struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
+/* Keep a scene (it moves) under a key. Takes a hold; *out is released with _release(). */
+sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n,
+                         struct sc_scene *scene, struct sc_open_scene **out,
+                         struct sc_error *err);
+/* Forget a scene that has become stale. The hold stays until it is released. */
+void sc_scenes_forget(struct sc_connection *c, struct sc_open_scene *scene);
+void sc_scenes_release(struct sc_open_scene *scene);
+
+/* Open one asset of a scene: href, access, the file's description, the registration. */
+sc_status sc_scenes_asset(struct sc_connection *c, struct sc_open_scene *scene,
+                          const struct sc_asset *asset, struct sc_opened_asset **out,
+                          struct sc_error *err);
+
+#endif

@@ -1,0 +1,316 @@
+/*
+ * stacchip_stack(row [, options [, sort_key]]): the chips of a group as one array.
+ *
+ * HOW IT WORKS  The step gathers handles; the end opens all chips, checks shapes and the size
+ * of the result, and reads all windows in one call, which orders them by file and block.
+ */
+#include "pixels/stack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "pixels/chip.h"
+#include "pixels/npy.h"
+#include "pixels/view.h"
+
+/* --- gathering --------------------------------------------------------------------------------- */
+
+static sc_status add_row(struct sc_stack *s, sqlite3_value *handle, sqlite3_value *sort_key,
+                         struct sc_error *err) {
+  if (s->n_rows == s->capacity) {
+    size_t capacity = s->capacity ? 2 * s->capacity : 32;
+    struct sc_stack_row *rows = sc_realloc(s->rows, capacity * sizeof *rows);
+    if (!rows) return sc_fail_nomem(err);
+    s->rows = rows;
+    s->capacity = capacity;
+  }
+  struct sc_stack_row *r = &s->rows[s->n_rows];
+  r->handle = sqlite3_value_dup(handle);
+  r->sort_key = sort_key ? sqlite3_value_dup(sort_key) : NULL;
+  r->position = s->n_rows;
+  if (!r->handle || (sort_key && !r->sort_key)) {
+    sqlite3_value_free(r->handle);
+    sqlite3_value_free(r->sort_key);
+    return sc_fail_nomem(err);
+  }
+  s->n_rows++;
+  return SC_OK;
+}
+
+void sc_stack_step(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct sc_stack *s = sqlite3_aggregate_context(context, sizeof *s);
+  if (!s) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  if (s->err.status) return;
+  if (!s->has_rows && n > 1) {
+    sc_strdup((const char *)sqlite3_value_text(values[1]), &s->options, &s->err);
+  }
+  s->has_rows = 1;
+  if (sqlite3_value_type(values[0]) == SQLITE_NULL) return; /* as other aggregates do */
+  add_row(s, values[0], n > 2 ? values[2] : NULL, &s->err);
+}
+
+static int type_rank(int type) {
+  return type == SQLITE_NULL ? 0 : type == SQLITE_TEXT ? 2 : type == SQLITE_BLOB ? 3 : 1;
+}
+
+/* SQLite's order: NULL, numbers, text, blobs; ties by position. */
+static int by_sort_key(const void *pa, const void *pb) {
+  const struct sc_stack_row *a = pa, *b = pb;
+  int ta = sqlite3_value_type(a->sort_key), tb = sqlite3_value_type(b->sort_key);
+  int c = type_rank(ta) - type_rank(tb);
+  if (!c && type_rank(ta) == 1) {
+    double x = sqlite3_value_double(a->sort_key), y = sqlite3_value_double(b->sort_key);
+    sqlite3_int64 i = sqlite3_value_int64(a->sort_key), j = sqlite3_value_int64(b->sort_key);
+    int both_whole = ta == SQLITE_INTEGER && tb == SQLITE_INTEGER;
+    c = both_whole ? (i > j) - (i < j) : (x > y) - (x < y);
+  } else if (!c && type_rank(ta) > 1) {
+    int na = sqlite3_value_bytes(a->sort_key), nb = sqlite3_value_bytes(b->sort_key);
+    c = memcmp(sqlite3_value_blob(a->sort_key), sqlite3_value_blob(b->sort_key),
+               (size_t)(na < nb ? na : nb));
+    if (!c) c = na - nb;
+  }
+  return c ? c : (a->position > b->position) - (a->position < b->position);
+}
+
+struct sc_stack *sc_stack_take(sqlite3_context *context) {
+  struct sc_stack *s = sqlite3_aggregate_context(context, 0);
+  if (s && s->n_rows > 1 && s->rows[0].sort_key) {
+    qsort(s->rows, s->n_rows, sizeof *s->rows, by_sort_key);
+  }
+  return s;
+}
+
+void sc_stack_clear(struct sc_stack *s) {
+  for (size_t i = 0; i < s->n_rows; i++) {
+    sqlite3_value_free(s->rows[i].handle);
+    sqlite3_value_free(s->rows[i].sort_key);
+  }
+  sc_free(s->rows);
+  sc_free(s->options);
+  memset(s, 0, sizeof *s);
+}
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+/* The chips of a group, open. */
+struct batch {
+  struct sc_chip *chips;
+  size_t n, n_open;
+  unsigned char *pixels;
+  uint8_t *valid;
+};
+
+static void batch_free(struct batch *b) {
+  for (size_t i = 0; i < b->n_open; i++) sc_chip_close(&b->chips[i]);
+  sc_free(b->chips);
+  sc_free(b->pixels);
+  sc_free(b->valid);
+}
+
+static int is_failure_of_chip(sc_status st) {
+  return st != SC_OK && st != SC_NOMEM && st != SC_INTERRUPT && st != SC_BAD_ARG;
+}
+
+/* Same number of bands and pixels; types may differ only where one holds all. */
+static sc_status check_shape(const struct sc_chip *first, const struct sc_chip *chip,
+                             size_t position, struct sc_error *err) {
+  if (first->n_bands == chip->n_bands && first->width == chip->width && first->height == chip->height) {
+    return SC_OK;
+  }
+  return sc_fail(err, SC_BAD_DATA,
+                 "position %zu: item %s: a chip of shape (%d, %d, %d) in a stack of (%d, %d, %d)",
+                 position, chip->scene->scene.item.id, chip->n_bands, chip->height, chip->width,
+                 first->n_bands, first->height, first->width);
+}
+
+static sc_status open_batch(struct sc_connection *c, const struct sc_stack *s,
+                            const struct sc_chip_options *options, struct batch *b,
+                            struct sc_error *err) {
+  b->chips = sc_alloc_zero(s->n_rows, sizeof *b->chips);
+  if (!b->chips) return sc_fail_nomem(err);
+  for (size_t i = 0; i < s->n_rows; i++) {
+    struct sc_chip *chip = &b->chips[b->n_open];
+    sc_status st = sc_chip_open(c, s->rows[i].handle, options, chip, err);
+    if (is_failure_of_chip(st) && options->on_error == SC_ON_ERROR_SKIP) continue;
+    if (st) return sc_fail_within(err, "position %zu", i);
+    b->n_open++;
+    st = check_shape(&b->chips[0], chip, i, err);
+    if (st) return st;
+  }
+  b->n = b->n_open;
+  return SC_OK;
+}
+
+/* Wide enough for all chips. */
+static enum sc_dtype batch_dtype(const struct batch *b) {
+  enum sc_dtype widest = b->n ? b->chips[0].dtype : SC_DTYPE_U8;
+  for (size_t i = 1; i < b->n; i++) {
+    enum sc_dtype t = b->chips[i].dtype;
+    if (t == widest) continue;
+    size_t a = sc_dtype_bytes(widest), z = sc_dtype_bytes(t);
+    int both_unsigned = (widest == SC_DTYPE_U8 || widest == SC_DTYPE_U16 || widest == SC_DTYPE_U32) &&
+                        (t == SC_DTYPE_U8 || t == SC_DTYPE_U16 || t == SC_DTYPE_U32);
+    widest = both_unsigned ? (z > a ? t : widest) : SC_DTYPE_F64;
+  }
+  return widest;
+}
+
+/* Take failed chips out of all arrays. */
+static void drop_failed(struct batch *b, const struct sc_error *errors, size_t bytes, size_t values) {
+  size_t kept = 0;
+  for (size_t i = 0; i < b->n; i++) {
+    if (errors[i].status) {
+      sc_chip_close(&b->chips[i]);
+      continue;
+    }
+    if (kept != i) {
+      b->chips[kept] = b->chips[i];
+      memset(&b->chips[i], 0, sizeof b->chips[i]);
+      memmove(b->pixels + kept * bytes, b->pixels + i * bytes, bytes);
+      if (b->valid) memmove(b->valid + kept * values, b->valid + i * values, values);
+    }
+    kept++;
+  }
+  b->n = b->n_open = kept;
+}
+
+static sc_status read_batch(struct sc_connection *c, const struct sc_chip_options *options,
+                            struct batch *b, enum sc_dtype dtype, int want_valid, size_t limit,
+                            struct sc_error *err) {
+  size_t bytes = sc_chip_bytes(&b->chips[0], dtype), values = bytes / sc_dtype_bytes(dtype), total;
+  if (__builtin_mul_overflow(bytes, b->n, &total) || total + 65536 > limit) {
+    return sc_fail(err, SC_TOO_BIG,
+                   "a stack of %zu chips of %zu bytes; this connection allows %zu bytes, which hold %zu",
+                   b->n, bytes, limit, limit / bytes);
+  }
+  int skip = options->on_error == SC_ON_ERROR_SKIP;
+  struct sc_error *errors = sc_alloc_zero(b->n, sizeof *errors);
+  b->pixels = sc_alloc(total + 256); /* room for a header in front: see finish_npy() */
+  if (want_valid) b->valid = sc_alloc(b->n * values);
+  sc_status st = errors && b->pixels && (b->valid || !want_valid) ? SC_OK : sc_fail_nomem(err);
+  if (!st) st = sc_chips_read(c, b->chips, b->n, options, dtype, b->pixels, b->valid, errors, err);
+  for (size_t i = 0; i < b->n && !st && !skip; i++) {
+    if (!errors[i].status) continue;
+    *err = errors[i];
+    st = sc_fail_within(err, "position %zu", i);
+  }
+  if (!st && skip) drop_failed(b, errors, bytes, values);
+  sc_free(errors);
+  return st;
+}
+
+/* --- results --------------------------------------------------------------------------------------- */
+
+static void shape_of(const struct batch *b, size_t shape[4]) {
+  shape[0] = b->n;
+  shape[1] = (size_t)b->chips[0].n_bands;
+  shape[2] = (size_t)b->chips[0].height;
+  shape[3] = (size_t)b->chips[0].width;
+}
+
+/* The pixels stay where they were read; the header takes the room in front. */
+static sc_status finish_npy(struct batch *b, const size_t shape[4], enum sc_dtype dtype,
+                            struct sc_buffer *out, struct sc_error *err) {
+  struct sc_buffer header = {0};
+  size_t bytes = b->n * (b->n ? sc_chip_bytes(&b->chips[0], dtype) : 0);
+  sc_status st = sc_npy_header(sc_npy_descr(dtype), shape, 4, &header, err);
+  if (!st && header.size > 256) st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes", header.size);
+  if (!st) {
+    memmove(b->pixels + header.size, b->pixels, bytes);
+    memcpy(b->pixels, header.data, header.size);
+    out->data = b->pixels;
+    out->size = bytes + header.size;
+    b->pixels = NULL;
+  }
+  sc_buffer_free(&header);
+  return st;
+}
+
+static sc_status add_names(struct batch *b, struct sc_npz *npz, struct sc_error *err) {
+  char **ids = sc_alloc_zero(b->n + 1, sizeof *ids);
+  const char **times = sc_alloc_zero(b->n + 1, sizeof *times);
+  sc_status st = ids && times ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < b->n && !st; i++) {
+    const struct sc_chip *chip = &b->chips[i];
+    const struct sc_item *item = &chip->scene->scene.item;
+    times[i] = item->datetime;
+    st = sc_format(&ids[i], err, "%s-%lld-%lld", item->id, (long long)chip->x, (long long)chip->y);
+  }
+  if (!st) st = sc_npz_add_texts(npz, "chipid", (const char *const *)ids, b->n, err);
+  if (!st) st = sc_npz_add_texts(npz, "datetime", times, b->n, err);
+  for (size_t i = 0; ids && i < b->n; i++) sc_free(ids[i]);
+  sc_free(ids);
+  sc_free(times);
+  return st;
+}
+
+static sc_status finish_npz(struct batch *b, const size_t shape[4], enum sc_dtype dtype,
+                            struct sc_buffer *out, struct sc_error *err) {
+  struct sc_npz npz = {{0}, {0}, 0};
+  size_t n = shape[0] * shape[1] * shape[2] * shape[3];
+  sc_status st = sc_npz_add(&npz, "pixels", sc_npy_descr(dtype), shape, 4, b->pixels,
+                            n * sc_dtype_bytes(dtype), err);
+  if (!st) st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 4, b->valid, n, err);
+  if (!st) st = add_names(b, &npz, err);
+  if (!st) st = sc_npz_finish(&npz, err);
+  if (!st) sc_buffer_move(&npz.archive, out);
+  sc_npz_free(&npz);
+  return st;
+}
+
+static sc_status make_stack(struct sc_connection *c, const struct sc_stack *s,
+                            const struct sc_chip_options *options, size_t limit,
+                            struct sc_buffer *out, struct sc_error *err) {
+  struct batch b = {0};
+  size_t shape[4] = {0, 0, 0, 0};
+  int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
+  sc_status st = options->format == SC_FORMAT_GEOTIFF
+                     ? sc_fail(err, SC_BAD_ARG, "stacchip_stack options: 'format' geotiff is for one chip")
+                     : open_batch(c, s, options, &b, err);
+  enum sc_dtype dtype = is_picture ? SC_DTYPE_F64 : batch_dtype(&b);
+  int want_valid = is_picture || options->format == SC_FORMAT_NPZ;
+  if (!st && b.n) st = read_batch(c, options, &b, dtype, want_valid, limit, err);
+  if (!st && b.n) shape_of(&b, shape);
+  if (!st && is_picture && b.n) {
+    st = sc_view_encode(b.chips, b.n, options, (double *)(void *)b.pixels, b.valid, out, err);
+  } else if (!st && options->format == SC_FORMAT_NPZ) {
+    st = finish_npz(&b, shape, dtype, out, err);
+  } else if (!st && options->format == SC_FORMAT_RAW && b.n) {
+    st = sc_buffer_append(out, b.pixels, b.n * sc_chip_bytes(&b.chips[0], dtype), err);
+  } else if (!st && b.n) {
+    st = finish_npy(&b, shape, dtype, out, err);
+  }
+  batch_free(&b);
+  return st;
+}
+
+void sc_stack_final(sqlite3_context *context) {
+  struct sc_connection *c = sqlite3_user_data(context);
+  struct sc_stack *s = sc_stack_take(context);
+  struct sc_chip_options options;
+  struct sc_error err = {0};
+  struct sc_buffer out = {0};
+  if (!s || !s->has_rows) return; /* an empty group is NULL */
+  err = s->err;
+  sc_status st = err.status ? err.status : sc_connection_check(c, &err);
+  if (!st) st = sc_chip_options_parse(s->options, SC_OPTIONS_STACK, &options, &err);
+  if (!st) {
+    size_t limit = (size_t)sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, -1);
+    if (s->n_rows) st = make_stack(c, s, &options, limit, &out, &err);
+    int as_null = options.on_error == SC_ON_ERROR_NULL && is_failure_of_chip(st);
+    if (as_null) st = SC_OK;
+    sc_chip_options_free(&options);
+  }
+  sc_stack_clear(s);
+  if (st) {
+    sc_buffer_free(&out);
+    sc_result_error(context, &err);
+  } else if (out.data) {
+    sqlite3_result_blob64(context, out.data, out.size, sc_free);
+  }
+}

@@ -1,0 +1,436 @@
+/*
+ * stacchip_band_stats(row [, options]) and stacchip_band_stats_merge(json).
+ *
+ * Mean and variance by the pairwise update of Chan, Golub and LeVeque ("Algorithms for
+ * computing the sample variance", 1983), chip by chip, so that a million chips lose no
+ * digits. std is that of the population (NumPy's default). Percentiles come from a sample of
+ * up to SAMPLE_MAX values per band, spread evenly (exact while all fit); the JSON carries a
+ * sketch of 201 quantiles so that results can be merged.
+ */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "pixels/chip.h"
+#include "pixels/stack.h"
+
+#define SAMPLE_MAX (1 << 20) /* values kept per band */
+#define SKETCH 201           /* quantiles 0, 0.5 ... 100 % in the JSON */
+
+struct band_stats {
+  double n, mean, m2, min, max;
+  double *sample; /* owned */
+  size_t n_sample;
+  uint64_t stride, seen; /* every stride-th valid value is in the sample */
+};
+
+struct stats {
+  char **names; /* owned */
+  struct band_stats *bands;
+  int n_bands;
+};
+
+static void stats_free(struct stats *s) {
+  for (int i = 0; i < s->n_bands; i++) {
+    if (s->names) sc_free(s->names[i]);
+    if (s->bands) sc_free(s->bands[i].sample);
+  }
+  sc_free(s->names);
+  sc_free(s->bands);
+  memset(s, 0, sizeof *s);
+}
+
+static sc_status stats_new(struct stats *s, int n_bands, struct sc_error *err) {
+  s->n_bands = n_bands;
+  s->names = sc_alloc_zero((size_t)n_bands, sizeof *s->names);
+  s->bands = sc_alloc_zero((size_t)n_bands, sizeof *s->bands);
+  if (!s->names || !s->bands) return sc_fail_nomem(err);
+  for (int i = 0; i < n_bands; i++) {
+    s->bands[i].min = HUGE_VAL;
+    s->bands[i].max = -HUGE_VAL;
+    s->bands[i].stride = 1;
+    s->bands[i].sample = sc_alloc(SAMPLE_MAX * sizeof(double));
+    if (!s->bands[i].sample) return sc_fail_nomem(err);
+  }
+  return SC_OK;
+}
+
+/* When the sample is full, every other value goes and the stride doubles. */
+static void keep_sample(struct band_stats *b, double v) {
+  if (b->seen++ % b->stride) return;
+  if (b->n_sample == SAMPLE_MAX) {
+    for (size_t i = 0; i < SAMPLE_MAX / 2; i++) b->sample[i] = b->sample[2 * i];
+    b->n_sample = SAMPLE_MAX / 2;
+    b->stride *= 2;
+    if ((b->seen - 1) % b->stride) return;
+  }
+  b->sample[b->n_sample++] = v;
+}
+
+/* Join the moments of two sets. */
+static void join(struct band_stats *to, double n, double mean, double m2) {
+  double total = to->n + n, delta = mean - to->mean;
+  if (n == 0) return;
+  to->m2 += m2 + delta * delta * to->n * n / total;
+  to->mean += delta * n / total;
+  to->n = total;
+}
+
+static void add_values(struct band_stats *b, const double *v, const uint8_t *valid,
+                       const uint8_t *excluded, size_t n) {
+  double sum = 0, count = 0, m2 = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!valid[i] || (excluded && excluded[i])) continue;
+    count++;
+    sum += v[i];
+    if (v[i] < b->min) b->min = v[i];
+    if (v[i] > b->max) b->max = v[i];
+    keep_sample(b, v[i]);
+  }
+  double mean = count > 0 ? sum / count : 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!valid[i] || (excluded && excluded[i])) continue;
+    m2 += (v[i] - mean) * (v[i] - mean);
+  }
+  join(b, count, mean, m2);
+}
+
+/* --- clouds ---------------------------------------------------------------------------------------- */
+
+static sc_status read_cloud_table(struct sc_connection *c, const struct sc_chip *chip,
+                                  const struct sc_opened_asset *mask, int band, uint8_t *table,
+                                  struct sc_error *err) {
+  const struct sc_scene *s = &chip->scene->scene;
+  const struct sc_band_info *info = &mask->info.bands[band - 1];
+  if (sc_dtype_bytes(info->dtype) > 2) {
+    return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: exclude_cloud needs a mask of 8 or 16 bits",
+                   s->item.id, mask->source.asset);
+  }
+  return sc_rules_table(c->rules, &s->rule, info->dtype, info->has_nodata, info->nodata, table, err);
+}
+
+/* excluded: 1 where the mask says cloud, per pixel of the chip. */
+static sc_status find_clouds(struct sc_connection *c, const struct sc_chip *chip,
+                             uint8_t *excluded, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  const struct sc_scene *s = &chip->scene->scene;
+  struct sc_opened_asset *mask;
+  if (!raster) return err->status;
+  if (!s->has_mask || !s->rule.name) {
+    return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to exclude clouds by", s->item.id,
+                   sc_scene_platform(s));
+  }
+  sc_status st = sc_scenes_asset(c, chip->scene, s->mask.asset, &mask, err);
+  if (st) return st;
+  int band = s->mask.band ? s->mask.band : 1;
+  size_t n = (size_t)chip->width * (size_t)chip->height, size = sc_dtype_bytes(mask->info.bands[band - 1].dtype);
+  uint8_t *table = sc_alloc(65536);
+  unsigned char *pixels = sc_alloc(n * 8);
+  st = table && pixels ? read_cloud_table(c, chip, mask, band, table, err) : sc_fail_nomem(err);
+  if (!st) {
+    struct sc_chip_band only = {.asset = mask, .band = band};
+    struct sc_chip as_mask = *chip;
+    struct sc_read read;
+    as_mask.bands = &only;
+    as_mask.n_bands = 1;
+    sc_chip_plan(&as_mask, pixels, mask->info.bands[band - 1].dtype, &read);
+    st = raster->read(&read, 1, NULL, NULL, err);
+  }
+  for (size_t i = 0; i < n && !st; i++) {
+    uint16_t v = pixels[i * size];
+    if (size == 2) memcpy(&v, pixels + 2 * i, 2);
+    excluded[i] = table[v] & SC_RULE_CLOUD;
+  }
+  sc_free(table);
+  sc_free(pixels);
+  return st;
+}
+
+/* --- gathering -------------------------------------------------------------------------------------- */
+
+static sc_status take_names(struct stats *s, const struct sc_chip *chip, struct sc_error *err) {
+  sc_status st = stats_new(s, chip->n_bands, err);
+  for (int i = 0; i < chip->n_bands && !st; i++) st = sc_strdup(chip->bands[i].name, &s->names[i], err);
+  return st;
+}
+
+static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
+                          const struct sc_chip_options *options, struct stats *s,
+                          struct sc_error *err) {
+  size_t n = (size_t)chip->width * (size_t)chip->height;
+  if (s->n_bands == 0) {
+    sc_status st = take_names(s, chip, err);
+    if (st) return st;
+  }
+  if (s->n_bands != chip->n_bands) {
+    return sc_fail(err, SC_BAD_DATA, "item %s: %d bands where others have %d",
+                   chip->scene->scene.item.id, chip->n_bands, s->n_bands);
+  }
+  double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
+  uint8_t *valid = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
+  uint8_t *excluded = options->exclude_cloud ? sc_alloc(n) : NULL;
+  sc_status st = values && valid && (excluded || !options->exclude_cloud) ? SC_OK : sc_fail_nomem(err);
+  if (!st) st = sc_chips_read(c, chip, 1, options, SC_DTYPE_F64, (unsigned char *)values, valid, NULL, err);
+  if (!st && excluded) st = find_clouds(c, chip, excluded, err);
+  for (int k = 0; k < chip->n_bands && !st; k++) {
+    add_values(&s->bands[k], values + (size_t)k * n, valid + (size_t)k * n, excluded, n);
+  }
+  sc_free(values);
+  sc_free(valid);
+  sc_free(excluded);
+  return st;
+}
+
+/* --- JSON -------------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static double quantile(const double *sorted, size_t n, double percent) {
+  double at = percent / 100 * (double)(n - 1);
+  size_t low = (size_t)at;
+  double part = at - (double)low;
+  return low + 1 < n ? sorted[low] + part * (sorted[low + 1] - sorted[low]) : sorted[low];
+}
+
+static cJSON *number_or_null(double v) { return isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull(); }
+
+static void add_percentiles(cJSON *to, const struct band_stats *b, const cJSON *wanted) {
+  const cJSON *p;
+  cJSON *list = cJSON_CreateArray();
+  cJSON_ArrayForEach(p, wanted) {
+    double v = b->n_sample ? quantile(b->sample, b->n_sample, p->valuedouble) : NAN;
+    cJSON_AddItemToArray(list, number_or_null(v));
+  }
+  cJSON_AddItemToArray(to, list);
+}
+
+static void add_sketch(cJSON *to, const struct band_stats *b) {
+  cJSON *list = cJSON_CreateArray();
+  for (int i = 0; i < SKETCH && b->n_sample; i++) {
+    cJSON_AddItemToArray(list, cJSON_CreateNumber(quantile(b->sample, b->n_sample, 100.0 * i / (SKETCH - 1))));
+  }
+  cJSON_AddItemToArray(to, list);
+}
+
+static char *stats_json(const struct stats *s, const cJSON *wanted) {
+  static const double usual[] = {2, 25, 50, 75, 98};
+  cJSON *json = cJSON_CreateObject(), *own = wanted ? NULL : cJSON_CreateDoubleArray(usual, 5);
+  cJSON *names = cJSON_AddArrayToObject(json, "assets"), *count = cJSON_AddArrayToObject(json, "count");
+  cJSON *mean = cJSON_AddArrayToObject(json, "mean"), *std = cJSON_AddArrayToObject(json, "std");
+  cJSON *min = cJSON_AddArrayToObject(json, "min"), *max = cJSON_AddArrayToObject(json, "max");
+  cJSON_AddItemToObject(json, "percents", cJSON_Duplicate(wanted ? wanted : own, 1));
+  cJSON *percentiles = cJSON_AddArrayToObject(json, "percentiles");
+  cJSON *sketch = cJSON_AddArrayToObject(json, "quantiles");
+  for (int i = 0; i < s->n_bands; i++) {
+    struct band_stats *b = &s->bands[i];
+    if (b->n_sample) qsort(b->sample, b->n_sample, sizeof *b->sample, by_value);
+    cJSON_AddItemToArray(names, cJSON_CreateString(s->names[i]));
+    cJSON_AddItemToArray(count, cJSON_CreateNumber(b->n));
+    cJSON_AddItemToArray(mean, number_or_null(b->n > 0 ? b->mean : NAN));
+    cJSON_AddItemToArray(std, number_or_null(b->n > 0 ? sqrt(b->m2 / b->n) : NAN));
+    cJSON_AddItemToArray(min, number_or_null(b->min));
+    cJSON_AddItemToArray(max, number_or_null(b->max));
+    add_percentiles(percentiles, b, wanted ? wanted : own);
+    add_sketch(sketch, b);
+  }
+  char *text = cJSON_PrintUnformatted(json);
+  cJSON_Delete(json);
+  cJSON_Delete(own);
+  return text;
+}
+
+static void result_json(sqlite3_context *context, const struct stats *s, const cJSON *wanted) {
+  char *text = stats_json(s, wanted);
+  if (text) {
+    sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+  } else {
+    sqlite3_result_error_nomem(context);
+  }
+  cJSON_free(text);
+}
+
+static sc_status gather(struct sc_connection *c, const struct sc_stack *rows,
+                        const struct sc_chip_options *options, struct stats *s,
+                        struct sc_error *err) {
+  for (size_t i = 0; i < rows->n_rows; i++) {
+    struct sc_chip chip;
+    sc_status st = sc_chip_open(c, rows->rows[i].handle, options, &chip, err);
+    if (!st) {
+      st = add_chip(c, &chip, options, s, err);
+      sc_chip_close(&chip);
+    }
+    int may_skip = options->on_error == SC_ON_ERROR_SKIP && st != SC_NOMEM && st != SC_INTERRUPT &&
+                   st != SC_BAD_ARG;
+    if (st && !may_skip) return sc_fail_within(err, "position %zu", i);
+  }
+  return SC_OK;
+}
+
+void sc_stats_final(sqlite3_context *context) {
+  struct sc_connection *c = sqlite3_user_data(context);
+  struct sc_stack *rows = sc_stack_take(context);
+  struct sc_chip_options options;
+  struct sc_error err = {0};
+  struct stats s = {0};
+  if (!rows || !rows->has_rows) return;
+  err = rows->err;
+  sc_status st = err.status ? err.status : sc_connection_check(c, &err);
+  if (!st) st = sc_chip_options_parse(rows->options, SC_OPTIONS_STATS, &options, &err);
+  if (!st) {
+    st = gather(c, rows, &options, &s, &err);
+    if (!st && s.n_bands) result_json(context, &s, options.percentiles);
+    sc_chip_options_free(&options);
+  }
+  if (st) sc_result_error(context, &err);
+  stats_free(&s);
+  sc_stack_clear(rows);
+}
+
+/* --- merging ------------------------------------------------------------------------------------------ */
+
+/* What has been merged so far; in the aggregate's context. */
+struct merge {
+  struct stats *stats;
+  double **weights; /* of the sample values of each band */
+  cJSON *percents;
+  struct sc_error err;
+};
+
+static double array_number(const cJSON *json, const char *key, int i, double missing) {
+  const cJSON *v = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, key), i);
+  return cJSON_IsNumber(v) ? v->valuedouble : missing;
+}
+
+static sc_status merge_start(struct merge *m, const cJSON *json, struct sc_error *err) {
+  const cJSON *names = cJSON_GetObjectItemCaseSensitive(json, "assets"), *name;
+  int n = cJSON_GetArraySize(names), i = 0;
+  if (!cJSON_IsArray(names) || n < 1 || n > 4096) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: not the result of stacchip_band_stats");
+  }
+  m->stats = sc_alloc_zero(1, sizeof *m->stats);
+  if (!m->stats) return sc_fail_nomem(err);
+  sc_status st = stats_new(m->stats, n, err);
+  m->weights = sc_alloc_zero((size_t)n, sizeof *m->weights);
+  if (!st && !m->weights) st = sc_fail_nomem(err);
+  cJSON_ArrayForEach(name, names) {
+    if (!st) st = sc_strdup(cJSON_IsString(name) ? name->valuestring : "", &m->stats->names[i], err);
+    i++;
+  }
+  m->percents = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(json, "percents"), 1);
+  return st;
+}
+
+/* The quantiles of one result stand for its count of values, each for an equal share. */
+static sc_status merge_sketch(struct merge *m, int i, const cJSON *json, double count,
+                              struct sc_error *err) {
+  struct band_stats *b = &m->stats->bands[i];
+  const cJSON *q = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "quantiles"), i), *v;
+  int n = cJSON_IsArray(q) ? cJSON_GetArraySize(q) : 0;
+  if (n == 0) return SC_OK;
+  if (b->n_sample + (size_t)n > SAMPLE_MAX) {
+    return sc_fail(err, SC_TOO_BIG, "stacchip_band_stats_merge: more than %d results", SAMPLE_MAX / SKETCH);
+  }
+  if (!m->weights[i]) m->weights[i] = sc_alloc(SAMPLE_MAX * sizeof(double));
+  if (!m->weights[i]) return sc_fail_nomem(err);
+  int k = 0;
+  cJSON_ArrayForEach(v, q) {
+    /* The first and last quantile stand for half a share. */
+    double share = (k == 0 || k == n - 1) && n > 1 ? 0.5 : 1;
+    b->sample[b->n_sample] = v->valuedouble;
+    m->weights[i][b->n_sample++] = count * share / (n > 1 ? n - 1 : 1);
+    k++;
+  }
+  return SC_OK;
+}
+
+static sc_status merge_one(struct merge *m, const cJSON *json, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (!m->stats) st = merge_start(m, json, err);
+  if (st) return st;
+  if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(json, "assets")) != m->stats->n_bands) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: results of different bands");
+  }
+  for (int i = 0; i < m->stats->n_bands && !st; i++) {
+    struct band_stats *b = &m->stats->bands[i];
+    double n = array_number(json, "count", i, 0), std = array_number(json, "std", i, 0);
+    if (!(n > 0)) continue;
+    join(b, n, array_number(json, "mean", i, 0), std * std * n);
+    b->min = fmin(b->min, array_number(json, "min", i, HUGE_VAL));
+    b->max = fmax(b->max, array_number(json, "max", i, -HUGE_VAL));
+    st = merge_sketch(m, i, json, n, err);
+  }
+  return st;
+}
+
+void sc_stats_merge_step(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct merge *m = sqlite3_aggregate_context(context, sizeof *m);
+  (void)n;
+  if (!m) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  if (m->err.status || sqlite3_value_type(values[0]) == SQLITE_NULL) return;
+  cJSON *json = cJSON_Parse((const char *)sqlite3_value_text(values[0]));
+  if (json) {
+    merge_one(m, json, &m->err);
+  } else {
+    sc_fail(&m->err, SC_BAD_ARG, "stacchip_band_stats_merge: not JSON");
+  }
+  cJSON_Delete(json);
+}
+
+struct weighted {
+  double value, weight;
+};
+
+static int by_weighted_value(const void *a, const void *b) {
+  double x = ((const struct weighted *)a)->value, y = ((const struct weighted *)b)->value;
+  return x < y ? -1 : x > y;
+}
+
+/* Make the weighted sample an even one of SKETCH values. */
+static sc_status even_out(struct band_stats *b, const double *weights, struct sc_error *err) {
+  size_t n = b->n_sample;
+  struct weighted *all = sc_alloc((n + 1) * sizeof *all);
+  if (!all) return sc_fail_nomem(err);
+  double total = 0, sum = 0;
+  for (size_t i = 0; i < n; i++) {
+    all[i] = (struct weighted){b->sample[i], weights[i]};
+    total += weights[i];
+  }
+  qsort(all, n, sizeof *all, by_weighted_value);
+  size_t at = 0;
+  for (int k = 0; k < SKETCH; k++) {
+    double target = total * k / (SKETCH - 1);
+    while (at + 1 < n && sum + all[at].weight < target) sum += all[at++].weight;
+    b->sample[k] = all[at].value;
+  }
+  b->n_sample = SKETCH;
+  sc_free(all);
+  return SC_OK;
+}
+
+void sc_stats_merge_final(sqlite3_context *context) {
+  struct merge *m = sqlite3_aggregate_context(context, 0);
+  if (!m) return;
+  for (int i = 0; m->stats && i < m->stats->n_bands; i++) {
+    struct band_stats *b = &m->stats->bands[i];
+    if (!m->err.status && m->weights && m->weights[i] && b->n_sample) even_out(b, m->weights[i], &m->err);
+    if (m->weights) sc_free(m->weights[i]);
+  }
+  if (m->err.status) {
+    sc_result_error(context, &m->err);
+  } else if (m->stats) {
+    result_json(context, m->stats, m->percents);
+  }
+  if (m->stats) stats_free(m->stats);
+  sc_free(m->stats);
+  sc_free(m->weights);
+  cJSON_Delete(m->percents);
+}

@@ -1,0 +1,141 @@
+/* Chips as pictures; see view.h. */
+#include "pixels/view.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define SAMPLE_MAX 200000 /* pixels that percentiles are taken from, evenly spread */
+#define GAP_PX 2          /* between the chips of a contact sheet */
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Valid values of band k over all chips, evenly thinned; returns how many. */
+static size_t take_sample(const struct sc_chip *chips, size_t n, int k, const double *values,
+                          const uint8_t *valid, double *sample) {
+  size_t plane = (size_t)chips[0].width * (size_t)chips[0].height;
+  size_t per_chip = plane * (size_t)chips[0].n_bands, total = n * plane, got = 0;
+  size_t step = total / SAMPLE_MAX + 1;
+  for (size_t i = 0; i < total; i += step) {
+    size_t at = i / plane * per_chip + (size_t)k * plane + i % plane;
+    if (valid[at]) sample[got++] = values[at];
+  }
+  return got;
+}
+
+static double percentile(const double *sorted, size_t n, double percent) {
+  double at = percent / 100 * (double)(n - 1);
+  size_t low = (size_t)at;
+  double part = at - (double)low;
+  return low + 1 < n ? sorted[low] + part * (sorted[low + 1] - sorted[low]) : sorted[low];
+}
+
+static sc_status find_range(const struct sc_chip *chips, size_t n, int k,
+                            const struct sc_chip_options *options, const double *values,
+                            const uint8_t *valid, double range[2], struct sc_error *err) {
+  range[0] = options->rescale[0];
+  range[1] = options->rescale[1];
+  if (options->has_rescale) return SC_OK;
+  double *sample = sc_alloc((SAMPLE_MAX + 1) * sizeof *sample);
+  if (!sample) return sc_fail_nomem(err);
+  size_t got = take_sample(chips, n, k, values, valid, sample);
+  range[0] = 0;
+  range[1] = 1;
+  if (got) {
+    qsort(sample, got, sizeof *sample, by_value);
+    range[0] = percentile(sample, got, options->stretch[0]);
+    range[1] = percentile(sample, got, options->stretch[1]);
+  }
+  if (!(range[1] > range[0])) range[1] = range[0] + 1;
+  sc_free(sample);
+  return SC_OK;
+}
+
+static uint8_t to_byte(double v, const double range[2]) {
+  double t = (v - range[0]) / (range[1] - range[0]) * 255;
+  return t <= 0 ? 0 : t >= 255 ? 255 : (uint8_t)(t + 0.5);
+}
+
+/* Where the picture's pixels go. */
+struct sheet {
+  int columns, rows, width, height, channels, has_alpha;
+  uint8_t *pixels;
+};
+
+static void draw_chip(const struct sheet *s, const struct sc_chip *chip, size_t i,
+                      const double *values, const uint8_t *valid, double ranges[][2]) {
+  size_t plane = (size_t)chip->width * (size_t)chip->height;
+  int left = (int)(i % (size_t)s->columns) * (chip->width + GAP_PX);
+  int top = (int)(i / (size_t)s->columns) * (chip->height + GAP_PX);
+  for (int y = 0; y < chip->height; y++) {
+    uint8_t *to = s->pixels + ((size_t)(top + y) * (size_t)s->width + (size_t)left) * (size_t)s->channels;
+    for (int x = 0; x < chip->width; x++, to += s->channels) {
+      int ok = 1;
+      for (int k = 0; k < chip->n_bands; k++) {
+        size_t at = (size_t)k * plane + (size_t)y * (size_t)chip->width + (size_t)x;
+        ok = ok && valid[at];
+        to[k] = valid[at] ? to_byte(values[at], ranges[k]) : 0;
+      }
+      for (int k = 0; k < chip->n_bands && !ok; k++) to[k] = 0;
+      if (s->has_alpha) to[chip->n_bands] = ok ? 255 : 0;
+    }
+  }
+}
+
+/* A grey picture with alpha becomes colours: PNG readers agree on RGBA more than on LA. */
+static void grey_to_rgba(uint8_t *pixels, size_t n, const uint8_t *from) {
+  for (size_t i = n; i-- > 0;) {
+    uint8_t grey = from[2 * i], alpha = from[2 * i + 1];
+    pixels[4 * i] = pixels[4 * i + 1] = pixels[4 * i + 2] = grey;
+    pixels[4 * i + 3] = alpha;
+  }
+}
+
+static void layout(const struct sc_chip *chips, size_t n, int has_alpha, struct sheet *s) {
+  s->columns = (int)ceil(sqrt((double)n));
+  s->rows = (int)((n + (size_t)s->columns - 1) / (size_t)s->columns);
+  s->width = s->columns * (chips[0].width + GAP_PX) - GAP_PX;
+  s->height = s->rows * (chips[0].height + GAP_PX) - GAP_PX;
+  s->has_alpha = has_alpha;
+  s->channels = chips[0].n_bands + has_alpha;
+}
+
+sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
+                         const struct sc_chip_options *options, const double *values,
+                         const uint8_t *valid, struct sc_buffer *out, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  struct sheet s;
+  double ranges[3][2];
+  int n_bands = chips[0].n_bands, is_png = options->format == SC_FORMAT_PNG;
+  size_t per_chip = sc_chip_bytes(&chips[0], SC_DTYPE_U8);
+  if (!raster) return err->status;
+  if (n_bands != 1 && n_bands != 3) {
+    return sc_fail(err, SC_BAD_ARG, "a picture has 1 or 3 bands, not %d: name them in 'assets'", n_bands);
+  }
+  int has_invalid = n > 1 || memchr(valid, 0, n * per_chip) != NULL;
+  layout(chips, n, is_png && has_invalid, &s);
+  s.pixels = sc_alloc_zero((size_t)s.width * (size_t)s.height, 4);
+  if (!s.pixels) return sc_fail_nomem(err);
+  sc_status st = SC_OK;
+  for (int k = 0; k < n_bands && !st; k++) {
+    st = find_range(chips, n, k, options, values, valid, ranges[k], err);
+  }
+  for (size_t i = 0; i < n && !st; i++) {
+    draw_chip(&s, &chips[i], i, values + i * per_chip, valid + i * per_chip, ranges);
+  }
+  if (s.channels == 2) {
+    grey_to_rgba(s.pixels, (size_t)s.width * (size_t)s.height, s.pixels);
+    s.channels = 4;
+  }
+  if (!st) {
+    st = raster->picture(is_png ? SC_PICTURE_PNG : SC_PICTURE_JPEG, s.pixels, s.width, s.height,
+                         s.channels, out, err);
+  }
+  sc_free(s.pixels);
+  return st;
+}

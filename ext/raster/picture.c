@@ -1,0 +1,141 @@
+/* Encoding pictures and GeoTIFFs; see picture.h. */
+#include "raster/picture.h"
+
+#include <cpl_conv.h>
+#include <cpl_string.h>
+#include <cpl_vsi.h>
+#include <ogr_srs_api.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/sqlite.h"
+#include "raster/gdal.h"
+#include "raster/project.h"
+
+/* Copy a dataset through a driver into a file in memory, and take its bytes. */
+static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *const *options,
+                          struct sc_buffer *out, struct sc_error *err) {
+  static atomic_uint counter;
+  char path[64];
+  struct sc_gdal_scope scope;
+  vsi_l_offset size = 0;
+  sc_status st = SC_OK;
+  GDALDriverH driver = GDALGetDriverByName(driver_name);
+  if (!driver) return sc_fail(err, SC_UNSUPPORTED, "this GDAL has no %s driver", driver_name);
+  snprintf(path, sizeof path, "/vsimem/stacchip-%p-%u", (void *)&counter, atomic_fetch_add(&counter, 1));
+  sc_gdal_begin(&scope);
+  GDALDatasetH copy = GDALCreateCopy(driver, path, ds, 0, (CSLConstList)(size_t)options, NULL, NULL);
+  if (copy) {
+    GDALClose(copy);
+    GByte *bytes = VSIGetMemFileBuffer(path, &size, 0);
+    st = bytes ? sc_buffer_append(out, bytes, (size_t)size, err)
+               : sc_fail(err, SC_IO, "encoding %s failed", driver_name);
+  } else {
+    st = sc_fail(err, SC_IO, "encoding %s: %s", driver_name, scope.text);
+  }
+  VSIUnlink(path);
+  sc_gdal_end(&scope);
+  return st;
+}
+
+/* A dataset in memory over bands that the caller keeps. */
+static sc_status memory_dataset(const void *pixels, GDALDataType type, int width, int height,
+                                int n_bands, size_t pixel_bytes, size_t line_bytes,
+                                size_t band_bytes, GDALDatasetH *out, struct sc_error *err) {
+  char name[256];
+  GDALDriverH driver = GDALGetDriverByName("MEM");
+  *out = driver ? GDALCreate(driver, "", width, height, 0, type, NULL) : NULL;
+  for (int i = 0; *out && i < n_bands; i++) {
+    sqlite3_snprintf(sizeof name, name, "%llu",
+                     (unsigned long long)(size_t)((const char *)pixels + (size_t)i * band_bytes));
+    char pixel[32], line[32];
+    sqlite3_snprintf(sizeof pixel, pixel, "%llu", (unsigned long long)pixel_bytes);
+    sqlite3_snprintf(sizeof line, line, "%llu", (unsigned long long)line_bytes);
+    char **options = CSLSetNameValue(NULL, "DATAPOINTER", name);
+    options = CSLSetNameValue(options, "PIXELOFFSET", pixel);
+    options = CSLSetNameValue(options, "LINEOFFSET", line);
+    CPLErr result = GDALAddBand(*out, type, options);
+    CSLDestroy(options);
+    if (result != CE_None) {
+      GDALClose(*out);
+      *out = NULL;
+    }
+  }
+  return *out ? SC_OK : sc_fail(err, SC_UNSUPPORTED, "GDAL's MEM driver does not work");
+}
+
+sc_status sc_picture_encode(enum sc_picture_format format, const uint8_t *pixels, int width,
+                            int height, int channels, struct sc_buffer *out,
+                            struct sc_error *err) {
+  static const char *const png[] = {"ZLEVEL=6", NULL}, *const jpeg[] = {"QUALITY=90", NULL};
+  GDALDatasetH ds = NULL;
+  sc_gdal_register();
+  sc_status st = memory_dataset(pixels, GDT_Byte, width, height, channels, (size_t)channels,
+                                (size_t)channels * (size_t)width, 1, &ds, err);
+  if (st) return st;
+  static const GDALColorInterp colors[] = {GCI_RedBand, GCI_GreenBand, GCI_BlueBand, GCI_AlphaBand};
+  for (int i = 0; i < channels && channels >= 3; i++) {
+    GDALSetRasterColorInterpretation(GDALGetRasterBand(ds, i + 1), colors[i]);
+  }
+  st = format == SC_PICTURE_PNG ? copy_out(ds, "PNG", png, out, err)
+                                : copy_out(ds, "JPEG", jpeg, out, err);
+  GDALClose(ds);
+  return st;
+}
+
+static sc_status set_crs(GDALDatasetH ds, const char *crs, struct sc_error *err) {
+  OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
+  char *wkt = NULL, *at;
+  sc_status st = sc_project_wkt(crs, &wkt, err);
+  at = wkt;
+  if (!st && OSRImportFromWkt(srs, &at) == OGRERR_NONE) {
+    OSRSetAxisMappingStrategy(srs, OAMS_TRADITIONAL_GIS_ORDER);
+    GDALSetSpatialRef(ds, srs);
+  } else if (!st) {
+    st = sc_fail(err, SC_BAD_DATA, "unknown CRS: %.100s", crs);
+  }
+  sc_free(wkt);
+  OSRDestroySpatialReference(srs);
+  return st;
+}
+
+static void describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {
+  for (int i = 0; i < image->n_bands; i++) {
+    GDALRasterBandH band = GDALGetRasterBand(ds, i + 1);
+    if (image->band_names) GDALSetDescription(band, image->band_names[i]);
+    if (image->has_nodata) GDALSetRasterNoDataValue(band, image->nodata);
+    if (image->scales && (image->scales[i] != 1 || image->offsets[i] != 0)) {
+      GDALSetRasterScale(band, image->scales[i]);
+      GDALSetRasterOffset(band, image->offsets[i]);
+    }
+    if (image->dtype == SC_DTYPE_I8) {
+      GDALSetMetadataItem(band, "PIXELTYPE", "SIGNEDBYTE", "IMAGE_STRUCTURE");
+    }
+  }
+}
+
+sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *out,
+                             struct sc_error *err) {
+  static const char *const options[] = {"COMPRESS=DEFLATE", "OVERVIEWS=NONE", NULL};
+  size_t size = sc_dtype_bytes(image->dtype), line = size * (size_t)image->width;
+  const double *t = image->transform;
+  double gt[6] = {t[2], t[0], t[1], t[5], t[3], t[4]};
+  GDALDatasetH ds = NULL;
+  struct sc_gdal_scope scope;
+  sc_gdal_register();
+  sc_gdal_begin(&scope);
+  sc_status st = memory_dataset(image->pixels, sc_gdal_type(image->dtype), image->width,
+                                image->height, image->n_bands, size, line,
+                                line * (size_t)image->height, &ds, err);
+  if (!st) {
+    GDALSetGeoTransform(ds, gt);
+    if (image->crs) st = set_crs(ds, image->crs, err);
+    describe_bands(ds, image);
+    if (!st) st = copy_out(ds, "COG", options, out, err);
+    GDALClose(ds);
+  }
+  sc_gdal_end(&scope);
+  return st;
+}
