@@ -22,6 +22,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_config_register,
     sc_platform_register,
     sc_index_register,
+    sc_merge_register,
 };
 
 static int is_registered(sqlite3 *db) {
