@@ -45,6 +45,7 @@ STATIC_OBJ := $(call obj,static,$(BASE_SRC) $(CORE_SRC))
 CLI_OBJ := $(call obj,static,$(CLI_SRC))
 CLI_NAMES := sentinel-1 sentinel-2 landsat naip linz modis merge-index prechip stats
 
+.SECONDARY: $(SQL_GEN)
 .PHONY: all
 all: $(B)/stacchip.so $(B)/stacchip_raster.so $(B)/libstacchip.a $(if $(CLI_SRC),$(B)/stacchip)
 ifeq ($(VARIANT),release)

@@ -24,6 +24,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_index_register,
     sc_chip_register,
     sc_sample_register,
+    sc_merge_register,
 };
 
 static int is_registered(sqlite3 *db) {

@@ -1,14 +1,135 @@
 /* Handles of merged indexes; see merged.h. */
 #include "pixels/merged.h"
 
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "merge/merge_lookup.h"
+
+/* The parts of ["table",rowid,"item id",x,y(,"schema")]. Texts are borrowed from json. */
+struct merged_handle {
+  const char *schema, *table, *item;
+  int64_t rowid, x, y;
+};
+
+static int take_int(const cJSON *value, int64_t *out) {
+  if (!cJSON_IsNumber(value)) return 0;
+  *out = (int64_t)value->valuedouble;
+  return 1;
+}
+
+static sc_status parse_handle(const cJSON *json, struct merged_handle *out, struct sc_error *err) {
+  const cJSON *table = cJSON_GetArrayItem(json, 0), *item = cJSON_GetArrayItem(json, 2);
+  const cJSON *schema = cJSON_GetArrayItem(json, 5);
+  if (!cJSON_IsArray(json) || !cJSON_IsString(table) || !cJSON_IsString(item) ||
+      !take_int(cJSON_GetArrayItem(json, 1), &out->rowid) ||
+      !take_int(cJSON_GetArrayItem(json, 3), &out->x) ||
+      !take_int(cJSON_GetArrayItem(json, 4), &out->y) || (schema && !cJSON_IsString(schema))) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "chip handle: not of the form [\"table\", rowid, \"item\", x, y]");
+  }
+  out->table = table->valuestring;
+  out->item = item->valuestring;
+  out->schema = schema ? schema->valuestring : "main";
+  return SC_OK;
+}
+
+/* Rows that came from index files have their item in the bucket. */
+static sc_status item_of_bucket(const struct sc_merge_row *row, char **out, struct sc_error *err) {
+  if (!row->bucket || !*row->bucket || !row->platform) {
+    return sc_fail(err, SC_NOT_FOUND,
+                   "item %s: it was merged from index files, which do not say where its pixels are; "
+                   "give the table the argument bucket=",
+                   row->item);
+  }
+  size_t n = strlen(row->bucket);
+  return sc_format(out, err, "%s%s%s/%s/stac_item.json", row->bucket,
+                   row->bucket[n - 1] == '/' ? "" : "/", row->platform, row->item);
+}
+
+static sc_status read_scene(struct sc_connection *c, const struct sc_merge_row *row,
+                            struct sc_scene *scene, struct sc_error *err) {
+  struct sc_index_options options;
+  char *bucket_item = NULL;
+  sc_status st = sc_index_options_parse(row->options_json, &options, err);
+  if (st) return st;
+  if (row->item_json) {
+    st = sc_scene_open_stored(row->item_json, strlen(row->item_json), row->rule_json, &options,
+                              scene, err);
+  } else {
+    st = item_of_bucket(row, &bucket_item, err);
+    snprintf(options.platform, sizeof options.platform, "%s", row->platform ? row->platform : "");
+    if (!st) {
+      st = sc_scene_open(c->rules, bucket_item, strlen(bucket_item), &options, 0, scene, err);
+    }
+  }
+  sc_free(bucket_item);
+  sc_index_options_free(&options);
+  return st;
+}
+
+static sc_status keep_scene(struct sc_connection *c, const struct sc_merge_row *row,
+                            const char *schema, const char *table, const char *key, size_t n,
+                            struct sc_open_scene **out, struct sc_error *err) {
+  struct sc_scene scene;
+  sc_status st = read_scene(c, row, &scene, err);
+  if (st) return st;
+  st = sc_scenes_keep(c, key, n, &scene, out, err);
+  if (st) {
+    sc_scene_free(&scene);
+    return st;
+  }
+  (*out)->item_rowid = row->item_row;
+  st = sc_strdup(schema, &(*out)->schema, err);
+  if (!st) st = sc_strdup(table, &(*out)->table, err);
+  return st;
+}
+
+static sc_status open_row(struct sc_connection *c, const struct sc_merge_row *row,
+                          const char *schema, const char *table, struct sc_chip *out,
+                          struct sc_error *err) {
+  char key[512];
+  int n = snprintf(key, sizeof key, "[%s.%s %" PRId64 " %" PRIu64, schema, table, row->item_row,
+                   row->version);
+  size_t key_bytes = n < (int)sizeof key ? (size_t)n : sizeof key - 1;
+  sc_status st = SC_OK;
+  out->scene = sc_scenes_find(c, key, key_bytes);
+  if (!out->scene) st = keep_scene(c, row, schema, table, key, key_bytes, &out->scene, err);
+  if (st) return st;
+  out->tiling = row->tiling;
+  out->x = row->x;
+  out->y = row->y;
+  st = sc_grid_window(&out->scene->scene.grid, &out->tiling, row->x, row->y, &out->window, err);
+  return st ? sc_fail_within(err, "item %s", row->item) : SC_OK;
+}
+
 sc_status sc_merged_locate(struct sc_connection *c, const char *handle, struct sc_chip *out,
                            struct sc_error *err) {
-  (void)c, (void)handle, (void)out;
-  return sc_fail(err, SC_UNSUPPORTED, "handles of merged indexes are not read yet");
+  struct merged_handle h = {0};
+  struct sc_merge_row row = {0};
+  cJSON *json = cJSON_Parse(handle);
+  sc_status st = parse_handle(json, &h, err);
+  if (!st) st = sc_merge_lookup(c->db, h.schema, h.table, h.rowid, &row, err);
+  if (!st && (strcmp(row.item, h.item) != 0 || row.x != h.x || row.y != h.y)) {
+    st = sc_fail(err, SC_NOT_FOUND,
+                 "stale chip handle: row %" PRId64 " of %s is now chip (%d, %d) of item %s, not "
+                 "(%" PRId64 ", %" PRId64 ") of %s",
+                 h.rowid, h.table, row.x, row.y, row.item, h.x, h.y, h.item);
+  }
+  if (!st) st = open_row(c, &row, h.schema, h.table, out, err);
+  cJSON_Delete(json);
+  return st;
 }
 
 sc_status sc_merged_locate_rowid(struct sc_connection *c, const char *table,
                                  sqlite3_int64 rowid, struct sc_chip *out, struct sc_error *err) {
-  (void)c, (void)table, (void)rowid, (void)out;
-  return sc_fail(err, SC_UNSUPPORTED, "handles of merged indexes are not read yet");
+  struct sc_merge_row row = {0};
+  if (!table) {
+    return sc_fail(err, SC_BAD_ARG, "chip handle: a rowid needs the option 'table'");
+  }
+  sc_status st = sc_merge_lookup(c->db, "main", table, rowid, &row, err);
+  return st ? st : open_row(c, &row, "main", table, out, err);
 }

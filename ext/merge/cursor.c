@@ -1,0 +1,585 @@
+/* Scans: where chips come from; see cursor.h. The columns are in cursor_column.c. */
+#include "merge/cursor.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "merge/cursor_item.h"
+#include "merge/merge_buffers.h"
+#include "merge/merge_store.h"
+#include "sql/merge/area_find.h"
+#include "sql/merge/block_of_item.h"
+#include "sql/merge/block_read.h"
+#include "sql/merge/chip_geometry.h"
+#include "sql/merge/chip_scan.h"
+#include "sql/merge/item_scan.h"
+#include "sql/merge/item_scan_by_date.h"
+#include "sql/merge/item_scan_by_date_desc.h"
+#include "sql/merge/item_scan_date.h"
+#include "sql/merge/item_scan_date_desc.h"
+#include "sql/merge/item_scan_item.h"
+#include "sql/merge/item_scan_platform.h"
+#include "sql/merge/item_scan_platform_date.h"
+#include "sql/merge/item_scan_platform_date_desc.h"
+#include "sql/merge/item_scan_platform_desc.h"
+
+#define POOL_MAX 8
+
+sc_status sc_cursor_open(struct sc_merge *t, struct merge_cursor **out, struct sc_error *err) {
+  if (t->free_cursors) {
+    *out = t->free_cursors;
+    t->free_cursors = (*out)->next_free;
+    t->n_free_cursors--;
+    return SC_OK;
+  }
+  *out = sc_alloc_zero(1, sizeof **out);
+  if (!*out) return sc_fail_nomem(err);
+  (*out)->table = t;
+  return SC_OK;
+}
+
+/* Back to the state before xFilter; statements stay prepared. */
+static void reset_cursor(struct merge_cursor *c) {
+  for (int i = 0; i < CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
+  sc_cursor_forget_items(c);
+  sc_filter_free(&c->filter);
+  sc_free(c->block_ids);
+  sc_free(c->sorted);
+  c->block_ids = NULL;
+  c->sorted = NULL;
+  c->n_block_ids = c->block_at = c->n_sorted = c->sorted_capacity = c->sorted_at = 0;
+  c->pass = 0;
+  c->is_eof = 0;
+  c->geometry_of = 0;
+}
+
+static void free_cursor(struct merge_cursor *c) {
+  reset_cursor(c);
+  for (int i = 0; i < CURSOR_STATEMENTS; i++) sqlite3_finalize(c->statements[i]);
+  sc_buffer_free(&c->scratch);
+  sc_free(c);
+}
+
+void sc_cursor_close(struct merge_cursor *c) {
+  struct sc_merge *t = c->table;
+  if (t->n_free_cursors >= POOL_MAX) {
+    free_cursor(c);
+    return;
+  }
+  reset_cursor(c);
+  memset(&c->base, 0, sizeof c->base);
+  c->next_free = t->free_cursors;
+  t->free_cursors = c;
+  t->n_free_cursors++;
+}
+
+void sc_cursor_free_pool(struct sc_merge *t) {
+  while (t->free_cursors) {
+    struct merge_cursor *c = t->free_cursors;
+    t->free_cursors = c->next_free;
+    free_cursor(c);
+  }
+  t->n_free_cursors = 0;
+}
+
+sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement which,
+                              const char *sql, sqlite3_stmt **out, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (!c->statements[which]) st = sc_merge_prepare(c->table, sql, &c->statements[which], err);
+  *out = c->statements[which];
+  return st;
+}
+
+/* Step: *is_row, or the end. */
+static sc_status step(struct merge_cursor *c, sqlite3_stmt *s, int *is_row,
+                      struct sc_error *err) {
+  int code = sqlite3_step(s);
+  *is_row = code == SQLITE_ROW;
+  if (code == SQLITE_ROW || code == SQLITE_DONE) return SC_OK;
+  return sc_db_fail(c->table->db, err, c->table->name);
+}
+
+/* ---- spatial tests ---- */
+
+sc_status sc_cursor_geometry(struct merge_cursor *c, const void **blob, size_t *size,
+                             struct sc_error *err) {
+  sqlite3_stmt *s;
+  int is_row = 1, column = 0;
+  sc_status st = SC_OK;
+  if (c->plan.source == SOURCE_ROWID || c->plan.source == SOURCE_CHIPS) {
+    s = c->statements[CURSOR_CHIPS];
+    column = 6;
+  } else {
+    st = sc_cursor_statement(c, CURSOR_GEOMETRY, sql_merge_chip_geometry, &s, err);
+    if (!st && c->geometry_of != c->chip.id) {
+      sqlite3_reset(s);
+      sqlite3_bind_int64(s, 1, c->chip.id);
+      st = step(c, s, &is_row, err);
+      c->geometry_of = is_row ? c->chip.id : 0;
+    }
+  }
+  if (st) return st;
+  *blob = is_row ? sqlite3_column_blob(s, column) : NULL;
+  *size = *blob ? (size_t)sqlite3_column_bytes(s, column) : 0;
+  return SC_OK;
+}
+
+/* The predicates that boxes leave open; chip is the one in a block, or NULL. */
+static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip *chip,
+                              int *passes, struct sc_error *err) {
+  sc_status st = SC_OK;
+  *passes = 1;
+  for (int i = 0; i < c->filter.n_areas && *passes && !st; i++) {
+    const struct sc_area *area = &c->filter.areas[i];
+    const void *blob;
+    size_t size;
+    enum sc_answer answer = chip ? sc_area_test(area, chip) : SC_MAYBE;
+    *passes = answer != SC_NO;
+    if (answer != SC_MAYBE) continue;
+    st = sc_cursor_geometry(c, &blob, &size, err);
+    if (!st) st = sc_area_evaluate(c->table->predicates, area, blob, size, passes, err);
+  }
+  return st;
+}
+
+/* Chips of the block that no area's box rules out. */
+static uint64_t pass_boxes(const struct merge_cursor *c, uint64_t pass) {
+  for (uint64_t left = pass; left; left &= left - 1) {
+    int i = __builtin_ctzll(left);
+    for (int a = 0; a < c->filter.n_areas; a++) {
+      if (sc_area_test(&c->filter.areas[a], &c->block.chips[i]) == SC_NO) {
+        pass &= ~(UINT64_C(1) << i);
+        break;
+      }
+    }
+  }
+  return pass;
+}
+
+/* ---- blocks ---- */
+
+/* Take over the block in the row of a statement. */
+static sc_status take_block(struct merge_cursor *c, sqlite3_stmt *s, struct sc_error *err) {
+  sc_status st = sc_block_decode(sqlite3_column_blob(s, 4), (size_t)sqlite3_column_bytes(s, 4),
+                                 &c->block, err);
+  c->pass = 0;
+  if (st) {
+    return sc_fail_within(err, "%s_block, row %lld", c->table->name,
+                          (long long)sqlite3_column_int64(s, 0));
+  }
+  c->block_item = sqlite3_column_int64(s, 1);
+  c->tile_y = sqlite3_column_int(s, 2);
+  c->tile_x = sqlite3_column_int(s, 3);
+  c->pass = pass_boxes(c, sc_filter_block(&c->filter, &c->block, c->tile_x, c->tile_y));
+  return SC_OK;
+}
+
+/* The next block from the area index whose item passes. */
+static sc_status next_area_block(struct merge_cursor *c, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_cursor_statement(c, CURSOR_BLOCK_READ, sql_merge_block_read, &s, err);
+  while (!st && c->block_at < c->n_block_ids) {
+    int is_row;
+    sqlite3_bind_int64(s, 1, c->block_ids[c->block_at++]);
+    st = step(c, s, &is_row, err);
+    c->item = NULL;
+    if (!st && is_row && c->filter.n_texts) {
+      st = sc_cursor_item(c, sqlite3_column_int64(s, 1), &c->item, err);
+      is_row = !st && c->item->passes;
+    }
+    if (!st && is_row) st = take_block(c, s, err);
+    sqlite3_reset(s);
+    if (c->pass) return st;
+  }
+  if (!st) c->is_eof = 1;
+  return st;
+}
+
+/* The next item that passes; CURSOR_BLOCKS then starts on its blocks. */
+static sc_status next_item(struct merge_cursor *c, struct sc_error *err) {
+  sqlite3_stmt *items = c->statements[CURSOR_ITEM_SCAN], *blocks = c->statements[CURSOR_BLOCKS];
+  int is_row = 0;
+  for (;;) {
+    sc_status st = step(c, items, &is_row, err);
+    if (st) return st;
+    if (!is_row) {
+      c->is_eof = 1;
+      return SC_OK;
+    }
+    st = sc_cursor_take_item(c, items, &c->item, err);
+    if (st) return st;
+    if (!c->item->passes) continue;
+    sqlite3_reset(blocks);
+    sqlite3_bind_int64(blocks, 1, c->item->id);
+    return SC_OK;
+  }
+}
+
+static sc_status next_item_block(struct merge_cursor *c, struct sc_error *err) {
+  sc_status st = SC_OK;
+  while (!st && !c->is_eof) {
+    int is_row = 0;
+    if (c->item) st = step(c, c->statements[CURSOR_BLOCKS], &is_row, err);
+    if (!st && is_row) {
+      st = take_block(c, c->statements[CURSOR_BLOCKS], err);
+      if (st || c->pass) return st;
+    } else if (!st) {
+      st = next_item(c, err);
+    }
+  }
+  return st;
+}
+
+/* The next chip that passes, from blocks. */
+static sc_status next_of_blocks(struct merge_cursor *c, struct sc_error *err) {
+  for (;;) {
+    sc_status st = SC_OK;
+    if (!c->pass) {
+      st = c->plan.source == SOURCE_AREA ? next_area_block(c, err) : next_item_block(c, err);
+      if (st || c->is_eof) return st;
+    }
+    int i = __builtin_ctzll(c->pass), passes = 1;
+    const struct sc_block_chip *chip = &c->block.chips[i];
+    c->pass &= c->pass - 1;
+    c->chip.id = chip->id;
+    c->chip_at = i;
+    if (c->filter.n_areas) st = passes_areas(c, chip, &passes, err);
+    if (st || passes) return st;
+  }
+}
+
+/* Position and fractions of the chip in the block: not needed by counting. */
+void sc_cursor_fill_chip(struct merge_cursor *c) {
+  if (c->chip_at < 0) return;
+  const struct sc_block_chip *chip = &c->block.chips[c->chip_at];
+  uint64_t mask = c->block.mask;
+  for (int i = 0; i < c->chip_at; i++) mask &= mask - 1;
+  int bit = mask ? __builtin_ctzll(mask) : 0;
+  c->chip.item_id = c->block_item;
+  c->chip.x = (int32_t)((uint32_t)c->tile_x * SC_BLOCK_SIDE + (uint32_t)(bit % SC_BLOCK_SIDE));
+  c->chip.y = (int32_t)((uint32_t)c->tile_y * SC_BLOCK_SIDE + (uint32_t)(bit / SC_BLOCK_SIDE));
+  c->chip.cloud = chip->cloud;
+  c->chip.nodata = chip->nodata;
+  c->chip_at = -1;
+}
+
+/* ---- the chip table ---- */
+
+static float column_fraction(sqlite3_stmt *s, int i) {
+  if (sqlite3_column_type(s, i) == SQLITE_NULL) return NAN;
+  return (float)sqlite3_column_double(s, i);
+}
+
+static sc_status next_of_chips(struct merge_cursor *c, struct sc_error *err) {
+  sqlite3_stmt *s = c->statements[CURSOR_CHIPS];
+  for (;;) {
+    int passes = 0;
+    sc_status st = step(c, s, &passes, err);
+    if (st) return st;
+    if (!passes) {
+      c->is_eof = 1;
+      return SC_OK;
+    }
+    c->chip.id = sqlite3_column_int64(s, 0);
+    c->chip.item_id = sqlite3_column_int64(s, 1);
+    c->chip.x = sqlite3_column_int(s, 2);
+    c->chip.y = sqlite3_column_int(s, 3);
+    c->chip.cloud = column_fraction(s, 4);
+    c->chip.nodata = column_fraction(s, 5);
+    if (c->item && c->item->id != c->chip.item_id) c->item = NULL;
+    if (c->plan.n_terms == 0) return SC_OK;
+    passes = sc_filter_chip(&c->filter, c->chip.id, c->chip.x, c->chip.y, (double)c->chip.cloud,
+                            (double)c->chip.nodata);
+    if (passes && c->filter.n_texts) {
+      st = sc_cursor_item(c, c->chip.item_id, &c->item, err);
+      passes = !st && c->item->passes;
+    }
+    if (!st && passes) st = passes_areas(c, NULL, &passes, err);
+    if (st || passes) return st;
+  }
+}
+
+static sc_status next_chip(struct merge_cursor *c, struct sc_error *err) {
+  if (c->plan.source == SOURCE_ROWID || c->plan.source == SOURCE_CHIPS) {
+    return next_of_chips(c, err);
+  }
+  return next_of_blocks(c, err);
+}
+
+/* ---- starting ---- */
+
+static sc_status start_chips(struct merge_cursor *c, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_cursor_statement(c, CURSOR_CHIPS, sql_merge_chip_scan, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, c->filter.min_rowid);
+  sqlite3_bind_int64(s, 2, c->filter.max_rowid);
+  return SC_OK;
+}
+
+static const char *item_scan_text(const struct sc_plan *plan) {
+  int desc = plan->order == ORDER_DATE && plan->is_descending;
+  switch (plan->source) {
+    case SOURCE_ITEM:
+    case SOURCE_CHIPID: return sql_merge_item_scan_item;
+    case SOURCE_PLATFORM:
+      return desc ? sql_merge_item_scan_platform_desc : sql_merge_item_scan_platform;
+    case SOURCE_PLATFORM_DATE:
+      return desc ? sql_merge_item_scan_platform_date_desc : sql_merge_item_scan_platform_date;
+    case SOURCE_DATE: return desc ? sql_merge_item_scan_date_desc : sql_merge_item_scan_date;
+    default: break;
+  }
+  if (plan->order != ORDER_DATE) return sql_merge_item_scan;
+  return desc ? sql_merge_item_scan_by_date_desc : sql_merge_item_scan_by_date;
+}
+
+static sc_status start_items(struct merge_cursor *c, struct sc_error *err) {
+  const struct sc_filter *f = &c->filter;
+  const char *text = item_scan_text(&c->plan);
+  sqlite3_stmt *s, *blocks;
+  if (text != c->scan_text) {
+    sqlite3_finalize(c->statements[CURSOR_ITEM_SCAN]);
+    c->statements[CURSOR_ITEM_SCAN] = NULL;
+    c->scan_text = text;
+  }
+  sc_status st = sc_cursor_statement(c, CURSOR_ITEM_SCAN, text, &s, err);
+  if (!st) st = sc_cursor_statement(c, CURSOR_BLOCKS, sql_merge_block_of_item, &blocks, err);
+  if (st) return st;
+  int n = sqlite3_bind_parameter_count(s);
+  int key = c->plan.source == SOURCE_ITEM || c->plan.source == SOURCE_CHIPID ? COL_ITEM
+                                                                             : COL_PLATFORM;
+  const char *low = sc_filter_text_bound(f, COL_DATE, 0), *high = sc_filter_text_bound(f, COL_DATE, 1);
+  if (n >= 1) sqlite3_bind_text(s, 1, sc_filter_text_bound(f, key, 0), -1, SQLITE_TRANSIENT);
+  if (n >= 3) {
+    sqlite3_bind_text(s, 2, low ? low : "", -1, SQLITE_TRANSIENT);
+    if (high) {
+      sqlite3_bind_text(s, 3, high, -1, SQLITE_TRANSIENT);
+    } else {
+      sqlite3_bind_zeroblob(s, 3, 0); /* greater than every text */
+    }
+  }
+  return SC_OK;
+}
+
+/* A day for the area index; a text that is no date does not bound it. */
+static double day_bound(const char *text, double otherwise) {
+  char date[11] = "";
+  if (!text) return otherwise;
+  strncpy(date, text, 10);
+  float day = strlen(date) == 10 ? sc_merge_day(date) : SC_NO_DAY;
+  return day == SC_NO_DAY ? otherwise : (double)day;
+}
+
+static sc_status collect_blocks(struct merge_cursor *c, sqlite3_stmt *s, double min_lon,
+                                double max_lon, size_t *capacity, struct sc_error *err) {
+  sqlite3_bind_double(s, 1, min_lon);
+  sqlite3_bind_double(s, 2, max_lon);
+  int is_row;
+  sc_status st = step(c, s, &is_row, err);
+  while (!st && is_row) {
+    if (c->n_block_ids == *capacity) {
+      *capacity = 2 * *capacity + 256;
+      int64_t *ids = sc_realloc(c->block_ids, *capacity * sizeof *ids);
+      if (!ids) return sc_fail_nomem(err);
+      c->block_ids = ids;
+    }
+    c->block_ids[c->n_block_ids++] = sqlite3_column_int64(s, 0) / 2;
+    st = step(c, s, &is_row, err);
+  }
+  sqlite3_reset(s);
+  return st;
+}
+
+static int compare_ids(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* The most selective area goes to the index, the others are tested chip by chip. */
+static const struct sc_area *smallest_area(const struct sc_filter *f) {
+  const struct sc_area *best = &f->areas[0];
+  for (int i = 1; i < f->n_areas; i++) {
+    const struct sc_box *a = &best->box, *b = &f->areas[i].box;
+    if ((b->max_x - b->min_x) * (b->max_y - b->min_y) <
+        (a->max_x - a->min_x) * (a->max_y - a->min_y)) {
+      best = &f->areas[i];
+    }
+  }
+  return best;
+}
+
+/*
+ * All block ids at once: an R*Tree cursor that stays open would forbid us to write to it, a
+ * block of two boxes comes twice, and blocks in order are neighbours in the file.
+ */
+static sc_status start_area(struct merge_cursor *c, struct sc_error *err) {
+  const struct sc_filter *f = &c->filter;
+  const struct sc_area *area = smallest_area(f);
+  const struct sc_interval *cloud = &f->numbers[NUMBER_CLOUD];
+  size_t capacity = 0, n = 0;
+  sqlite3_stmt *s;
+  sc_status st = sc_cursor_statement(c, CURSOR_AREA, sql_merge_area_find, &s, err);
+  if (st) return st;
+  sqlite3_bind_double(s, 3, area->box.min_y);
+  sqlite3_bind_double(s, 4, area->box.max_y);
+  sqlite3_bind_double(s, 5, day_bound(sc_filter_text_bound(f, COL_DATE, 0), -HUGE_VAL));
+  sqlite3_bind_double(s, 6, day_bound(sc_filter_text_bound(f, COL_DATE, 1), HUGE_VAL));
+  sqlite3_bind_double(s, 7, f->has_number[NUMBER_CLOUD] ? cloud->low : -HUGE_VAL);
+  sqlite3_bind_double(s, 8, f->has_number[NUMBER_CLOUD] ? cloud->high : HUGE_VAL);
+  st = collect_blocks(c, s, area->box.min_x, area->box.max_x, &capacity, err);
+  if (!st && sc_predicate_at(area->predicate)->is_mbr) {
+    /* The bounding box of a chip across the antimeridian spans all longitudes. */
+    st = collect_blocks(c, s, 179.9, HUGE_VAL, &capacity, err);
+  }
+  if (c->n_block_ids) qsort(c->block_ids, c->n_block_ids, sizeof *c->block_ids, compare_ids);
+  for (size_t i = 0; i < c->n_block_ids; i++) {
+    if (n == 0 || c->block_ids[n - 1] != c->block_ids[i]) c->block_ids[n++] = c->block_ids[i];
+  }
+  c->n_block_ids = n;
+  return st;
+}
+
+/* "{item}-{x}-{y}" becomes conditions on item and position. */
+static sc_status split_chipid(struct sc_filter *f, struct sc_error *err) {
+  for (int i = 0; i < f->n_texts; i++) {
+    struct sc_text_term *t = &f->texts[i];
+    if (t->column != COL_CHIPID) continue;
+    char *y = strrchr(t->text, '-'), *x = y;
+    while (x && x > t->text && *--x != '-') continue;
+    if (!x || x == t->text || *x != '-') {
+      f->is_never = 1;
+      return SC_OK;
+    }
+    long nx = strtol(x + 1, NULL, 10), ny = strtol(y + 1, NULL, 10);
+    char *same = NULL;
+    sc_status st = sc_format(&same, err, "%.*s-%ld-%ld", (int)(x - t->text), t->text, nx, ny);
+    if (st) return st;
+    if (strcmp(same, t->text) != 0 || nx < 0 || ny < 0) f->is_never = 1;
+    sc_free(same);
+    *x = '\0';
+    t->column = COL_ITEM;
+    const double position[2] = {(double)nx, (double)ny};
+    for (int k = 0; k < 2; k++) {
+      struct sc_interval *in = &f->numbers[NUMBER_X + k];
+      f->has_number[NUMBER_X + k] = 1;
+      if (position[k] > in->low) in->low = position[k];
+      if (position[k] < in->high) in->high = position[k];
+    }
+  }
+  return SC_OK;
+}
+
+static sc_status start(struct merge_cursor *c, struct sc_error *err) {
+  sc_status st = split_chipid(&c->filter, err);
+  if (st || c->filter.is_never) return st;
+  switch (c->plan.source) {
+    case SOURCE_ROWID:
+    case SOURCE_CHIPS: return start_chips(c, err);
+    case SOURCE_AREA: return start_area(c, err);
+    default: return start_items(c, err);
+  }
+}
+
+/* ---- sorted scans ---- */
+
+static float sort_key(const struct merge_cursor *c, const struct cursor_chip *chip) {
+  float v = c->plan.order == ORDER_CLOUD ? chip->cloud : chip->nodata;
+  if (isnan(v)) v = -INFINITY; /* NULL comes first */
+  return c->plan.is_descending ? -v : v;
+}
+
+/* Heap with the last chip in order at its top, so that a better one can replace it. */
+static void sift_down(const struct merge_cursor *c, struct cursor_chip *heap, size_t n,
+                      size_t at) {
+  struct cursor_chip moving = heap[at];
+  float key = sort_key(c, &moving);
+  for (size_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && sort_key(c, &heap[child + 1]) > sort_key(c, &heap[child])) child++;
+    if (sort_key(c, &heap[child]) <= key) break;
+    heap[at] = heap[child];
+  }
+  heap[at] = moving;
+}
+
+static sc_status keep_chip(struct merge_cursor *c, struct sc_error *err) {
+  size_t limit = c->filter.limit < 0 ? SIZE_MAX : (size_t)c->filter.limit;
+  if (c->n_sorted < limit) {
+    if (c->n_sorted == c->sorted_capacity) {
+      size_t capacity = 2 * c->sorted_capacity + 256;
+      struct cursor_chip *sorted = sc_realloc(c->sorted, capacity * sizeof *sorted);
+      if (!sorted) return sc_fail_nomem(err);
+      c->sorted = sorted;
+      c->sorted_capacity = capacity;
+    }
+    c->sorted[c->n_sorted++] = c->chip;
+    if (c->n_sorted == limit) {
+      for (size_t i = limit / 2; i-- > 0;) sift_down(c, c->sorted, limit, i);
+    }
+  } else if (limit > 0 && sort_key(c, &c->chip) < sort_key(c, &c->sorted[0])) {
+    c->sorted[0] = c->chip;
+    sift_down(c, c->sorted, limit, 0);
+  }
+  return SC_OK;
+}
+
+static void sort_chips(struct merge_cursor *c) {
+  size_t n = c->n_sorted;
+  for (size_t i = n / 2; i-- > 0;) sift_down(c, c->sorted, n, i);
+  while (n > 1) {
+    struct cursor_chip last = c->sorted[0];
+    c->sorted[0] = c->sorted[--n];
+    c->sorted[n] = last;
+    sift_down(c, c->sorted, n, 0);
+  }
+}
+
+static void take_sorted(struct merge_cursor *c) {
+  c->is_eof = c->sorted_at >= c->n_sorted;
+  if (c->is_eof) return;
+  c->chip = c->sorted[c->sorted_at++];
+  c->chip_at = -1;
+  c->item = NULL;
+}
+
+static sc_status run_sorted(struct merge_cursor *c, struct sc_error *err) {
+  sc_status st = next_chip(c, err);
+  while (!st && !c->is_eof) {
+    sc_cursor_fill_chip(c);
+    st = keep_chip(c, err);
+    if (!st) st = next_chip(c, err);
+  }
+  if (st) return st;
+  sort_chips(c);
+  take_sorted(c);
+  return SC_OK;
+}
+
+static int is_sorted(const struct merge_cursor *c) {
+  return c->plan.order == ORDER_CLOUD || c->plan.order == ORDER_NODATA;
+}
+
+sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words,
+                           sqlite3_value **values, struct sc_error *err) {
+  reset_cursor(c);
+  c->item = NULL;
+  c->chip_at = -1;
+  sc_status st = sc_plan_decode(number, words ? words : "", &c->plan, err);
+  if (!st) st = sc_filter_init(&c->filter, c->table->predicates, &c->plan, values, err);
+  if (!st) st = sc_merge_flush_blocks(c->table, err);
+  if (!st) st = start(c, err);
+  if (st) return st;
+  if (c->filter.is_never) {
+    c->is_eof = 1;
+    return SC_OK;
+  }
+  return is_sorted(c) ? run_sorted(c, err) : next_chip(c, err);
+}
+
+sc_status sc_cursor_next(struct merge_cursor *c, struct sc_error *err) {
+  if (!is_sorted(c)) return next_chip(c, err);
+  take_sorted(c);
+  return SC_OK;
+}

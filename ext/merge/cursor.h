@@ -1,0 +1,76 @@
+/*
+ * A scan of a merged index: takes chips from the plan's source, tests them, and gives the
+ * columns of the current one.
+ *
+ * Items are read once and remembered; a block is decoded once; the chip table is touched only
+ * for geometries, and for boxes that leave a spatial predicate open.
+ */
+#ifndef SC_MERGE_CURSOR_H
+#define SC_MERGE_CURSOR_H
+
+#include "merge/filter.h"
+#include "merge/merge_table.h"
+
+#define CURSOR_ITEMS 256 /* remembered, direct mapped by id */
+
+/* What the columns need of an item. */
+struct cursor_item {
+  int64_t id; /* 0: free */
+  int passes; /* the filter's terms on items */
+  char *text[COL_GRID + 1]; /* by column: platform, item, date, datetime, collection, grid */
+  struct sc_tiling tiling;
+  int64_t width_px, height_px; /* 0: unknown */
+};
+
+/* The current chip, and what a sorted scan keeps. */
+struct cursor_chip {
+  int64_t id, item_id;
+  int32_t x, y;
+  float cloud, nodata;
+};
+
+enum cursor_statement {
+  CURSOR_ITEM_SCAN, CURSOR_ITEM_READ, CURSOR_BLOCKS, CURSOR_BLOCK_READ, CURSOR_AREA,
+  CURSOR_CHIPS, CURSOR_GEOMETRY, CURSOR_STATEMENTS
+};
+
+struct merge_cursor {
+  sqlite3_vtab_cursor base; /* first */
+  struct sc_merge *table;
+  struct merge_cursor *next_free; /* in the table's pool */
+  struct sc_plan plan;
+  struct sc_filter filter;
+  sqlite3_stmt *statements[CURSOR_STATEMENTS];
+  const char *scan_text; /* of CURSOR_ITEM_SCAN: static SQL */
+  struct cursor_item items[CURSOR_ITEMS];
+  struct cursor_item *item; /* of the current chip; NULL: not read yet */
+  int64_t *block_ids; /* owned; from the area index, ascending */
+  size_t n_block_ids, block_at;
+  struct sc_block block;
+  int64_t block_item;
+  int32_t tile_x, tile_y;
+  uint64_t pass;  /* chips of the block that are still to come */
+  struct cursor_chip chip;
+  int chip_at;         /* index in the block while only chip.id is filled in; else -1 */
+  int64_t geometry_of; /* chip whose row CURSOR_GEOMETRY stands on */
+  struct cursor_chip *sorted; /* owned */
+  size_t n_sorted, sorted_capacity, sorted_at;
+  int is_eof;
+  struct sc_buffer scratch;
+};
+
+sc_status sc_cursor_open(struct sc_merge *t, struct merge_cursor **out, struct sc_error *err);
+/* Back to the table's pool, statements kept. */
+void sc_cursor_close(struct merge_cursor *c);
+/* Free the pool, when the table is closed. */
+void sc_cursor_free_pool(struct sc_merge *t);
+
+sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words,
+                           sqlite3_value **values, struct sc_error *err);
+sc_status sc_cursor_next(struct merge_cursor *c, struct sc_error *err);
+
+/* The value of a column of the current chip. */
+sc_status sc_cursor_column(struct merge_cursor *c, sqlite3_context *context, int column,
+                           struct sc_error *err);
+
+#endif

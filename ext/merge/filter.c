@@ -1,0 +1,260 @@
+/* The conditions of a scan; see filter.h. */
+#include "merge/filter.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static enum sc_number number_of(int column) {
+  switch (column) {
+    case COL_X: return NUMBER_X;
+    case COL_Y: return NUMBER_Y;
+    case COL_CLOUD: return NUMBER_CLOUD;
+    default: return NUMBER_NODATA;
+  }
+}
+
+static sc_status check_fraction(int column, double v, struct sc_error *err) {
+  if (v >= 0 && v <= 1) return SC_OK;
+  char text[32], better[64] = ""; /* by SQLite's printf: no locale */
+  sqlite3_snprintf(sizeof text, text, "%.10g", v);
+  if (v > 1 && v <= 100) {
+    sqlite3_snprintf(sizeof better, better, "; did you mean %.10g?", v / 100);
+  }
+  return sc_fail(err, SC_BAD_ARG, "%s is a fraction 0..1, compared with %s%s",
+                 sc_merge_column_name(column), text, better);
+}
+
+/*
+ * A number compared with text or a BLOB is always the smaller. True when the term is decided
+ * by that, or by NULL.
+ */
+static int is_decided(struct sc_filter *f, const struct sc_term *term, int type) {
+  if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return 0;
+  if (type == SQLITE_NULL || (term->op != OP_LT && term->op != OP_LE)) f->is_never = 1;
+  return 1;
+}
+
+static sc_status add_number(struct sc_filter *f, const struct sc_term *term,
+                            sqlite3_value *value, struct sc_error *err) {
+  enum sc_number which = number_of(term->column);
+  struct sc_interval *in = &f->numbers[which];
+  f->has_number[which] = 1;
+  if (is_decided(f, term, sqlite3_value_numeric_type(value))) return SC_OK;
+  double v = sqlite3_value_double(value);
+  double low = -HUGE_VAL, high = HUGE_VAL;
+  switch (term->op) {
+    case OP_EQ: low = high = v; break;
+    case OP_LT: high = nextafter(v, -HUGE_VAL); break;
+    case OP_LE: high = v; break;
+    case OP_GT: low = nextafter(v, HUGE_VAL); break;
+    default: low = v; break;
+  }
+  if (low > in->low) in->low = low;
+  if (high < in->high) in->high = high;
+  if (which == NUMBER_CLOUD || which == NUMBER_NODATA) {
+    return check_fraction(term->column, v, err);
+  }
+  return SC_OK;
+}
+
+/* The integers that compare as asked with a real number. */
+static void rowid_range_of_real(enum sc_op op, double v, struct sc_filter *f, int64_t *low,
+                                int64_t *high) {
+  if (isnan(v)) f->is_never = 1;
+  double down = floor(v), up = ceil(v);
+  int is_whole = down == v;
+  if (op == OP_EQ && !is_whole) f->is_never = 1;
+  if (op == OP_LT && is_whole) down -= 1;
+  if (op == OP_GT && is_whole) up += 1;
+  if (op != OP_GT && op != OP_GE) {
+    if (down < -9.2e18) f->is_never = 1;
+    *high = down >= 9.2e18 ? INT64_MAX : down < -9.2e18 ? INT64_MIN : (int64_t)down;
+  }
+  if (op != OP_LT && op != OP_LE) {
+    if (up > 9.2e18) f->is_never = 1;
+    *low = up <= -9.2e18 ? INT64_MIN : up > 9.2e18 ? INT64_MAX : (int64_t)up;
+  }
+}
+
+static void add_rowid(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value) {
+  int type = sqlite3_value_numeric_type(value);
+  int64_t low = INT64_MIN, high = INT64_MAX;
+  if (is_decided(f, term, type)) return;
+  if (type == SQLITE_INTEGER) {
+    int64_t v = sqlite3_value_int64(value);
+    switch (term->op) {
+      case OP_EQ: low = high = v; break;
+      case OP_LE: high = v; break;
+      case OP_GE: low = v; break;
+      case OP_LT:
+        if (v == INT64_MIN) f->is_never = 1;
+        high = v == INT64_MIN ? v : v - 1;
+        break;
+      default:
+        if (v == INT64_MAX) f->is_never = 1;
+        low = v == INT64_MAX ? v : v + 1;
+        break;
+    }
+  } else {
+    rowid_range_of_real(term->op, sqlite3_value_double(value), f, &low, &high);
+  }
+  if (low > f->min_rowid) f->min_rowid = low;
+  if (high < f->max_rowid) f->max_rowid = high;
+}
+
+static sc_status add_text(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value,
+                          struct sc_error *err) {
+  int type = sqlite3_value_type(value), is_less = term->op == OP_LT || term->op == OP_LE;
+  struct sc_text_term *t = &f->texts[f->n_texts];
+  if (type == SQLITE_NULL || (type == SQLITE_BLOB && !is_less)) {
+    f->is_never = 1;
+    return SC_OK;
+  }
+  t->column = term->column;
+  t->op = term->op;
+  if (type == SQLITE_BLOB) { /* every text is less: all but NULL pass */
+    t->op = OP_GE;
+    f->n_texts++;
+    return sc_strdup("", &t->text, err);
+  }
+  const char *text = (const char *)sqlite3_value_text(value);
+  if (!text) return sc_fail_nomem(err);
+  f->n_texts++;
+  return sc_strdup(text, &t->text, err);
+}
+
+static sc_status add_area(struct sc_filter *f, struct merge_predicates *p,
+                          const struct sc_term *term, sqlite3_value *value,
+                          struct sc_error *err) {
+  if (sqlite3_value_type(value) == SQLITE_NULL) {
+    f->is_never = 1;
+    return SC_OK;
+  }
+  if (f->n_areas == SC_FILTER_MAX_AREAS) {
+    return sc_fail(err, SC_BAD_ARG, "more than %d spatial conditions on a merged index",
+                   SC_FILTER_MAX_AREAS);
+  }
+  sc_status st = sc_area_init(p, term->predicate, value, &f->areas[f->n_areas], err);
+  if (!st) f->n_areas++;
+  return st;
+}
+
+/* Negative limits mean "all", as in SQLite. */
+static void add_limit(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value) {
+  int64_t v = sqlite3_value_int64(value);
+  if (term->op == OP_LIMIT) {
+    f->limit = v < 0 ? -1 : v;
+  } else if (v > 0 && f->limit >= 0) {
+    f->limit = f->limit > INT64_MAX - v ? -1 : f->limit + v;
+  }
+}
+
+sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
+                         const struct sc_plan *plan, sqlite3_value **values,
+                         struct sc_error *err) {
+  sc_status st = SC_OK;
+  memset(f, 0, sizeof *f);
+  for (int i = 0; i < N_NUMBERS; i++) {
+    f->numbers[i].low = -HUGE_VAL;
+    f->numbers[i].high = HUGE_VAL;
+  }
+  f->min_rowid = INT64_MIN;
+  f->max_rowid = INT64_MAX;
+  f->limit = -1;
+  for (int i = 0; i < plan->n_terms && !st; i++) {
+    const struct sc_term *term = &plan->terms[i];
+    if (term->op == OP_PREDICATE) {
+      st = add_area(f, p, term, values[i], err);
+    } else if (term->op == OP_LIMIT || term->op == OP_OFFSET) {
+      add_limit(f, term, values[i]);
+    } else if (term->column == COL_ROWID) {
+      add_rowid(f, term, values[i]);
+    } else if (term->column == COL_X || term->column == COL_Y || term->column == COL_CLOUD ||
+               term->column == COL_NODATA) {
+      st = add_number(f, term, values[i], err);
+    } else {
+      st = add_text(f, term, values[i], err);
+    }
+  }
+  if (f->min_rowid > f->max_rowid) f->is_never = 1;
+  return st;
+}
+
+void sc_filter_free(struct sc_filter *f) {
+  for (int i = 0; i < f->n_texts; i++) sc_free(f->texts[i].text);
+  for (int i = 0; i < f->n_areas; i++) sc_area_free(&f->areas[i]);
+  f->n_texts = f->n_areas = 0;
+}
+
+const char *sc_filter_text_bound(const struct sc_filter *f, int column, int upper) {
+  for (int i = 0; i < f->n_texts; i++) {
+    const struct sc_text_term *t = &f->texts[i];
+    if (t->column != column) continue;
+    if (t->op == OP_EQ) return t->text;
+    if (upper == (t->op == OP_LT || t->op == OP_LE)) return t->text;
+  }
+  return NULL;
+}
+
+int sc_filter_text_passes(const struct sc_filter *f, int column, const char *text) {
+  for (int i = 0; i < f->n_texts; i++) {
+    const struct sc_text_term *t = &f->texts[i];
+    if (t->column != column) continue;
+    if (!text) return 0;
+    int order = strcmp(text, t->text), passes = 0;
+    switch (t->op) {
+      case OP_EQ: passes = order == 0; break;
+      case OP_LT: passes = order < 0; break;
+      case OP_LE: passes = order <= 0; break;
+      case OP_GT: passes = order > 0; break;
+      default: passes = order >= 0; break;
+    }
+    if (!passes) return 0;
+  }
+  return 1;
+}
+
+/* Also false for NaN. */
+static int is_in(const struct sc_interval *in, double v) { return v >= in->low && v <= in->high; }
+
+static uint64_t pass_positions(const struct sc_filter *f, const struct sc_block *block,
+                               int32_t tile_x, int32_t tile_y) {
+  uint64_t pass = 0, mask = block->mask;
+  for (int i = 0; mask; i++, mask &= mask - 1) {
+    int bit = __builtin_ctzll(mask);
+    double x = (double)tile_x * SC_BLOCK_SIDE + bit % SC_BLOCK_SIDE;
+    double y = (double)tile_y * SC_BLOCK_SIDE + bit / SC_BLOCK_SIDE;
+    if (f->has_number[NUMBER_X] && !is_in(&f->numbers[NUMBER_X], x)) continue;
+    if (f->has_number[NUMBER_Y] && !is_in(&f->numbers[NUMBER_Y], y)) continue;
+    pass |= UINT64_C(1) << i;
+  }
+  return pass;
+}
+
+uint64_t sc_filter_block(const struct sc_filter *f, const struct sc_block *block, int32_t tile_x,
+                         int32_t tile_y) {
+  uint64_t pass = block->n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << block->n) - 1;
+  if (f->has_number[NUMBER_X] || f->has_number[NUMBER_Y]) {
+    pass = pass_positions(f, block, tile_x, tile_y);
+  }
+  for (int i = 0; i < block->n; i++) {
+    const struct sc_block_chip *c = &block->chips[i];
+    int ok = c->id >= f->min_rowid && c->id <= f->max_rowid;
+    if (f->has_number[NUMBER_CLOUD]) ok &= is_in(&f->numbers[NUMBER_CLOUD], (double)c->cloud);
+    if (f->has_number[NUMBER_NODATA]) ok &= is_in(&f->numbers[NUMBER_NODATA], (double)c->nodata);
+    if (!ok) pass &= ~(UINT64_C(1) << i);
+  }
+  return pass;
+}
+
+int sc_filter_chip(const struct sc_filter *f, int64_t id, int32_t x, int32_t y, double cloud,
+                   double nodata) {
+  const double values[N_NUMBERS] = {x, y, cloud, nodata};
+  if (id < f->min_rowid || id > f->max_rowid) return 0;
+  for (int i = 0; i < N_NUMBERS; i++) {
+    if (f->has_number[i] && !is_in(&f->numbers[i], values[i])) return 0;
+  }
+  return 1;
+}

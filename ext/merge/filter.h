@@ -1,0 +1,63 @@
+/*
+ * The conditions of one scan, from the plan and xFilter's arguments: tested exactly, since
+ * SQLite does not test again what we took.
+ */
+#ifndef SC_MERGE_FILTER_H
+#define SC_MERGE_FILTER_H
+
+#include "merge/block.h"
+#include "merge/plan.h"
+#include "merge/spatial.h"
+
+#define SC_FILTER_MAX_AREAS 8
+
+/* Closed interval; empty when low > high. */
+struct sc_interval {
+  double low, high;
+};
+
+/* Numbers that chips are tested by. */
+enum sc_number { NUMBER_X = 0, NUMBER_Y, NUMBER_CLOUD, NUMBER_NODATA, N_NUMBERS };
+
+struct sc_text_term {
+  int column;
+  enum sc_op op;
+  char *text; /* owned */
+};
+
+/* Zeroed is "everything passes"; sc_filter_free(). */
+struct sc_filter {
+  int is_never; /* no row can pass: a NULL, or an impossible comparison */
+  struct sc_interval numbers[N_NUMBERS];
+  int has_number[N_NUMBERS];
+  int64_t min_rowid, max_rowid;
+  int n_texts;
+  struct sc_text_term texts[SC_PLAN_MAX_TERMS];
+  int n_areas;
+  struct sc_area areas[SC_FILTER_MAX_AREAS];
+  int64_t limit; /* rows wanted of a sorted scan; -1: all */
+};
+
+/*
+ * SC_BAD_ARG: a fraction compared with something outside 0..1, an area that is no geometry or
+ * of another SRID.
+ */
+sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
+                         const struct sc_plan *plan, sqlite3_value **values,
+                         struct sc_error *err);
+void sc_filter_free(struct sc_filter *f);
+
+/* The first text that bounds a column from below (=, >, >=) or above (=, <, <=), or NULL. */
+const char *sc_filter_text_bound(const struct sc_filter *f, int column, int upper);
+
+/* Does an item's text pass the terms on its column? NULL passes only where there are none. */
+int sc_filter_text_passes(const struct sc_filter *f, int column, const char *text);
+
+/* The chips of a block that pass by their numbers, a bit for each index into chips. */
+uint64_t sc_filter_block(const struct sc_filter *f, const struct sc_block *block, int32_t tile_x,
+                         int32_t tile_y);
+/* The same for one chip. */
+int sc_filter_chip(const struct sc_filter *f, int64_t id, int32_t x, int32_t y, double cloud,
+                   double nodata);
+
+#endif

@@ -1,0 +1,271 @@
+/* Write buffers; see merge_buffers.h. */
+#include "merge/merge_buffers.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+
+static sc_status read_block(struct sc_merge *t, struct sc_cached_block *b, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, BLOCK_FIND, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, b->key.item_id);
+  sqlite3_bind_int(s, 2, b->key.tile_y);
+  sqlite3_bind_int(s, 3, b->key.tile_x);
+  int code = sqlite3_step(s);
+  if (code == SQLITE_ROW) {
+    b->id = sqlite3_column_int64(s, 0);
+    st = sc_block_decode(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1), &b->block,
+                         err);
+    if (st) sc_fail_within(err, "%s_block, row %lld", t->name, (long long)b->id);
+    if (!st) b->range = sc_block_range(&b->block);
+  } else if (code != SQLITE_DONE) {
+    st = sc_db_fail(t->db, err, "reading a block");
+  }
+  sqlite3_reset(s);
+  return st;
+}
+
+sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day,
+                         int is_new, struct sc_cached_block **out, struct sc_error *err) {
+  *out = sc_block_cache_find(&t->blocks, key);
+  if (*out) return SC_OK;
+  sc_status st = SC_OK;
+  if (t->blocks.n >= SC_BLOCK_CACHE_MAX) st = sc_merge_flush_blocks(t, err);
+  if (!st) st = sc_block_cache_add(&t->blocks, key, out, err);
+  if (st) return st;
+  (*out)->day = day;
+  if (!is_new) st = read_block(t, *out, err);
+  if (st) (*out)->block.mask = 0, (*out)->block.n = 0, (*out)->id = 0;
+  return st;
+}
+
+static sc_status reserve_cells(struct sc_merge *t, size_t extra, struct sc_error *err) {
+  if (t->n_new_cells + extra <= t->new_cells_capacity) return SC_OK;
+  size_t capacity = 2 * t->new_cells_capacity + extra + 64;
+  struct sc_rtree_cell *cells = sc_realloc(t->new_cells, capacity * sizeof *cells);
+  if (!cells) return sc_fail_nomem(err);
+  t->new_cells = cells;
+  t->new_cells_capacity = capacity;
+  return SC_OK;
+}
+
+/* The first entry goes through the R*Tree module: see the header. */
+static sc_status insert_by_module(struct sc_merge *t, int64_t id, const struct sc_box *box,
+                                  struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, INDEX_INSERT, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, id);
+  sqlite3_bind_double(s, 2, box->min_x);
+  sqlite3_bind_double(s, 3, box->max_x);
+  sqlite3_bind_double(s, 4, box->min_y);
+  sqlite3_bind_double(s, 5, box->max_y);
+  st = sc_db_step_reset(s, err);
+  return st ? sc_fail_within(err, "writing idx_%s_chip_geometry", t->name) : SC_OK;
+}
+
+sc_status sc_merge_index_add(struct sc_merge *t, int64_t id, const struct sc_box *box,
+                             struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (!t->is_probed) {
+    st = insert_by_module(t, id, box, err);
+    t->is_probed = st == SC_OK;
+    return st;
+  }
+  if (t->n_new_cells >= MERGE_MAX_NEW_CELLS) st = sc_merge_flush_index(t, err);
+  if (!st) st = reserve_cells(t, 1, err);
+  if (st) return st;
+  struct sc_box32 b = sc_box32_of(box);
+  struct sc_rtree_cell *cell = &t->new_cells[t->n_new_cells++];
+  memset(cell, 0, sizeof *cell);
+  cell->id = id;
+  cell->c[0] = b.min_x;
+  cell->c[1] = b.max_x;
+  cell->c[2] = b.min_y;
+  cell->c[3] = b.max_y;
+  return SC_OK;
+}
+
+sc_status sc_merge_index_remove(struct sc_merge *t, int64_t id, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = t->n_new_cells > 0 ? sc_merge_flush_index(t, err) : SC_OK;
+  if (st) return st;
+  if (!t->is_probed) {
+    st = sc_merge_statement(t, INDEX_DELETE, &s, err);
+    if (st) return st;
+    sqlite3_bind_int64(s, 1, id);
+    st = sc_db_step_reset(s, err);
+    t->is_probed = st == SC_OK;
+    return st ? sc_fail_within(err, "writing idx_%s_chip_geometry", t->name) : SC_OK;
+  }
+  if (t->n_old_ids == t->old_ids_capacity) {
+    size_t capacity = 2 * t->old_ids_capacity + 256;
+    int64_t *ids = sc_realloc(t->old_ids, capacity * sizeof *ids);
+    if (!ids) return sc_fail_nomem(err);
+    t->old_ids = ids;
+    t->old_ids_capacity = capacity;
+  }
+  t->old_ids[t->n_old_ids++] = id;
+  return SC_OK;
+}
+
+sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
+  sc_status st = sc_rtree_delete(&t->index, t->old_ids, t->n_old_ids, err);
+  if (!st) st = sc_rtree_insert(&t->index, t->new_cells, t->n_new_cells, err);
+  t->n_old_ids = t->n_new_cells = 0;
+  t->is_probed = 0;
+  if (st) t->is_broken = 1;
+  return st;
+}
+
+/* What a flush of blocks does to the area index, and the items that may have lost all. */
+struct area_changes {
+  int64_t *gone; /* entries to take out */
+  size_t n_gone;
+  struct sc_rtree_cell *cells;
+  size_t n_cells;
+  int64_t *items;
+  size_t n_items;
+};
+
+static void add_area_cell(struct area_changes *a, int64_t id, const struct sc_box32 *box,
+                          const struct sc_block_range *range, float day) {
+  struct sc_rtree_cell cell = {id, {box->min_x, box->max_x, box->min_y, box->max_y, day, day,
+                                    range->min_cloud, range->max_cloud}};
+  a->cells[a->n_cells++] = cell;
+}
+
+static void add_area(struct area_changes *a, const struct sc_cached_block *b,
+                     const struct sc_block_range *range) {
+  add_area_cell(a, 2 * b->id, &range->box, range, b->day);
+  if (!sc_box32_is_empty(&range->west)) {
+    add_area_cell(a, 2 * b->id + 1, &range->west, range, b->day);
+  }
+}
+
+static void remove_area(struct area_changes *a, const struct sc_cached_block *b) {
+  a->gone[a->n_gone++] = 2 * b->id;
+  if (!sc_box32_is_empty(&b->range.west)) a->gone[a->n_gone++] = 2 * b->id + 1;
+}
+
+static sc_status delete_block(struct sc_merge *t, struct sc_cached_block *b,
+                              struct area_changes *a, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, BLOCK_DELETE, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, b->id);
+  st = sc_db_step_reset(s, err);
+  if (a->n_items == 0 || a->items[a->n_items - 1] != b->key.item_id) {
+    a->items[a->n_items++] = b->key.item_id;
+  }
+  remove_area(a, b);
+  return st;
+}
+
+static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error *err) {
+  if (!t->next_block) {
+    sqlite3_stmt *s;
+    sc_status st = sc_merge_statement(t, BLOCK_LAST, &s, err);
+    if (st) return st;
+    t->next_block = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) + 1 : 1;
+    sqlite3_reset(s);
+    if (t->next_block < 1 || t->next_block > INT64_MAX / 4) {
+      t->next_block = 0;
+      return sc_fail(err, SC_BAD_DATA, "%s_block: its last id is out of range", t->name);
+    }
+  }
+  *out = t->next_block++;
+  return SC_OK;
+}
+
+static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b,
+                              struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = new_block_id(t, &b->id, err);
+  if (!st) st = sc_merge_statement(t, BLOCK_INSERT, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, b->id);
+  sqlite3_bind_int64(s, 2, b->key.item_id);
+  sqlite3_bind_int(s, 3, b->key.tile_y);
+  sqlite3_bind_int(s, 4, b->key.tile_x);
+  sqlite3_bind_int(s, 5, b->block.n);
+  sqlite3_bind_blob(s, 6, t->scratch.data, (int)t->scratch.size, SQLITE_STATIC);
+  return sc_db_step_reset(s, err);
+}
+
+static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b,
+                              struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, BLOCK_UPDATE, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, b->id);
+  sqlite3_bind_int(s, 2, b->block.n);
+  sqlite3_bind_blob(s, 3, t->scratch.data, (int)t->scratch.size, SQLITE_STATIC);
+  return sc_db_step_reset(s, err);
+}
+
+static sc_status write_block(struct sc_merge *t, struct sc_cached_block *b,
+                             struct area_changes *a, struct sc_error *err) {
+  if (!b->is_dirty || (b->id == 0 && b->block.n == 0)) return SC_OK;
+  if (b->block.n == 0) return delete_block(t, b, a, err);
+  struct sc_block_range range = sc_block_range(&b->block);
+  t->scratch.size = 0;
+  sc_status st = sc_block_encode(&b->block, &t->scratch, err);
+  if (st) return st;
+  if (b->id == 0) {
+    st = insert_block(t, b, err);
+    if (!st) add_area(a, b, &range);
+  } else {
+    st = update_block(t, b, err);
+    if (!st && memcmp(&range, &b->range, sizeof range) != 0) {
+      remove_area(a, b);
+      add_area(a, b, &range);
+    }
+  }
+  return st;
+}
+
+/* Items whose last block went. */
+static sc_status delete_empty_items(struct sc_merge *t, const struct area_changes *a,
+                                    struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < a->n_items && !st; i++) {
+    sqlite3_stmt *s, *assets;
+    st = sc_merge_statement(t, ITEM_DELETE_EMPTY, &s, err);
+    if (!st) st = sc_merge_statement(t, ASSET_DELETE, &assets, err);
+    if (st) return st;
+    sqlite3_bind_int64(s, 1, a->items[i]);
+    st = sc_db_step_reset(s, err);
+    if (st || sqlite3_changes(t->db) == 0) continue;
+    sqlite3_bind_int64(assets, 1, a->items[i]);
+    st = sc_db_step_reset(assets, err);
+    sc_merge_forget_items(t);
+  }
+  return st;
+}
+
+sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
+  size_t n = t->blocks.n;
+  if (n == 0) return SC_OK;
+  struct area_changes a = {sc_alloc(2 * n * sizeof *a.gone), 0,
+                           sc_alloc(2 * n * sizeof *a.cells), 0,
+                           sc_alloc(n * sizeof *a.items), 0};
+  sc_status st = a.gone && a.cells && a.items ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < n && !st; i++) st = write_block(t, t->blocks.entries[i], &a, err);
+  if (!st) st = sc_rtree_delete(&t->area, a.gone, a.n_gone, err);
+  if (!st) st = sc_rtree_insert(&t->area, a.cells, a.n_cells, err);
+  if (!st) st = delete_empty_items(t, &a, err);
+  sc_free(a.gone);
+  sc_free(a.cells);
+  sc_free(a.items);
+  sc_block_cache_clear(&t->blocks);
+  t->n_flushes++;
+  if (st) t->is_broken = 1;
+  return st;
+}
+
+int sc_merge_has_buffers(const struct sc_merge *t) {
+  return t->blocks.n > 0 || t->n_new_cells > 0 || t->n_old_ids > 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * The write buffers of a merged index: blocks with their area index, and SpatiaLite's index.
+ * Used by merge_store.c, which says when they are flushed.
+ */
+#ifndef SC_MERGE_BUFFERS_H
+#define SC_MERGE_BUFFERS_H
+
+#include "merge/merge_table.h"
+
+/* The block of a tile, from the buffer or the table; a new one if is_new says it must be. */
+sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day,
+                         int is_new, struct sc_cached_block **out, struct sc_error *err);
+
+/*
+ * Add an entry to SpatiaLite's index, or take one out. The first after a flush goes through
+ * the R*Tree module, which refuses while a cursor is open on the index: then we must not
+ * write its nodes either.
+ */
+sc_status sc_merge_index_add(struct sc_merge *t, int64_t id, const struct sc_box *box,
+                             struct sc_error *err);
+sc_status sc_merge_index_remove(struct sc_merge *t, int64_t id, struct sc_error *err);
+
+sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err);
+sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err);
+
+/* True when a buffer holds something. */
+int sc_merge_has_buffers(const struct sc_merge *t);
+
+#endif

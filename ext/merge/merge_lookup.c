@@ -1,0 +1,203 @@
+/* Looking up chips for the pixel reader; see merge_lookup.h. */
+#include "merge/merge_lookup.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/db.h"
+#include "merge/merge_table.h"
+
+/* Columns of item_read_all.sql that are texts, in their order. */
+enum {
+  TEXT_COLLECTION, TEXT_PLATFORM, TEXT_ITEM, TEXT_DATE, TEXT_DATETIME, TEXT_RULE, TEXT_OPTIONS,
+  TEXT_LOCATION, TEXT_JSON, TEXT_CRS, N_TEXTS,
+  AT_TRANSFORM = N_TEXTS, AT_WIDTH, AT_HEIGHT, AT_CHIP_SIZE, AT_STRIDE, AT_EDGE
+};
+
+struct merge_lookup_cache {
+  int64_t item_row; /* 0: empty */
+  uint64_t version;
+  char *texts[N_TEXTS]; /* owned */
+  struct sc_tiling tiling;
+  struct sc_grid grid;  /* crs is borrowed from texts */
+};
+
+static void clear(struct merge_lookup_cache *cache) {
+  for (int i = 0; i < N_TEXTS; i++) sc_free(cache->texts[i]);
+  memset(cache, 0, sizeof *cache);
+}
+
+void sc_merge_lookup_free(struct merge_lookup_cache *cache) {
+  if (cache) clear(cache);
+  sc_free(cache);
+}
+
+/* Changes with every commit by anybody, and with our own writes. */
+static uint64_t version_of(struct sc_merge *t) {
+  unsigned version = 0;
+  sqlite3_file_control(t->db, t->schema, SQLITE_FCNTL_DATA_VERSION, &version);
+  return (uint64_t)version << 32 | t->n_changes;
+}
+
+/* Six doubles, little endian, as we wrote them; hostile. */
+static int read_transform(sqlite3_stmt *s, double out[6]) {
+  const unsigned char *p = sqlite3_column_blob(s, AT_TRANSFORM);
+  if (!p || sqlite3_column_bytes(s, AT_TRANSFORM) != 48) return 0;
+  for (int i = 0; i < 6; i++) {
+    out[i] = sc_le_double(p + 8 * i);
+    if (!isfinite(out[i])) return 0;
+  }
+  return 1;
+}
+
+static sc_status read_texts(sqlite3_stmt *s, struct merge_lookup_cache *cache,
+                            struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < N_TEXTS && !st; i++) {
+    const char *text = (const char *)sqlite3_column_text(s, i);
+    if (text) st = sc_strdup(text, &cache->texts[i], err);
+  }
+  return st;
+}
+
+static void read_grid(sqlite3_stmt *s, struct merge_lookup_cache *cache) {
+  const char *edge = (const char *)sqlite3_column_text(s, AT_EDGE);
+  cache->tiling.chip_size_px = sqlite3_column_int(s, AT_CHIP_SIZE);
+  cache->tiling.stride_px = sqlite3_column_int(s, AT_STRIDE);
+  cache->tiling.edge = edge && !strcmp(edge, "pad")     ? SC_EDGE_PAD
+                       : edge && !strcmp(edge, "shift") ? SC_EDGE_SHIFT
+                                                        : SC_EDGE_DROP;
+  cache->grid.width_px = sqlite3_column_int64(s, AT_WIDTH);
+  cache->grid.height_px = sqlite3_column_int64(s, AT_HEIGHT);
+  cache->grid.crs = cache->texts[TEXT_CRS];
+  if (!read_transform(s, cache->grid.transform)) {
+    cache->grid.crs = NULL;
+    cache->grid.width_px = cache->grid.height_px = 0;
+  }
+}
+
+static sc_status check_item(const struct sc_merge *t, const struct merge_lookup_cache *cache,
+                            struct sc_error *err) {
+  const struct sc_tiling *tiling = &cache->tiling;
+  if (!cache->texts[TEXT_ITEM]) {
+    return sc_fail(err, SC_BAD_DATA, "%s_item, row %lld: no item id", t->name,
+                   (long long)cache->item_row);
+  }
+  if (tiling->chip_size_px < 1 || tiling->chip_size_px > SC_CHIP_SIZE_MAX_PX ||
+      tiling->stride_px < 1) {
+    return sc_fail(err, SC_BAD_DATA, "%s_item, row %lld: chips of %d pixels, %d apart", t->name,
+                   (long long)cache->item_row, tiling->chip_size_px, tiling->stride_px);
+  }
+  return SC_OK;
+}
+
+static sc_status load_item(struct sc_merge *t, int64_t item_row, uint64_t version,
+                           struct sc_error *err) {
+  struct merge_lookup_cache *cache = t->lookup;
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, ITEM_READ_ALL, &s, err);
+  if (st) return st;
+  clear(cache);
+  sqlite3_bind_int64(s, 1, item_row);
+  int code = sqlite3_step(s);
+  if (code == SQLITE_ROW) {
+    st = read_texts(s, cache, err);
+    if (!st) read_grid(s, cache);
+  } else {
+    st = code == SQLITE_DONE
+             ? sc_fail(err, SC_BAD_DATA, "%s_item: row %lld of a chip is missing", t->name,
+                       (long long)item_row)
+             : sc_db_fail(t->db, err, "reading an item");
+  }
+  sqlite3_reset(s);
+  cache->item_row = item_row;
+  if (!st) st = check_item(t, cache, err);
+  if (st) {
+    clear(cache);
+    return st;
+  }
+  cache->version = version;
+  return SC_OK;
+}
+
+static sc_status read_chip(struct sc_merge *t, int64_t rowid, struct sc_merge_row *out,
+                           struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, CHIP_FIND, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, rowid);
+  int code = sqlite3_step(s);
+  if (code == SQLITE_ROW) {
+    out->rowid = rowid;
+    out->item_row = sqlite3_column_int64(s, 0);
+    out->x = sqlite3_column_int(s, 1);
+    out->y = sqlite3_column_int(s, 2);
+  } else {
+    st = code == SQLITE_DONE
+             ? sc_fail(err, SC_NOT_FOUND, "%s has no chip with rowid %lld: deleted, or merged "
+                       "again since the handle was made", t->name, (long long)rowid)
+             : sc_db_fail(t->db, err, "reading a chip");
+  }
+  sqlite3_reset(s);
+  return st;
+}
+
+static void fill_item(const struct sc_merge *t, struct sc_merge_row *out) {
+  const struct merge_lookup_cache *cache = t->lookup;
+  char *const *texts = cache->texts;
+  out->version = cache->version;
+  out->item = texts[TEXT_ITEM];
+  out->platform = texts[TEXT_PLATFORM];
+  out->collection = texts[TEXT_COLLECTION];
+  out->date = texts[TEXT_DATE];
+  out->datetime = texts[TEXT_DATETIME];
+  out->item_json = texts[TEXT_JSON];
+  out->location = texts[TEXT_LOCATION];
+  out->options_json = texts[TEXT_OPTIONS];
+  out->rule_json = texts[TEXT_RULE];
+  out->bucket = t->args.bucket;
+  out->tiling = cache->tiling;
+  out->grid = cache->grid;
+}
+
+sc_status sc_merge_lookup(sqlite3 *db, const char *schema, const char *table, sqlite3_int64 rowid,
+                          struct sc_merge_row *out, struct sc_error *err) {
+  struct sc_merge *t;
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_merge_find_table(db, schema ? schema : "main", table, &t, err);
+  if (!st) st = read_chip(t, rowid, out, err);
+  if (st) return st;
+  if (!t->lookup) t->lookup = sc_alloc_zero(1, sizeof *t->lookup);
+  if (!t->lookup) return sc_fail_nomem(err);
+  uint64_t version = version_of(t);
+  if (out->item_row == 0 || t->lookup->item_row != out->item_row ||
+      t->lookup->version != version) {
+    st = load_item(t, out->item_row, version, err);
+  }
+  if (!st) fill_item(t, out);
+  return st;
+}
+
+sc_status sc_merge_asset_header(sqlite3 *db, const char *schema, const char *table,
+                                sqlite3_int64 item_row, const char *asset_key,
+                                struct sc_buffer *out, struct sc_error *err) {
+  struct sc_merge *t;
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_find_table(db, schema ? schema : "main", table, &t, err);
+  if (!st) st = sc_merge_statement(t, ASSET_HEADER, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, item_row);
+  sqlite3_bind_text(s, 2, asset_key, -1, SQLITE_STATIC);
+  int code = sqlite3_step(s);
+  if (code == SQLITE_ROW && sqlite3_column_type(s, 0) == SQLITE_BLOB) {
+    st = sc_buffer_append(out, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
+                          err);
+  } else if (code != SQLITE_ROW && code != SQLITE_DONE) {
+    st = sc_db_fail(db, err, "reading a stored header");
+  }
+  sqlite3_reset(s);
+  sqlite3_clear_bindings(s);
+  return st;
+}

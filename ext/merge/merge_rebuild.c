@@ -1,0 +1,280 @@
+/* Checking and rebuilding; see merge_rebuild.h. */
+#include "merge/merge_rebuild.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "merge/merge_buffers.h"
+#include "merge/merge_store.h"
+#include "sql/merge/area_entry.h"
+#include "sql/merge/block_clear.h"
+#include "sql/merge/block_scan.h"
+#include "sql/merge/check_area_count.h"
+#include "sql/merge/check_chip_count.h"
+#include "sql/merge/check_index_count.h"
+#include "sql/merge/check_item_of_chip.h"
+#include "sql/merge/chip_scan.h"
+#include "sql/merge/index_entry.h"
+#include "sql/merge/item_dates.h"
+
+/* ---- check ---- */
+
+static sc_status fail_corrupt(struct sc_error *err) {
+  err->status = SC_DB;
+  err->db_code = SQLITE_CORRUPT_VTAB;
+  return SC_DB;
+}
+
+/* A query whose every row is a complaint. */
+static sc_status check_by_query(struct sc_merge *t, const char *sql, struct sc_error *err) {
+  sqlite3_stmt *s = NULL;
+  sc_status st = sc_db_prepare(t->db, sql, t->schema, t->name, &s, err);
+  if (st) return st;
+  int code = sqlite3_step(s);
+  if (code == SQLITE_ROW) {
+    st = sc_fail(err, SC_BAD_DATA, "%s: %s", t->name, (const char *)sqlite3_column_text(s, 0));
+  } else if (code != SQLITE_DONE) {
+    st = sc_db_fail(t->db, err, "checking");
+  }
+  sqlite3_finalize(s);
+  return st;
+}
+
+static int is_same_fraction(float a, sqlite3_stmt *s, int column) {
+  if (sqlite3_column_type(s, column) == SQLITE_NULL) return isnan(a);
+  return a == (float)sqlite3_column_double(s, column);
+}
+
+static int holds(const struct sc_box32 *outer, const struct sc_box32 *inner) {
+  return inner->min_x >= outer->min_x && inner->max_x <= outer->max_x &&
+         inner->min_y >= outer->min_y && inner->max_y <= outer->max_y;
+}
+
+struct check {
+  sqlite3_stmt *blocks, *chip, *area, *index;
+  struct sc_block block;
+  int64_t n_chips, n_area;
+};
+
+/* A chip of a block: its row says the same, and its geometry lies in the block's box. */
+static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc_block_chip *chip,
+                            int64_t item_id, int64_t x, int64_t y, struct sc_error *err) {
+  struct sc_footprint f;
+  struct sc_box32 box, west;
+  int srid;
+  sqlite3_bind_int64(c->chip, 1, chip->id);
+  if (sqlite3_step(c->chip) != SQLITE_ROW) {
+    return sc_fail(err, SC_DB, "%s: the blocks name chip %lld, which is missing", t->name,
+                   (long long)chip->id);
+  }
+  if (sqlite3_column_int64(c->chip, 1) != item_id || sqlite3_column_int64(c->chip, 2) != x ||
+      sqlite3_column_int64(c->chip, 3) != y || !is_same_fraction(chip->cloud, c->chip, 4) ||
+      !is_same_fraction(chip->nodata, c->chip, 5)) {
+    return sc_fail(err, SC_DB, "%s: chip %lld is not what its block says", t->name,
+                   (long long)chip->id);
+  }
+  sc_status st = sc_footprint_from_blob(sqlite3_column_blob(c->chip, 6),
+                                        (size_t)sqlite3_column_bytes(c->chip, 6), &f, &srid, err);
+  if (st) return sc_fail_within(err, "%s: chip %lld", t->name, (long long)chip->id);
+  sc_block_boxes(&f, &box, &west);
+  if (!holds(&chip->box, &box) ||
+      (!sc_box32_is_empty(&west) && !holds(&chip->west, &west))) {
+    return sc_fail(err, SC_DB, "%s: chip %lld lies outside the box in its block", t->name,
+                   (long long)chip->id);
+  }
+  sqlite3_reset(c->chip);
+  struct sc_box exact = sc_footprint_box(&f);
+  struct sc_box32 whole = sc_box32_of(&exact), entry;
+  sqlite3_bind_int64(c->index, 1, chip->id);
+  if (sqlite3_step(c->index) != SQLITE_ROW) {
+    return sc_fail(err, SC_DB, "%s: chip %lld is not in the spatial index", t->name,
+                   (long long)chip->id);
+  }
+  entry.min_x = (float)sqlite3_column_double(c->index, 0);
+  entry.max_x = (float)sqlite3_column_double(c->index, 1);
+  entry.min_y = (float)sqlite3_column_double(c->index, 2);
+  entry.max_y = (float)sqlite3_column_double(c->index, 3);
+  sqlite3_reset(c->index);
+  if (holds(&entry, &whole)) return SC_OK;
+  return sc_fail(err, SC_DB, "%s: chip %lld lies outside its box in the spatial index", t->name,
+                 (long long)chip->id);
+}
+
+static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
+                            const struct sc_box32 *box, const struct sc_block_range *range,
+                            struct sc_error *err) {
+  if (sc_box32_is_empty(box)) return SC_OK;
+  sqlite3_bind_int64(c->area, 1, id);
+  c->n_area++;
+  if (sqlite3_step(c->area) != SQLITE_ROW) {
+    return sc_fail(err, SC_DB, "%s: block %lld is not in the area index", t->name,
+                   (long long)id / 2);
+  }
+  struct sc_box32 entry = {(float)sqlite3_column_double(c->area, 0),
+                           (float)sqlite3_column_double(c->area, 1),
+                           (float)sqlite3_column_double(c->area, 2),
+                           (float)sqlite3_column_double(c->area, 3)};
+  int ok = holds(&entry, box) && (float)sqlite3_column_double(c->area, 4) <= range->min_cloud &&
+           (float)sqlite3_column_double(c->area, 5) >= range->max_cloud;
+  sqlite3_reset(c->area);
+  if (ok) return SC_OK;
+  return sc_fail(err, SC_DB, "%s: block %lld is not what the area index says", t->name,
+                 (long long)id / 2);
+}
+
+static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_error *err) {
+  int64_t id = sqlite3_column_int64(c->blocks, 0), item_id = sqlite3_column_int64(c->blocks, 1);
+  int64_t tile_y = sqlite3_column_int64(c->blocks, 2), tile_x = sqlite3_column_int64(c->blocks, 3);
+  sc_status st = sc_block_decode(sqlite3_column_blob(c->blocks, 4),
+                                 (size_t)sqlite3_column_bytes(c->blocks, 4), &c->block, err);
+  if (st) return sc_fail_within(err, "%s: block %lld", t->name, (long long)id);
+  uint64_t mask = c->block.mask;
+  for (int i = 0; i < c->block.n && !st; i++, mask &= mask - 1) {
+    int bit = __builtin_ctzll(mask);
+    st = check_chip(t, c, &c->block.chips[i], item_id, tile_x * SC_BLOCK_SIDE + bit % SC_BLOCK_SIDE,
+                    tile_y * SC_BLOCK_SIDE + bit / SC_BLOCK_SIDE, err);
+  }
+  c->n_chips += c->block.n;
+  struct sc_block_range range = sc_block_range(&c->block);
+  if (!st) st = check_area(t, c, 2 * id, &range.box, &range, err);
+  if (!st) st = check_area(t, c, 2 * id + 1, &range.west, &range, err);
+  return st;
+}
+
+static sc_status check_count(struct sc_merge *t, const char *sql, int64_t expected,
+                             const char *what, struct sc_error *err) {
+  sqlite3_int64 n;
+  sc_status st = sc_db_query_int(t->db, sql, t->schema, t->name, 0, &n, err);
+  if (st || n == expected) return st;
+  return sc_fail(err, SC_DB, "%s: %lld %s, expected %lld", t->name, (long long)n, what,
+                 (long long)expected);
+}
+
+static sc_status check_blocks(struct sc_merge *t, struct check *c, struct sc_error *err) {
+  sc_status st = sc_merge_prepare(t, sql_merge_block_scan, &c->blocks, err);
+  if (!st) st = sc_merge_prepare(t, sql_merge_area_entry, &c->area, err);
+  if (!st) st = sc_merge_prepare(t, sql_merge_index_entry, &c->index, err);
+  if (!st) st = sc_merge_statement(t, CHIP_READ, &c->chip, err);
+  while (!st) {
+    int code = sqlite3_step(c->blocks);
+    if (code == SQLITE_DONE) break;
+    st = code == SQLITE_ROW ? check_block(t, c, err) : sc_db_fail(t->db, err, "reading blocks");
+  }
+  if (!st) st = check_count(t, sql_merge_check_chip_count, c->n_chips, "chips", err);
+  if (!st) st = check_count(t, sql_merge_check_index_count, c->n_chips, "index entries", err);
+  if (!st) st = check_count(t, sql_merge_check_area_count, c->n_area, "area entries", err);
+  return st;
+}
+
+sc_status sc_merge_check(struct sc_merge *t, struct sc_error *err) {
+  struct check *c = sc_alloc_zero(1, sizeof *c);
+  if (!c) return sc_fail_nomem(err);
+  sc_status st = sc_rtree_check(&t->area, err);
+  if (!st) st = sc_rtree_check(&t->index, err);
+  if (!st) st = check_by_query(t, sql_merge_check_item_of_chip, err);
+  if (!st) st = check_blocks(t, c, err);
+  if (st == SC_BAD_DATA || (st == SC_DB && !err->db_code)) st = fail_corrupt(err);
+  sqlite3_finalize(c->blocks);
+  sqlite3_finalize(c->area);
+  sqlite3_finalize(c->index);
+  sqlite3_reset(c->chip);
+  sc_free(c);
+  return st;
+}
+
+/* ---- rebuild ---- */
+
+static sc_status clear_derived(struct sc_merge *t, struct sc_error *err) {
+  sc_status st = sc_db_run(t->db, sql_merge_block_clear, t->schema, t->name, err);
+  if (!st) st = sc_rtree_clear(&t->area, err);
+  if (!st) st = sc_rtree_clear(&t->index, err);
+  return st;
+}
+
+/* The day of a chip's item; items come again and again, so the last one is kept. */
+static sc_status day_of_item(struct sc_merge *t, sqlite3_stmt *items, int64_t item_id,
+                             int64_t *last, float *day, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (*last == item_id) return SC_OK;
+  sqlite3_bind_int64(items, 1, item_id);
+  if (sqlite3_step(items) == SQLITE_ROW) {
+    *day = sc_merge_day((const char *)sqlite3_column_text(items, 0));
+    *last = item_id;
+  } else {
+    st = sc_fail(err, SC_BAD_DATA, "%s: item %lld of a chip is missing", t->name,
+                 (long long)item_id);
+  }
+  sqlite3_reset(items);
+  return st;
+}
+
+static sc_status rebuild_chip(struct sc_merge *t, sqlite3_stmt *s, float day,
+                              struct sc_error *err) {
+  struct sc_block_chip chip = {sqlite3_column_int64(s, 0), NAN, NAN, {0, 0, 0, 0}, {0, 0, 0, 0}};
+  int64_t x = sqlite3_column_int64(s, 2), y = sqlite3_column_int64(s, 3);
+  struct sc_cached_block *block;
+  struct sc_footprint f;
+  int srid;
+  if (x < 0 || y < 0 || x > SC_GRID_MAX_PX || y > SC_GRID_MAX_PX) {
+    return sc_fail(err, SC_BAD_DATA, "position (%lld, %lld)", (long long)x, (long long)y);
+  }
+  if (sqlite3_column_type(s, 4) != SQLITE_NULL) chip.cloud = (float)sqlite3_column_double(s, 4);
+  if (sqlite3_column_type(s, 5) != SQLITE_NULL) chip.nodata = (float)sqlite3_column_double(s, 5);
+  sc_status st = sc_footprint_from_blob(sqlite3_column_blob(s, 6),
+                                        (size_t)sqlite3_column_bytes(s, 6), &f, &srid, err);
+  if (st) return st;
+  sc_block_boxes(&f, &chip.box, &chip.west);
+  struct sc_block_key key = {sqlite3_column_int64(s, 1), (int32_t)x / SC_BLOCK_SIDE,
+                             (int32_t)y / SC_BLOCK_SIDE};
+  int bit = sc_block_bit((int32_t)x, (int32_t)y);
+  st = sc_merge_block(t, &key, day, 0, &block, err);
+  if (st) return st;
+  if (sc_block_has(&block->block, bit)) {
+    return sc_fail(err, SC_BAD_DATA, "its item has another chip at (%lld, %lld)", (long long)x,
+                   (long long)y);
+  }
+  sc_block_put(&block->block, bit, &chip);
+  block->is_dirty = 1;
+  struct sc_box box = sc_footprint_box(&f);
+  return sc_merge_index_add(t, chip.id, &box, err);
+}
+
+static sc_status rebuild_chips(struct sc_merge *t, sqlite3_stmt *chips, sqlite3_stmt *items,
+                               struct sc_error *err) {
+  int64_t last = -1;
+  float day = SC_NO_DAY;
+  sqlite3_bind_int64(chips, 1, INT64_MIN);
+  sqlite3_bind_int64(chips, 2, INT64_MAX);
+  for (;;) {
+    int code = sqlite3_step(chips);
+    if (code == SQLITE_DONE) return sc_merge_flush(t, err);
+    if (code != SQLITE_ROW) return sc_db_fail(t->db, err, "reading chips");
+    sc_status st = day_of_item(t, items, sqlite3_column_int64(chips, 1), &last, &day, err);
+    if (!st) st = rebuild_chip(t, chips, day, err);
+    if (st) {
+      return sc_fail_within(err, "%s_chip, row %lld", t->name,
+                            (long long)sqlite3_column_int64(chips, 0));
+    }
+  }
+}
+
+sc_status sc_merge_rebuild(struct sc_merge *t, struct sc_error *err) {
+  sqlite3_stmt *chips = NULL, *items = NULL;
+  sc_status st = sc_merge_prepare(t, sql_merge_chip_scan, &chips, err);
+  if (!st) st = sc_merge_prepare(t, sql_merge_item_dates, &items, err);
+  if (!st) st = clear_derived(t, err);
+  if (!st) st = rebuild_chips(t, chips, items, err);
+  sqlite3_finalize(chips);
+  sqlite3_finalize(items);
+  if (st) t->is_broken = 1;
+  return st;
+}
+
+sc_status sc_merge_optimize(struct sc_merge *t, struct sc_error *err) {
+  sc_status st = sc_rtree_repack(&t->area, err);
+  if (!st) st = sc_rtree_repack(&t->index, err);
+  if (st) t->is_broken = 1;
+  return st;
+}

@@ -1,0 +1,337 @@
+/* The plan of a scan; see plan.h. */
+#include "merge/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "merge/spatial.h"
+
+/* Chips that we assume: xBestIndex cannot ask. */
+#define ASSUMED_CHIPS 1e6
+
+static const char *const column_names[N_COLUMNS] = {
+    "chipid", "platform", "item", "date", "chip_index_x", "chip_index_y",
+    "cloud_cover_percentage", "nodata_percentage", "geometry", "row", "datetime", "collection",
+    "grid", "col_off", "row_off", "item_json", "search_area", "command", "rank"};
+
+static const char *const op_names[] = {"=", "<", "<=", ">", ">="};
+
+static const char *const source_names[N_SOURCES] = {
+    "rowid", "chipid", "item", "area", "items by platform and date", "items by platform",
+    "items by date", "all items", "chip table"};
+
+const char *sc_merge_column_name(int column) {
+  return column >= 0 && column < N_COLUMNS ? column_names[column] : "rowid";
+}
+
+/* ---- words ---- */
+
+static const char *order_name(enum sc_order order) {
+  static const char *const names[] = {"", "rowid", "date", "cloud_cover_percentage",
+                                      "nodata_percentage"};
+  return names[order];
+}
+
+static void append_term(sqlite3_str *s, const struct sc_term *term) {
+  if (term->op == OP_LIMIT || term->op == OP_OFFSET) {
+    sqlite3_str_appendall(s, term->op == OP_LIMIT ? "limit" : "offset");
+  } else if (term->op == OP_PREDICATE) {
+    sqlite3_str_appendf(s, "%s %s", sc_merge_column_name(term->column),
+                        sc_predicate_at(term->predicate)->name);
+  } else {
+    sqlite3_str_appendf(s, "%s %s", sc_merge_column_name(term->column), op_names[term->op]);
+  }
+}
+
+char *sc_plan_encode(const struct sc_plan *plan) {
+  sqlite3_str *s = sqlite3_str_new(NULL);
+  sqlite3_str_appendall(s, source_names[plan->source]);
+  for (int i = 0; i < plan->n_terms; i++) {
+    sqlite3_str_appendall(s, i ? ", " : ": ");
+    append_term(s, &plan->terms[i]);
+  }
+  if (plan->order) {
+    sqlite3_str_appendf(s, "; order by %s%s", order_name(plan->order),
+                        plan->is_descending ? " desc" : "");
+  }
+  return sqlite3_str_finish(s);
+}
+
+static int is_word(const char *p, size_t n, const char *word) {
+  return strlen(word) == n && memcmp(p, word, n) == 0;
+}
+
+static int decode_term(const char *p, size_t n, struct sc_term *out) {
+  char name[48];
+  size_t n_column = 0;
+  out->column = COL_ROWID;
+  out->predicate = 0;
+  out->op = is_word(p, n, "limit") ? OP_LIMIT : OP_OFFSET;
+  if (out->op == OP_LIMIT || is_word(p, n, "offset")) return 1;
+  while (n_column < n && p[n_column] != ' ') n_column++;
+  for (int c = 0; c < N_COLUMNS; c++) {
+    if (is_word(p, n_column, column_names[c])) out->column = c;
+  }
+  if (n_column == n) return 0;
+  const char *op = p + n_column + 1;
+  size_t n_op = n - n_column - 1;
+  for (int i = 0; i < 5; i++) {
+    out->op = (enum sc_op)i;
+    if (is_word(op, n_op, op_names[i])) return 1;
+  }
+  if (n_op >= sizeof name) return 0;
+  memcpy(name, op, n_op);
+  name[n_op] = '\0';
+  out->op = OP_PREDICATE;
+  out->predicate = sc_predicate_find(name);
+  return out->predicate >= 0;
+}
+
+static void decode_order(const char *words, struct sc_plan *out) {
+  const char *p = strstr(words, "; order by ");
+  if (!p) return;
+  p += 11;
+  for (int o = ORDER_ROWID; o <= ORDER_NODATA; o++) {
+    if (strncmp(p, order_name((enum sc_order)o), strlen(order_name((enum sc_order)o))) == 0) {
+      out->order = (enum sc_order)o;
+    }
+  }
+  out->is_descending = strstr(p, " desc") != NULL;
+}
+
+sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out,
+                         struct sc_error *err) {
+  memset(out, 0, sizeof *out);
+  if (number < 0 || number >= N_SOURCES) {
+    return sc_fail(err, SC_BAD_DATA, "stacchip_merge: a plan of source %d", number);
+  }
+  out->source = (enum sc_source)number;
+  decode_order(words, out);
+  const char *p = strchr(words, ':');
+  const char *end = strchr(words, ';');
+  if (!end) end = words + strlen(words);
+  while (p && p < end) {
+    p += 2;
+    const char *comma = strchr(p, ',');
+    size_t n = (size_t)((comma && comma < end ? comma : end) - p);
+    if (out->n_terms == SC_PLAN_MAX_TERMS || !decode_term(p, n, &out->terms[out->n_terms++])) {
+      return sc_fail(err, SC_BAD_DATA, "stacchip_merge: the plan \"%s\" is not ours", words);
+    }
+    p = comma && comma < end ? comma : NULL;
+  }
+  return SC_OK;
+}
+
+/* ---- deciding ---- */
+
+/* What is known of the constraints that can be used. */
+struct constraints {
+  int n_usable, n_all;         /* but LIMIT and OFFSET */
+  int has[N_COLUMNS + 1][5];   /* by column + 1 and operator */
+  int n_predicates;
+  int limit, offset;           /* index + 1 of the constraint; 0: none */
+};
+
+static int is_text_column(int column) {
+  return column == COL_PLATFORM || column == COL_ITEM || column == COL_DATE ||
+         column == COL_DATETIME || column == COL_COLLECTION || column == COL_GRID ||
+         column == COL_CHIPID;
+}
+
+static int is_number_column(int column) {
+  return column == COL_ROWID || column == COL_X || column == COL_Y || column == COL_CLOUD ||
+         column == COL_NODATA;
+}
+
+/* The operator of a constraint that we evaluate exactly; 0 where we do not. */
+static int take_constraint(sqlite3_index_info *info, int i, struct sc_term *out) {
+  const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+  out->column = c->iColumn;
+  out->predicate = 0;
+  if (c->iColumn == COL_GEOMETRY && c->op >= SC_PREDICATE_FIRST) {
+    out->op = OP_PREDICATE;
+    out->predicate = c->op - SC_PREDICATE_FIRST;
+    return sc_predicate_at(out->predicate) != NULL;
+  }
+  switch (c->op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ: out->op = OP_EQ; break;
+    case SQLITE_INDEX_CONSTRAINT_LT: out->op = OP_LT; break;
+    case SQLITE_INDEX_CONSTRAINT_LE: out->op = OP_LE; break;
+    case SQLITE_INDEX_CONSTRAINT_GT: out->op = OP_GT; break;
+    case SQLITE_INDEX_CONSTRAINT_GE: out->op = OP_GE; break;
+    default: return 0;
+  }
+  if (c->iColumn == COL_SEARCH_AREA && out->op == OP_EQ) {
+    out->op = OP_PREDICATE;
+    out->predicate = sc_predicate_find("ST_Intersects");
+    return 1;
+  }
+  if (is_number_column(c->iColumn)) return 1;
+  if (!is_text_column(c->iColumn) || (c->iColumn == COL_CHIPID && out->op != OP_EQ)) return 0;
+  return sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
+}
+
+static void survey(sqlite3_index_info *info, struct constraints *out) {
+  memset(out, 0, sizeof *out);
+  for (int i = 0; i < info->nConstraint; i++) {
+    struct sc_term term;
+    int op = info->aConstraint[i].op;
+    if (op == SQLITE_INDEX_CONSTRAINT_LIMIT || op == SQLITE_INDEX_CONSTRAINT_OFFSET) {
+      if (!info->aConstraint[i].usable) continue;
+      *(op == SQLITE_INDEX_CONSTRAINT_LIMIT ? &out->limit : &out->offset) = i + 1;
+      continue;
+    }
+    out->n_all++;
+    if (!info->aConstraint[i].usable || !take_constraint(info, i, &term)) continue;
+    out->n_usable++;
+    if (term.op == OP_PREDICATE) {
+      out->n_predicates++;
+    } else {
+      out->has[term.column + 1][term.op]++;
+    }
+  }
+}
+
+static int has_eq(const struct constraints *c, int column) { return c->has[column + 1][OP_EQ]; }
+
+static int has_range(const struct constraints *c, int column) {
+  const int *h = c->has[column + 1];
+  return h[OP_EQ] + h[OP_LT] + h[OP_LE] + h[OP_GT] + h[OP_GE];
+}
+
+/* Sides of a range that are bounded: 0, 1, 2. */
+static int n_sides(const struct constraints *c, int column) {
+  const int *h = c->has[column + 1];
+  return (h[OP_LT] + h[OP_LE] > 0) + (h[OP_GT] + h[OP_GE] > 0);
+}
+
+static enum sc_source choose_source(const struct constraints *c, sqlite3_uint64 used) {
+  if (has_eq(c, COL_ROWID)) return SOURCE_ROWID;
+  if (has_eq(c, COL_CHIPID)) return SOURCE_CHIPID;
+  if (has_eq(c, COL_ITEM)) return SOURCE_ITEM;
+  if (c->n_predicates) return SOURCE_AREA;
+  if (has_eq(c, COL_PLATFORM)) {
+    return has_range(c, COL_DATE) ? SOURCE_PLATFORM_DATE : SOURCE_PLATFORM;
+  }
+  if (has_range(c, COL_DATE)) return SOURCE_DATE;
+  int wants_geometry = (used >> COL_GEOMETRY & 1) != 0;
+  if (has_range(c, COL_ROWID) || (wants_geometry && c->n_usable == 0)) return SOURCE_CHIPS;
+  return SOURCE_ITEMS;
+}
+
+/* The share of chips that a column's constraints leave. */
+static double share(const struct constraints *c, int column, double of_eq) {
+  static const double of_sides[] = {1, 0.4, 0.1};
+  return has_eq(c, column) ? of_eq : of_sides[n_sides(c, column)];
+}
+
+static void set_costs(sqlite3_index_info *info, const struct constraints *c,
+                      enum sc_source source) {
+  double by_item = share(c, COL_PLATFORM, 0.25) * share(c, COL_DATE, 0.005) *
+                   share(c, COL_COLLECTION, 0.5) * share(c, COL_ITEM, 0.0005) *
+                   share(c, COL_DATETIME, 0.001) * share(c, COL_GRID, 0.005);
+  double by_chip = share(c, COL_CLOUD, 0.01) * share(c, COL_NODATA, 0.2) *
+                   share(c, COL_X, 0.03) * share(c, COL_Y, 0.03) * share(c, COL_ROWID, 1e-6);
+  double read = ASSUMED_CHIPS; /* chips in the blocks that are read */
+  if (c->n_predicates) by_chip *= 0.001;
+  switch (source) {
+    case SOURCE_ROWID:
+    case SOURCE_CHIPID: read = 1; break;
+    case SOURCE_ITEM: read *= share(c, COL_ITEM, 0.0005); break;
+    case SOURCE_AREA: read *= 0.002 * share(c, COL_DATE, 0.005); break;
+    case SOURCE_PLATFORM_DATE:
+      read *= share(c, COL_PLATFORM, 0.25) * share(c, COL_DATE, 0.005);
+      break;
+    case SOURCE_PLATFORM: read *= share(c, COL_PLATFORM, 0.25); break;
+    case SOURCE_DATE: read *= share(c, COL_DATE, 0.005); break;
+    case SOURCE_CHIPS: read *= 4 * share(c, COL_ROWID, 1e-6); break;
+    default: break;
+  }
+  double rows = ASSUMED_CHIPS * by_item * by_chip;
+  if (source == SOURCE_ROWID || source == SOURCE_CHIPID || rows < 1) rows = 1;
+  info->estimatedRows = (sqlite3_int64)rows;
+  info->estimatedCost = 10 + read * 0.05 + rows;
+  if (source == SOURCE_ROWID) {
+    info->estimatedCost = 3;
+    info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+  }
+}
+
+/*
+ * The order that the source gives. By fraction only the first LIMIT chips are kept, so every
+ * other constraint must be ours.
+ */
+static void choose_order(sqlite3_index_info *info, const struct constraints *c,
+                         struct sc_plan *plan) {
+  if (info->nOrderBy != 1 || sqlite3_vtab_distinct(info) != 0) return;
+  int column = info->aOrderBy[0].iColumn, is_descending = info->aOrderBy[0].desc;
+  enum sc_source s = plan->source;
+  if (column == COL_ROWID && s == SOURCE_CHIPS && !is_descending) plan->order = ORDER_ROWID;
+  if (column == COL_ROWID && s == SOURCE_ITEMS && !is_descending && c->n_usable == 0) {
+    plan->source = SOURCE_CHIPS;
+    plan->order = ORDER_ROWID;
+  }
+  if (column == COL_DATE && (s == SOURCE_DATE || s == SOURCE_ITEMS || s == SOURCE_PLATFORM ||
+                             s == SOURCE_PLATFORM_DATE)) {
+    plan->order = ORDER_DATE;
+  }
+  if ((column == COL_CLOUD || column == COL_NODATA) && c->limit && c->n_all == c->n_usable &&
+      s >= SOURCE_ITEM && s <= SOURCE_ITEMS) {
+    plan->order = column == COL_CLOUD ? ORDER_CLOUD : ORDER_NODATA;
+  }
+  if (!plan->order) return;
+  plan->is_descending = is_descending;
+  info->orderByConsumed = 1;
+}
+
+static void add_term(sqlite3_index_info *info, int i, const struct sc_term *term, int omit,
+                     struct sc_plan *plan) {
+  if (plan->n_terms == SC_PLAN_MAX_TERMS) return; /* SQLite checks the others */
+  plan->terms[plan->n_terms++] = *term;
+  info->aConstraintUsage[i].argvIndex = plan->n_terms;
+  info->aConstraintUsage[i].omit = (unsigned char)omit;
+}
+
+static void add_terms(sqlite3_index_info *info, const struct constraints *c,
+                      struct sc_plan *plan) {
+  for (int i = 0; i < info->nConstraint; i++) {
+    struct sc_term term;
+    int op = info->aConstraint[i].op;
+    if (op == SQLITE_INDEX_CONSTRAINT_LIMIT || op == SQLITE_INDEX_CONSTRAINT_OFFSET) continue;
+    if (!info->aConstraint[i].usable || !take_constraint(info, i, &term)) continue;
+    add_term(info, i, &term, 1, plan);
+  }
+  if (plan->order != ORDER_CLOUD && plan->order != ORDER_NODATA) return;
+  struct sc_term limit = {COL_ROWID, OP_LIMIT, 0}, offset = {COL_ROWID, OP_OFFSET, 0};
+  add_term(info, c->limit - 1, &limit, 0, plan);
+  if (c->offset) add_term(info, c->offset - 1, &offset, 0, plan);
+}
+
+/* search_area is an argument, not a value to compare: it must be known before the scan. */
+static int is_area_unusable(const sqlite3_index_info *info) {
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+    if (c->iColumn == COL_SEARCH_AREA && c->op == SQLITE_INDEX_CONSTRAINT_EQ && !c->usable) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+int sc_plan_best_index(sqlite3_index_info *info) {
+  struct constraints c;
+  struct sc_plan plan = {0};
+  if (is_area_unusable(info)) return SQLITE_CONSTRAINT;
+  survey(info, &c);
+  /* A sorted scan that lost a constraint would keep the wrong chips. */
+  if (c.n_usable > SC_PLAN_MAX_TERMS - 2) c.limit = 0;
+  plan.source = choose_source(&c, info->colUsed);
+  choose_order(info, &c, &plan);
+  add_terms(info, &c, &plan);
+  set_costs(info, &c, plan.source);
+  if (info->orderByConsumed) info->estimatedCost *= 0.9;
+  info->idxNum = plan.source;
+  info->idxStr = sc_plan_encode(&plan);
+  info->needToFreeIdxStr = 1;
+  return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+}

@@ -1,0 +1,64 @@
+/* Checking an R*Tree's nodes against each other, as rtreecheck() does; see rtree_write.h.
+ * rtreecheck() itself starts a transaction, which cannot be done inside a write. */
+#include "base/alloc.h"
+#include "base/db.h"
+#include "merge/rtree_write.h"
+#include "sql/merge/rtree_counts.h"
+
+struct walk {
+  struct sc_rtree *t;
+  int64_t n_entries, n_nodes;
+};
+
+static sc_status check_cell(struct walk *w, const struct sc_rtree_node *node, int height, int i,
+                            const struct sc_rtree_cell *bounds, struct sc_error *err) {
+  const struct sc_rtree_cell *cell = &node->cells[i];
+  int64_t holder;
+  sc_status st = sc_rtree_holder(w->t, height, cell->id, &holder, err);
+  if (st) return st;
+  if (holder != node->number) {
+    return sc_fail(err, SC_BAD_DATA, "%s: %lld is in node %lld, its map says %lld", w->t->name,
+                   (long long)cell->id, (long long)node->number, (long long)holder);
+  }
+  if (bounds && !sc_rtree_cell_holds(bounds, cell, w->t->n_coords)) {
+    return sc_fail(err, SC_BAD_DATA, "%s: cell %d of node %lld leaves its parent's box",
+                   w->t->name, i, (long long)node->number);
+  }
+  return SC_OK;
+}
+
+/* Heights fall with each step, so that nodes in a circle end too. */
+static sc_status check_node(struct walk *w, int64_t number, int height,
+                            const struct sc_rtree_cell *bounds, struct sc_error *err) {
+  struct sc_rtree_node *node = sc_alloc(sizeof *node);
+  sc_status st = node ? sc_rtree_read_node(w->t, number, node, err) : sc_fail_nomem(err);
+  if (!st && height < 0) height = node->depth;
+  if (!st && height > SC_RTREE_MAX_DEPTH) {
+    st = sc_fail(err, SC_BAD_DATA, "%s: depth %d", w->t->name, height);
+  }
+  for (int i = 0; !st && i < node->n; i++) {
+    st = check_cell(w, node, height, i, bounds, err);
+    if (!st && height > 0) {
+      st = check_node(w, node->cells[i].id, height - 1, &node->cells[i], err);
+    }
+  }
+  if (!st) w->n_nodes++;
+  if (!st && height == 0) w->n_entries += node->n;
+  sc_free(node);
+  return st;
+}
+
+sc_status sc_rtree_check(struct sc_rtree *t, struct sc_error *err) {
+  struct walk w = {t, 0, 0};
+  sqlite3_stmt *s = NULL;
+  sc_status st = check_node(&w, 1, -1, NULL, err);
+  if (!st) st = sc_db_prepare(t->db, sql_merge_rtree_counts, t->schema, t->name, &s, err);
+  if (!st && sqlite3_step(s) == SQLITE_ROW &&
+      (sqlite3_column_int64(s, 0) != w.n_entries || sqlite3_column_int64(s, 1) != w.n_nodes - 1)) {
+    st = sc_fail(err, SC_BAD_DATA, "%s: %lld entries and %lld nodes, its maps have %lld and %lld",
+                 t->name, (long long)w.n_entries, (long long)w.n_nodes - 1,
+                 (long long)sqlite3_column_int64(s, 0), (long long)sqlite3_column_int64(s, 1));
+  }
+  sqlite3_finalize(s);
+  return st;
+}

@@ -1,0 +1,495 @@
+/*
+ * Writing an R*Tree's nodes; see rtree_write.h.
+ *
+ * Heights count from the leaves: a leaf has height 0, the root the tree's depth. A cell is
+ * put into a node of a given height: entries at 0, packed subtrees higher up.
+ */
+#include "merge/rtree_write.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "sql/merge/rtree_clear.h"
+#include "sql/merge/rtree_node_delete.h"
+#include "sql/merge/rtree_node_last.h"
+#include "sql/merge/rtree_node_read.h"
+#include "sql/merge/rtree_node_write.h"
+#include "sql/merge/rtree_parent_delete.h"
+#include "sql/merge/rtree_parent_read.h"
+#include "sql/merge/rtree_parent_write.h"
+#include "sql/merge/rtree_rowid_delete.h"
+#include "sql/merge/rtree_rowid_read.h"
+#include "sql/merge/rtree_rowid_write.h"
+
+#define ROOT 1
+#define ONE_BY_ONE 24 /* fewer entries than this are not worth packing */
+
+static const char *const texts[RTREE_STATEMENTS] = {
+    sql_merge_rtree_node_read,    sql_merge_rtree_node_write,   sql_merge_rtree_node_delete,
+    sql_merge_rtree_node_last,    sql_merge_rtree_parent_read,  sql_merge_rtree_parent_write,
+    sql_merge_rtree_parent_delete, sql_merge_rtree_rowid_read,  sql_merge_rtree_rowid_write,
+    sql_merge_rtree_rowid_delete,
+};
+
+sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, const char *name,
+                        int n_dimensions, struct sc_error *err) {
+  memset(t, 0, sizeof *t);
+  t->db = db;
+  t->schema = schema;
+  t->n_coords = 2 * n_dimensions;
+  return sc_strdup(name, &t->name, err);
+}
+
+void sc_rtree_free(struct sc_rtree *t) {
+  for (int i = 0; i < RTREE_STATEMENTS; i++) sqlite3_finalize(t->statements[i]);
+  sc_free(t->name);
+  sc_free(t->path);
+  sc_free(t->bytes);
+  memset(t, 0, sizeof *t);
+}
+
+static sc_status statement(struct sc_rtree *t, int which, sqlite3_stmt **out,
+                           struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (!t->statements[which]) {
+    st = sc_db_prepare(t->db, texts[which], t->schema, t->name, &t->statements[which], err);
+  }
+  *out = t->statements[which];
+  return st;
+}
+
+/* Run one of the writing statements with one or two integers. */
+static sc_status run(struct sc_rtree *t, int which, int64_t a, int64_t b, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = statement(t, which, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, a);
+  if (sqlite3_bind_parameter_count(s) > 1) sqlite3_bind_int64(s, 2, b);
+  return sc_db_step_reset(s, err);
+}
+
+/* The node that holds a rowid or a node; 0 where there is none. */
+static sc_status find_holder(struct sc_rtree *t, int which, int64_t id, int64_t *out,
+                             struct sc_error *err) {
+  sqlite3_stmt *s;
+  *out = 0;
+  sc_status st = statement(t, which, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, id);
+  int code = sqlite3_step(s);
+  if (code == SQLITE_ROW) {
+    *out = sqlite3_column_int64(s, 0);
+  } else if (code != SQLITE_DONE) {
+    st = sc_db_fail(t->db, err, "reading the R*Tree");
+  }
+  sqlite3_reset(s);
+  return st;
+}
+
+sc_status sc_rtree_read_node(struct sc_rtree *t, int64_t number, struct sc_rtree_node *out,
+                             struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = statement(t, RTREE_NODE_READ, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, number);
+  int code = sqlite3_step(s);
+  if (code == SQLITE_ROW) {
+    size_t size = (size_t)sqlite3_column_bytes(s, 0);
+    st = sc_rtree_node_decode(sqlite3_column_blob(s, 0), size, number, t->n_coords, out, err);
+    if (!st && number == ROOT) t->node_bytes = size;
+  } else if (code == SQLITE_DONE) {
+    st = sc_fail(err, SC_BAD_DATA, "R*Tree %s has no node %lld", t->name, (long long)number);
+  } else {
+    st = sc_db_fail(t->db, err, "reading the R*Tree");
+  }
+  sqlite3_reset(s);
+  if (st == SC_BAD_DATA) sc_fail_within(err, "%s", t->name);
+  return st;
+}
+
+sc_status sc_rtree_holder(struct sc_rtree *t, int height, int64_t id, int64_t *out,
+                          struct sc_error *err) {
+  return find_holder(t, height == 0 ? RTREE_ROWID_READ : RTREE_PARENT_READ, id, out, err);
+}
+
+static sc_status write_node(struct sc_rtree *t, const struct sc_rtree_node *node,
+                            struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = statement(t, RTREE_NODE_WRITE, &s, err);
+  if (st) return st;
+  sc_rtree_node_encode(node, t->n_coords, t->bytes, t->node_bytes);
+  sqlite3_bind_int64(s, 1, node->number);
+  sqlite3_bind_blob(s, 2, t->bytes, (int)t->node_bytes, SQLITE_STATIC);
+  st = sc_db_step_reset(s, err);
+  sqlite3_bind_null(s, 2);
+  return st;
+}
+
+/* Find out the node size, the depth and the next free node. */
+static sc_status begin(struct sc_rtree *t, struct sc_error *err) {
+  size_t cell_bytes = 8 + 4 * (size_t)t->n_coords;
+  sqlite3_stmt *s;
+  sc_status st = sc_rtree_read_node(t, ROOT, &t->root, err);
+  if (st) return st;
+  t->max_cells = (int)((t->node_bytes - 4) / cell_bytes);
+  if (t->max_cells > SC_RTREE_MAX_CELLS) t->max_cells = SC_RTREE_MAX_CELLS;
+  if (t->max_cells < 4 || t->node_bytes > 65536 || t->root.depth > SC_RTREE_MAX_DEPTH) {
+    return sc_fail(err, SC_BAD_DATA, "R*Tree %s: a root of %zu bytes and depth %d", t->name,
+                   t->node_bytes, t->root.depth);
+  }
+  if (!t->bytes) t->bytes = sc_alloc(65536);
+  if (!t->path) t->path = sc_alloc((SC_RTREE_MAX_DEPTH + 4) * sizeof *t->path);
+  if (!t->bytes || !t->path) return sc_fail_nomem(err);
+  st = statement(t, RTREE_NODE_LAST, &s, err);
+  if (st) return st;
+  t->next_node = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) + 1 : 2;
+  sqlite3_reset(s);
+  return SC_OK;
+}
+
+/* Record that `holder` holds cell `id` of a node at `height`. */
+static sc_status set_holder(struct sc_rtree *t, int height, int64_t id, int64_t holder,
+                            struct sc_error *err) {
+  return run(t, height == 0 ? RTREE_ROWID_WRITE : RTREE_PARENT_WRITE, id, holder, err);
+}
+
+static sc_status set_holders(struct sc_rtree *t, int height, const struct sc_rtree_node *node,
+                             struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < node->n && !st; i++) {
+    st = set_holder(t, height, node->cells[i].id, node->number, err);
+  }
+  return st;
+}
+
+static sc_status path_to(struct sc_rtree *t, int height, struct sc_rtree_cell *cell,
+                         int *chosen, struct sc_error *err) {
+  t->path[0] = t->root;
+  for (int step = 0; t->root.depth - step > height; step++) {
+    struct sc_rtree_node *node = &t->path[step];
+    if (node->n == 0) {
+      return sc_fail(err, SC_BAD_DATA, "R*Tree %s: inner node %lld is empty", t->name,
+                     (long long)node->number);
+    }
+    chosen[step] = sc_rtree_choose(node, cell, t->n_coords);
+    sc_status st = sc_rtree_read_node(t, node->cells[chosen[step]].id, &t->path[step + 1], err);
+    if (st) return st;
+    if (t->path[step + 1].n > t->max_cells) {
+      return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld is overfull", t->name,
+                     (long long)t->path[step + 1].number);
+    }
+  }
+  return SC_OK;
+}
+
+/* The root overflowed: its two halves become its children, and the tree one deeper. */
+static sc_status split_root(struct sc_rtree *t, struct sc_rtree_node *root,
+                            struct sc_rtree_node *right, int height, struct sc_error *err) {
+  struct sc_rtree_node *left = right + 1;
+  if (root->depth >= SC_RTREE_MAX_DEPTH) {
+    return sc_fail(err, SC_BAD_DATA, "R*Tree %s is too deep", t->name);
+  }
+  int depth = root->depth + 1;
+  sc_rtree_split(root, right, t->n_coords);
+  *left = *root;
+  left->depth = 0;
+  left->number = t->next_node++;
+  right->number = t->next_node++;
+  sc_status st = write_node(t, left, err);
+  if (!st) st = write_node(t, right, err);
+  if (!st) st = set_holders(t, height, left, err);
+  if (!st) st = set_holders(t, height, right, err);
+  root->depth = depth;
+  root->n = 2;
+  root->cells[0] = sc_rtree_node_cell(left, t->n_coords);
+  root->cells[1] = sc_rtree_node_cell(right, t->n_coords);
+  if (!st) st = set_holders(t, height + 1, root, err);
+  if (!st) st = write_node(t, root, err);
+  if (!st) t->root = *root;
+  return st;
+}
+
+/*
+ * Write the path from the node that got a cell up to the root: split what is overfull, let
+ * the boxes above grow, stop where nothing changes.
+ */
+static sc_status write_path(struct sc_rtree *t, int steps, const int *chosen,
+                            struct sc_error *err) {
+  struct sc_rtree_node *right = &t->path[SC_RTREE_MAX_DEPTH + 1];
+  int depth = t->root.depth;
+  for (int step = steps;; step--) {
+    struct sc_rtree_node *node = &t->path[step];
+    int height = depth - step, is_split = node->n > t->max_cells;
+    sc_status st = SC_OK;
+    if (is_split && step == 0) return split_root(t, node, right, height, err);
+    if (is_split) {
+      sc_rtree_split(node, right, t->n_coords);
+      right->number = t->next_node++;
+      st = write_node(t, right, err);
+      if (!st) st = set_holders(t, height, right, err);
+      if (!st) st = set_holder(t, height + 1, right->number, node[-1].number, err);
+    }
+    if (!st) st = write_node(t, node, err);
+    if (st) return st;
+    if (step == 0) {
+      t->root = *node;
+      return SC_OK;
+    }
+    struct sc_rtree_node *above = node - 1;
+    struct sc_rtree_cell *cell = &above->cells[chosen[step - 1]];
+    struct sc_rtree_cell now = sc_rtree_node_cell(node, t->n_coords);
+    if (!is_split && sc_rtree_cell_holds(cell, &now, t->n_coords)) return SC_OK;
+    *cell = now;
+    if (is_split) above->cells[above->n++] = sc_rtree_node_cell(right, t->n_coords);
+  }
+}
+
+/* Put a cell into some node at `height`; its holder is recorded. */
+static sc_status insert_cell(struct sc_rtree *t, int height, const struct sc_rtree_cell *given,
+                             struct sc_error *err) {
+  int chosen[SC_RTREE_MAX_DEPTH + 1];
+  struct sc_rtree_cell cell = *given;
+  sc_status st = path_to(t, height, &cell, chosen, err);
+  if (st) return st;
+  int steps = t->root.depth - height;
+  struct sc_rtree_node *node = &t->path[steps];
+  node->cells[node->n++] = cell;
+  st = set_holder(t, height, cell.id, node->number, err);
+  return st ? st : write_path(t, steps, chosen, err);
+}
+
+/*
+ * Pack cells, already in order, into nodes of one height and write them; `up` gets a cell for
+ * each node. The root (is_root) is one node that keeps its number.
+ */
+static sc_status pack_level(struct sc_rtree *t, int height, int is_root,
+                            const struct sc_rtree_cell *cells, const uint32_t *order, size_t n,
+                            struct sc_rtree_cell *up, uint32_t *node_of, struct sc_error *err) {
+  struct sc_rtree_node *node = &t->path[0];
+  size_t n_nodes = (n + (size_t)t->max_cells - 1) / (size_t)t->max_cells;
+  for (size_t k = 0; k < n_nodes; k++) {
+    size_t begin_at = n * k / n_nodes, end_at = n * (k + 1) / n_nodes;
+    node->number = is_root ? ROOT : t->next_node++;
+    node->depth = is_root ? height : 0;
+    node->n = (int)(end_at - begin_at);
+    for (size_t i = begin_at; i < end_at; i++) {
+      size_t from = order ? order[i] : i;
+      node->cells[i - begin_at] = cells[from];
+      if (node_of) node_of[from] = (uint32_t)k;
+    }
+    sc_status st = write_node(t, node, err);
+    if (!st && height > 0) st = set_holders(t, height, node, err);
+    if (st) return st;
+    up[k] = sc_rtree_node_cell(node, t->n_coords);
+    if (is_root) t->root = *node;
+  }
+  return SC_OK;
+}
+
+/* Rows of _rowid in the order of the entries, which is mostly that of their ids: appends. */
+static sc_status write_rowids(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n,
+                              const uint32_t *node_of, int64_t first_node,
+                              struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < n && !st; i++) {
+    st = run(t, RTREE_ROWID_WRITE, entries[i].id, first_node + node_of[i], err);
+  }
+  return st;
+}
+
+/*
+ * Pack entries bottom-up until they are one root (top < 0), or the few subtrees of height
+ * `top` that are then grafted.
+ */
+static sc_status pack(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n, int top,
+                      struct sc_error *err) {
+  uint32_t *order = NULL, *node_of = sc_alloc(n * sizeof *node_of);
+  struct sc_rtree_cell *level = sc_alloc((n / 2 + 2) * sizeof *level);
+  size_t max = (size_t)t->max_cells, n_level = (n + max - 1) / max;
+  int height = 0;
+  sc_status st = node_of && level ? sc_rtree_order(entries, n, &order, err) : sc_fail_nomem(err);
+  if (st) goto done;
+  int64_t first = top < 0 && n_level == 1 ? ROOT : t->next_node;
+  st = pack_level(t, 0, first == ROOT, entries, order, n, level, node_of, err);
+  if (!st) st = write_rowids(t, entries, n, node_of, first, err);
+  while (!st && (top < 0 ? n_level > 1 : height < top && n_level > max)) {
+    size_t n_up = (n_level + max - 1) / max;
+    height++;
+    /* In place: node k reads cells from k on only, since each has several. */
+    st = pack_level(t, height, top < 0 && n_up == 1, level, NULL, n_level, level, NULL, err);
+    n_level = n_up;
+  }
+  for (size_t k = 0; top >= 0 && k < n_level && !st; k++) {
+    st = insert_cell(t, height + 1, &level[k], err);
+  }
+done:
+  sc_free(level);
+  sc_free(node_of);
+  sc_free(order);
+  return st;
+}
+
+/* About how many entries the tree holds: exact would mean reading it. */
+static double estimate(const struct sc_rtree *t) {
+  double n = t->root.n;
+  for (int i = 0; i < t->root.depth; i++) n *= 0.8 * t->max_cells;
+  return n;
+}
+
+struct gathering {
+  struct sc_rtree_cell *cells;
+  size_t n, capacity;
+};
+
+/* All leaf cells below a node; heights fall, so a circle of nodes ends. */
+static sc_status gather(struct sc_rtree *t, const struct sc_rtree_node *node, int height,
+                        struct gathering *g, struct sc_error *err) {
+  if (height == 0) {
+    if (g->n + (size_t)node->n > g->capacity) {
+      size_t capacity = 2 * g->capacity + SC_RTREE_MAX_CELLS;
+      struct sc_rtree_cell *cells = sc_realloc(g->cells, capacity * sizeof *cells);
+      if (!cells) return sc_fail_nomem(err);
+      g->cells = cells;
+      g->capacity = capacity;
+    }
+    memcpy(g->cells + g->n, node->cells, (size_t)node->n * sizeof *node->cells);
+    g->n += (size_t)node->n;
+    return SC_OK;
+  }
+  struct sc_rtree_node *child = sc_alloc(sizeof *child);
+  sc_status st = child ? SC_OK : sc_fail_nomem(err);
+  for (int i = 0; i < node->n && !st; i++) {
+    st = sc_rtree_read_node(t, node->cells[i].id, child, err);
+    if (!st) st = gather(t, child, height - 1, g, err);
+    if (!st && g->n > (size_t)100000000) {
+      st = sc_fail(err, SC_BAD_DATA, "R*Tree %s: more entries than it can have", t->name);
+    }
+  }
+  sc_free(child);
+  return st;
+}
+
+/* A small tree and many entries: pack both together. */
+static sc_status repack_with(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n,
+                             struct sc_error *err) {
+  struct gathering g = {0};
+  sc_status st = gather(t, &t->root, t->root.depth, &g, err);
+  if (!st && g.n == 0) {
+    sc_free(g.cells);
+    return pack(t, entries, n, -1, err);
+  }
+  struct sc_rtree_cell *all = st ? NULL : sc_realloc(g.cells, (g.n + n) * sizeof *all);
+  if (!st && !all) st = sc_fail_nomem(err);
+  if (!st) {
+    g.cells = all;
+    memcpy(all + g.n, entries, n * sizeof *all);
+    st = sc_rtree_clear(t, err);
+    if (!st) st = pack(t, all, g.n + n, -1, err);
+  }
+  sc_free(g.cells);
+  return st;
+}
+
+sc_status sc_rtree_insert(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n,
+                          struct sc_error *err) {
+  if (n == 0) return SC_OK;
+  sc_status st = begin(t, err);
+  if (st) return st;
+  if (n >= ONE_BY_ONE && estimate(t) * 2 <= (double)n) return repack_with(t, entries, n, err);
+  if (n >= ONE_BY_ONE && t->root.depth > 0) return pack(t, entries, n, t->root.depth - 1, err);
+  for (size_t i = 0; i < n && !st; i++) st = insert_cell(t, 0, &entries[i], err);
+  return st;
+}
+
+sc_status sc_rtree_repack(struct sc_rtree *t, struct sc_error *err) {
+  struct gathering g = {0};
+  sc_status st = begin(t, err);
+  if (!st) st = gather(t, &t->root, t->root.depth, &g, err);
+  if (!st) st = sc_rtree_clear(t, err);
+  if (!st && g.n) st = pack(t, g.cells, g.n, -1, err);
+  sc_free(g.cells);
+  return st;
+}
+
+sc_status sc_rtree_clear(struct sc_rtree *t, struct sc_error *err) {
+  sc_status st = begin(t, err);
+  if (!st) st = sc_db_run(t->db, sql_merge_rtree_clear, t->schema, t->name, err);
+  if (st) return st;
+  t->root.n = t->root.depth = 0;
+  t->next_node = 2;
+  return write_node(t, &t->root, err);
+}
+
+static int cell_index(const struct sc_rtree_node *node, int64_t id) {
+  for (int i = 0; i < node->n; i++) {
+    if (node->cells[i].id == id) return i;
+  }
+  return -1;
+}
+
+/* Take the cell `id` out of node `number`, and empty nodes out of their parents. */
+static sc_status remove_cell(struct sc_rtree *t, int64_t number, int64_t id,
+                             struct sc_error *err) {
+  struct sc_rtree_node *node = &t->path[0];
+  for (int step = 0; step <= SC_RTREE_MAX_DEPTH; step++) {
+    sc_status st = sc_rtree_read_node(t, number, node, err);
+    if (st) return st;
+    int at = cell_index(node, id);
+    if (at < 0) {
+      return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld does not hold %lld", t->name,
+                     (long long)number, (long long)id);
+    }
+    node->cells[at] = node->cells[--node->n];
+    if (number == ROOT && node->n == 0) node->depth = 0;
+    if (number == ROOT || node->n > 0) {
+      if (number == ROOT) t->root = *node;
+      return write_node(t, node, err);
+    }
+    st = find_holder(t, RTREE_PARENT_READ, number, &id, err);
+    if (!st) st = run(t, RTREE_PARENT_DELETE, number, 0, err);
+    if (!st) st = run(t, RTREE_NODE_DELETE, number, 0, err);
+    if (st) return st;
+    int64_t empty = number;
+    number = id;
+    id = empty;
+  }
+  return sc_fail(err, SC_BAD_DATA, "R*Tree %s: its nodes form a circle", t->name);
+}
+
+/*
+ * Neighbours in `ids` are often in one leaf: it is held until another is needed. A leaf that
+ * would become empty goes through remove_cell().
+ */
+sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n,
+                          struct sc_error *err) {
+  if (n == 0) return SC_OK;
+  sc_status st = begin(t, err);
+  if (st) return st;
+  struct sc_rtree_node *leaf = &t->path[1];
+  leaf->number = 0;
+  int is_dirty = 0;
+  for (size_t i = 0; i < n && !st; i++) {
+    int64_t holder;
+    st = find_holder(t, RTREE_ROWID_READ, ids[i], &holder, err);
+    if (st || holder == 0) continue;
+    if (leaf->number != holder) {
+      if (is_dirty) st = write_node(t, leaf, err);
+      is_dirty = 0;
+      if (!st) st = sc_rtree_read_node(t, holder, leaf, err);
+    }
+    int at = st ? -1 : cell_index(leaf, ids[i]);
+    if (at >= 0 && leaf->n > 1) {
+      leaf->cells[at] = leaf->cells[--leaf->n];
+      is_dirty = 1;
+    } else if (!st) {
+      if (is_dirty) st = write_node(t, leaf, err);
+      is_dirty = 0;
+      leaf->number = 0;
+      if (!st) st = remove_cell(t, holder, ids[i], err);
+    }
+    if (!st) st = run(t, RTREE_ROWID_DELETE, ids[i], 0, err);
+  }
+  if (!st && is_dirty) st = write_node(t, leaf, err);
+  return st;
+}

@@ -1,0 +1,1 @@
+DELETE FROM "{db}"."{name}_block" WHERE id = ?1

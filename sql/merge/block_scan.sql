@@ -1,0 +1,1 @@
+SELECT id, item_id, tile_y, tile_x, chips FROM "{db}"."{name}_block" ORDER BY id

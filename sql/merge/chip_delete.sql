@@ -1,0 +1,1 @@
+DELETE FROM "{db}"."{name}_chip" WHERE id = ?1

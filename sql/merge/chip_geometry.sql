@@ -1,0 +1,1 @@
+SELECT geometry FROM "{db}"."{name}_chip" WHERE id = ?1

@@ -1,0 +1,1 @@
+SELECT CreateSpatialIndex(?1, 'geometry')

@@ -1,0 +1,1 @@
+SELECT value FROM "{db}"."{name}_config" WHERE key = ?1

@@ -1,0 +1,1 @@
+DELETE FROM "{db}"."idx_{name}_chip_geometry" WHERE pkid = ?1

@@ -1,0 +1,1 @@
+SELECT InsertEpsgSrid(4326)

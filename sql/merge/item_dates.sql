@@ -1,0 +1,1 @@
+SELECT date FROM "{db}"."{name}_item" WHERE id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM "{db}"."{name}_item" WHERE id = ?1

@@ -1,0 +1,1 @@
+SELECT RecoverGeometryColumn(?1, 'geometry', 4326, 'MULTIPOLYGON', 'XY')

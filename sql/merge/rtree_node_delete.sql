@@ -1,0 +1,1 @@
+DELETE FROM "{db}"."{name}_node" WHERE nodeno = ?1

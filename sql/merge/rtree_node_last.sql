@@ -1,0 +1,1 @@
+SELECT max(nodeno) FROM "{db}"."{name}_node"

@@ -1,0 +1,1 @@
+SELECT data FROM "{db}"."{name}_node" WHERE nodeno = ?1

@@ -1,0 +1,1 @@
+SELECT parentnode FROM "{db}"."{name}_parent" WHERE nodeno = ?1

@@ -1,0 +1,1 @@
+SELECT nodeno FROM "{db}"."{name}_rowid" WHERE rowid = ?1

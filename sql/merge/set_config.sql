@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO "{db}"."{name}_config"(key, value) VALUES (?1, ?2)

@@ -1,0 +1,1 @@
+DELETE FROM "{db}"."{name}" WHERE view_name = lower(?1)
