@@ -76,6 +76,67 @@ CORE_LIBS = $(call pkgs,--libs,$(CORE_PKGS)) -lsqlite3 -lm -ldl
 $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS)
 
+# The synthetic scenes of demo, tests and benchmarks.
+$(B)/make_scene: tests/support/make_scene.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal)
+
+# What is needed, as Debian packages. `make deps` installs what is missing.
+DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev libcurl4-openssl-dev \
+  libzstd-dev libdeflate-dev libtiff-dev libsnappy-dev zlib1g-dev libbrotli-dev liblz4-dev \
+  sqlite3 libsqlite3-mod-spatialite
+DEPS_TEST := g++ python3 python3-numpy nginx-light gdal-bin spatialite-bin libjemalloc2 \
+  $(if $(shell command -v node && command -v npm),,nodejs npm)
+.PHONY: deps deps-test
+deps:
+	@tests/support/deps.sh $(DEPS_BUILD)
+deps-test:
+	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_TEST)
+
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory -s all build/release/make_scene
+	@examples/demo.sh $(ITEM)
+
+.PHONY: install uninstall
+INSTALLED := $(LIBDIR)/stacchip.so $(LIBDIR)/stacchip_raster.so $(LIBDIR)/libstacchip.a \
+  $(INCLUDEDIR)/stacchip.h $(LIBDIR)/pkgconfig/stacchip.pc \
+  $(if $(CLI_SRC),$(BINDIR)/stacchip $(CLI_NAMES:%=$(BINDIR)/stacchip-%))
+install: all
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(BINDIR)
+	install -m 755 $(B)/stacchip.so $(B)/stacchip_raster.so $(DESTDIR)$(LIBDIR)
+	install -m 644 $(B)/libstacchip.a $(DESTDIR)$(LIBDIR)
+	install -m 644 include/stacchip.h $(DESTDIR)$(INCLUDEDIR)
+	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\nName: stacchip\nDescription: imagery chips in SQL\nVersion: %s\nRequires.private: sqlite3 $(CORE_PKGS)\nLibs: -L$${libdir} -lstacchip\nLibs.private: -lm -ldl -lpthread\nCflags: -I$${includedir}\n' \
+	  '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' >$(DESTDIR)$(LIBDIR)/pkgconfig/stacchip.pc
+ifneq ($(CLI_SRC),)
+	install -m 755 $(B)/stacchip $(DESTDIR)$(BINDIR)
+	for n in $(CLI_NAMES); do ln -sf stacchip $(DESTDIR)$(BINDIR)/stacchip-$$n; done
+endif
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+.PHONY: clean dist format format-check help
+clean:
+	rm -rf build stacchip.so stacchip_raster.so
+dist:
+	git archive --prefix=stacchip-$(VERSION)/ -o stacchip-$(VERSION).tar.gz HEAD
+FORMAT_SRC := $(wildcard ext/*.[ch] ext/*/*.[ch] include/*.h tests/*/*.[ch] examples/*.c)
+format:
+	clang-format -i $(FORMAT_SRC)
+format-check:
+	clang-format --dry-run --Werror $(FORMAT_SRC)
+help:
+	@sed -n 's/^#: //p' Makefile tests/tests.mk
+
+#: make              the extension (stacchip.so, stacchip_raster.so), libstacchip.a, the program
+#: make demo         install what is missing, build, run the main job (ITEM=path or URL: on yours)
+#: make test         install what is missing, build, run all tests
+#: make deps         install what building needs (Debian packages); YES=1 uses sudo
+#: make install      into DESTDIR and PREFIX (default /usr/local); make uninstall takes it out
+#: make format       format the sources; make format-check only looks
+#: make dist clean
+
 # Unit tests: one program per file in ext/, linked with the static library.
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
