@@ -14,6 +14,8 @@ VERSION := $(shell sed -n 's/^\#define STACCHIP_VERSION "\(.*\)"/\1/p' include/s
 SHARED ?= $(abspath ../shared)
 
 OPT_release := -O2 -g
+# The inner loops of the block reader pay for -O3.
+OPT_RASTER_release := -O3
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -DSC_NO_DEEPBIND
 OPT_coverage := -O0 -g --coverage
 LINK_asan := -fsanitize=address,undefined
@@ -60,7 +62,7 @@ build/gen/%.h: %.sql sql/embed.awk
 
 $(B)/so/%.o: %.c | $(SQL_GEN)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(if $(filter ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS)) -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(if $(filter ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS) $(OPT_RASTER_$(VARIANT))) -c -o $@ $<
 $(B)/static/%.o: %.c | $(SQL_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) -c -o $@ $<

@@ -96,6 +96,7 @@ static void sum_segment(const struct patch *p, const uint8_t *bits, double begin
     out[1] = nodata;
   }
   out[2] = end - begin;
+  if (first == begin && last == end) return; /* whole pixels */
   int cut[2] = {(int)floor(begin), (int)floor(end)};
   for (int k = 0; k < 2; k++) {
     if ((k == 0 && cut[0] == first) || (k == 1 && cut[1] == end) || (k == 1 && cut[1] < first)) continue;
@@ -211,16 +212,21 @@ static void add_sums(struct count *c, const struct sums *s) {
   pthread_mutex_unlock(&c->lock);
 }
 
+/* Does a chip of the patch lie in row y? Rows between chips are not classified. */
+static int is_wanted_row(const struct sc_mask_job *job, const struct sums *s, int y) {
+  for (int j = s->j0; j < s->j1; j++) {
+    if (job->row_begin[j] < y + 1 && job->row_end[j] > y) return 1;
+  }
+  return 0;
+}
+
 static sc_status count_patch(struct count *c, const struct patch *p, struct sc_error *err) {
   struct sums s = {0};
   sc_status st = sums_new(c->job, p, &s, err);
   uint8_t *bits = st ? NULL : sc_alloc((size_t)p->width);
   if (!st && !bits) st = sc_fail_nomem(err);
   for (int j = 0; j < p->height && !st && s.i1 > s.i0; j++) {
-    int first, last;
-    chips_between(c->job->row_begin + s.j0, c->job->row_end + s.j0, s.j1 - s.j0, p->y + j,
-                  p->y + j + 1, &first, &last);
-    if (first >= last) continue; /* between chips, or below the last */
+    if (!is_wanted_row(c->job, &s, p->y + j)) continue;
     st = classify_row(c, p, p->pixels + (size_t)j * p->row_bytes, bits, err);
     if (!st) sum_row(c->job, p, bits, p->y + j, &s);
   }

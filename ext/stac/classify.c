@@ -35,34 +35,68 @@ static sc_status table_sql(const struct sc_rule *rule, char **out, struct sc_err
                    cloud_of(rule), nodata_of(rule));
 }
 
+/* Run the table's statement. The set is locked. */
+static sc_status fill_table(struct sc_rules *rules, const struct sc_rule *rule, const char *sql,
+                            enum sc_dtype dtype, int has_nodata, double nodata, uint8_t *table,
+                            struct sc_error *err) {
+  int is_signed = dtype == SC_DTYPE_I8 || dtype == SC_DTYPE_I16;
+  int n = sc_dtype_bytes(dtype) == 1 ? 256 : 65536, least = is_signed ? -n / 2 : 0, code;
+  sqlite3_stmt *stmt = NULL;
+  sc_status st = sc_rules_prepare(rules, sql, &stmt, err);
+  if (st) return st;
+  sqlite3_bind_int(stmt, 1, least);
+  sqlite3_bind_int(stmt, 2, least + n - 1);
+  if (has_nodata && nodata == floor(nodata)) sqlite3_bind_int64(stmt, 3, (sqlite3_int64)nodata);
+  memset(table, 0, (size_t)n);
+  while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+    table[sqlite3_column_int(stmt, 0) & (n - 1)] = (uint8_t)sqlite3_column_int(stmt, 1);
+  }
+  if (code != SQLITE_DONE) st = fail_rule(rule, rules->db, err);
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+/* Keep a copy under its key (which passes to the set). Nothing is kept without memory. */
+static void keep_table(struct sc_rules *rules, char **key, const uint8_t *table, size_t n) {
+  struct sc_kept_table *kept = &rules->kept[rules->next_kept];
+  uint8_t *copy = sc_alloc(n);
+  if (!copy) return;
+  memcpy(copy, table, n);
+  sc_free(kept->key);
+  sc_free(kept->table);
+  kept->key = *key;
+  kept->table = copy;
+  *key = NULL;
+  rules->next_kept = (rules->next_kept + 1) % SC_KEPT_TABLES;
+}
+
+static const uint8_t *find_table(const struct sc_rules *rules, const char *key) {
+  for (int i = 0; i < SC_KEPT_TABLES; i++) {
+    if (rules->kept[i].key && strcmp(rules->kept[i].key, key) == 0) return rules->kept[i].table;
+  }
+  return NULL;
+}
+
 sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule,
                          enum sc_dtype dtype, int has_nodata, double nodata, uint8_t *table,
                          struct sc_error *err) {
-  int is_signed = dtype == SC_DTYPE_I8 || dtype == SC_DTYPE_I16;
-  int n = sc_dtype_bytes(dtype) == 1 ? 256 : 65536, least = is_signed ? -n / 2 : 0;
-  sqlite3_stmt *stmt = NULL;
-  char *sql = NULL;
+  size_t n = sc_dtype_bytes(dtype) == 1 ? 256 : 65536;
+  char *sql = NULL, *key = NULL;
   sc_status st = table_sql(rule, &sql, err);
+  if (!st) st = sc_format(&key, err, "%d %d %a %s", dtype, has_nodata, nodata, sql);
   if (!st) st = sc_rules_enter(rules, err);
-  if (st) {
-    sc_free(sql);
-    return st;
-  }
-  st = sc_rules_prepare(rules, sql, &stmt, err);
   if (!st) {
-    int code;
-    sqlite3_bind_int(stmt, 1, least);
-    sqlite3_bind_int(stmt, 2, least + n - 1);
-    if (has_nodata && nodata == floor(nodata)) sqlite3_bind_int64(stmt, 3, (sqlite3_int64)nodata);
-    memset(table, 0, (size_t)n);
-    while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
-      table[sqlite3_column_int(stmt, 0) & (n - 1)] = (uint8_t)sqlite3_column_int(stmt, 1);
+    const uint8_t *kept = find_table(rules, key);
+    if (kept) {
+      memcpy(table, kept, n);
+    } else {
+      st = fill_table(rules, rule, sql, dtype, has_nodata, nodata, table, err);
+      if (!st) keep_table(rules, &key, table, n);
     }
-    if (code != SQLITE_DONE) st = fail_rule(rule, rules->db, err);
+    sc_rules_leave(rules);
   }
-  sqlite3_finalize(stmt);
-  sc_rules_leave(rules);
   sc_free(sql);
+  sc_free(key);
   return st;
 }
 

@@ -93,6 +93,10 @@ sc_status sc_rules_new(struct sc_rules **out, struct sc_error *err) {
 
 void sc_rules_free(struct sc_rules *r) {
   if (!r) return;
+  for (int i = 0; i < SC_KEPT_TABLES; i++) {
+    sc_free(r->kept[i].key);
+    sc_free(r->kept[i].table);
+  }
   sqlite3_finalize(r->matcher);
   sqlite3_close(r->db);
   pthread_mutex_destroy(&r->lock);

@@ -7,11 +7,20 @@
 #include "base/sqlite.h"
 #include "stac/rules.h"
 
+/* A table that was made of a rule's expressions, kept since an archive is one system. */
+struct sc_kept_table {
+  char *key;      /* expressions, type and nodata; owned */
+  uint8_t *table; /* 256 or 65536 entries; owned */
+};
+#define SC_KEPT_TABLES 4
+
 struct sc_rules {
   pthread_mutex_t lock;  /* guards all below */
   sqlite3 *db;           /* private, in memory; opened on first need */
   sqlite3_stmt *matcher; /* item -> position of the rule that matches; NULL: make it anew */
   int is_guarded;        /* the authorizer checks what is being prepared: a user's expression */
+  struct sc_kept_table kept[SC_KEPT_TABLES];
+  int next_kept;         /* the one to replace next */
   long n_ticks;          /* progress callbacks since sc_rules_enter() */
 };
 
