@@ -21,6 +21,7 @@ SQLITE_EXTENSION_INIT1
 static int (*const parts[])(struct sc_connection *) = {
     sc_config_register,
     sc_platform_register,
+    sc_items_register,
     sc_index_register,
     sc_chip_register,
     sc_sample_register,
