@@ -29,7 +29,7 @@ LDFLAGS_ALL = $(LINK_$(VARIANT)) -pthread $(LDFLAGS)
 # pkg-config names: what each object links. stacchip.so never links GDAL, PROJ, libtiff,
 # libcurl or SpatiaLite: they live in stacchip_raster.so (see ext/raster/raster_api.h).
 CORE_PKGS := libcjson libzstd snappy zlib libbrotlidec liblz4
-RASTER_PKGS := gdal proj libtiff-4 libdeflate libzstd libcurl libcjson
+RASTER_PKGS := gdal proj libtiff-4 libdeflate libzstd libcurl libcrypto libcjson
 pkgs = $(shell pkg-config $(1) $(2) 2>/dev/null)
 GDAL_CFLAGS = $(patsubst -I%,-isystem %,$(call pkgs,--cflags,$(RASTER_PKGS)))
 
@@ -84,7 +84,7 @@ $(B)/make_scene: tests/support/make_scene.c
 	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal)
 
 # What is needed, as Debian packages. `make deps` installs what is missing.
-DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev libcurl4-openssl-dev \
+DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev libcurl4-openssl-dev libssl-dev \
   libzstd-dev libdeflate-dev libtiff-dev libsnappy-dev zlib1g-dev libbrotli-dev liblz4-dev \
   sqlite3 libsqlite3-mod-spatialite
 DEPS_TEST := g++ python3 python3-numpy nginx-light gdal-bin spatialite-bin libjemalloc2 \

@@ -24,7 +24,8 @@ typedef enum sc_status {
   SC_INTERRUPT,   /* sqlite3_interrupt() or a progress handler */
   SC_UNSUPPORTED, /* known, but not handled by this build */
   SC_TOO_BIG,     /* beyond a named limit */
-  SC_AGAIN        /* throttled or timed out: trying later may help */
+  SC_AGAIN,       /* throttled or timed out: trying later may help */
+  SC_CHANGED      /* a remote file is another one now than when it was opened */
 } sc_status;
 
 #define SC_ERROR_TEXT_BYTES 1024

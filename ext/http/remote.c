@@ -1,16 +1,514 @@
 /* Remote raster files; see remote.h. */
 #include "http/remote.h"
 
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "http/client.h"
 #include "raster/gdal.h"
 
-sc_status sc_remote_open(const struct sc_source *source, struct sc_file *file,
+#define N_REMOTES 2048          /* known at once when nobody uses them */
+#define HEAD_BYTES 32768        /* of the first request */
+#define CHUNK_BYTES 16384       /* of later ones, at least */
+#define KEEP_BYTES (8u << 20)   /* of segments per file */
+#define TOUCH_BYTES 128         /* grain of what was touched */
+#define MERGE_GAP 64            /* bytes between blocks that are fetched in one request */
+#define MERGE_MAX (16u << 20)   /* bytes of one merged request */
+#define HEADER_MAX (4u << 20)   /* of a stored header, unpacked */
+
+/* Bytes of the file that are in memory. */
+struct segment {
+  uint64_t offset;
+  struct sc_buffer bytes;
+  unsigned char *touched; /* one per TOUCH_BYTES; owned */
+};
+
+struct sc_remote {
+  char *url;
+  uint64_t serial, size;
+  char etag[128];
+  unsigned generation; /* counts the changes that were noticed */
+  int ignore_header;   /* a stored header turned out stale */
+  int is_known;        /* size is */
+  struct segment *segments;
+  size_t n_segments, kept_bytes;
+  pthread_mutex_t lock; /* guards all above but url and serial */
+  int n_users;          /* guarded by the registry's lock, as is `used` */
+  unsigned long used;   /* 0: no longer in the registry */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct sc_remote *remotes[N_REMOTES];
+static unsigned long clock_now;
+static uint64_t next_serial = 1;
+
+/* --- segments ------------------------------------------------------------------------------------- */
+
+static void clear_segments(struct sc_remote *r) {
+  for (size_t i = 0; i < r->n_segments; i++) {
+    sc_buffer_free(&r->segments[i].bytes);
+    sc_free(r->segments[i].touched);
+  }
+  sc_free(r->segments);
+  r->segments = NULL;
+  r->n_segments = r->kept_bytes = 0;
+}
+
+/* Take bytes over as a segment. */
+static sc_status add_segment(struct sc_remote *r, uint64_t offset, struct sc_buffer *bytes,
+                             struct sc_error *err) {
+  if (r->kept_bytes + bytes->size > KEEP_BYTES) clear_segments(r);
+  struct segment *all = sc_realloc(r->segments, (r->n_segments + 1) * sizeof *all);
+  if (!all) return sc_fail_nomem(err);
+  r->segments = all;
+  struct segment *s = &all[r->n_segments];
+  memset(s, 0, sizeof *s);
+  s->touched = sc_alloc_zero(bytes->size / TOUCH_BYTES + 1, 1);
+  if (!s->touched) return sc_fail_nomem(err);
+  s->offset = offset;
+  sc_buffer_move(bytes, &s->bytes);
+  r->n_segments++;
+  r->kept_bytes += s->bytes.size;
+  return SC_OK;
+}
+
+/* Copy what a segment has of [offset, offset + n), from the front; how many bytes. */
+static size_t copy_known(struct sc_remote *r, uint64_t offset, unsigned char *out, size_t n) {
+  for (size_t i = 0; i < r->n_segments; i++) {
+    struct segment *s = &r->segments[i];
+    if (offset < s->offset || offset >= s->offset + s->bytes.size) continue;
+    size_t at = (size_t)(offset - s->offset), part = s->bytes.size - at;
+    if (part > n) part = n;
+    memcpy(out, s->bytes.data + at, part);
+    memset(s->touched + at / TOUCH_BYTES, 1, (at + part - 1) / TOUCH_BYTES - at / TOUCH_BYTES + 1);
+    return part;
+  }
+  return 0;
+}
+
+/* --- asking ------------------------------------------------------------------------------------------ */
+
+static void forget_all(struct sc_remote *r) {
+  clear_segments(r);
+  r->is_known = 0;
+  r->etag[0] = '\0';
+  r->ignore_header = 1;
+  r->generation++;
+}
+
+/* Is the answer still of the same file? Learns size and ETag from the first. Lock held. */
+static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a,
+                            struct sc_error *err) {
+  if (!r->is_known) {
+    r->size = a->total_bytes;
+    memcpy(r->etag, a->etag, sizeof r->etag);
+    r->is_known = 1;
+    return SC_OK;
+  }
+  int other_size = a->total_bytes && a->total_bytes != r->size;
+  int other_etag = a->etag[0] && r->etag[0] && strcmp(a->etag, r->etag) != 0;
+  if (!other_size && !other_etag) return SC_OK;
+  forget_all(r);
+  return sc_fail(err, SC_CHANGED, "the file has changed on the server while it was read");
+}
+
+static sc_status fetch_segment(struct sc_remote *r, uint64_t offset, uint64_t n,
+                               struct sc_error *err) {
+  struct sc_http_request request = {.method = "GET", .url = r->url, .offset = offset, .size = n};
+  sc_status st = sc_http_perform(&request, 1, NULL, NULL, err);
+  if (!st) st = check_same(r, &request, err);
+  if (!st) st = add_segment(r, offset, &request.answer, err);
+  sc_buffer_free(&request.answer);
+  return st;
+}
+
+sc_status sc_remote_read(struct sc_remote *r, uint64_t offset, void *out, size_t n, size_t *got,
                          struct sc_error *err) {
-  (void)file;
-  return sc_source_fail(source, SC_UNSUPPORTED, err, "remote files are not read yet", "");
+  sc_status st = SC_OK;
+  *got = 0;
+  pthread_mutex_lock(&r->lock);
+  if (!r->is_known) st = fetch_segment(r, 0, HEAD_BYTES, err);
+  while (!st && *got < n && offset + *got < r->size) {
+    uint64_t at = offset + *got;
+    size_t part = copy_known(r, at, (unsigned char *)out + *got, n - *got);
+    *got += part;
+    if (part) continue;
+    uint64_t want = n - *got > CHUNK_BYTES ? n - *got : CHUNK_BYTES;
+    if (want > r->size - at) want = r->size - at;
+    st = fetch_segment(r, at, want, err);
+  }
+  pthread_mutex_unlock(&r->lock);
+  return st;
+}
+
+/* --- stored headers ------------------------------------------------------------------------------------- */
+
+/*
+ * A stored header, before zstd: "SCH1", u64 size, u16 n and n bytes of ETag, u32 number of runs,
+ * and of each run u64 offset, u32 n and n bytes. Little-endian.
+ */
+static const char header_magic[4] = {'S', 'C', 'H', '1'};
+
+static sc_status put_int(struct sc_buffer *b, uint64_t v, size_t bytes, struct sc_error *err) {
+  unsigned char raw[8];
+  sc_put_le64(raw, v);
+  return sc_buffer_append(b, raw, bytes, err);
+}
+
+/* Append the touched runs of a segment; returns how many in *n. */
+static sc_status put_runs(const struct segment *s, struct sc_buffer *b, uint32_t *n,
+                          struct sc_error *err) {
+  size_t grains = (s->bytes.size + TOUCH_BYTES - 1) / TOUCH_BYTES;
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < grains && !st; i++) {
+    if (!s->touched[i]) continue;
+    size_t begin = i * TOUCH_BYTES;
+    while (i < grains && s->touched[i]) i++;
+    size_t end = i * TOUCH_BYTES < s->bytes.size ? i * TOUCH_BYTES : s->bytes.size;
+    st = put_int(b, s->offset + begin, 8, err);
+    if (!st) st = put_int(b, end - begin, 4, err);
+    if (!st) st = sc_buffer_append(b, s->bytes.data + begin, end - begin, err);
+    (*n)++;
+  }
+  return st;
+}
+
+static sc_status pack(struct sc_remote *r, struct sc_buffer *out, struct sc_error *err) {
+  struct sc_buffer head = {0}, runs = {0};
+  uint32_t n_runs = 0;
+  pthread_mutex_lock(&r->lock);
+  sc_status st = sc_buffer_append(&head, header_magic, sizeof header_magic, err);
+  if (!st) st = put_int(&head, r->size, 8, err);
+  if (!st) st = put_int(&head, strlen(r->etag), 2, err);
+  if (!st) st = sc_buffer_append_text(&head, r->etag, err);
+  for (size_t i = 0; i < r->n_segments && !st; i++) st = put_runs(&r->segments[i], &runs, &n_runs, err);
+  pthread_mutex_unlock(&r->lock);
+  if (!st) st = put_int(&head, n_runs, 4, err);
+  if (!st) st = sc_buffer_append(&head, runs.data, runs.size, err);
+  if (!st && head.size > HEADER_MAX) st = sc_fail(err, SC_TOO_BIG, "a header of %zu bytes", head.size);
+  if (!st) st = sc_buffer_reserve(out, ZSTD_compressBound(head.size), err);
+  if (!st) {
+    size_t n = ZSTD_compress(out->data + out->size, out->capacity - out->size, head.data, head.size, 9);
+    if (ZSTD_isError(n)) st = sc_fail(err, SC_NOMEM, "zstd: %s", ZSTD_getErrorName(n));
+    if (!st) out->size += n;
+  }
+  sc_buffer_free(&head);
+  sc_buffer_free(&runs);
+  return st;
+}
+
+static sc_status parse_header(struct sc_remote *r, const struct sc_buffer *raw,
+                              struct sc_error *err) {
+  struct sc_bytes b = sc_bytes_of(raw->data, raw->size);
+  const unsigned char *magic = sc_bytes_take(&b, 4);
+  uint64_t size = sc_bytes_le64(&b);
+  uint16_t n_etag = sc_bytes_le16(&b);
+  const unsigned char *etag = sc_bytes_take(&b, n_etag);
+  uint32_t n_runs = sc_bytes_le32(&b);
+  if (b.overrun || memcmp(magic, header_magic, 4) != 0 || n_etag >= sizeof r->etag) {
+    return sc_fail(err, SC_BAD_DATA, "stored header: damaged");
+  }
+  r->size = size;
+  memcpy(r->etag, etag, n_etag);
+  r->etag[n_etag] = '\0';
+  for (uint32_t i = 0; i < n_runs; i++) {
+    struct sc_buffer bytes = {0};
+    uint64_t offset = sc_bytes_le64(&b);
+    uint32_t n = sc_bytes_le32(&b);
+    const unsigned char *p = sc_bytes_take(&b, n);
+    if (!p || n == 0 || offset > size || n > size - offset) {
+      return sc_fail(err, SC_BAD_DATA, "stored header: run %u is damaged", i);
+    }
+    sc_status st = sc_buffer_append(&bytes, p, n, err);
+    if (!st) st = add_segment(r, offset, &bytes, err);
+    sc_buffer_free(&bytes);
+    if (st) return st;
+  }
+  r->is_known = 1;
+  return SC_OK;
+}
+
+/* A damaged header is as good as none: the file itself is asked. */
+static void unpack(struct sc_remote *r, const void *header, size_t n) {
+  struct sc_error ignored = {0};
+  struct sc_buffer raw = {0};
+  unsigned long long size = ZSTD_getFrameContentSize(header, n);
+  if (size > HEADER_MAX) return; /* also "unknown" and "error" */
+  if (sc_buffer_resize(&raw, (size_t)size, &ignored) == SC_OK) {
+    size_t got = ZSTD_decompress(raw.data, raw.size, header, n);
+    if (ZSTD_isError(got) || got != raw.size || parse_header(r, &raw, &ignored)) {
+      clear_segments(r);
+      r->is_known = 0;
+    }
+  }
+  sc_buffer_free(&raw);
+}
+
+/* --- the registry ------------------------------------------------------------------------------------------ */
+
+static void remote_free(struct sc_remote *r) {
+  if (!r) return;
+  clear_segments(r);
+  pthread_mutex_destroy(&r->lock);
+  sc_free(r->url);
+  sc_free(r);
+}
+
+static struct sc_remote *find(const char *url) {
+  for (int i = 0; i < N_REMOTES; i++) {
+    if (remotes[i] && strcmp(remotes[i]->url, url) == 0) return remotes[i];
+  }
+  return NULL;
+}
+
+/* Put it into a free place, or that of the least recently used. Returns whom to free. */
+static struct sc_remote *put_in(struct sc_remote *r) {
+  int at = -1;
+  for (int i = 0; i < N_REMOTES; i++) {
+    if (!remotes[i]) {
+      at = i;
+      break;
+    }
+    if (remotes[i]->n_users == 0 && (at < 0 || remotes[i]->used < remotes[at]->used)) at = i;
+  }
+  r->serial = next_serial++;
+  if (at < 0) return NULL;
+  struct sc_remote *evicted = remotes[at];
+  remotes[at] = r;
+  r->used = ++clock_now;
+  return evicted;
+}
+
+static struct sc_remote *remote_new(const char *url) {
+  struct sc_error ignored = {0};
+  struct sc_remote *r = sc_alloc_zero(1, sizeof *r);
+  if (!r || sc_strdup(url, &r->url, &ignored)) {
+    sc_free(r);
+    return NULL;
+  }
+  pthread_mutex_init(&r->lock, NULL);
+  return r;
+}
+
+sc_status sc_remote_acquire(const struct sc_source *source, struct sc_remote **out,
+                            struct sc_error *err) {
+  struct sc_remote *evicted = NULL;
+  size_t got;
+  char first;
+  pthread_mutex_lock(&lock);
+  struct sc_remote *r = find(source->href);
+  if (!r && (r = remote_new(source->href)) != NULL) evicted = put_in(r);
+  if (r) {
+    r->n_users++;
+    if (r->used) r->used = ++clock_now;
+  }
+  pthread_mutex_unlock(&lock);
+  remote_free(evicted);
+  if (!r) return sc_fail_nomem(err);
+  pthread_mutex_lock(&r->lock);
+  if (!r->is_known && source->header_size && !r->ignore_header) unpack(r, source->header, source->header_size);
+  pthread_mutex_unlock(&r->lock);
+  sc_status st = r->is_known ? SC_OK : sc_remote_read(r, 0, &first, 1, &got, err);
+  if (st) {
+    char reason[SC_ERROR_TEXT_BYTES];
+    memcpy(reason, err->text, sizeof reason);
+    sc_source_fail(source, st, err, "cannot open", reason);
+    sc_remote_release(r);
+    return st;
+  }
+  *out = r;
+  return SC_OK;
+}
+
+struct sc_remote *sc_remote_hold(struct sc_remote *r) {
+  pthread_mutex_lock(&lock);
+  r->n_users++;
+  pthread_mutex_unlock(&lock);
+  return r;
+}
+
+void sc_remote_release(struct sc_remote *r) {
+  if (!r) return;
+  pthread_mutex_lock(&lock);
+  int last = --r->n_users == 0 && r->used == 0;
+  pthread_mutex_unlock(&lock);
+  if (last) remote_free(r);
+}
+
+uint64_t sc_remote_serial(const struct sc_remote *r) { return r->serial; }
+
+struct sc_remote *sc_remote_by_serial(uint64_t serial) {
+  struct sc_remote *found = NULL;
+  pthread_mutex_lock(&lock);
+  for (int i = 0; i < N_REMOTES && !found; i++) {
+    if (remotes[i] && remotes[i]->serial == serial) found = remotes[i];
+  }
+  if (found) found->n_users++;
+  pthread_mutex_unlock(&lock);
+  return found;
+}
+
+uint64_t sc_remote_size(struct sc_remote *r) { return r->size; }
+
+unsigned sc_remote_generation(struct sc_remote *r) {
+  pthread_mutex_lock(&r->lock);
+  unsigned generation = r->generation;
+  pthread_mutex_unlock(&r->lock);
+  return generation;
+}
+
+unsigned sc_remote_url_generation(const char *url) {
+  pthread_mutex_lock(&lock);
+  struct sc_remote *r = find(url);
+  if (r) r->n_users++;
+  pthread_mutex_unlock(&lock);
+  unsigned generation = r ? sc_remote_generation(r) : 0;
+  sc_remote_release(r);
+  return generation;
+}
+
+void sc_remote_abandon(void) {
+  pthread_mutex_init(&lock, NULL);
+  memset(remotes, 0, sizeof remotes);
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------ */
+
+static int64_t read_layout(void *context, uint64_t offset, void *bytes, size_t n) {
+  struct sc_error ignored = {0};
+  size_t got = 0;
+  if (sc_remote_read(context, offset, bytes, n, &got, &ignored)) return -1;
+  return (int64_t)got;
+}
+
+sc_status sc_remote_open(const struct sc_source *source, struct sc_file *f,
+                         struct sc_error *err) {
+  struct sc_error ignored = {0};
+  sc_status st = sc_remote_acquire(source, &f->remote, err);
+  if (st) return st;
+  f->generation = sc_remote_generation(f->remote);
+  f->size = sc_remote_size(f->remote);
+  st = sc_tiff_open(read_layout, f->remote, f->size, &f->tiff, &ignored);
+  if (st == SC_NOMEM) return sc_fail_nomem(err);
+  f->is_plain = st == SC_OK;
+  return SC_OK;
+}
+
+sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer *out,
+                                struct sc_error *err) {
+  struct sc_file *f = NULL;
+  struct sc_raster_info info = {0};
+  sc_status st = sc_file_acquire(source, &f, err);
+  /* What opening touches, by us and by GDAL, is what the header holds. */
+  if (!st) st = sc_gdal_info(source, &info, err);
+  if (!st) st = pack(f->remote, out, err);
+  sc_gdal_info_free(&info);
+  sc_file_release(f);
+  return st;
+}
+
+/* --- blocks ---------------------------------------------------------------------------------------------------- */
+
+/* Blocks [begin, end) of the sorted list, in one request. */
+struct span {
+  size_t begin, end;
+};
+
+static struct sc_remote_block *sorted_blocks; /* of by_place(), under sort_lock */
+static pthread_mutex_t sort_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int by_place(const void *a, const void *b) {
+  const struct sc_remote_block *x = &sorted_blocks[*(const size_t *)a], *y = &sorted_blocks[*(const size_t *)b];
+  if (x->file->serial != y->file->serial) return x->file->serial < y->file->serial ? -1 : 1;
+  return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static void sort_order(struct sc_remote_block *blocks, size_t *order, size_t n) {
+  for (size_t i = 0; i < n; i++) order[i] = i;
+  pthread_mutex_lock(&sort_lock);
+  sorted_blocks = blocks;
+  qsort(order, n, sizeof *order, by_place);
+  pthread_mutex_unlock(&sort_lock);
+}
+
+/* Can b follow a in one request that begins at `begin`? */
+static int joins(const struct sc_remote_block *a, const struct sc_remote_block *b,
+                 uint64_t begin) {
+  return a->file == b->file && b->offset <= a->offset + a->size + MERGE_GAP &&
+         b->offset + b->size - begin <= MERGE_MAX;
+}
+
+static size_t make_spans(const struct sc_remote_block *blocks, const size_t *order, size_t n,
+                         struct span *spans, struct sc_http_request *requests) {
+  size_t n_spans = 0;
+  for (size_t i = 0; i < n;) {
+    struct span *s = &spans[n_spans];
+    struct sc_http_request *r = &requests[n_spans++];
+    const struct sc_remote_block *first = &blocks[order[i]];
+    uint64_t end = first->offset + first->size;
+    s->begin = i++;
+    while (i < n && joins(&blocks[order[i - 1]], &blocks[order[i]], first->offset)) {
+      uint64_t e = blocks[order[i]].offset + blocks[order[i]].size;
+      if (e > end) end = e;
+      i++;
+    }
+    s->end = i;
+    r->method = "GET";
+    r->url = first->file->href;
+    r->offset = first->offset;
+    r->size = end - first->offset;
+  }
+  return n_spans;
+}
+
+/* Give each block of a span its bytes, or the reason why not. */
+static void share_out(struct sc_remote_block *blocks, const size_t *order, const struct span *s,
+                      struct sc_http_request *r) {
+  struct sc_error err = r->err;
+  struct sc_remote *remote = blocks[order[s->begin]].file->remote;
+  if (!err.status) {
+    pthread_mutex_lock(&remote->lock);
+    check_same(remote, r, &err);
+    pthread_mutex_unlock(&remote->lock);
+  }
+  for (size_t i = s->begin; i < s->end; i++) {
+    struct sc_remote_block *b = &blocks[order[i]];
+    uint64_t at = b->offset - r->offset;
+    b->err = err;
+    if (err.status) continue;
+    if (at + b->size > r->answer.size) {
+      sc_fail(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
+              (unsigned long long)b->size, (unsigned long long)b->offset);
+    } else {
+      sc_buffer_append(&b->bytes, r->answer.data + at, (size_t)b->size, &b->err);
+    }
+  }
+  sc_buffer_free(&r->answer);
 }
 
 sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, int (*interrupted)(void *),
                           void *interrupt_context, struct sc_error *err) {
-  (void)blocks, (void)n, (void)interrupted, (void)interrupt_context;
-  return sc_fail(err, SC_UNSUPPORTED, "remote files are not read yet");
+  size_t *order = sc_alloc((n + 1) * sizeof *order);
+  struct span *spans = sc_alloc((n + 1) * sizeof *spans);
+  struct sc_http_request *requests = sc_alloc_zero(n + 1, sizeof *requests);
+  sc_status st = order && spans && requests ? SC_OK : sc_fail_nomem(err);
+  if (!st && n) {
+    sort_order(blocks, order, n);
+    size_t n_spans = make_spans(blocks, order, n, spans, requests);
+    st = sc_http_perform(requests, n_spans, interrupted, interrupt_context, err);
+    for (size_t i = 0; i < n_spans; i++) share_out(blocks, order, &spans[i], &requests[i]);
+  }
+  for (size_t i = 0; i < n && !st; i++) {
+    if (!blocks[i].err.status) continue;
+    *err = blocks[i].err;
+    st = err->status;
+  }
+  sc_free(order);
+  sc_free(spans);
+  sc_free(requests);
+  return st;
 }

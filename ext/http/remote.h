@@ -1,4 +1,11 @@
-/* Remote raster files: opening them by their stored header or by ranges, and their blocks. */
+/*
+ * Remote raster files: their size and ETag, the bytes of their headers, and their blocks.
+ *
+ * A file's header bytes are kept in memory as segments, fetched on first touch or taken from
+ * a stored header; what was touched is what a stored header holds, so that opening a file
+ * from it asks the network for nothing. Each answer's ETag and size are compared: a file that
+ * has changed is SC_CHANGED, its header is forgotten, and the caller begins again.
+ */
 #ifndef SC_HTTP_REMOTE_H
 #define SC_HTTP_REMOTE_H
 
@@ -8,12 +15,35 @@
 #include "base/status.h"
 #include "raster/file.h"
 
-/*
- * Fill size, etag, tiff and is_plain of a remote file: from source->header where that is
- * given (no request), else by reading the head of the file.
- */
+struct sc_remote; /* one remote file; shared by its users */
+
+/* The remote file of a source; asks for its first bytes unless they are known. Release it. */
+sc_status sc_remote_acquire(const struct sc_source *source, struct sc_remote **out,
+                            struct sc_error *err);
+struct sc_remote *sc_remote_hold(struct sc_remote *remote);
+void sc_remote_release(struct sc_remote *remote); /* NULL is fine */
+
+/* A number of the process that names it, and back again (held; NULL where it is gone). */
+uint64_t sc_remote_serial(const struct sc_remote *remote);
+struct sc_remote *sc_remote_by_serial(uint64_t serial);
+
+uint64_t sc_remote_size(struct sc_remote *remote);
+unsigned sc_remote_generation(struct sc_remote *remote);
+
+/* The generation of a URL's file; 0 where it is not known. */
+unsigned sc_remote_url_generation(const char *url);
+
+/* Read bytes, from memory or the network; *got is less than n at the end of the file. */
+sc_status sc_remote_read(struct sc_remote *remote, uint64_t offset, void *out, size_t n,
+                         size_t *got, struct sc_error *err);
+
+/* Fill size, tiff and is_plain of a remote file. */
 sc_status sc_remote_open(const struct sc_source *source, struct sc_file *file,
                          struct sc_error *err);
+
+/* The stored header of a source (see sc_raster_api.make_header), appended to out. */
+sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer *out,
+                                struct sc_error *err);
 
 /* A block to fetch: bytes [offset, offset + size) of a file. */
 struct sc_remote_block {
@@ -25,10 +55,13 @@ struct sc_remote_block {
 };
 
 /*
- * Fetch blocks side by side, neighbours merged into one request. A file that has changed
- * since it was opened fails with SC_BAD_DATA. Returns the first failure, or SC_OK.
+ * Fetch blocks side by side, neighbours merged into one request. Each block has its own err;
+ * returns the first failure, or SC_OK.
  */
 sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, int (*interrupted)(void *),
                           void *interrupt_context, struct sc_error *err);
+
+/* In a forked child. */
+void sc_remote_abandon(void);
 
 #endif

@@ -22,6 +22,7 @@ static uint64_t next_serial = 1;
 static void file_free(struct sc_file *f) {
   if (!f) return;
   if (f->descriptor >= 0) close(f->descriptor);
+  sc_remote_release(f->remote);
   sc_tiff_free(&f->tiff);
   sc_free(f->href);
   sc_free(f);
@@ -87,7 +88,7 @@ static sc_status open_file(const struct sc_source *source, struct sc_file **out,
 
 static int is_unchanged(const struct sc_file *f) {
   struct stat info;
-  if (f->is_remote) return 1; /* checked by ETag with each answer */
+  if (f->is_remote) return sc_remote_generation(f->remote) == f->generation;
   if (stat(f->href, &info) != 0) return 0;
   return (uint64_t)info.st_size == f->size && info.st_ino == f->inode &&
          info.st_mtim.tv_sec == f->modified.tv_sec && info.st_mtim.tv_nsec == f->modified.tv_nsec;

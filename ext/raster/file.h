@@ -13,6 +13,8 @@
 #include "raster/raster_api.h"
 #include "raster/tiff.h"
 
+struct sc_remote; /* http/remote.h */
+
 struct sc_file {
   uint64_t serial;     /* unique in the process: the key of its blocks in the cache */
   char *href;          /* owned */
@@ -23,7 +25,8 @@ struct sc_file {
   uint64_t size;
   struct timespec modified; /* local files */
   ino_t inode;
-  char etag[128];      /* remote files; "" where there is none */
+  struct sc_remote *remote; /* remote files: held */
+  unsigned generation;      /* of the remote file when this was opened */
   /* of file.c: */
   int n_users;
   unsigned long used;

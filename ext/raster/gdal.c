@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "http/remote.h"
 #include "http/vsi.h"
 
 /* --- errors and thread configuration --------------------------------------------------- */
@@ -126,7 +127,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
 struct pooled {
   char *href;
   struct timespec modified; /* of a local file, when it was opened */
-  off_t size;
+  off_t size; /* of a remote file: its generation */
   GDALDatasetH dataset;
   unsigned long used;
 };
@@ -137,7 +138,11 @@ static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void identify(const char *href, struct pooled *p) {
   struct stat info = {0};
-  if (!strstr(href, "://")) stat(href, &info);
+  if (strstr(href, "://")) {
+    info.st_size = (off_t)sc_remote_url_generation(href);
+  } else {
+    stat(href, &info);
+  }
   p->modified = info.st_mtim;
   p->size = info.st_size;
 }

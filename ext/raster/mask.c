@@ -433,7 +433,7 @@ static sc_status count_plain(struct count *c, struct sc_error *err) {
   return run_blocks(c, (size_t)t->blocks_across * (size_t)t->blocks_down, err);
 }
 
-sc_status sc_mask_count(struct sc_mask_job *job, struct sc_error *err) {
+static sc_status count_once(struct sc_mask_job *job, struct sc_error *err) {
   struct count c = {.job = job};
   pthread_mutex_init(&c.lock, NULL);
   c.covered = sc_alloc((size_t)job->n_cols * (size_t)job->n_rows * sizeof *c.covered);
@@ -460,4 +460,12 @@ sc_status sc_mask_count(struct sc_mask_job *job, struct sc_error *err) {
   sc_free(c.covered);
   pthread_mutex_destroy(&c.lock);
   return st;
+}
+
+sc_status sc_mask_count(struct sc_mask_job *job, struct sc_error *err) {
+  sc_status st = count_once(job, err);
+  if (st != SC_CHANGED) return st;
+  /* The remote file is another one now: begin again, with what it is today. */
+  memset(err, 0, sizeof *err);
+  return count_once(job, err);
 }

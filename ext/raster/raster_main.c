@@ -5,10 +5,11 @@
 #include <sqlite3ext.h>
 SQLITE_EXTENSION_INIT1
 #endif
-#include <curl/curl.h>
 #include <gdal.h>
 #include <stdio.h>
 
+#include "http/client.h"
+#include "http/remote.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
 #include "raster/picture.h"
@@ -20,7 +21,7 @@ SQLITE_EXTENSION_INIT1
 static const char *versions(void) {
   static char text[512];
   snprintf(text, sizeof text, "{\"gdal\":\"%s\",\"proj\":\"%s\",\"curl\":\"%s\"}",
-           GDALVersionInfo("RELEASE_NAME"), sc_project_version(), curl_version());
+           GDALVersionInfo("RELEASE_NAME"), sc_project_version(), sc_http_version());
   return text;
 }
 
@@ -41,6 +42,18 @@ static sc_status count_mask(struct sc_mask_job *job, struct sc_error *err) {
   return sc_mask_count(job, err);
 }
 
+static sc_status http(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
+                      void *interrupt_context, struct sc_error *err) {
+  sc_runtime_enter();
+  return sc_http_perform(requests, n, interrupted, interrupt_context, err);
+}
+
+static sc_status make_header(const struct sc_source *source, struct sc_buffer *out,
+                             struct sc_error *err) {
+  sc_runtime_enter();
+  return sc_remote_make_header(source, out, err);
+}
+
 static const struct sc_raster_api api = {
     .version = SC_RASTER_API_VERSION,
     .versions = versions,
@@ -56,6 +69,8 @@ static const struct sc_raster_api api = {
     .convert = sc_gdal_convert,
     .picture = sc_picture_encode,
     .geotiff = sc_picture_geotiff,
+    .http = http,
+    .make_header = make_header,
 };
 
 __attribute__((visibility("default"))) const struct sc_raster_api *stacchip_raster_api(

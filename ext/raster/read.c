@@ -394,8 +394,8 @@ static sc_status first_error(const struct sc_read *reads, size_t n, struct sc_er
   return SC_OK;
 }
 
-sc_status sc_read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
-                          void *interrupt_context, struct sc_error *err) {
+static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                           void *interrupt_context, struct sc_error *err) {
   struct plan p = {.n_windows = n};
   pthread_mutex_init(&p.lock, NULL);
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
@@ -410,4 +410,20 @@ sc_status sc_read_windows(struct sc_read *reads, size_t n, int (*interrupted)(vo
   }
   free_plan(&p);
   return st ? st : first_error(reads, n, err);
+}
+
+static int has_changed(const struct sc_read *reads, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (reads[i].err.status == SC_CHANGED) return 1;
+  }
+  return 0;
+}
+
+sc_status sc_read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                          void *interrupt_context, struct sc_error *err) {
+  sc_status st = read_once(reads, n, interrupted, interrupt_context, err);
+  if (!has_changed(reads, n)) return st;
+  /* A remote file is another one now: begin again, with what it is today. */
+  memset(err, 0, sizeof *err);
+  return read_once(reads, n, interrupted, interrupt_context, err);
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "http/client.h"
+#include "http/remote.h"
 #include "raster/cache.h"
 #include "raster/file.h"
 #include "raster/gdal.h"
@@ -27,6 +29,8 @@ void sc_runtime_enter(void) {
     sc_gdal_abandon();
     sc_cache_abandon();
     sc_file_abandon();
+    sc_remote_abandon();
+    sc_http_abandon();
   }
 }
 

@@ -1,0 +1,641 @@
+/*
+ * HTTP requests by one curl multi handle on its own thread; see client.h.
+ *
+ * HOW IT WORKS  sc_http_perform() puts transfers into an inbox, wakes the thread and waits.
+ * The thread adds them to the multi handle, and puts each into its batch's count when it has
+ * ended for good: retries and redirects go round inside. A batch lives on its caller's stack;
+ * a caller that is interrupted marks the batch and waits until the thread has let go of it.
+ */
+#include "http/client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/access.h"
+#include "base/alloc.h"
+#include "http/sign.h"
+#include "raster/runtime.h"
+#include "stacchip.h"
+
+struct batch {
+  pthread_cond_t done;
+  int n_left;    /* guarded by lock */
+  int cancelled; /* set by the caller, seen by the thread; guarded by lock */
+};
+
+/* One request on its way. */
+struct transfer {
+  struct sc_http_request *request;
+  struct batch *batch;
+  struct sc_signed wire; /* what is asked */
+  char *redirect;        /* URL of the last redirect; owned; NULL: the request's own */
+  int n_redirects, n_tries;
+  int64_t not_before_ms; /* of a retry */
+  CURL *easy;
+  struct curl_slist *headers;
+  struct sc_buffer body;
+  size_t limit;
+  int too_big, refused_address;
+  /* from the answer's headers: */
+  char etag[128], content_range[96], encoding[32], type[128];
+  int retry_after_s;
+  struct transfer *link;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct transfer *inbox; /* newest first; guarded by lock */
+static CURLM *multi;           /* made once, used by the thread */
+static int is_running;
+static pthread_once_t global_once = PTHREAD_ONCE_INIT;
+
+static void global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+const char *sc_http_version(void) { return curl_version(); }
+
+static int64_t now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* --- answers ------------------------------------------------------------------------------------ */
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *transfer) {
+  struct transfer *t = transfer;
+  struct sc_error ignored = {0};
+  (void)size;
+  if (t->body.size + n > t->limit) {
+    t->too_big = 1;
+    return 0;
+  }
+  return sc_buffer_append(&t->body, bytes, n, &ignored) ? 0 : n;
+}
+
+static void take_header(const char *line, size_t n, const char *name, char *out, size_t size) {
+  size_t m = strlen(name);
+  if (n <= m || strncasecmp(line, name, m) != 0) return;
+  while (m < n && (line[m] == ' ' || line[m] == '\t')) m++;
+  while (n > m && strchr("\r\n ", line[n - 1])) n--;
+  snprintf(out, size, "%.*s", (int)(n - m), line + m);
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
+  struct transfer *t = transfer;
+  char seconds[32] = "";
+  (void)size;
+  if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a new answer: 100, then the real one */
+    t->etag[0] = t->content_range[0] = t->encoding[0] = t->type[0] = '\0';
+    t->retry_after_s = 0;
+  }
+  take_header(line, n, "etag:", t->etag, sizeof t->etag);
+  take_header(line, n, "content-range:", t->content_range, sizeof t->content_range);
+  take_header(line, n, "content-encoding:", t->encoding, sizeof t->encoding);
+  take_header(line, n, "content-type:", t->type, sizeof t->type);
+  take_header(line, n, "retry-after:", seconds, sizeof seconds);
+  if (seconds[0]) t->retry_after_s = (int)strtol(seconds, NULL, 10);
+  return n;
+}
+
+static curl_socket_t open_socket(void *transfer, curlsocktype purpose, struct curl_sockaddr *a) {
+  struct transfer *t = transfer;
+  char hosts[4096];
+  (void)purpose;
+  sc_runtime_hosts(hosts, sizeof hosts);
+  if (!hosts[0] && !sc_access_address(&a->addr)) {
+    t->refused_address = 1;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+/* --- asking --------------------------------------------------------------------------------------- */
+
+static const char *shown_url(const struct transfer *t, char *out, size_t n) {
+  const char *url = t->request->url;
+  snprintf(out, n, "%.*s", (int)strcspn(url, "?#"), url);
+  return out;
+}
+
+static sc_status check_host(const struct transfer *t, struct sc_error *err) {
+  char hosts[4096], host[256], shown[512];
+  sc_runtime_hosts(hosts, sizeof hosts);
+  sc_access_url_host(t->redirect ? t->redirect : t->wire.url, host, sizeof host);
+  if (host[0] && sc_access_host(hosts, host)) return SC_OK;
+  return sc_fail(err, SC_DENIED, "%s: host '%s' is not allowed (setting hosts, STACCHIP_HOSTS)",
+                 shown_url(t, shown, sizeof shown), host);
+}
+
+static void add_line(struct transfer *t, const char *line) {
+  struct curl_slist *longer = curl_slist_append(t->headers, line);
+  if (longer) t->headers = longer;
+}
+
+static void set_headers(struct transfer *t) {
+  const struct sc_http_request *r = t->request;
+  char range[80];
+  curl_slist_free_all(t->headers);
+  t->headers = NULL;
+  for (int i = 0; r->headers && r->headers[i]; i++) add_line(t, r->headers[i]);
+  /* A signature is for the host that it was made for. */
+  for (int i = 0; t->wire.headers[i] && !t->redirect; i++) add_line(t, t->wire.headers[i]);
+  add_line(t, "Expect:");
+  if (r->size) {
+    snprintf(range, sizeof range, "Range: bytes=%llu-%llu", (unsigned long long)r->offset,
+             (unsigned long long)(r->offset + r->size - 1));
+    add_line(t, range);
+    add_line(t, "Accept-Encoding: identity");
+  }
+  curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+}
+
+static void set_method(struct transfer *t) {
+  const struct sc_http_request *r = t->request;
+  if (strcmp(r->method, "HEAD") == 0) {
+    curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
+  } else if (strcmp(r->method, "GET") != 0) {
+    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, r->method);
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_size);
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, r->body ? r->body : "");
+  } else {
+    curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
+  }
+}
+
+/* A time-out for what is expected to come: the setting, and a second for each 100 KB. */
+static long timeout_of(const struct sc_http_request *r) {
+  uint64_t bytes = (r->size ? r->size : 0) + r->body_size;
+  return (long)sc_runtime_timeout_ms() + (long)(bytes / 100);
+}
+
+static sc_status prepare(struct transfer *t, struct sc_error *err) {
+  const struct sc_http_request *r = t->request;
+  sc_status st = SC_OK;
+  if (!t->redirect) {
+    sc_signed_free(&t->wire);
+    st = sc_sign_request(r, &t->wire, err);
+  }
+  if (!st) st = check_host(t, err);
+  if (st) return st;
+  if (!t->easy) t->easy = curl_easy_init();
+  if (!t->easy) return sc_fail_nomem(err);
+  curl_easy_reset(t->easy);
+  t->body.size = 0;
+  t->too_big = t->refused_address = 0;
+  t->limit = r->limit_bytes ? r->limit_bytes : SC_HTTP_DEFAULT_LIMIT;
+  const char *url = t->redirect ? t->redirect : t->wire.url;
+  int https = strncasecmp(url, "https", 5) == 0;
+  curl_easy_setopt(t->easy, CURLOPT_URL, url);
+  curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L); /* each hop is checked by us */
+  curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, https ? 1L : 0L);
+  curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, timeout_of(r));
+  curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)sc_runtime_timeout_ms());
+  curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "stacchip/" STACCHIP_VERSION);
+  curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+  curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+  curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+  curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+  curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, 256L << 10);
+  if (!r->size) curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "");
+  if (getenv("AWS_CA_BUNDLE")) curl_easy_setopt(t->easy, CURLOPT_CAINFO, getenv("AWS_CA_BUNDLE"));
+  set_method(t);
+  set_headers(t);
+  return SC_OK;
+}
+
+/* --- judging an answer -------------------------------------------------------------------------- */
+
+static int is_worth_retry(CURLcode code, long status) {
+  switch (code) {
+    case CURLE_OK: break;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_SSL_CONNECT_ERROR: return 1;
+    default: return 0;
+  }
+  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+/* The first words of a server's answer, markup and line breaks taken out. */
+static void server_words(const struct transfer *t, char *out, size_t n) {
+  size_t used = 0;
+  int in_tag = 0;
+  for (size_t i = 0; i < t->body.size && used + 1 < n && i < 4096; i++) {
+    char c = (char)t->body.data[i];
+    if (c == '<' && strstr(t->type, "json") == NULL) in_tag = 1;
+    if (!in_tag) out[used++] = (unsigned char)c < 0x20 ? ' ' : c;
+    if (c == '>') in_tag = 0;
+  }
+  while (used && out[used - 1] == ' ') used--;
+  out[used] = '\0';
+}
+
+static sc_status fail_status(const struct transfer *t, long status, struct sc_error *err) {
+  char words[300], shown[512];
+  server_words(t, words, sizeof words);
+  sc_status kind = status == 404 || status == 410   ? SC_NOT_FOUND
+                   : status == 401 || status == 403 ? SC_DENIED
+                   : status == 416                  ? SC_RANGE
+                   : status == 429 || status >= 500 ? SC_AGAIN
+                                                    : SC_IO;
+  return sc_fail(err, kind, "%s: HTTP status %ld%s%s", shown_url(t, shown, sizeof shown), status,
+                 words[0] ? ": " : "", words);
+}
+
+static sc_status fail_curl(const struct transfer *t, CURLcode code, struct sc_error *err) {
+  char shown[512];
+  shown_url(t, shown, sizeof shown);
+  if (t->refused_address) {
+    return sc_fail(err, SC_DENIED, "%s: it leads to a link-local or metadata address, which is not allowed",
+                   shown);
+  }
+  if (t->too_big) {
+    return sc_fail(err, SC_TOO_BIG, "%s: an answer of more than %zu bytes%s", shown, t->limit,
+                   t->request->size ? "; the server seems not to support ranges" : "");
+  }
+  int again = is_worth_retry(code, 0);
+  return sc_fail(err, again ? SC_AGAIN : SC_IO, "%s: %s", shown, curl_easy_strerror(code));
+}
+
+/* A 206 must be the range that was asked for, up to the end of the file. */
+static sc_status check_range(struct transfer *t, struct sc_error *err) {
+  struct sc_http_request *r = t->request;
+  unsigned long long first = 0, last = 0, total = 0;
+  char shown[512];
+  int n = sscanf(t->content_range, "bytes %llu-%llu/%llu", &first, &last, &total);
+  uint64_t end = r->offset + r->size - 1;
+  if (n >= 3 && end >= total) end = total ? total - 1 : 0;
+  if (n < 2 || first != r->offset || last != end || t->body.size != last - first + 1) {
+    return sc_fail(err, SC_BAD_DATA,
+                   "%s: asked for bytes %llu-%llu, got Content-Range '%s' and %zu bytes",
+                   shown_url(t, shown, sizeof shown), (unsigned long long)r->offset,
+                   (unsigned long long)(r->offset + r->size - 1), t->content_range, t->body.size);
+  }
+  r->total_bytes = n >= 3 ? total : 0;
+  return SC_OK;
+}
+
+/* The server sent everything: cut out the range. */
+static sc_status cut_range(struct transfer *t, struct sc_error *err) {
+  struct sc_http_request *r = t->request;
+  char shown[512];
+  r->total_bytes = t->body.size;
+  if (r->offset >= t->body.size) {
+    return sc_fail(err, SC_RANGE, "%s: byte %llu is beyond its %zu bytes", shown_url(t, shown, sizeof shown),
+                   (unsigned long long)r->offset, t->body.size);
+  }
+  size_t n = t->body.size - (size_t)r->offset;
+  if (n > r->size) n = (size_t)r->size;
+  memmove(t->body.data, t->body.data + r->offset, n);
+  t->body.size = n;
+  return SC_OK;
+}
+
+static sc_status accept_answer(struct transfer *t, long status, struct sc_error *err) {
+  struct sc_http_request *r = t->request;
+  char shown[512], *url = NULL;
+  sc_status st = SC_OK;
+  if (r->size && t->encoding[0] && strcasecmp(t->encoding, "identity") != 0) {
+    return sc_fail(err, SC_BAD_DATA, "%s: a range in encoding '%s'", shown_url(t, shown, sizeof shown),
+                   t->encoding);
+  }
+  if (r->size) st = status == 206 ? check_range(t, err) : cut_range(t, err);
+  if (st) return st;
+  if (!r->size) r->total_bytes = t->body.size;
+  if (strcmp(r->method, "HEAD") == 0) {
+    curl_off_t length = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    r->total_bytes = length > 0 ? (uint64_t)length : 0;
+  }
+  memcpy(r->etag, t->etag, sizeof r->etag);
+  memcpy(r->content_type, t->type, sizeof r->content_type);
+  curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
+  if (url) snprintf(r->final_url, sizeof r->final_url, "%.*s", (int)strcspn(url, "?#"), url);
+  sc_buffer_move(&t->body, &r->answer);
+  return SC_OK;
+}
+
+/* --- the thread's side ------------------------------------------------------------------------------ */
+
+static void transfer_free(struct transfer *t) {
+  if (t->easy) curl_easy_cleanup(t->easy);
+  curl_slist_free_all(t->headers);
+  sc_signed_free(&t->wire);
+  sc_free(t->redirect);
+  sc_buffer_free(&t->body);
+  sc_free(t);
+}
+
+static void finish(struct transfer *t, const struct sc_error *err) {
+  struct batch *b = t->batch;
+  t->request->err = *err;
+  transfer_free(t);
+  pthread_mutex_lock(&lock);
+  b->n_left--;
+  pthread_cond_broadcast(&b->done);
+  pthread_mutex_unlock(&lock);
+}
+
+static int is_cancelled(const struct transfer *t) {
+  pthread_mutex_lock(&lock);
+  int cancelled = t->batch->cancelled;
+  pthread_mutex_unlock(&lock);
+  return cancelled;
+}
+
+/* Transfers that wait for their time, and those in the multi handle. Of the thread. */
+struct loop {
+  struct transfer *waiting, *active;
+};
+
+static void unlink_active(struct loop *l, struct transfer *t) {
+  struct transfer **at = &l->active;
+  while (*at && *at != t) at = &(*at)->link;
+  if (*at) *at = t->link;
+}
+
+static void begin(struct loop *l, struct transfer *t) {
+  struct sc_error err = {0};
+  t->n_tries++;
+  if (prepare(t, &err) == SC_OK && curl_multi_add_handle(multi, t->easy) == CURLM_OK) {
+    t->link = l->active;
+    l->active = t;
+    return;
+  }
+  if (!err.status) sc_fail_nomem(&err);
+  finish(t, &err);
+}
+
+static void wait_until(struct loop *l, struct transfer *t, int64_t ms) {
+  t->not_before_ms = now_ms() + ms;
+  t->link = l->waiting;
+  l->waiting = t;
+}
+
+/* 100 ms, doubled each time, at most 10 s, half of it by chance; or what the server says. */
+static int64_t backoff_ms(const struct transfer *t) {
+  int64_t ms = 100;
+  for (int i = 1; i < t->n_tries && ms < 10000; i++) ms *= 2;
+  unsigned seed = (unsigned)now_ms() ^ (unsigned)(size_t)t;
+  ms = ms / 2 + rand_r(&seed) % (ms / 2 + 1);
+  int asked = t->retry_after_s > SC_HTTP_RETRY_AFTER_MAX_S ? SC_HTTP_RETRY_AFTER_MAX_S : t->retry_after_s;
+  return asked * 1000 > ms ? asked * 1000 : ms;
+}
+
+static int is_redirect(long status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* Follow a redirect; the new URL is checked when the transfer begins again. */
+static sc_status follow(struct loop *l, struct transfer *t, struct sc_error *err) {
+  char *url = NULL, shown[512];
+  curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &url);
+  if (!url || ++t->n_redirects > SC_HTTP_REDIRECTS_MAX) {
+    return sc_fail(err, SC_IO, "%s: %s", shown_url(t, shown, sizeof shown),
+                   url ? "too many redirects" : "a redirect without Location");
+  }
+  if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
+    return sc_fail(err, SC_DENIED, "%s: a redirect to another scheme", shown_url(t, shown, sizeof shown));
+  }
+  char *copy_of = NULL;
+  sc_status st = sc_strdup(url, &copy_of, err);
+  if (st) return st;
+  sc_free(t->redirect);
+  t->redirect = copy_of;
+  t->n_tries--;
+  wait_until(l, t, 0);
+  return SC_OK;
+}
+
+static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
+  struct sc_error err = {0};
+  long status = 0;
+  curl_multi_remove_handle(multi, t->easy);
+  unlink_active(l, t);
+  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+  t->request->http_status = (int)status;
+  if (is_cancelled(t)) {
+    sc_fail(&err, SC_INTERRUPT, "interrupted");
+    finish(t, &err);
+    return;
+  }
+  if (code == CURLE_OK && is_redirect(status)) {
+    if (follow(l, t, &err)) finish(t, &err);
+    return;
+  }
+  sc_status st = code != CURLE_OK                   ? fail_curl(t, code, &err)
+                 : status >= 200 && status < 300    ? accept_answer(t, status, &err)
+                                                    : fail_status(t, status, &err);
+  int bad_answer = code == CURLE_OK && st == SC_BAD_DATA; /* a wrong range: once more may help */
+  if (st && t->n_tries <= sc_runtime_retries() && !t->refused_address && !t->too_big &&
+      (bad_answer || is_worth_retry(code, status))) {
+    wait_until(l, t, backoff_ms(t));
+    return;
+  }
+  finish(t, &err);
+}
+
+/* Take the inbox, and waiting transfers whose time has come. Returns ms until the next. */
+static int take_work(struct loop *l) {
+  int64_t now = now_ms(), next = 1000;
+  pthread_mutex_lock(&lock);
+  struct transfer *fresh = inbox, *ordered = NULL;
+  inbox = NULL;
+  pthread_mutex_unlock(&lock);
+  while (fresh) { /* the inbox is newest first */
+    struct transfer *t = fresh;
+    fresh = t->link;
+    t->link = ordered;
+    ordered = t;
+  }
+  while (ordered) {
+    struct transfer *t = ordered;
+    ordered = t->link;
+    begin(l, t);
+  }
+  struct transfer *waiting = l->waiting;
+  l->waiting = NULL;
+  while (waiting) {
+    struct transfer *t = waiting;
+    waiting = t->link;
+    if (is_cancelled(t) || t->not_before_ms <= now) {
+      begin(l, t);
+    } else {
+      t->link = l->waiting;
+      l->waiting = t;
+      if (t->not_before_ms - now < next) next = t->not_before_ms - now;
+    }
+  }
+  return (int)next;
+}
+
+static void drop_cancelled(struct loop *l) {
+  struct sc_error err = {0};
+  struct transfer *t = l->active, *next;
+  sc_fail(&err, SC_INTERRUPT, "interrupted");
+  for (; t; t = next) {
+    next = t->link;
+    if (!is_cancelled(t)) continue;
+    curl_multi_remove_handle(multi, t->easy);
+    unlink_active(l, t);
+    finish(t, &err);
+  }
+}
+
+static void *run(void *unused) {
+  struct loop l = {0};
+  (void)unused;
+  for (;;) {
+    int running = 0, left = 0, wait_ms = take_work(&l);
+    CURLMsg *message;
+    drop_cancelled(&l);
+    curl_multi_perform(multi, &running);
+    while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+      char *t = NULL;
+      if (message->msg != CURLMSG_DONE) continue;
+      CURLcode code = message->data.result;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+      on_done(&l, (struct transfer *)(void *)t, code);
+    }
+    if (l.waiting) wait_ms = wait_ms < 20 ? wait_ms : 20;
+    curl_multi_poll(multi, NULL, 0, l.active || l.waiting ? wait_ms : 60000, NULL);
+  }
+  return NULL;
+}
+
+/* --- the caller's side -------------------------------------------------------------------------------- */
+
+/* The lock is held. */
+static sc_status start_thread(struct sc_error *err) {
+  sigset_t all, before;
+  pthread_attr_t attributes;
+  pthread_t thread;
+  if (is_running) return SC_OK;
+  if (!multi) multi = curl_multi_init();
+  if (!multi) return sc_fail_nomem(err);
+  curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)sc_runtime_max_connections());
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 256L);
+  sigfillset(&all);
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* the host's signals are the host's */
+  is_running = pthread_create(&thread, &attributes, run, NULL) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  return is_running ? SC_OK : sc_fail(err, SC_NOMEM, "no thread for HTTP");
+}
+
+static sc_status post(struct sc_http_request *requests, size_t n, struct batch *b,
+                      struct sc_error *err) {
+  pthread_once(&global_once, global_init);
+  pthread_mutex_lock(&lock);
+  sc_status st = start_thread(err);
+  for (size_t i = 0; i < n && !st; i++) {
+    struct transfer *t = sc_alloc_zero(1, sizeof *t);
+    if (!t) {
+      st = sc_fail_nomem(err);
+      break;
+    }
+    memset(&requests[i].err, 0, sizeof requests[i].err);
+    t->request = &requests[i];
+    t->batch = b;
+    t->link = inbox;
+    inbox = t;
+    b->n_left++;
+  }
+  if (st) b->cancelled = 1;
+  pthread_mutex_unlock(&lock);
+  if (multi) curl_multi_wakeup(multi);
+  return st;
+}
+
+/* Wait for the batch; poll the caller's interrupt 20 times a second. */
+static void wait_for(struct batch *b, int (*interrupted)(void *), void *context) {
+  pthread_mutex_lock(&lock);
+  while (b->n_left > 0) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&b->done, &lock, &until);
+    if (!interrupted || b->cancelled || b->n_left == 0) continue;
+    pthread_mutex_unlock(&lock);
+    int stop = interrupted(context);
+    if (stop) curl_multi_wakeup(multi);
+    pthread_mutex_lock(&lock);
+    if (stop) b->cancelled = 1;
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+static sc_status perform(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
+                         void *context, struct sc_error *err) {
+  struct batch b = {0};
+  pthread_condattr_t clock;
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  pthread_cond_init(&b.done, &clock);
+  pthread_condattr_destroy(&clock);
+  sc_status st = post(requests, n, &b, err);
+  wait_for(&b, interrupted, context);
+  pthread_cond_destroy(&b.done);
+  for (size_t i = 0; i < n && !st; i++) {
+    if (!requests[i].err.status) continue;
+    *err = requests[i].err;
+    st = err->status;
+  }
+  return st;
+}
+
+/* Fetch the tokens that some of the requests want, each once. */
+static sc_status fetch_tokens(const struct sc_http_request *requests, size_t n,
+                              int (*interrupted)(void *), void *context, struct sc_error *err) {
+  for (size_t i = 0; i < n; i++) {
+    char *url = NULL;
+    struct sc_error ignored = {0};
+    sc_status st = sc_sign_token_url(requests[i].url, &url, err);
+    if (st) return st;
+    if (!url) continue;
+    struct sc_http_request ask = {.method = "GET", .url = url, .limit_bytes = 1 << 20};
+    st = perform(&ask, 1, interrupted, context, &ignored);
+    if (st != SC_INTERRUPT) sc_sign_keep_token(requests[i].url, &ask);
+    sc_buffer_free(&ask.answer);
+    sc_free(url);
+    if (st == SC_INTERRUPT) return sc_fail(err, st, "interrupted");
+  }
+  return SC_OK;
+}
+
+sc_status sc_http_perform(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
+                          void *interrupt_context, struct sc_error *err) {
+  if (n == 0) return SC_OK;
+  sc_status st = fetch_tokens(requests, n, interrupted, interrupt_context, err);
+  return st ? st : perform(requests, n, interrupted, interrupt_context, err);
+}
+
+void sc_http_abandon(void) {
+  pthread_mutex_init(&lock, NULL);
+  inbox = NULL;
+  multi = NULL;
+  is_running = 0;
+}

@@ -1,0 +1,453 @@
+/* Object store URLs -> signed HTTP requests; see sign.h. */
+#include "http/sign.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/access.h"
+#include "base/alloc.h"
+
+void sc_signed_free(struct sc_signed *s) {
+  sc_free(s->url);
+  for (int i = 0; i < SC_SIGNED_HEADERS_MAX; i++) sc_free(s->headers[i]);
+  memset(s, 0, sizeof *s);
+}
+
+static const char *env(const char *name) {
+  const char *value = getenv(name);
+  return value && *value ? value : NULL;
+}
+
+static int is_yes(const char *value) {
+  return value && (strcasecmp(value, "YES") == 0 || strcasecmp(value, "TRUE") == 0 ||
+                   strcasecmp(value, "ON") == 0 || strcmp(value, "1") == 0);
+}
+
+static int is_no(const char *value) {
+  return value && (strcasecmp(value, "NO") == 0 || strcasecmp(value, "FALSE") == 0 ||
+                   strcasecmp(value, "OFF") == 0 || strcmp(value, "0") == 0);
+}
+
+static sc_status add_header(struct sc_signed *s, struct sc_error *err, const char *name,
+                            const char *value) {
+  int i = 0;
+  while (i < SC_SIGNED_HEADERS_MAX - 1 && s->headers[i]) i++;
+  return sc_format(&s->headers[i], err, "%s: %s", name, value);
+}
+
+/* --- AWS credentials -------------------------------------------------------------------------- */
+
+struct credentials {
+  char key[160], secret[256], token[4096], region[64];
+  int anonymous;
+};
+
+static void copy(char *to, size_t n, const char *from) { snprintf(to, n, "%s", from ? from : ""); }
+
+/* Read one INI section; only keys that are not set yet are filled. */
+static void read_ini(const char *path, const char *section, struct credentials *c) {
+  char line[5000], name[300];
+  int inside = 0;
+  FILE *f = fopen(path, "re");
+  if (!f) return;
+  snprintf(name, sizeof name, "[%s]", section);
+  while (fgets(line, sizeof line, f)) {
+    line[strcspn(line, "\r\n")] = '\0';
+    if (line[0] == '[') {
+      inside = strcmp(line, name) == 0;
+      continue;
+    }
+    char *equals = strchr(line, '=');
+    if (!inside || !equals) continue;
+    char *value = equals + 1 + strspn(equals + 1, " \t"), *key = line + strspn(line, " \t");
+    while (equals > key && isspace((unsigned char)equals[-1])) equals--;
+    *equals = '\0';
+    if (!c->key[0] && strcmp(key, "aws_access_key_id") == 0) copy(c->key, sizeof c->key, value);
+    if (!c->secret[0] && strcmp(key, "aws_secret_access_key") == 0) copy(c->secret, sizeof c->secret, value);
+    if (!c->token[0] && strcmp(key, "aws_session_token") == 0) copy(c->token, sizeof c->token, value);
+    if (!c->region[0] && strcmp(key, "region") == 0) copy(c->region, sizeof c->region, value);
+  }
+  fclose(f);
+}
+
+static void aws_path(const char *variable, const char *file, char *out, size_t n) {
+  const char *home = env("HOME");
+  if (env(variable)) {
+    snprintf(out, n, "%s", env(variable));
+  } else {
+    snprintf(out, n, "%s/.aws/%s", home ? home : "", file);
+  }
+}
+
+static void find_credentials(struct credentials *c) {
+  char path[4096], section[300];
+  const char *profile = env("AWS_PROFILE") ? env("AWS_PROFILE") : env("AWS_DEFAULT_PROFILE");
+  memset(c, 0, sizeof *c);
+  copy(c->region, sizeof c->region, env("AWS_REGION") ? env("AWS_REGION") : env("AWS_DEFAULT_REGION"));
+  c->anonymous = is_yes(env("AWS_NO_SIGN_REQUEST"));
+  if (!c->anonymous && env("AWS_SECRET_ACCESS_KEY") && env("AWS_ACCESS_KEY_ID")) {
+    copy(c->key, sizeof c->key, env("AWS_ACCESS_KEY_ID"));
+    copy(c->secret, sizeof c->secret, env("AWS_SECRET_ACCESS_KEY"));
+    copy(c->token, sizeof c->token, env("AWS_SESSION_TOKEN"));
+  } else if (!c->anonymous) {
+    aws_path("AWS_SHARED_CREDENTIALS_FILE", "credentials", path, sizeof path);
+    read_ini(path, profile ? profile : "default", c);
+  }
+  if (!c->region[0] || !c->key[0]) {
+    struct credentials from_config = *c;
+    aws_path("AWS_CONFIG_FILE", "config", path, sizeof path);
+    snprintf(section, sizeof section, profile ? "profile %s" : "default", profile ? profile : "");
+    read_ini(path, section, &from_config);
+    copy(c->region, sizeof c->region, from_config.region);
+    if (!c->key[0] && !c->anonymous) *c = from_config;
+  }
+  if (!c->region[0]) copy(c->region, sizeof c->region, "us-east-1");
+  if (!c->key[0] || !c->secret[0]) c->anonymous = 1;
+}
+
+/* --- signature version 4 -------------------------------------------------------------------------- */
+
+static void to_hex(const unsigned char *bytes, size_t n, char *out) {
+  for (size_t i = 0; i < n; i++) snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void sha256_hex(const void *data, size_t n, char out[65]) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(data, n, digest, &size, EVP_sha256(), NULL);
+  to_hex(digest, 32, out);
+}
+
+static void hmac(const void *key, size_t key_bytes, const char *text, unsigned char out[32]) {
+  unsigned int size = 32;
+  HMAC(EVP_sha256(), key, (int)key_bytes, (const unsigned char *)text, strlen(text), out, &size);
+}
+
+/* Percent-encode all but unreserved characters and '/'. */
+static sc_status escape_path(const char *path, char **out, struct sc_error *err) {
+  struct sc_buffer b = {0};
+  sc_status st = SC_OK;
+  for (; *path && !st; path++) {
+    unsigned char c = (unsigned char)*path;
+    st = isalnum(c) || strchr("-._~/", c) ? sc_buffer_append(&b, path, 1, err)
+                                          : sc_buffer_printf(&b, err, "%%%02X", c);
+  }
+  if (!st) st = sc_buffer_terminate(&b, err);
+  if (st) {
+    sc_buffer_free(&b);
+    return st;
+  }
+  *out = (char *)b.data;
+  return SC_OK;
+}
+
+/* What a signature is made of. */
+struct signing {
+  const char *method, *host, *path, *query; /* escaped path; canonical query without '?' */
+  const char *payer, *copy_source;          /* or NULL */
+  char payload[65], time[17], date[9];
+};
+
+static sc_status sign_v4(const struct credentials *c, const struct signing *g, struct sc_signed *out,
+                         struct sc_error *err) {
+  char *canonical = NULL, *to_sign = NULL, *value = NULL;
+  char hash[65], scope[160], key[300], names[200];
+  unsigned char k[32];
+  snprintf(names, sizeof names, "host;x-amz-content-sha256%s;x-amz-date%s%s",
+           g->copy_source ? ";x-amz-copy-source" : "", g->payer ? ";x-amz-request-payer" : "",
+           c->token[0] ? ";x-amz-security-token" : "");
+  sc_status st = sc_format(&canonical, err, "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:%s\n%s%s%sx-amz-date:%s\n%s%s%s%s%s%s\n%s\n%s",
+                           g->method, g->path, g->query, g->host, g->payload,
+                           g->copy_source ? "x-amz-copy-source:" : "", g->copy_source ? g->copy_source : "",
+                           g->copy_source ? "\n" : "", g->time, g->payer ? "x-amz-request-payer:" : "",
+                           g->payer ? g->payer : "", g->payer ? "\n" : "",
+                           c->token[0] ? "x-amz-security-token:" : "", c->token, c->token[0] ? "\n" : "",
+                           names, g->payload);
+  if (st) return st;
+  sha256_hex(canonical, strlen(canonical), hash);
+  snprintf(scope, sizeof scope, "%s/%s/s3/aws4_request", g->date, c->region);
+  st = sc_format(&to_sign, err, "AWS4-HMAC-SHA256\n%s\n%s\n%s", g->time, scope, hash);
+  if (!st) {
+    int n = snprintf(key, sizeof key, "AWS4%s", c->secret);
+    hmac(key, (size_t)n, g->date, k);
+    hmac(k, 32, c->region, k);
+    hmac(k, 32, "s3", k);
+    hmac(k, 32, "aws4_request", k);
+    hmac(k, 32, to_sign, k);
+    to_hex(k, 32, hash);
+    st = sc_format(&value, err, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
+                   c->key, scope, names, hash);
+  }
+  if (!st) st = add_header(out, err, "Authorization", value);
+  if (!st) st = add_header(out, err, "x-amz-date", g->time);
+  if (!st) st = add_header(out, err, "x-amz-content-sha256", g->payload);
+  if (!st && c->token[0]) st = add_header(out, err, "x-amz-security-token", c->token);
+  sc_free(canonical);
+  sc_free(to_sign);
+  sc_free(value);
+  return st;
+}
+
+/* The caller's x-amz-copy-source header is part of the signature. */
+static const char *find_header(const struct sc_http_request *r, const char *name) {
+  size_t n = strlen(name);
+  for (int i = 0; r->headers && r->headers[i]; i++) {
+    if (strncasecmp(r->headers[i], name, n) == 0 && r->headers[i][n] == ':') {
+      return r->headers[i] + n + 1 + strspn(r->headers[i] + n + 1, " ");
+    }
+  }
+  return NULL;
+}
+
+/* Sort "a=1&b" as the signature wants it: each name with '='. The query is ours and short. */
+static void canonical_query(const char *query, char *out, size_t n) {
+  char copy_of[1024], *parts[32], *save = NULL;
+  int count = 0;
+  size_t used = 0;
+  snprintf(copy_of, sizeof copy_of, "%s", query);
+  for (char *p = strtok_r(copy_of, "&", &save); p && count < 32; p = strtok_r(NULL, "&", &save)) parts[count++] = p;
+  for (int i = 1; i < count; i++) {
+    for (int j = i; j > 0 && strcmp(parts[j - 1], parts[j]) > 0; j--) {
+      char *t = parts[j];
+      parts[j] = parts[j - 1];
+      parts[j - 1] = t;
+    }
+  }
+  out[0] = '\0';
+  for (int i = 0; i < count && used < n; i++) {
+    used += (size_t)snprintf(out + used, n - used, "%s%s%s", i ? "&" : "", parts[i], strchr(parts[i], '=') ? "" : "=");
+  }
+}
+
+/* Virtual-hosted or path style: host and the path in front of the key. */
+static void s3_place(const char *bucket, const struct credentials *c, char *host, size_t host_bytes,
+                     char *prefix, size_t prefix_bytes, int *https) {
+  const char *endpoint = env("AWS_S3_ENDPOINT"), *style = env("AWS_VIRTUAL_HOSTING");
+  int virtual_host = !strchr(bucket, '.') && !is_no(style) && (!endpoint || is_yes(style));
+  *https = !is_no(env("AWS_HTTPS"));
+  if (endpoint && strncmp(endpoint, "http://", 7) == 0) {
+    *https = 0;
+    endpoint += 7;
+  } else if (endpoint && strncmp(endpoint, "https://", 8) == 0) {
+    endpoint += 8;
+  }
+  char base[300];
+  if (endpoint) {
+    snprintf(base, sizeof base, "%.*s", (int)strcspn(endpoint, "/"), endpoint);
+  } else {
+    snprintf(base, sizeof base, "s3.%s.amazonaws.com", c->region);
+  }
+  snprintf(host, host_bytes, virtual_host ? "%s.%s" : "%.0s%s", bucket, base);
+  snprintf(prefix, prefix_bytes, virtual_host ? "%.0s" : "/%s", bucket);
+}
+
+static void stamp(struct signing *g, const struct sc_http_request *r) {
+  time_t now = time(NULL);
+  struct tm t;
+  gmtime_r(&now, &t);
+  strftime(g->time, sizeof g->time, "%Y%m%dT%H%M%SZ", &t);
+  strftime(g->date, sizeof g->date, "%Y%m%d", &t);
+  sha256_hex(r->body_size ? r->body : "", r->body_size, g->payload);
+}
+
+static sc_status sign_s3(const struct sc_http_request *r, const char *rest, struct sc_signed *out,
+                         struct sc_error *err) {
+  struct credentials c;
+  struct signing g = {.method = r->method};
+  char bucket[256], host[600], prefix[300], query[1100] = "", *path = NULL, *key = NULL;
+  int https;
+  size_t n = strcspn(rest, "/");
+  snprintf(bucket, sizeof bucket, "%.*s", (int)n, rest);
+  find_credentials(&c);
+  s3_place(bucket, &c, host, sizeof host, prefix, sizeof prefix, &https);
+  const char *question = strchr(rest + n, '?');
+  size_t key_bytes = question ? (size_t)(question - (rest + n)) : strlen(rest + n);
+  if (question) canonical_query(question + 1, query, sizeof query);
+  sc_status st = sc_format(&key, err, "%s%.*s", prefix, (int)key_bytes, rest + n);
+  if (!st) st = escape_path(*key ? key : "/", &path, err);
+  if (!st) {
+    st = sc_format(&out->url, err, "%s://%s%s%s%s", https ? "https" : "http", host, path,
+                   query[0] ? "?" : "", query);
+  }
+  if (!st && env("AWS_REQUEST_PAYER")) {
+    g.payer = env("AWS_REQUEST_PAYER");
+    st = add_header(out, err, "x-amz-request-payer", g.payer);
+  }
+  if (!st && !c.anonymous) {
+    g.host = host;
+    g.path = path;
+    g.query = query;
+    g.copy_source = find_header(r, "x-amz-copy-source");
+    stamp(&g, r);
+    st = sign_v4(&c, &g, out, err);
+  }
+  sc_free(path);
+  sc_free(key);
+  return st;
+}
+
+static sc_status sign_gs(const struct sc_http_request *r, const char *rest, struct sc_signed *out,
+                         struct sc_error *err) {
+  const char *endpoint = env("CPL_GS_ENDPOINT") ? env("CPL_GS_ENDPOINT") : "https://storage.googleapis.com/";
+  size_t n = strlen(endpoint);
+  char *path = NULL, *whole = NULL, host[300];
+  while (n && endpoint[n - 1] == '/') n--;
+  sc_status st = sc_format(&whole, err, "/%s", rest);
+  if (!st) st = escape_path(whole, &path, err);
+  if (!st) st = sc_format(&out->url, err, "%.*s%s", (int)n, endpoint, path);
+  if (!st && env("GS_ACCESS_KEY_ID") && env("GS_SECRET_ACCESS_KEY") && !is_yes(env("GS_NO_SIGN_REQUEST"))) {
+    struct credentials c = {.region = "auto"};
+    struct signing g = {.method = r->method, .host = host, .path = path, .query = ""};
+    copy(c.key, sizeof c.key, env("GS_ACCESS_KEY_ID"));
+    copy(c.secret, sizeof c.secret, env("GS_SECRET_ACCESS_KEY"));
+    const char *authority = strstr(out->url, "://") + 3;
+    snprintf(host, sizeof host, "%.*s", (int)strcspn(authority, "/"), authority);
+    stamp(&g, r);
+    st = sign_v4(&c, &g, out, err);
+  }
+  sc_free(path);
+  sc_free(whole);
+  return st;
+}
+
+/* az://container/key with AZURE_STORAGE_ACCOUNT; abfs://container@account.dfs.../key. */
+static sc_status sign_azure(const char *url, const char *rest, struct sc_signed *out,
+                            struct sc_error *err) {
+  const char *at = strchr(rest, '@'), *slash = strchr(rest, '/');
+  const char *token = env("AZURE_STORAGE_SAS_TOKEN"), *key;
+  char account[100], container[200], *path = NULL;
+  if (at && slash && at < slash) {
+    snprintf(container, sizeof container, "%.*s", (int)(at - rest), rest);
+    snprintf(account, sizeof account, "%.*s", (int)strcspn(at + 1, "./"), at + 1);
+  } else if (env("AZURE_STORAGE_ACCOUNT") && slash) {
+    snprintf(container, sizeof container, "%.*s", (int)(slash - rest), rest);
+    snprintf(account, sizeof account, "%s", env("AZURE_STORAGE_ACCOUNT"));
+  } else {
+    return sc_fail(err, SC_BAD_DATA, "%.200s: no storage account: set AZURE_STORAGE_ACCOUNT, or use "
+                   "abfs://container@account.dfs.core.windows.net/", url);
+  }
+  key = slash ? slash : "/";
+  sc_status st = escape_path(key, &path, err);
+  if (!st) {
+    st = sc_format(&out->url, err, "https://%s.blob.core.windows.net/%s%s%s%s", account, container, path,
+                   token ? "?" : "", token ? token + (*token == '?') : "");
+  }
+  sc_free(path);
+  return st;
+}
+
+/* --- tokens of the Planetary Computer ----------------------------------------------------------------- */
+
+#define N_TOKENS 32
+
+struct kept_token {
+  char place[200]; /* account/container */
+  char *token;     /* owned; NULL: public */
+  time_t expires;
+};
+
+static pthread_mutex_t token_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kept_token tokens[N_TOKENS];
+static int next_token;
+
+/* "account/container" of a blob URL that may want a token; 0 for others. */
+static int token_place(const char *url, char *out, size_t n) {
+  char host[256];
+  const char *hosts = env("STACCHIP_PC_HOSTS");
+  if (strchr(url, '?') || is_no(env("STACCHIP_PC_SIGN"))) return 0;
+  sc_access_url_host(url, host, sizeof host);
+  if (!host[0] || !sc_access_host(hosts ? hosts : "*.blob.core.windows.net", host)) return 0;
+  const char *path = strstr(url, "://");
+  path = path ? strchr(path + 3, '/') : NULL;
+  if (!path) return 0;
+  snprintf(out, n, "%.*s/%.*s", (int)strcspn(host, "."), host, (int)strcspn(path + 1, "/"), path + 1);
+  return 1;
+}
+
+static struct kept_token *find_token(const char *place) {
+  for (int i = 0; i < N_TOKENS; i++) {
+    if (strcmp(tokens[i].place, place) == 0 && tokens[i].expires > time(NULL)) return &tokens[i];
+  }
+  return NULL;
+}
+
+sc_status sc_sign_token_url(const char *url, char **token_url, struct sc_error *err) {
+  char place[200];
+  const char *service = env("STACCHIP_PC_SAS");
+  *token_url = NULL;
+  if (!token_place(url, place, sizeof place) || env("AZURE_STORAGE_SAS_TOKEN")) return SC_OK;
+  pthread_mutex_lock(&token_lock);
+  int kept = find_token(place) != NULL;
+  pthread_mutex_unlock(&token_lock);
+  if (kept) return SC_OK;
+  return sc_format(token_url, err, "%s/%s",
+                   service ? service : "https://planetarycomputer.microsoft.com/api/sas/v1/token", place);
+}
+
+/* "2024-03-11T14:11:54Z" -> time; an hour from now where it is something else. */
+static time_t parse_expiry(const char *text) {
+  struct tm t = {0};
+  if (text && sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &t.tm_year, &t.tm_mon, &t.tm_mday, &t.tm_hour,
+                     &t.tm_min, &t.tm_sec) == 6) {
+    t.tm_year -= 1900;
+    t.tm_mon -= 1;
+    return timegm(&t) - 60;
+  }
+  return time(NULL) + 600;
+}
+
+void sc_sign_keep_token(const char *url, const struct sc_http_request *answer) {
+  char place[200];
+  if (!token_place(url, place, sizeof place)) return;
+  cJSON *json = answer->err.status ? NULL
+                                   : cJSON_ParseWithLength((char *)answer->answer.data, answer->answer.size);
+  const cJSON *token = cJSON_GetObjectItemCaseSensitive(json, "token");
+  const cJSON *expiry = cJSON_GetObjectItemCaseSensitive(json, "msft:expiry");
+  struct sc_error ignored = {0};
+  pthread_mutex_lock(&token_lock);
+  struct kept_token *k = &tokens[next_token++ % N_TOKENS];
+  sc_free(k->token);
+  memset(k, 0, sizeof *k);
+  snprintf(k->place, sizeof k->place, "%s", place);
+  if (cJSON_IsString(token)) sc_strdup(token->valuestring, &k->token, &ignored);
+  k->expires = parse_expiry(cJSON_IsString(expiry) ? expiry->valuestring : NULL);
+  pthread_mutex_unlock(&token_lock);
+  cJSON_Delete(json);
+}
+
+static sc_status sign_http(const char *url, struct sc_signed *out, struct sc_error *err) {
+  char place[200];
+  sc_status st = SC_OK;
+  if (token_place(url, place, sizeof place)) {
+    const char *sas = env("AZURE_STORAGE_SAS_TOKEN");
+    pthread_mutex_lock(&token_lock);
+    const struct kept_token *k = find_token(place);
+    const char *token = sas ? sas + (*sas == '?') : k ? k->token : NULL;
+    st = sc_format(&out->url, err, "%s%s%s", url, token ? "?" : "", token ? token : "");
+    pthread_mutex_unlock(&token_lock);
+    return st;
+  }
+  return sc_strdup(url, &out->url, err);
+}
+
+sc_status sc_sign_request(const struct sc_http_request *r, struct sc_signed *out,
+                          struct sc_error *err) {
+  const char *rest = strstr(r->url, "://");
+  memset(out, 0, sizeof *out);
+  if (!rest) return sc_fail(err, SC_BAD_ARG, "not a URL");
+  size_t n = (size_t)(rest - r->url);
+  rest += 3;
+  if (n == 2 && strncasecmp(r->url, "s3", 2) == 0) return sign_s3(r, rest, out, err);
+  if (n == 2 && strncasecmp(r->url, "gs", 2) == 0) return sign_gs(r, rest, out, err);
+  if (n == 2 && strncasecmp(r->url, "az", 2) == 0) return sign_azure(r->url, rest, out, err);
+  if (n >= 4 && strncasecmp(r->url, "abfs", 4) == 0) return sign_azure(r->url, rest, out, err);
+  return sign_http(r->url, out, err);
+}
