@@ -58,6 +58,9 @@ static sc_status register_all(sqlite3 *db, struct sc_error *err) {
     if (parts[i](c) != SQLITE_OK) st = sc_db_fail(db, err, "registering stacchip");
   }
   if (c) sc_connection_unref(c);
+  /* Asking for functions that are not there left an error behind, which sqlite3_open() would
+   * take for its own under sqlite3_auto_extension(). */
+  if (!st) st = sc_db_run(db, "SELECT 1", NULL, NULL, err);
   return st;
 }
 

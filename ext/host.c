@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,24 +72,55 @@ int sc_host_deepbind(void) {
 #endif
 }
 
+/* Is `file` an object that defines malloc() itself, and not libc? */
+static int defines_malloc(const char *file) {
+  const char *base = base_name(file);
+  if (strncmp(base, "libc.so", 7) == 0 || strncmp(base, "libc-", 5) == 0) return 0;
+  void *object = dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+  if (!object) return 0;
+  void *symbol = dlsym(object, "malloc"); /* its own, or that of a library it needs */
+  int own = symbol && strcmp(base_name(file_of(symbol)), base) == 0;
+  dlclose(object);
+  return own;
+}
+
+static int find_malloc(struct dl_phdr_info *info, size_t size, void *out) {
+  (void)size;
+  if (!info->dlpi_name || !strchr(info->dlpi_name, '/') || !defines_malloc(info->dlpi_name)) return 0;
+  snprintf(out, 256, "%s", info->dlpi_name);
+  return 1;
+}
+
 /*
  * DEEPBIND makes a library use libc's malloc() while a replaced one (jemalloc, tcmalloc by
- * LD_PRELOAD) serves its dependencies: free() of the other's block then aborts the process.
+ * LD_PRELOAD, or inside the program) serves its dependencies: free() of the other's block then
+ * aborts the process. Names what replaces it, or gives "". In a program that is not position
+ * independent the address alone does not tell: it is that of a jump table.
  */
-static int malloc_is_replaced(void) {
-  const char *file = base_name(file_of(dlsym(RTLD_DEFAULT, "malloc")));
-  return strncmp(file, "libc.so", 7) != 0 && strncmp(file, "libc-", 5) != 0;
+static const char *malloc_replaced_by(void) {
+  static char name[256];
+  Dl_info info;
+  const ElfW(Sym) *symbol = NULL;
+  void *address = dlsym(RTLD_DEFAULT, "malloc");
+  name[0] = '\0';
+  if (dl_iterate_phdr(find_malloc, name)) return name;
+  if (dladdr1(address, &info, (void **)(size_t)&symbol, RTLD_DL_SYMENT) && symbol &&
+      symbol->st_shndx != SHN_UNDEF && info.dli_saddr == address && strncmp(base_name(info.dli_fname), "libc", 4) != 0) {
+    snprintf(name, sizeof name, "%s", info.dli_fname);
+  }
+  return name;
 }
 
 sc_status sc_host_open(const char *path, const char *symbol, void **out, struct sc_error *err) {
   int flags = RTLD_NOW | RTLD_LOCAL;
   *out = NULL;
   if (sc_host_deepbind()) {
-    if (malloc_is_replaced()) {
+    const char *replacement = malloc_replaced_by();
+    if (replacement[0]) {
       return sc_fail(err, SC_UNSUPPORTED,
                      "cannot open %s: this program brings its own SQLite and replaces malloc() "
                      "(%s), which together would crash; run it without that allocator",
-                     path, file_of(dlsym(RTLD_DEFAULT, "malloc")));
+                     path, replacement);
     }
     flags |= RTLD_DEEPBIND;
   }

@@ -3,7 +3,10 @@
 # tests/host/test_* (Python, Node, C hosts).
 #: make check-asan    the same suite under address and undefined-behaviour sanitizers
 .PHONY: test unit check-asan
-unit: $(UNIT_BIN) $(B)/make_scene
+unit: $(UNIT_BIN) $(B)/make_scene $(B)/embed
+# The C program of examples/, linked with the static library as its manual says.
+$(B)/embed: examples/embed.c $(B)/libstacchip.a
+	$(CC) -std=c11 $(WARN) -Iinclude $(OPT_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 test: deps-test
 	@$(MAKE) --no-print-directory -s all unit
 	@VARIANT=$(VARIANT) tests/run
