@@ -11,6 +11,10 @@
 #include <sqlite3ext.h>
 #ifndef SQLITE_CORE
 extern const sqlite3_api_routines *sqlite3_api;
+/* Hosts build SQLite with parts left out (better-sqlite3 has no progress handler). */
+#define SC_SQLITE_HAS(member) (sqlite3_api->member != NULL)
+#else
+#define SC_SQLITE_HAS(member) 1
 #endif
 
 #endif

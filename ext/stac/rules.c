@@ -50,8 +50,8 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
   if (!st) st = sc_db_run(r->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, err);
   sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, SC_ITEM_MAX_BYTES);
   sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
-  sqlite3_set_authorizer(r->db, authorize, r);
-  sqlite3_progress_handler(r->db, 1000, count_steps, r);
+  if (SC_SQLITE_HAS(set_authorizer)) sqlite3_set_authorizer(r->db, authorize, r);
+  if (SC_SQLITE_HAS(progress_handler)) sqlite3_progress_handler(r->db, 1000, count_steps, r);
   if (st) {
     sqlite3_close(r->db);
     r->db = NULL;
@@ -188,6 +188,10 @@ sc_status sc_rules_set(struct sc_rules *r, const char *name, const char *json,
                        struct sc_error *err) {
   if (!name || !*name || strcmp(name, "none") == 0) {
     return sc_fail(err, SC_BAD_ARG, "a platform rule needs a name, other than 'none'");
+  }
+  if (!SC_SQLITE_HAS(set_authorizer)) {
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "this SQLite was built without the authorizer that keeps expressions in bounds");
   }
   cJSON *rule = json ? cJSON_ParseWithOpts(json, NULL, 1) : NULL;
   if (!rule) return sc_fail(err, SC_BAD_ARG, "platform rule %s: not a JSON object", name);
