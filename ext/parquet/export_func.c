@@ -1,0 +1,174 @@
+/* The SQL function stacchip_export(table, path [, options]); see export.h. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "connection.h"
+#include "parquet/export.h"
+#include "parquet/hilbert.h"
+#include "parquet/partitions.h"
+
+#define SORT_RUN_BYTES ((size_t)48 << 20)
+#define HILBERT_KEY_BITS 40
+#define INTERRUPT_ROWS 4096
+
+struct export_job {
+  sqlite3 *db;
+  const struct sc_export_options *options;
+  sqlite3_stmt *stmt;
+  struct sc_export_row row;
+  struct sc_export_files files;
+  struct sc_sorter sorter;
+  struct sc_partitions partitions;
+  struct sc_buffer scratch;
+  int64_t n_rows;
+};
+
+/* The values of the partition columns as one key: numbers and texts with their lengths. */
+static sc_status partition_of(struct export_job *j, uint32_t *out, struct sc_error *err) {
+  const struct sc_export_options *o = j->options;
+  sc_status st = SC_OK;
+  j->scratch.size = 0;
+  for (int i = 0; i < o->n_partition && !st; i++) {
+    const struct sc_export_cell *cell = &j->row.cells[o->partition[i]];
+    int is_text = o->columns[o->partition[i]]->kind == SC_EXPORT_TEXT;
+    int64_t head = cell->is_null ? -1 : is_text ? (int64_t)cell->size : cell->i;
+    st = sc_buffer_append(&j->scratch, &head, sizeof head, err);
+    if (!st && is_text && !cell->is_null) {
+      st = sc_buffer_append(&j->scratch, cell->bytes, cell->size, err);
+    }
+  }
+  return st ? st : sc_partitions_find(&j->partitions, j->scratch.data, j->scratch.size, out, err);
+}
+
+/* Partition first, then place; rows without geometry first. Equal keys keep their order. */
+static sc_status sort_key(struct export_job *j, uint64_t *key, struct sc_error *err) {
+  struct sc_pq_box box;
+  int is_multi;
+  uint32_t partition = 0;
+  sc_status st = j->options->n_partition ? partition_of(j, &partition, err) : SC_OK;
+  *key = (uint64_t)partition << HILBERT_KEY_BITS;
+  if (j->options->sort == SC_SORT_HILBERT &&
+      sc_export_row_box(j->options, &j->row, &box, &is_multi)) {
+    *key |= sc_hilbert_lonlat((box.min_x + box.max_x) / 2, (box.min_y + box.max_y) / 2);
+  }
+  return st;
+}
+
+static sc_status sort_row(struct export_job *j, struct sc_error *err) {
+  uint64_t key;
+  sc_status st = sort_key(j, &key, err);
+  if (!st) st = sc_export_row_pack(j->options, &j->row, &j->scratch, err);
+  return st ? st : sc_sorter_add(&j->sorter, key, j->scratch.data, j->scratch.size, err);
+}
+
+/* Each row of the SELECT: to the sorter, or straight into the file. */
+static sc_status read_rows(struct export_job *j, int is_sorted, struct sc_error *err) {
+  sc_status st = SC_OK;
+  int code = SQLITE_ROW;
+  while (!st && (code = sqlite3_step(j->stmt)) == SQLITE_ROW) {
+    st = sc_export_row_read(j->stmt, j->options, &j->row, err);
+    if (!st) st = is_sorted ? sort_row(j, err) : sc_export_files_put(&j->files, &j->row, err);
+    j->n_rows++;
+  }
+  if (!st && code != SQLITE_DONE) st = sc_db_fail(j->db, err, "stacchip_export");
+  return st;
+}
+
+static sc_status check_interrupt(struct export_job *j, int64_t n, struct sc_error *err) {
+  if (n % INTERRUPT_ROWS || !sc_db_interrupted(j->db)) return SC_OK;
+  return sc_fail(err, SC_INTERRUPT, "stacchip_export: interrupted");
+}
+
+/* Sorted rows into files; a new one whenever the partition changes. */
+static sc_status write_sorted(struct export_job *j, struct sc_error *err) {
+  const unsigned char *data;
+  uint64_t key, partition = 0;
+  size_t n;
+  sc_status st = sc_sorter_finish(&j->sorter, err);
+  for (int64_t i = 0; !st; i++) {
+    st = sc_sorter_next(&j->sorter, &key, &data, &n, err);
+    if (st || !data) break;
+    sc_export_row_unpack(j->options, data, &j->row);
+    if (j->files.is_open && key >> HILBERT_KEY_BITS != partition) {
+      st = sc_export_files_end(&j->files, err);
+    }
+    if (!st && !j->files.is_open) st = sc_export_files_begin(&j->files, &j->row, err);
+    partition = key >> HILBERT_KEY_BITS;
+    if (!st) st = sc_export_files_put(&j->files, &j->row, err);
+    if (!st) st = check_interrupt(j, i, err);
+  }
+  return st;
+}
+
+static sc_status run_job(struct export_job *j, struct sc_error *err) {
+  const struct sc_export_options *o = j->options;
+  int is_sorted = o->n_partition || o->sort == SC_SORT_HILBERT;
+  sc_status st = SC_OK;
+  if (!o->n_partition) st = sc_export_files_begin(&j->files, NULL, err);
+  if (!st) st = read_rows(j, is_sorted, err);
+  if (!st && is_sorted) st = write_sorted(j, err);
+  if (!st && j->files.is_open) st = sc_export_files_end(&j->files, err);
+  return st ? st : sc_export_files_commit(&j->files, err);
+}
+
+static sc_status export_table(sqlite3 *db, const char *table, const char *path,
+                              const struct sc_export_options *o, int64_t *n_rows,
+                              struct sc_error *err) {
+  struct sc_buffer metadata = {0};
+  struct export_job *j = sc_alloc_zero(1, sizeof *j);
+  if (!j) return sc_fail_nomem(err);
+  j->db = db;
+  j->options = o;
+  sc_sorter_init(&j->sorter, SORT_RUN_BYTES);
+  sc_status st = sc_export_prepare(db, table, o, &j->stmt, err);
+  if (!st) st = sc_export_metadata(db, table, &metadata, err);
+  if (!st) st = sc_export_files_init(&j->files, o, path, (const char *)metadata.data, err);
+  if (!st) st = run_job(j, err);
+  *n_rows = j->n_rows;
+  sqlite3_finalize(j->stmt);
+  sc_export_files_free(&j->files);
+  sc_sorter_free(&j->sorter);
+  sc_partitions_free(&j->partitions);
+  sc_buffer_free(&j->scratch);
+  sc_buffer_free(&j->row.wkb);
+  sc_buffer_free(&metadata);
+  sc_free(j);
+  return st;
+}
+
+static sc_status text_argument(sqlite3_value *v, const char *name, const char **out,
+                               struct sc_error *err) {
+  *out = (const char *)sqlite3_value_text(v);
+  if (sqlite3_value_type(v) == SQLITE_TEXT && *out && **out) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, "stacchip_export: argument '%s' should be text", name);
+}
+
+static sc_status call(struct sc_connection *c, int n, sqlite3_value **arguments, int64_t *n_rows,
+                      struct sc_error *err) {
+  struct sc_export_options options = {0};
+  const char *table, *path, *json = NULL;
+  if (n < 2 || n > 3) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_export takes a table, a path and perhaps options");
+  }
+  sc_status st = sc_connection_check(c, err);
+  if (!st) st = text_argument(arguments[0], "table", &table, err);
+  if (!st) st = text_argument(arguments[1], "path", &path, err);
+  if (!st && n == 3 && sqlite3_value_type(arguments[2]) != SQLITE_NULL) {
+    st = text_argument(arguments[2], "options", &json, err);
+  }
+  if (!st) st = sc_export_options_parse(json, &options, err);
+  if (!st) st = export_table(c->db, table, path, &options, n_rows, err);
+  sc_export_options_free(&options);
+  return st;
+}
+
+void sc_export_function(sqlite3_context *context, int n, sqlite3_value **arguments) {
+  struct sc_error err = {0};
+  int64_t n_rows = 0;
+  if (call(sqlite3_user_data(context), n, arguments, &n_rows, &err)) {
+    sc_result_error(context, &err);
+  } else {
+    sqlite3_result_int64(context, n_rows);
+  }
+}
