@@ -18,6 +18,17 @@ static void parse_data(struct sc_thrift_in *t, struct sc_pq_page *p) {
   }
 }
 
+static void parse_dictionary(struct sc_thrift_in *t, struct sc_pq_page *p) {
+  struct sc_thrift_field f = {0, SC_THRIFT_STOP};
+  while (sc_thrift_next(t, &f)) {
+    switch (f.id) {
+      case 1: p->n_values = sc_thrift_int(t, f.type); break;
+      case 2: p->encoding = sc_thrift_int32(t, f.type); break;
+      default: sc_thrift_skip(t, f.type);
+    }
+  }
+}
+
 static void parse_data_v2(struct sc_thrift_in *t, struct sc_pq_page *p) {
   struct sc_thrift_field f = {0, SC_THRIFT_STOP};
   while (sc_thrift_next(t, &f)) {
@@ -60,8 +71,10 @@ sc_status sc_pq_page_parse(const unsigned char *data, size_t n, struct sc_pq_pag
       whole = sc_thrift_int32(&t, f.type);
     } else if (f.id == 3) {
       bytes = sc_thrift_int32(&t, f.type);
-    } else if ((f.id == 5 || f.id == 7) && sc_thrift_is_struct(&t, f.type)) {
-      parse_data(&t, out); /* a dictionary's header begins like a data page's */
+    } else if (f.id == 5 && sc_thrift_is_struct(&t, f.type)) {
+      parse_data(&t, out);
+    } else if (f.id == 7 && sc_thrift_is_struct(&t, f.type)) {
+      parse_dictionary(&t, out);
     } else if (f.id == 8 && sc_thrift_is_struct(&t, f.type)) {
       parse_data_v2(&t, out);
     } else {
