@@ -71,7 +71,7 @@ static sc_status start(struct sc_pq_dictionary_out *d, size_t n_values, struct s
 sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc_pq_rows *rows,
                                  size_t c, int *pays, struct sc_error *err) {
   const struct sc_pq_column_rows *column = &rows->columns[c];
-  size_t n_values = rows->n_rows - column->n_nulls, done = 0;
+  size_t n_values = rows->n_rows - column->n_nulls, done = 0, begin = 0, end = 0;
   const unsigned char *last = NULL;
   size_t last_size = 0;
   uint32_t entry = 0;
@@ -79,11 +79,11 @@ sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc
   if (rows->specs[c].is_unique || n_values == 0) return SC_OK;
   sc_status st = start(d, n_values, err);
   for (size_t row = 0; row < rows->n_rows && !st; row++) {
+    begin = end;
+    end = sc_pq_rows_value_end(rows, c, row, begin);
     if (!column->valid.data[row]) continue;
-    const unsigned char *p = column->values.data + sc_pq_rows_offset(column, row);
-    size_t end = row + 1 < rows->n_rows ? sc_pq_rows_offset(column, row + 1)
-                                        : column->values.size;
-    size_t size = end - sc_pq_rows_offset(column, row);
+    const unsigned char *p = column->values.data + begin;
+    size_t size = end - begin;
     if (!last || size != last_size || memcmp(p, last, size) != 0) {
       entry = find_entry(d, p, size, err);
       if (entry == UINT32_MAX) return err->status;

@@ -7,8 +7,7 @@
 #include "base/bytes.h"
 #include "parquet/rle.h"
 
-/* A page is what a reader with an index reads at least, and what compression sees at once. */
-#define PAGE_MAX_ROWS 10240
+/* With SC_PQ_PAGE_ROWS: what a reader with an index reads at least. */
 #define PAGE_MAX_BYTES ((size_t)1 << 20)
 
 /* A slice of rows and of the values that are no nulls. */
@@ -142,9 +141,8 @@ static struct slice next_slice(const struct sc_pq_rows *rows, size_t c,
   const struct sc_pq_column_rows *column = &rows->columns[c];
   struct slice s = {before->end, before->end, before->value_end, before->value_end,
                     before->bytes_end, before->bytes_end};
-  while (s.end < rows->n_rows && s.end - s.begin < PAGE_MAX_ROWS) {
-    size_t end = s.end + 1 < rows->n_rows ? sc_pq_rows_offset(column, s.end + 1)
-                                          : column->values.size;
+  while (s.end < rows->n_rows && s.end - s.begin < SC_PQ_PAGE_ROWS) {
+    size_t end = sc_pq_rows_value_end(rows, c, s.end, s.bytes_end);
     if (s.end > s.begin && end - s.bytes_begin > PAGE_MAX_BYTES) break;
     s.value_end += column->valid.data[s.end];
     s.bytes_end = end;

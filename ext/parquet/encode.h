@@ -11,6 +11,8 @@
 #include "parquet/meta.h"
 #include "parquet/rows.h"
 
+/* Most rows of a page. */
+#define SC_PQ_PAGE_ROWS 10240
 /* Longest minimum and maximum of texts in statistics; longer ones are cut. */
 #define SC_PQ_BOUND_MAX_BYTES 64
 

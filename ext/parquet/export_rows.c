@@ -133,66 +133,6 @@ sc_status sc_export_row_read(sqlite3_stmt *stmt, const struct sc_export_options 
   return st;
 }
 
-/* Bytes of a cell when packed, without a text's. */
-static size_t fixed_bytes(enum sc_export_kind kind) {
-  return kind == SC_EXPORT_FRACTION ? 8 : 4;
-}
-
-static int has_bytes(enum sc_export_kind kind) {
-  return kind == SC_EXPORT_TEXT || kind == SC_EXPORT_GEOMETRY;
-}
-
-sc_status sc_export_row_pack(const struct sc_export_options *o, const struct sc_export_row *row,
-                             struct sc_buffer *out, struct sc_error *err) {
-  size_t n = sizeof(uint32_t);
-  uint32_t nulls = 0;
-  for (int i = 0; i < o->n_columns; i++) {
-    n += 8 + (has_bytes(o->columns[i]->kind) && !row->cells[i].is_null ? row->cells[i].size : 0);
-    nulls |= (uint32_t)row->cells[i].is_null << i;
-  }
-  out->size = 0;
-  sc_status st = n > UINT32_MAX / 2 ? sc_fail(err, SC_TOO_BIG, "a row of %zu bytes", n)
-                                    : sc_buffer_reserve(out, n, err);
-  if (st) return st;
-  unsigned char *p = out->data;
-  sc_put_le32(p, nulls);
-  p += 4;
-  for (int i = 0; i < o->n_columns; i++) {
-    const struct sc_export_cell *cell = &row->cells[i];
-    enum sc_export_kind kind = o->columns[i]->kind;
-    if (cell->is_null) continue;
-    if (kind == SC_EXPORT_FRACTION) {
-      sc_put_le_double(p, cell->r);
-    } else {
-      sc_put_le32(p, has_bytes(kind) ? (uint32_t)cell->size : (uint32_t)cell->i);
-    }
-    p += fixed_bytes(kind);
-    if (!has_bytes(kind)) continue;
-    if (cell->size) memcpy(p, cell->bytes, cell->size);
-    p += cell->size;
-  }
-  out->size = (size_t)(p - out->data);
-  return SC_OK;
-}
-
-void sc_export_row_unpack(const struct sc_export_options *o, const unsigned char *p,
-                          struct sc_export_row *row) {
-  uint32_t nulls = sc_le32(p);
-  p += 4;
-  for (int i = 0; i < o->n_columns; i++) {
-    struct sc_export_cell *cell = &row->cells[i];
-    enum sc_export_kind kind = o->columns[i]->kind;
-    cell->is_null = nulls >> i & 1;
-    if (cell->is_null) continue;
-    cell->i = (int32_t)sc_le32(p);
-    cell->size = has_bytes(kind) ? sc_le32(p) : 0;
-    if (kind == SC_EXPORT_FRACTION) cell->r = sc_le_double(p);
-    p += fixed_bytes(kind);
-    cell->bytes = p;
-    p += cell->size;
-  }
-}
-
 /* Points of one ring in our own little-endian WKB; returns the byte after. */
 static const unsigned char *add_ring(const unsigned char *p, struct sc_pq_box *box) {
   uint32_t n = sc_le32(p + 4);

@@ -44,6 +44,9 @@ static uint64_t take_varint(struct sc_bytes *b) {
 
 static sc_status next_run(struct sc_rle_in *r, struct sc_error *err) {
   uint64_t head = take_varint(&r->bytes);
+  if (head & 1 && r->width == 0) { /* a writer has no reason for it; others crashed on it */
+    return sc_fail(err, SC_BAD_DATA, "a bit-packed run of values without bits");
+  }
   if (head & 1) {
     uint64_t groups = head >> 1, size = groups * r->width;
     r->is_packed = 1;
@@ -51,7 +54,7 @@ static sc_status next_run(struct sc_rle_in *r, struct sc_error *err) {
     r->packed_at = 0;
     if (size > sc_bytes_left(&r->bytes)) { /* some writers leave the last group's padding out */
       size = sc_bytes_left(&r->bytes);
-      r->run_left = r->width ? size * 8 / r->width : r->run_left;
+      r->run_left = size * 8 / r->width;
     }
     r->packed_size = (size_t)size;
     r->packed = sc_bytes_take(&r->bytes, (size_t)size);

@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
+#define GROWTH_BYTES ((size_t)64 << 10)
+
 sc_status sc_pq_rows_init(struct sc_pq_rows *rows, const struct sc_pq_spec *specs,
                           size_t n_columns, struct sc_error *err) {
   memset(rows, 0, sizeof *rows);
@@ -34,28 +36,34 @@ void sc_pq_rows_free(struct sc_pq_rows *rows) {
   memset(rows, 0, sizeof *rows);
 }
 
+/* n more bytes of a buffer, NULL without memory. Growth is in steps, so that it is rare. */
+static inline unsigned char *room(struct sc_buffer *b, size_t n, struct sc_error *err) {
+  if (n > b->capacity - b->size && sc_buffer_reserve(b, n + GROWTH_BYTES, err)) return NULL;
+  unsigned char *p = b->data + b->size;
+  b->size += n;
+  return p;
+}
+
 /* Room for one value of n bytes, NULL without memory or beyond the limit. */
-static unsigned char *add(struct sc_pq_rows *rows, size_t c, size_t n, int is_valid,
-                          struct sc_error *err) {
+static inline unsigned char *add(struct sc_pq_rows *rows, size_t c, size_t n, int is_valid,
+                                 struct sc_error *err) {
   struct sc_pq_column_rows *column = &rows->columns[c];
+  uint32_t offset = (uint32_t)column->values.size;
+  unsigned char *p;
   if (n > SC_PQ_COLUMN_MAX_BYTES - column->values.size) {
     sc_fail(err, SC_TOO_BIG, "column '%s': more than %zu bytes in a row group",
             rows->specs[c].name, SC_PQ_COLUMN_MAX_BYTES);
     return NULL;
   }
-  if (sc_buffer_reserve(&column->values, n + 1, err) ||
-      sc_buffer_reserve(&column->offsets, sizeof(uint32_t), err) ||
-      sc_buffer_reserve(&column->valid, 1, err)) {
-    return NULL;
+  if (rows->specs[c].type == SC_PQ_BYTE_ARRAY) {
+    if (!(p = room(&column->offsets, sizeof offset, err))) return NULL;
+    memcpy(p, &offset, sizeof offset);
   }
-  uint32_t offset = (uint32_t)column->values.size;
-  memcpy(column->offsets.data + column->offsets.size, &offset, sizeof offset);
-  column->offsets.size += sizeof offset;
-  column->valid.data[column->valid.size++] = (unsigned char)is_valid;
+  if (!(p = room(&column->valid, 1, err))) return NULL;
+  *p = (unsigned char)is_valid;
   column->n_nulls += !is_valid;
-  column->values.size += n;
   rows->n_bytes += n;
-  return column->values.data + offset;
+  return room(&column->values, n, err);
 }
 
 sc_status sc_pq_rows_put_null(struct sc_pq_rows *rows, size_t c, struct sc_error *err) {

@@ -30,7 +30,7 @@ struct sc_pq_spec {
 
 struct sc_pq_column_rows {
   struct sc_buffer values;  /* PLAIN, nulls left out */
-  struct sc_buffer offsets; /* uint32_t[n_rows]: where each row's value begins in values */
+  struct sc_buffer offsets; /* BYTE_ARRAY: uint32_t[n_rows], where each row's value begins */
   struct sc_buffer valid;   /* uint8_t[n_rows]: 1, or 0 for null */
   size_t n_nulls;
 };
@@ -55,8 +55,14 @@ sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v, struc
 sc_status sc_pq_rows_put_bytes(struct sc_pq_rows *rows, size_t c, const void *data, size_t n,
                                struct sc_error *err);
 
-static inline uint32_t sc_pq_rows_offset(const struct sc_pq_column_rows *c, size_t row) {
-  return ((const uint32_t *)(const void *)c->offsets.data)[row];
+/* Where the values of the rows after `row` begin, given where its own does. */
+static inline size_t sc_pq_rows_value_end(const struct sc_pq_rows *rows, size_t c, size_t row,
+                                          size_t begin) {
+  const struct sc_pq_column_rows *column = &rows->columns[c];
+  const uint32_t *offsets = (const uint32_t *)(const void *)column->offsets.data;
+  size_t width = sc_pq_type_bytes(rows->specs[c].type, 0);
+  if (width) return begin + (column->valid.data[row] ? width : 0);
+  return row + 1 < rows->n_rows ? offsets[row + 1] : column->values.size;
 }
 
 #endif

@@ -15,11 +15,6 @@
 #define CURSOR_MIN_BYTES ((size_t)64 << 10)
 #define CURSOR_MAX_BYTES ((size_t)1 << 20)
 
-struct entry {
-  uint64_t key;
-  uint32_t offset, size;
-};
-
 /* Reads one run while merging. */
 struct cursor {
   uint64_t at, end; /* bytes of the run still in the file */
@@ -36,16 +31,16 @@ void sc_sorter_init(struct sc_sorter *s, size_t run_bytes) {
   s->runs[0].sorter = s->runs[1].sorter = s;
 }
 
-static struct entry *entries_of(struct sc_sorter_run *run) {
-  return (struct entry *)(void *)run->entries.data;
+static struct sc_sort_entry *entries_of(struct sc_sorter_run *run) {
+  return (struct sc_sort_entry *)(void *)run->entries.data;
 }
 
 static size_t n_entries(const struct sc_sorter_run *run) {
-  return run->entries.size / sizeof(struct entry);
+  return run->entries.size / sizeof(struct sc_sort_entry);
 }
 
 /* One pass of the radix sort; 0 where all have the same digit. */
-static int sort_digit(const struct entry *from, struct entry *to, size_t n, unsigned shift) {
+static int sort_digit(const struct sc_sort_entry *from, struct sc_sort_entry *to, size_t n, unsigned shift) {
   size_t starts[257] = {0};
   for (size_t i = 0; i < n; i++) starts[(from[i].key >> shift & 255) + 1]++;
   if (starts[(from[0].key >> shift & 255) + 1] == n) return 0;
@@ -54,18 +49,18 @@ static int sort_digit(const struct entry *from, struct entry *to, size_t n, unsi
   return 1;
 }
 
-/* Sort the entries by key, equal ones in the order they came. */
-static sc_status sort_entries(struct sc_sorter_run *run, struct sc_error *err) {
-  size_t n = n_entries(run);
+sc_status sc_sort_entries(struct sc_buffer *entries, struct sc_buffer *scratch,
+                          struct sc_error *err) {
+  size_t n = entries->size / sizeof(struct sc_sort_entry);
   if (n == 0) return SC_OK;
-  sc_status st = sc_buffer_resize(&run->scratch, run->entries.size, err);
+  sc_status st = sc_buffer_resize(scratch, entries->size, err);
   if (st) return st;
   for (unsigned shift = 0; shift < 64; shift += 8) {
-    struct entry *to = (struct entry *)(void *)run->scratch.data;
-    if (!sort_digit(entries_of(run), to, n, shift)) continue;
-    struct sc_buffer swap = run->entries;
-    run->entries = run->scratch;
-    run->scratch = swap;
+    const struct sc_sort_entry *from = (const struct sc_sort_entry *)(const void *)entries->data;
+    if (!sort_digit(from, (struct sc_sort_entry *)(void *)scratch->data, n, shift)) continue;
+    struct sc_buffer swap = *entries;
+    *entries = *scratch;
+    *scratch = swap;
   }
   return SC_OK;
 }
@@ -105,7 +100,7 @@ static sc_status write_all(int fd, const unsigned char *p, size_t n, uint64_t at
 /* The records in the order of the entries, each with its head. */
 static sc_status gather(struct sc_sorter_run *run, struct sc_error *err) {
   size_t n = n_entries(run);
-  const struct entry *e = entries_of(run);
+  const struct sc_sort_entry *e = entries_of(run);
   run->out.size = 0;
   sc_status st = sc_buffer_reserve(&run->out, run->bytes.size + n * HEAD_BYTES, err);
   if (st) return st;
@@ -123,7 +118,7 @@ static sc_status gather(struct sc_sorter_run *run, struct sc_error *err) {
 static void sort_run(void *argument) {
   struct sc_sorter_run *run = argument;
   run->err.status = SC_OK;
-  if (sort_entries(run, &run->err) || gather(run, &run->err)) return;
+  if (sc_sort_entries(&run->entries, &run->scratch, &run->err) || gather(run, &run->err)) return;
   write_all(run->sorter->fd, run->out.data, run->out.size, run->sorter->file_bytes, &run->err);
 }
 
@@ -161,8 +156,11 @@ sc_status sc_sorter_add(struct sc_sorter *s, uint64_t key, const void *data, siz
     sc_status st = spill(s, err);
     if (st) return st;
     run = &s->runs[s->current];
+    /* Its size is known by now: no growing in steps. */
+    st = sc_buffer_reserve(&run->bytes, s->run_bytes, err);
+    if (st) return st;
   }
-  struct entry e = {key, (uint32_t)run->bytes.size, (uint32_t)n};
+  struct sc_sort_entry e = {key, (uint32_t)run->bytes.size, (uint32_t)n};
   sc_status st = sc_buffer_append(&run->bytes, data, n, err);
   return st ? st : sc_buffer_append(&run->entries, &e, sizeof e, err);
 }
@@ -251,8 +249,9 @@ static void free_run(struct sc_sorter_run *run) {
 }
 
 sc_status sc_sorter_finish(struct sc_sorter *s, struct sc_error *err) {
-  if (s->fd < 0) return sort_entries(&s->runs[s->current], err);
-  sc_status st = s->runs[s->current].entries.size ? spill(s, err) : SC_OK;
+  struct sc_sorter_run *last = &s->runs[s->current];
+  if (s->fd < 0) return sc_sort_entries(&last->entries, &last->scratch, err);
+  sc_status st = last->entries.size ? spill(s, err) : SC_OK;
   if (!st) st = wait_run(s, &s->runs[s->current], err);
   if (!st) st = wait_run(s, &s->runs[!s->current], err);
   if (st) return st;
@@ -290,7 +289,7 @@ sc_status sc_sorter_next(struct sc_sorter *s, uint64_t *key, const unsigned char
   *data = NULL;
   if (s->is_merging) return next_merged(s, key, data, n, err);
   if (s->at < n_entries(run)) {
-    const struct entry *e = &entries_of(run)[s->at++];
+    const struct sc_sort_entry *e = &entries_of(run)[s->at++];
     *key = e->key;
     *data = run->bytes.data + e->offset;
     *n = e->size;

@@ -11,6 +11,16 @@
 #include "base/status.h"
 #include "parquet/task.h"
 
+/* A record's key and place. */
+struct sc_sort_entry {
+  uint64_t key;
+  uint32_t offset, size;
+};
+
+/* Sort by key, stable. The result may be in either buffer: they are swapped as needed. */
+sc_status sc_sort_entries(struct sc_buffer *entries, struct sc_buffer *scratch,
+                          struct sc_error *err);
+
 /* Records in memory before they are sorted and written as a run. */
 struct sc_sorter_run {
   struct sc_buffer bytes;   /* records, one after the other */

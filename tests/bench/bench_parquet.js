@@ -1,0 +1,17 @@
+// DuckDB's side of bench_parquet: load FILE into its own table, write it to zstd Parquet.
+// node bench_parquet.js FILE OUT: prints seconds and rows/s.
+const { DuckDBInstance } = require('../host/node/node_modules/@duckdb/node-api');
+async function main() {
+  const [file, out, threads] = process.argv.slice(2);
+  const db = await DuckDBInstance.create(':memory:', { threads: threads || String(require('os').cpus().length) });
+  const c = await db.connect();
+  await c.run(`CREATE TABLE t AS SELECT chipid, platform, item, date, chip_index_x, chip_index_y,
+    cloud_cover_percentage, nodata_percentage, geometry::BLOB AS geometry FROM read_parquet('${file}')`)
+    .catch(() => c.run(`CREATE TABLE t AS SELECT * EXCLUDE (bbox) FROM read_parquet('${file}')`));
+  const n = Number((await c.runAndReadAll('SELECT count(*) FROM t')).getRows()[0][0]);
+  const begin = process.hrtime.bigint();
+  await c.run(`COPY t TO '${out}' (FORMAT parquet, COMPRESSION zstd)`);
+  const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
+  console.log(`${seconds.toFixed(2)} s\n${Math.round(n / seconds)} rows/s`);
+}
+main().catch(e => { console.error(String(e)); process.exit(1); });
