@@ -9,9 +9,12 @@ async function main() {
     cloud_cover_percentage, nodata_percentage, geometry::BLOB AS geometry FROM read_parquet('${file}')`)
     .catch(() => c.run(`CREATE TABLE t AS SELECT * EXCLUDE (bbox) FROM read_parquet('${file}')`));
   const n = Number((await c.runAndReadAll('SELECT count(*) FROM t')).getRows()[0][0]);
+  const cpu = process.cpuUsage();
   const begin = process.hrtime.bigint();
   await c.run(`COPY t TO '${out}' (FORMAT parquet, COMPRESSION zstd)`);
   const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
+  const used = process.cpuUsage(cpu);
+  console.log(`${((used.user + used.system) / 1e6).toFixed(2)} s of CPU`);
   console.log(`${seconds.toFixed(2)} s\n${Math.round(n / seconds)} rows/s`);
 }
 main().catch(e => { console.error(String(e)); process.exit(1); });
