@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 
 #define BLOCK_BYTES 16384
-#define ALIGN 16
+#define ALIGN 8 /* what sqlite3_malloc64() promises; enough for pointers, int64_t and double */
 
 struct block {
   struct block *next;

@@ -81,6 +81,7 @@ static sc_status need(struct sc_pq_chunk_reader *r, uint64_t at, uint64_t n,
     if (size < n) size = n;
     r->window_at = at;
     sc_status st = sc_pq_source_read(r->source, at, (size_t)size, &r->window, err);
+    if (!st) st = sc_buffer_reserve(&r->window, 1, err); /* so that data is no NULL */
     if (st) {
       r->window.size = 0;
       return st;
@@ -119,6 +120,7 @@ static sc_status unpack(struct sc_pq_chunk_reader *r, const unsigned char *data,
                         struct sc_error *err) {
   sc_status st = sc_pq_unpack_check(r->chunk->codec, data, n, whole, err);
   if (!st) st = sc_buffer_resize(out, out_at + whole, err);
+  if (!st) st = sc_buffer_reserve(out, 1, err); /* so that data is no NULL */
   if (!st) {
     st = sc_pq_unpack(&r->codecs, r->chunk->codec, data, n, out->data + out_at, whole, err);
   }
@@ -199,7 +201,6 @@ static sc_status begin_page(struct sc_pq_chunk_reader *r, const struct sc_pq_pag
     st = begin_page_v2(r, page, data, &values, &n, err);
   } else {
     st = unpack(r, data, page->bytes, page->whole_bytes, &r->page, 0, err);
-    if (!st) st = sc_buffer_reserve(&r->page, 1, err); /* so that data is no NULL */
     values = r->page.data;
     n = page->whole_bytes;
     if (!st) st = begin_levels_v1(r, page, &values, &n, err);

@@ -33,7 +33,7 @@ sc_status sc_geo_format(const struct sc_geo_info *info, struct sc_buffer *out,
       out, err,
       "{\"version\":\"%s\",\"primary_column\":\"geometry\",\"columns\":{\"geometry\":{"
       "\"encoding\":\"WKB\",\"geometry_types\":[%s%s%s]",
-      info->version == SC_GEO_2_0 ? "2.0.0" : "1.1.0", info->has_polygons ? "\"Polygon\"" : "",
+      info->version == SC_GEO_2_0 ? "2.0-dev" : "1.1.0", info->has_polygons ? "\"Polygon\"" : "",
       info->has_polygons && info->has_multipolygons ? "," : "",
       info->has_multipolygons ? "\"MultiPolygon\"" : "");
   if (!st && info->box.present) st = put_box(out, &info->box, err);

@@ -2,7 +2,7 @@
  * The "geo" key of GeoParquet files.
  *
  * Source: https://geoparquet.org/releases/v1.1.0/ ; version 2.0 adds Parquet's own GEOMETRY
- * type and keeps the key.
+ * type and keeps the key; its schema so far wants the version to be "2.0-dev".
  */
 #ifndef SC_PARQUET_GEO_METADATA_H
 #define SC_PARQUET_GEO_METADATA_H

@@ -160,7 +160,7 @@ sc_status sc_rle_write(const uint32_t *values, size_t n, unsigned width, struct 
   sc_status st = SC_OK;
   for (size_t at = 0; at < n && !st;) {
     size_t run = run_length(values + at, n - at);
-    if (run >= LEAST_RUN) {
+    if (run >= LEAST_RUN || width == 0) {
       st = put_repeated(values[at], run, width, out, err);
       at += run;
     } else {

@@ -68,6 +68,10 @@ static void call(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_box a, b;
   int srid_a, srid_b;
   int has_boxes = n == 2 && value_box(values[0], &a, &srid_a) && value_box(values[1], &b, &srid_b);
+  /* SpatiaLite gives -1, which WHERE takes for true; pages of nulls would not be read. */
+  if (sqlite3_value_type(values[0]) == SQLITE_NULL || sqlite3_value_type(values[1]) == SQLITE_NULL) {
+    return;
+  }
   if (has_boxes && srid_a > 0 && srid_b > 0 && srid_a != srid_b) {
     sc_fail(&err, SC_BAD_ARG, "%s: SRID %d and SRID %d; ST_Transform one of them", s->name,
             srid_a, srid_b);

@@ -1,6 +1,7 @@
 /*
  * SpatiaLite's predicates on the geometry of stacchip_parquet: their names are overloaded so
- * that SQLite offers them as constraints, and answered by the boxes where these do.
+ * that SQLite offers them as constraints, and answered by the boxes where these do. NULL gives
+ * NULL (SpatiaLite's own give -1).
  */
 #ifndef SC_PARQUET_SPATIAL_FUNC_H
 #define SC_PARQUET_SPATIAL_FUNC_H
