@@ -197,10 +197,12 @@ static void put_varint(struct sc_thrift_out *t, uint64_t v) {
 
 static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 
-/* Field numbers rise by 1 to 15 in everything we write. */
+/* The number as its distance from the one before where that is 1 to 15, else written out. */
 static void put_field(struct sc_thrift_out *t, int id, enum sc_thrift_type type) {
-  unsigned char head = (unsigned char)(((id - t->last[t->depth]) << 4) | (int)type);
+  int distance = id - t->last[t->depth], is_near = distance > 0 && distance < 16;
+  unsigned char head = (unsigned char)((is_near ? distance << 4 : 0) | (int)type);
   put_bytes(t, &head, 1);
+  if (!is_near) put_varint(t, zigzag(id));
   t->last[t->depth] = id;
 }
 

@@ -16,6 +16,7 @@ static void what_is_written_reads_back(void) {
   sc_thrift_put_text(&o, 8, "chips");
   sc_thrift_put_list(&o, 9, SC_THRIFT_I32, 20);
   for (int i = 0; i < 20; i++) sc_thrift_element_int(&o, i);
+  sc_thrift_put_i32(&o, 100, 3); /* too far for a distance */
   sc_thrift_end(&o);
   CHECK_INT(SC_OK, o.status);
   struct sc_thrift_in t = sc_thrift_of(b.data, b.size);
@@ -34,6 +35,9 @@ static void what_is_written_reads_back(void) {
   CHECK(sc_thrift_next(&t, &f));
   CHECK_INT(20, sc_thrift_list(&t, f.type, 1, &element));
   for (int i = 0; i < 20; i++) CHECK_INT(i, sc_thrift_int(&t, element));
+  CHECK(sc_thrift_next(&t, &f));
+  CHECK_INT(100, f.id);
+  CHECK_INT(3, sc_thrift_int32(&t, f.type));
   CHECK(!sc_thrift_next(&t, &f));
   CHECK(!t.fault);
   sc_buffer_free(&b);
