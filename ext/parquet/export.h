@@ -94,8 +94,11 @@ struct sc_export_row {
   char chipid[256];     /* put together by unpacking */
 };
 
-/* Read and check the statement's current row. */
-sc_status sc_export_row_read(sqlite3_stmt *stmt, const struct sc_export_options *o,
+/* Append the statement's current row, unchecked: what the thread of the connection does. */
+sc_status sc_export_row_fetch(sqlite3_stmt *stmt, const struct sc_export_options *o,
+                              struct sc_buffer *out, struct sc_error *err);
+/* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. */
+sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
                              struct sc_export_row *row, struct sc_error *err);
 
 /*
@@ -105,7 +108,7 @@ sc_status sc_export_row_read(sqlite3_stmt *stmt, const struct sc_export_options 
 struct sc_export_packer {
   const struct sc_export_options *options; /* borrowed */
   struct sc_texts texts;
-  int item, x, y;                          /* cells that a chipid is made of, or -1 */
+  int chipid, item, x, y;                  /* cells of a chipid and its parts, or -1 */
   struct {
     uint32_t id;
     int is_known;

@@ -9,8 +9,20 @@
 
 #define SORT_RUN_BYTES ((size_t)48 << 20)
 #define HILBERT_KEY_BITS 40
+#define BATCH_ROWS 8192
+#define BATCH_MAX_BYTES ((size_t)16 << 20)
 #define PAGE_MAX_BYTES ((size_t)64 << 20)
 
+/* Rows that were fetched; worked on beside the fetching of the next ones. */
+struct batch {
+  struct export_job *job;
+  struct sc_buffer bytes;
+  int n_rows;
+  struct sc_task task;
+  struct sc_error err;
+};
+
+/* From run_job() to the end of reading, a batch's task owns all but db, stmt and batches. */
 struct export_job {
   sqlite3 *db;
   const struct sc_export_options *options;
@@ -23,6 +35,8 @@ struct export_job {
   struct sc_buffer scratch;
   struct sc_buffer page, page_entries, page_scratch; /* rows of one page, packed */
   int64_t n_rows;
+  int is_sorted;
+  struct batch batches[2];
 };
 
 /* The values of the partition columns as one key: numbers and texts with their lengths. */
@@ -63,16 +77,62 @@ static sc_status sort_row(struct export_job *j, struct sc_error *err) {
   return st ? st : sc_sorter_add(&j->sorter, key, j->scratch.data, j->scratch.size, err);
 }
 
-/* Each row of the SELECT: to the sorter, or straight into the file. */
-static sc_status read_rows(struct export_job *j, int is_sorted, struct sc_error *err) {
+/* Each row of a batch: to the sorter, or straight into the file. */
+static void work_batch(void *argument) {
+  struct batch *b = argument;
+  struct export_job *j = b->job;
+  const unsigned char *at = b->bytes.data;
   sc_status st = SC_OK;
-  int code = SQLITE_ROW;
-  while (!st && (code = sqlite3_step(j->stmt)) == SQLITE_ROW) {
-    st = sc_export_row_read(j->stmt, j->options, &j->row, err);
-    if (!st) st = is_sorted ? sort_row(j, err) : sc_export_files_put(&j->files, &j->row, err);
-    j->n_rows++;
+  b->err.status = SC_OK;
+  for (int i = 0; i < b->n_rows && !st; i++) {
+    st = sc_export_row_read(j->options, &at, &j->row, &b->err);
+    if (!st && j->is_sorted) st = sort_row(j, &b->err);
+    if (!st && !j->is_sorted) st = sc_export_files_put(&j->files, &j->row, &b->err);
   }
-  if (!st && code != SQLITE_DONE) st = sc_db_fail(j->db, err, "stacchip_export");
+}
+
+static sc_status wait_batch(struct batch *b, struct sc_error *err) {
+  sc_task_wait(&b->task);
+  if (b->err.status) *err = b->err;
+  return b->err.status;
+}
+
+/* Fetch up to BATCH_ROWS rows. *code is SQLITE_DONE at the end. */
+static sc_status fetch_batch(struct export_job *j, struct batch *b, int *code,
+                             struct sc_error *err) {
+  sc_status st = SC_OK;
+  b->bytes.size = 0;
+  b->n_rows = 0;
+  while (!st && b->n_rows < BATCH_ROWS && b->bytes.size < BATCH_MAX_BYTES) {
+    *code = sqlite3_step(j->stmt);
+    if (*code != SQLITE_ROW) break;
+    st = sc_export_row_fetch(j->stmt, j->options, &b->bytes, err);
+    b->n_rows++;
+  }
+  if (!st && *code != SQLITE_ROW && *code != SQLITE_DONE) {
+    st = sc_db_fail(j->db, err, "stacchip_export");
+  }
+  j->n_rows += b->n_rows;
+  return st;
+}
+
+/* Two batches in turn: one is fetched while the other is worked on. */
+static sc_status read_rows(struct export_job *j, struct sc_error *err) {
+  int code = SQLITE_ROW, current = 0;
+  sc_status st = SC_OK;
+  while (!st && code == SQLITE_ROW) {
+    struct batch *b = &j->batches[current];
+    current = !current;
+    st = fetch_batch(j, b, &code, err);
+    sc_status other = wait_batch(&j->batches[current], err);
+    if (!st) st = other;
+    if (!st) sc_task_start(&b->task, work_batch, b);
+  }
+  for (int i = 0; i < 2; i++) {
+    struct sc_error ignored = {0};
+    sc_status other = wait_batch(&j->batches[i], st ? &ignored : err);
+    if (!st) st = other;
+  }
   return st;
 }
 
@@ -136,11 +196,12 @@ static sc_status write_sorted(struct export_job *j, struct sc_error *err) {
 
 static sc_status run_job(struct export_job *j, struct sc_error *err) {
   const struct sc_export_options *o = j->options;
-  int is_sorted = o->n_partition || o->sort == SC_SORT_HILBERT;
   sc_status st = SC_OK;
+  j->is_sorted = o->n_partition || o->sort == SC_SORT_HILBERT;
+  j->batches[0].job = j->batches[1].job = j;
   if (!o->n_partition) st = sc_export_files_begin(&j->files, NULL, err);
-  if (!st) st = read_rows(j, is_sorted, err);
-  if (!st && is_sorted) st = write_sorted(j, err);
+  if (!st) st = read_rows(j, err);
+  if (!st && j->is_sorted) st = write_sorted(j, err);
   if (!st && j->files.is_open) st = sc_export_files_end(&j->files, err);
   return st ? st : sc_export_files_commit(&j->files, err);
 }
@@ -165,6 +226,8 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *path,
   sc_sorter_free(&j->sorter);
   sc_texts_free(&j->partitions);
   sc_texts_free(&j->packer.texts);
+  sc_buffer_free(&j->batches[0].bytes);
+  sc_buffer_free(&j->batches[1].bytes);
   sc_buffer_free(&j->page);
   sc_buffer_free(&j->page_entries);
   sc_buffer_free(&j->page_scratch);

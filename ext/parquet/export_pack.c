@@ -16,8 +16,9 @@
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o) {
   memset(p, 0, sizeof *p);
   p->options = o;
-  p->item = p->x = p->y = -1;
+  p->chipid = p->item = p->x = p->y = -1;
   for (int i = 0; i < o->n_columns; i++) {
+    if (strcmp(o->columns[i]->name, "chipid") == 0) p->chipid = i;
     if (strcmp(o->columns[i]->name, "item") == 0) p->item = i;
     if (strcmp(o->columns[i]->name, "chip_index_x") == 0) p->x = i;
     if (strcmp(o->columns[i]->name, "chip_index_y") == 0) p->y = i;
@@ -55,7 +56,7 @@ static int is_made_chipid(const struct sc_export_packer *p, const struct sc_expo
                           int i) {
   char made[256];
   const struct sc_export_cell *cell = &row->cells[i];
-  if (strcmp(p->options->columns[i]->name, "chipid") != 0) return 0;
+  if (i != p->chipid) return 0;
   size_t n = make_chipid(p, row, made);
   return n && n == cell->size && memcmp(made, cell->bytes, n) == 0;
 }

@@ -4,7 +4,7 @@
  *   bench_parquet fill DATABASE N        a table "chips" like a merged index
  *   bench_parquet export DATABASE OUT OPTIONS
  *   bench_parquet import DATABASE FILE   into a plain table, and the same from a table
- *   bench_parquet box FILE               bytes read by a query for a box of 0.5 degrees
+ *   bench_parquet box FILE SIZE          bytes read by a query for a box of 0.5 degrees
  *
  * Prints one number and its unit a line. Run by bench_parquet.sh, which knows DuckDB's.
  */
@@ -68,7 +68,7 @@ static double random01(void) {
 /* A tile: a slightly turned grid in degrees, whose corners neighbours share. */
 struct tile {
   double lon, lat, dx, dy, turn;
-  char item[64], date[16];
+  char item[64], date[40];
   const char *platform;
 };
 

@@ -1,13 +1,12 @@
 // DuckDB's side of bench_parquet: load FILE into its own table, write it to zstd Parquet.
-// node bench_parquet.js FILE OUT: prints seconds and rows/s.
+// node bench_parquet.js FILE OUT [WITH_BBOX]: prints seconds of CPU, seconds and rows/s.
 const { DuckDBInstance } = require('../host/node/node_modules/@duckdb/node-api');
 async function main() {
-  const [file, out, threads] = process.argv.slice(2);
-  const db = await DuckDBInstance.create(':memory:', { threads: threads || String(require('os').cpus().length) });
+  const [file, out, bbox] = process.argv.slice(2);
+  const db = await DuckDBInstance.create(':memory:', { threads: String(require('os').cpus().length) });
   const c = await db.connect();
-  await c.run(`CREATE TABLE t AS SELECT chipid, platform, item, date, chip_index_x, chip_index_y,
-    cloud_cover_percentage, nodata_percentage, geometry::BLOB AS geometry FROM read_parquet('${file}')`)
-    .catch(() => c.run(`CREATE TABLE t AS SELECT * EXCLUDE (bbox) FROM read_parquet('${file}')`));
+  await c.run('SET enable_geoparquet_conversion=false');
+  await c.run(`CREATE TABLE t AS SELECT * ${bbox ? '' : 'EXCLUDE (bbox)'} FROM read_parquet('${file}')`);
   const n = Number((await c.runAndReadAll('SELECT count(*) FROM t')).getRows()[0][0]);
   const cpu = process.cpuUsage();
   const begin = process.hrtime.bigint();
