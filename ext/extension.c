@@ -26,6 +26,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_chip_register,
     sc_sample_register,
     sc_merge_register,
+    sc_parquet_register,
 };
 
 static int is_registered(sqlite3 *db) {

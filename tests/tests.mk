@@ -14,3 +14,38 @@ check-asan: deps-test
 	@$(MAKE) --no-print-directory -s VARIANT=release build/release/make_scene
 	@$(MAKE) --no-print-directory -s VARIANT=asan all unit
 	@VARIANT=asan tests/run
+
+# Independent readers of our Parquet files, from npm; tests that need them skip without.
+.PHONY: node-deps bench-parquet
+node-deps: tests/host/node/node_modules/.installed
+tests/host/node/node_modules/.installed: tests/host/node/package.json
+	cd tests/host/node && npm install --no-audit --no-fund --silent
+	@touch $@
+
+$(B)/bench/%: tests/bench/%.c $(B)/libstacchip.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
+# Chips to export; the target is set for 10000000.
+BENCH_CHIPS ?= 10000000
+bench-parquet: $(B)/bench/bench_parquet node-deps
+	tests/bench/bench_parquet.sh $(B)/bench/bench_parquet $(BENCH_CHIPS)
+
+# Parquet's reader against hostile files: `make fuzz FUZZ_SECONDS=60`, `make mutate-parquet`.
+FUZZ_SECONDS ?= 60
+MUTATIONS ?= 5000
+FUZZ_CORPUS ?= build/fuzz/corpus_parquet
+.PHONY: fuzz mutate-parquet
+build/fuzz/fuzz_parquet: tests/fuzz/fuzz_parquet.c tests/support/parquet_drain.h $(B)/libstacchip.a | $(SQL_GEN)
+	@mkdir -p $(@D)
+	$(CLANG) -Iext -Iinclude -Ibuild/gen -Itests/support -D_GNU_SOURCE -DSQLITE_CORE -std=c11 -O1 -g \
+	  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	  -o $@ $< $(wildcard ext/base/*.c) $(filter-out %_func.c %_vtab.c %_register.c %import_scan.c ext/parquet/export_%.c,$(wildcard ext/parquet/*.c)) \
+	  ext/raster/load.c ext/host.c $(CORE_LIBS) -pthread
+fuzz: build/fuzz/fuzz_parquet
+	@mkdir -p $(FUZZ_CORPUS)
+	-cp -n $(SHARED)/fixtures/geoparquet/*.parquet $(FUZZ_CORPUS) 2>/dev/null
+	ASAN_OPTIONS=allocator_may_return_null=1 build/fuzz/fuzz_parquet -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3000 -timeout=20 \
+	  -artifact_prefix=build/fuzz/ $(FUZZ_CORPUS)
+mutate-parquet:
+	$(MAKE) VARIANT=asan build/asan/tests/test_writer
+	MUTATIONS=$(MUTATIONS) build/asan/tests/test_writer

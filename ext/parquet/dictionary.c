@@ -1,0 +1,107 @@
+/* Building dictionaries; see dictionary.h. */
+#include "parquet/dictionary.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "parquet/rle.h"
+
+#define MAX_ENTRIES 32768
+#define TABLE_SLOTS (4 * MAX_ENTRIES)
+#define MAX_BYTES ((size_t)1 << 20) /* what readers keep in cache; Arrow's limit too */
+#define TRIAL_VALUES 4096           /* after these we give up on columns of mostly new values */
+
+static uint32_t hash_bytes(const unsigned char *p, size_t n) {
+  uint64_t h = UINT64_C(0x9E3779B97F4A7C15) ^ n;
+  for (; n >= 8; p += 8, n -= 8) {
+    h = (h ^ sc_le64(p)) * UINT64_C(0xFF51AFD7ED558CCD);
+    h ^= h >> 32;
+  }
+  uint64_t tail = 0;
+  for (size_t i = 0; i < n; i++) tail |= (uint64_t)p[i] << (8 * i);
+  h = (h ^ tail) * UINT64_C(0xFF51AFD7ED558CCD);
+  return (uint32_t)(h >> 32) ^ (uint32_t)h;
+}
+
+/* An array of uint32_t in a buffer, and the size of one entry's bytes. */
+static uint32_t *u32_of(struct sc_buffer *b) { return (uint32_t *)(void *)b->data; }
+
+static size_t entry_end(struct sc_pq_dictionary_out *d, uint32_t entry) {
+  return entry + 1 < d->n ? u32_of(&d->starts)[entry + 1] : d->entries.size;
+}
+
+static int entry_is(struct sc_pq_dictionary_out *d, uint32_t entry, const unsigned char *p,
+                    size_t n) {
+  size_t begin = u32_of(&d->starts)[entry];
+  return entry_end(d, entry) - begin == n && memcmp(d->entries.data + begin, p, n) == 0;
+}
+
+/* The entry of a value, made if it is new; UINT32_MAX without memory. */
+static uint32_t find_entry(struct sc_pq_dictionary_out *d, const unsigned char *p, size_t n,
+                           struct sc_error *err) {
+  uint32_t *table = u32_of(&d->table);
+  uint32_t slot = hash_bytes(p, n) % TABLE_SLOTS;
+  while (table[slot]) {
+    if (entry_is(d, table[slot] - 1, p, n)) return table[slot] - 1;
+    slot = (slot + 1) % TABLE_SLOTS;
+  }
+  uint32_t start = (uint32_t)d->entries.size;
+  if (sc_buffer_append(&d->starts, &start, sizeof start, err) ||
+      sc_buffer_append(&d->entries, p, n, err)) {
+    return UINT32_MAX;
+  }
+  table[slot] = ++d->n;
+  return d->n - 1;
+}
+
+static int is_hopeless(const struct sc_pq_dictionary_out *d, size_t n_done) {
+  if (d->n > MAX_ENTRIES || d->entries.size > MAX_BYTES) return 1;
+  return n_done == TRIAL_VALUES && d->n > TRIAL_VALUES / 2;
+}
+
+static sc_status start(struct sc_pq_dictionary_out *d, size_t n_values, struct sc_error *err) {
+  sc_status st = sc_buffer_resize(&d->table, TABLE_SLOTS * sizeof(uint32_t), err);
+  if (!st) st = sc_buffer_resize(&d->indexes, n_values * sizeof(uint32_t) + 1, err);
+  if (!st) memset(d->table.data, 0, d->table.size);
+  d->entries.size = d->starts.size = 0;
+  d->n = 0;
+  return st;
+}
+
+sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc_pq_rows *rows,
+                                 size_t c, int *pays, struct sc_error *err) {
+  const struct sc_pq_column_rows *column = &rows->columns[c];
+  size_t n_values = rows->n_rows - column->n_nulls, done = 0, begin = 0, end = 0;
+  const unsigned char *last = NULL;
+  size_t last_size = 0;
+  uint32_t entry = 0;
+  *pays = 0;
+  if (rows->specs[c].is_unique || n_values == 0) return SC_OK;
+  sc_status st = start(d, n_values, err);
+  for (size_t row = 0; row < rows->n_rows && !st; row++) {
+    begin = end;
+    end = sc_pq_rows_value_end(rows, c, row, begin);
+    if (!column->valid.data[row]) continue;
+    const unsigned char *p = column->values.data + begin;
+    size_t size = end - begin;
+    if (!last || size != last_size || memcmp(p, last, size) != 0) {
+      entry = find_entry(d, p, size, err);
+      if (entry == UINT32_MAX) return err->status;
+      if (is_hopeless(d, done)) return SC_OK;
+    }
+    last = p;
+    last_size = size;
+    u32_of(&d->indexes)[done++] = entry;
+  }
+  uint64_t bits = (uint64_t)n_values * sc_bits_for(d->n ? d->n - 1 : 0);
+  *pays = d->entries.size + bits / 8 < column->values.size / 4 * 3;
+  return st;
+}
+
+void sc_pq_dictionary_out_free(struct sc_pq_dictionary_out *d) {
+  sc_buffer_free(&d->table);
+  sc_buffer_free(&d->entries);
+  sc_buffer_free(&d->starts);
+  sc_buffer_free(&d->indexes);
+  memset(d, 0, sizeof *d);
+}

@@ -1,0 +1,165 @@
+/*
+ * stacchip_export(): rows of a merged index, or of any table or view with the index columns,
+ * as GeoParquet.
+ *
+ * One way through: SELECT -> row -> (sorter) -> writer -> file. Split by step:
+ *   export_options.c  the options argument
+ *   export_columns.c  the columns there are, their Parquet types, the SELECT
+ *   export_rows.c     one row of the SELECT
+ *   export_pack.c     rows as bytes for the sorter
+ *   export_files.c    names, trees, temporary files, footers
+ *   export_func.c     the loop and the SQL function
+ */
+#ifndef SC_PARQUET_EXPORT_H
+#define SC_PARQUET_EXPORT_H
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/sqlite.h"
+#include "base/status.h"
+#include "parquet/geo_metadata.h"
+#include "parquet/sink.h"
+#include "parquet/sorter.h"
+#include "parquet/texts.h"
+#include "parquet/writer.h"
+
+#define SC_EXPORT_MAX_COLUMNS 16
+#define SC_EXPORT_MAX_SORT 16
+
+enum sc_export_kind {
+  SC_EXPORT_TEXT,
+  SC_EXPORT_DATE,
+  SC_EXPORT_POSITION, /* 0 .. 65535 */
+  SC_EXPORT_FRACTION,
+  SC_EXPORT_GEOMETRY,
+  SC_EXPORT_INTEGER
+};
+
+struct sc_export_column {
+  const char *name;
+  enum sc_export_kind kind;
+  int is_default; /* written without being asked for */
+  int is_unique;  /* a dictionary cannot pay */
+};
+
+/* The column of that name, or NULL. */
+const struct sc_export_column *sc_export_find_column(const char *name);
+/* Names of all columns, for messages. */
+sc_status sc_export_list_columns(struct sc_buffer *out, struct sc_error *err);
+
+enum sc_export_sort { SC_SORT_HILBERT, SC_SORT_NONE, SC_SORT_COLUMNS };
+
+/* The options. Zeroed is empty; free with sc_export_options_free(). */
+struct sc_export_options {
+  const struct sc_export_column *columns[SC_EXPORT_MAX_COLUMNS];
+  int n_columns;
+  int partition[SC_EXPORT_MAX_COLUMNS]; /* numbers in columns[] */
+  int n_partition;
+  int is_hive;
+  char *where;                  /* or NULL; owned */
+  enum sc_export_sort sort;
+  char *sort_names[SC_EXPORT_MAX_SORT]; /* owned */
+  int sort_descends[SC_EXPORT_MAX_SORT];
+  int n_sort;
+  enum sc_pq_codec codec;
+  int level;
+  int64_t row_group_rows;
+  enum sc_geo_version geo;
+};
+
+/* Parse the JSON object (NULL: defaults). Free also after an error. */
+sc_status sc_export_options_parse(const char *json, struct sc_export_options *out,
+                                  struct sc_error *err);
+void sc_export_options_free(struct sc_export_options *o);
+
+/* The SELECT over a table ("name" or "schema.name") that gives columns[] in order. */
+sc_status sc_export_prepare(sqlite3 *db, const char *table, const struct sc_export_options *o,
+                            sqlite3_stmt **out, struct sc_error *err);
+/* JSON text for the file's metadata: version, and a merged index's options and rules. */
+sc_status sc_export_metadata(sqlite3 *db, const char *table, struct sc_buffer *out,
+                             struct sc_error *err);
+
+/* One row: a value for each of columns[]. Bytes are borrowed from whoever filled it. */
+struct sc_export_cell {
+  int is_null;
+  int64_t i; /* POSITION, INTEGER; DATE as days */
+  double r;
+  const void *bytes; /* TEXT; GEOMETRY as WKB */
+  size_t size;
+};
+
+struct sc_export_row {
+  struct sc_export_cell cells[SC_EXPORT_MAX_COLUMNS];
+  struct sc_buffer wkb; /* owned */
+  char chipid[256];     /* put together by unpacking */
+};
+
+/* Append the statement's current row, unchecked: what the thread of the connection does. */
+sc_status sc_export_row_fetch(sqlite3_stmt *stmt, const struct sc_export_options *o,
+                              struct sc_buffer *out, struct sc_error *err);
+/* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. */
+sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
+                             struct sc_export_row *row, struct sc_error *err);
+
+/*
+ * Rows as bytes for the sorter, as short as is cheap: texts that repeat are numbers, a chipid
+ * that is "{item}-{x}-{y}" and the point that closes a ring are left out.
+ */
+struct sc_export_packer {
+  const struct sc_export_options *options; /* borrowed */
+  struct sc_texts texts;
+  int chipid, item, x, y;                  /* cells of a chipid and its parts, or -1 */
+  struct {
+    uint32_t id;
+    int is_known;
+  } last[SC_EXPORT_MAX_COLUMNS];           /* the row before: texts come in runs */
+  uint32_t n_rows;
+};
+void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o);
+/* Replace `out` by the row. The bytes begin with its number in order of arrival. */
+sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_row *row,
+                             struct sc_buffer *out, struct sc_error *err);
+/* The row of our own bytes; borrows from them, from the packer and from itself. */
+sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned char *data,
+                               struct sc_export_row *row, struct sc_error *err);
+static inline uint32_t sc_export_packed_number(const unsigned char *data) {
+  return sc_le32(data);
+}
+/* Box of the row's geometry; 0 where it has none. Sets *is_multi. */
+int sc_export_row_box(const struct sc_export_options *o, const struct sc_export_row *row,
+                      struct sc_pq_box *box, int *is_multi);
+
+/* The files of one export. */
+struct sc_export_files {
+  const struct sc_export_options *options; /* borrowed, as root and metadata */
+  const char *root;
+  const char *metadata;
+  struct sc_pq_spec specs[SC_EXPORT_MAX_COLUMNS + 4];
+  int spec_cells[SC_EXPORT_MAX_COLUMNS + 4]; /* cell of each spec; -1 to -4: the box */
+  size_t n_specs;
+  struct sc_pq_writer writer;
+  int has_writer;
+  struct sc_pq_sink *sinks; /* owned array: all files, the last is being written */
+  size_t n_sinks, max_sinks;
+  int is_open;              /* the last sink takes rows */
+  struct sc_geo_info geo;   /* of the file being written */
+};
+
+sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export_options *o,
+                               const char *root, const char *metadata, struct sc_error *err);
+/* Begin the file that the row belongs to; without partitions, the one at root. */
+sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_export_row *row,
+                                struct sc_error *err);
+sc_status sc_export_files_put(struct sc_export_files *f, const struct sc_export_row *row,
+                              struct sc_error *err);
+/* Complete the open file, under its temporary name. */
+sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err);
+/* Give all files their names. */
+sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err);
+/* Free; what was not committed is removed. */
+void sc_export_files_free(struct sc_export_files *f);
+
+/* The SQL function, for parquet_register.c. */
+void sc_export_function(sqlite3_context *context, int n, sqlite3_value **arguments);
+
+#endif

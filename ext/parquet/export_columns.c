@@ -1,0 +1,164 @@
+/* The columns of an export and the SELECT that reads them; see export.h. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "parquet/export.h"
+#include "sql/parquet/item_options.h"
+#include "sql/parquet/item_rules.h"
+#include "stacchip.h"
+
+static const struct sc_export_column columns[] = {
+    {"chipid", SC_EXPORT_TEXT, 1, 1},
+    {"platform", SC_EXPORT_TEXT, 1, 0},
+    {"item", SC_EXPORT_TEXT, 1, 0},
+    {"date", SC_EXPORT_DATE, 1, 0},
+    {"chip_index_x", SC_EXPORT_POSITION, 1, 0},
+    {"chip_index_y", SC_EXPORT_POSITION, 1, 0},
+    {"cloud_cover_percentage", SC_EXPORT_FRACTION, 1, 0},
+    {"nodata_percentage", SC_EXPORT_FRACTION, 1, 0},
+    {"geometry", SC_EXPORT_GEOMETRY, 1, 1},
+    {"datetime", SC_EXPORT_TEXT, 0, 0},
+    {"row", SC_EXPORT_TEXT, 0, 1},
+    {"collection", SC_EXPORT_TEXT, 0, 0},
+    {"grid", SC_EXPORT_TEXT, 0, 0},
+    {"col_off", SC_EXPORT_INTEGER, 0, 0},
+    {"row_off", SC_EXPORT_INTEGER, 0, 0},
+};
+#define N_COLUMNS (sizeof columns / sizeof *columns)
+
+const struct sc_export_column *sc_export_find_column(const char *name) {
+  for (size_t i = 0; i < N_COLUMNS; i++) {
+    if (sqlite3_stricmp(columns[i].name, name) == 0) return &columns[i];
+  }
+  return NULL;
+}
+
+sc_status sc_export_list_columns(struct sc_buffer *out, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < N_COLUMNS && !st; i++) {
+    st = sc_buffer_printf(out, err, "%s%s", i ? ", " : "", columns[i].name);
+  }
+  return st;
+}
+
+/* Append SQL text made by SQLite's printf, which quotes names with %w. */
+static sc_status append_sql(struct sc_buffer *out, char *text, struct sc_error *err) {
+  if (!text) return sc_fail_nomem(err);
+  sc_status st = sc_buffer_append_text(out, text, err);
+  sqlite3_free(text);
+  return st;
+}
+
+/*
+ * A column is written "table"."column": a bare "column" that does not exist would silently be
+ * text.
+ */
+static sc_status build_select(const char *schema, const char *table,
+                              const struct sc_export_options *o, struct sc_buffer *sql,
+                              struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(sql, "SELECT ", err);
+  for (int i = 0; i < o->n_columns && !st; i++) {
+    st = append_sql(sql, sqlite3_mprintf("%s\"%w\".\"%w\"", i ? ", " : "", table,
+                                         o->columns[i]->name), err);
+  }
+  if (!st && schema) st = append_sql(sql, sqlite3_mprintf(" FROM \"%w\".\"%w\"", schema, table), err);
+  if (!st && !schema) st = append_sql(sql, sqlite3_mprintf(" FROM \"%w\"", table), err);
+  /* The condition's line may end in a comment. */
+  if (!st && o->where) st = append_sql(sql, sqlite3_mprintf(" WHERE (%s\n)", o->where), err);
+  for (int i = 0; i < o->n_sort && !st; i++) {
+    st = append_sql(sql, sqlite3_mprintf("%s\"%w\".\"%w\"%s", i ? ", " : " ORDER BY ", table,
+                                         o->sort_names[i], o->sort_descends[i] ? " DESC" : ""),
+                    err);
+  }
+  return st ? st : sc_buffer_terminate(sql, err);
+}
+
+static sc_status prepare_select(sqlite3 *db, const char *schema, const char *table,
+                                const struct sc_export_options *o, sqlite3_stmt **out,
+                                struct sc_error *err) {
+  struct sc_buffer sql = {0};
+  const char *rest = NULL;
+  sc_status st = build_select(schema, table, o, &sql, err);
+  if (!st && sqlite3_prepare_v2(db, (const char *)sql.data, -1, out, &rest) != SQLITE_OK) {
+    st = sc_fail(err, SC_BAD_ARG, "stacchip_export: table '%s': %s", table, sqlite3_errmsg(db));
+  }
+  if (!st && (*rest || !sqlite3_stmt_readonly(*out))) {
+    sqlite3_finalize(*out);
+    *out = NULL;
+    st = sc_fail(err, SC_BAD_ARG, "stacchip_export: option 'where' is not one condition");
+  }
+  sc_buffer_free(&sql);
+  return st;
+}
+
+/* 1 where a table or view has exactly that name, in any schema. */
+static int table_exists(sqlite3 *db, const char *table) {
+  char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", table);
+  sqlite3_stmt *stmt = NULL;
+  int code = sql ? sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+  sqlite3_finalize(stmt);
+  sqlite3_free(sql);
+  return code == SQLITE_OK;
+}
+
+/* "schema.table" where there is no table with that dot in its name. *schema is NULL without. */
+static sc_status split_name(sqlite3 *db, const char *name, char **schema, const char **table,
+                            struct sc_error *err) {
+  const char *dot = strchr(name, '.');
+  *schema = NULL;
+  *table = name;
+  if (!dot || table_exists(db, name)) return SC_OK;
+  *table = dot + 1;
+  return sc_strndup(name, (size_t)(dot - name), schema, err);
+}
+
+sc_status sc_export_prepare(sqlite3 *db, const char *table, const struct sc_export_options *o,
+                            sqlite3_stmt **out, struct sc_error *err) {
+  char *schema;
+  const char *name;
+  *out = NULL;
+  sc_status st = split_name(db, table, &schema, &name, err);
+  if (!st) st = prepare_select(db, schema, name, o, out, err);
+  sc_free(schema);
+  return st;
+}
+
+/* A JSON array of the rows of a one-column statement; JSON rows as they are. */
+static sc_status put_array(sqlite3_stmt *stmt, const char *key, struct sc_buffer *out,
+                           struct sc_error *err) {
+  int n = 0, code;
+  sc_status st = sc_buffer_printf(out, err, ",\"%s\":[", key);
+  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *text = (const char *)sqlite3_column_text(stmt, 0);
+    if (n++) st = sc_buffer_append_text(out, ",", err);
+    if (!st) st = sc_buffer_append_text(out, text ? text : "null", err);
+  }
+  if (!st && code != SQLITE_DONE) st = sc_db_fail(sqlite3_db_handle(stmt), err, "reading rules");
+  return st ? st : sc_buffer_append_text(out, "]", err);
+}
+
+/* What a merged index keeps for its items; tables without it give nothing. */
+static sc_status put_stored(sqlite3 *db, const char *schema, const char *table, const char *sql,
+                            const char *key, struct sc_buffer *out, struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  struct sc_error none = {0};
+  if (sc_db_prepare(db, sql, schema ? schema : "main", table, &stmt, &none)) return SC_OK;
+  sc_status st = put_array(stmt, key, out, err);
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+sc_status sc_export_metadata(sqlite3 *db, const char *table, struct sc_buffer *out,
+                             struct sc_error *err) {
+  char *schema;
+  const char *name;
+  sc_status st = split_name(db, table, &schema, &name, err);
+  if (!st) st = sc_buffer_printf(out, err, "{\"version\":\"%s\"", STACCHIP_VERSION);
+  if (!st) st = put_stored(db, schema, name, sql_parquet_item_options, "options", out, err);
+  if (!st) st = put_stored(db, schema, name, sql_parquet_item_rules, "rules", out, err);
+  if (!st) st = sc_buffer_append_text(out, "}", err);
+  if (!st) st = sc_buffer_terminate(out, err);
+  sc_free(schema);
+  return st;
+}

@@ -1,0 +1,218 @@
+/* Rows of an export as bytes for the sorter; see export.h. */
+#include <string.h>
+
+#include "parquet/export.h"
+
+/*
+ * Layout: number of the row, a bit for each null, a bit for each cell in its short form, then
+ * the cells that are no nulls. Short forms: a text's number, a chipid that is not there at
+ * all, a closed ring without its last point.
+ */
+#define HEAD_BYTES 8
+#define TEXTS_MAX_BYTES ((size_t)32 << 20) /* beyond that texts are written out */
+#define TEXTS_MAX_N (1u << 20)
+#define RING_HEAD_BYTES 13 /* of WKB: order, type, rings, points */
+
+void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o) {
+  memset(p, 0, sizeof *p);
+  p->options = o;
+  p->chipid = p->item = p->x = p->y = -1;
+  for (int i = 0; i < o->n_columns; i++) {
+    if (strcmp(o->columns[i]->name, "chipid") == 0) p->chipid = i;
+    if (strcmp(o->columns[i]->name, "item") == 0) p->item = i;
+    if (strcmp(o->columns[i]->name, "chip_index_x") == 0) p->x = i;
+    if (strcmp(o->columns[i]->name, "chip_index_y") == 0) p->y = i;
+  }
+}
+
+static char *put_number(char *p, int64_t v) {
+  char digits[8];
+  int n = 0;
+  do {
+    digits[n++] = (char)('0' + v % 10);
+    v /= 10;
+  } while (v);
+  while (n) *p++ = digits[--n];
+  return p;
+}
+
+/* "{item}-{x}-{y}" into `out` of 256 bytes; 0 where it cannot be made. */
+static size_t make_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
+                          char *out) {
+  if (p->item < 0 || p->x < 0 || p->y < 0) return 0;
+  const struct sc_export_cell *item = &row->cells[p->item];
+  if (item->is_null || row->cells[p->x].is_null || row->cells[p->y].is_null) return 0;
+  if (item->size > 240) return 0;
+  if (item->size) memcpy(out, item->bytes, item->size);
+  char *end = out + item->size;
+  *end++ = '-';
+  end = put_number(end, row->cells[p->x].i);
+  *end++ = '-';
+  end = put_number(end, row->cells[p->y].i);
+  return (size_t)(end - out);
+}
+
+static int is_made_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
+                          int i) {
+  char made[256];
+  const struct sc_export_cell *cell = &row->cells[i];
+  if (i != p->chipid) return 0;
+  size_t n = make_chipid(p, row, made);
+  return n && n == cell->size && memcmp(made, cell->bytes, n) == 0;
+}
+
+/* The text's number; *is_known 0 where there are too many different ones. */
+static sc_status text_number(struct sc_export_packer *p, int i,
+                             const struct sc_export_cell *cell, int *is_known,
+                             struct sc_error *err) {
+  size_t n;
+  if (p->last[i].is_known) {
+    const unsigned char *before = sc_texts_get(&p->texts, p->last[i].id, &n);
+    *is_known = 1;
+    if (n == cell->size && memcmp(before, cell->bytes, n) == 0) return SC_OK;
+  }
+  *is_known = p->texts.n < TEXTS_MAX_N && p->texts.keys.size + cell->size < TEXTS_MAX_BYTES;
+  p->last[i].is_known = *is_known;
+  if (!*is_known) return SC_OK;
+  return sc_texts_find(&p->texts, cell->bytes, cell->size, &p->last[i].id, err);
+}
+
+static int is_closed_ring(const struct sc_export_cell *cell) {
+  const unsigned char *p = cell->bytes;
+  return cell->size >= RING_HEAD_BYTES + 64 && sc_le32(p + 1) == 3 && sc_le32(p + 5) == 1 &&
+         memcmp(p + RING_HEAD_BYTES, p + cell->size - 16, 16) == 0;
+}
+
+static unsigned char *put_bytes(unsigned char *p, const void *data, size_t n) {
+  sc_put_le32(p, (uint32_t)n);
+  if (n) memcpy(p + 4, data, n);
+  return p + 4 + n;
+}
+
+/* One cell; sets *is_short. There is room for 4 bytes and its own. */
+static sc_status pack_cell(struct sc_export_packer *p, const struct sc_export_row *row, int i,
+                           unsigned char **at, int *is_short, struct sc_error *err) {
+  const struct sc_export_column *c = p->options->columns[i];
+  const struct sc_export_cell *cell = &row->cells[i];
+  float f = (float)cell->r;
+  sc_status st = SC_OK;
+  *is_short = 0;
+  if (c->kind == SC_EXPORT_FRACTION) {
+    memcpy(*at, &f, 4);
+    *at += 4;
+  } else if (c->kind == SC_EXPORT_GEOMETRY && is_closed_ring(cell)) {
+    *is_short = 1;
+    const unsigned char *wkb = cell->bytes;
+    *at = put_bytes(*at, wkb + RING_HEAD_BYTES, cell->size - RING_HEAD_BYTES - 16);
+  } else if (c->kind == SC_EXPORT_GEOMETRY) {
+    *at = put_bytes(*at, cell->bytes, cell->size);
+  } else if (c->kind != SC_EXPORT_TEXT) {
+    sc_put_le32(*at, (uint32_t)cell->i);
+    *at += 4;
+  } else if (is_made_chipid(p, row, i)) {
+    *is_short = 1;
+  } else {
+    if (!c->is_unique) st = text_number(p, i, cell, is_short, err);
+    if (*is_short) {
+      sc_put_le32(*at, p->last[i].id);
+      *at += 4;
+    } else {
+      *at = put_bytes(*at, cell->bytes, cell->size);
+    }
+  }
+  return st;
+}
+
+sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_row *row,
+                             struct sc_buffer *out, struct sc_error *err) {
+  const struct sc_export_options *o = p->options;
+  size_t n = HEAD_BYTES;
+  uint32_t nulls = 0, shorts = 0;
+  for (int i = 0; i < o->n_columns; i++) {
+    enum sc_export_kind kind = o->columns[i]->kind;
+    int has_bytes = kind == SC_EXPORT_TEXT || kind == SC_EXPORT_GEOMETRY;
+    n += 4 + (has_bytes && !row->cells[i].is_null ? row->cells[i].size : 0);
+  }
+  out->size = 0;
+  sc_status st = n > UINT32_MAX / 2 ? sc_fail(err, SC_TOO_BIG, "a row of %zu bytes", n)
+                                    : sc_buffer_reserve(out, n, err);
+  if (st) return st;
+  unsigned char *at = out->data + HEAD_BYTES;
+  for (int i = 0; i < o->n_columns && !st; i++) {
+    int is_short = 0;
+    nulls |= (uint32_t)row->cells[i].is_null << i;
+    if (!row->cells[i].is_null) st = pack_cell(p, row, i, &at, &is_short, err);
+    shorts |= (uint32_t)is_short << i;
+  }
+  sc_put_le32(out->data, p->n_rows++);
+  sc_put_le32(out->data + 4, nulls | shorts << 16);
+  out->size = (size_t)(at - out->data);
+  return st;
+}
+
+/* The WKB of a ring whose last point was left out. */
+static sc_status unpack_ring(const unsigned char *points, size_t n, struct sc_export_row *row,
+                             struct sc_export_cell *cell, struct sc_error *err) {
+  sc_status st = sc_buffer_resize(&row->wkb, RING_HEAD_BYTES + n + 16, err);
+  if (st) return st;
+  unsigned char *p = row->wkb.data;
+  p[0] = 1;
+  sc_put_le32(p + 1, 3);
+  sc_put_le32(p + 5, 1);
+  sc_put_le32(p + 9, (uint32_t)(n / 16 + 1));
+  memcpy(p + RING_HEAD_BYTES, points, n);
+  memcpy(p + RING_HEAD_BYTES + n, points, 16);
+  cell->bytes = p;
+  cell->size = row->wkb.size;
+  return SC_OK;
+}
+
+/* One cell that is no null and no made chipid; returns the byte after. */
+static const unsigned char *unpack_cell(const struct sc_export_packer *p, int i, int is_short,
+                                        const unsigned char *at, struct sc_export_row *row,
+                                        struct sc_error *err) {
+  struct sc_export_cell *cell = &row->cells[i];
+  enum sc_export_kind kind = p->options->columns[i]->kind;
+  float f;
+  if (kind == SC_EXPORT_FRACTION) {
+    memcpy(&f, at, 4);
+    cell->r = (double)f;
+    return at + 4;
+  }
+  uint32_t n = sc_le32(at);
+  cell->i = (int32_t)n;
+  if (kind != SC_EXPORT_TEXT && kind != SC_EXPORT_GEOMETRY) return at + 4;
+  if (kind == SC_EXPORT_TEXT && is_short) {
+    cell->bytes = sc_texts_get(&p->texts, n, &cell->size);
+    return at + 4;
+  }
+  cell->bytes = at + 4;
+  cell->size = n;
+  if (is_short && unpack_ring(at + 4, n, row, cell, err)) return NULL;
+  return at + 4 + n;
+}
+
+sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned char *at,
+                               struct sc_export_row *row, struct sc_error *err) {
+  const struct sc_export_options *o = p->options;
+  uint32_t bits = sc_le32(at + 4);
+  int chipid = -1;
+  at += HEAD_BYTES;
+  for (int i = 0; i < o->n_columns; i++) {
+    struct sc_export_cell *cell = &row->cells[i];
+    int is_short = bits >> (16 + i) & 1;
+    cell->is_null = bits >> i & 1;
+    if (cell->is_null) continue;
+    if (is_short && o->columns[i]->is_unique && o->columns[i]->kind == SC_EXPORT_TEXT) {
+      chipid = i;
+      continue;
+    }
+    at = unpack_cell(p, i, is_short, at, row, err);
+    if (!at) return err->status;
+  }
+  if (chipid >= 0) { /* after the cells that it is made of */
+    row->cells[chipid].size = make_chipid(p, row, row->chipid);
+    row->cells[chipid].bytes = row->chipid;
+  }
+  return SC_OK;
+}

@@ -1,0 +1,252 @@
+/* One row of an export; see export.h. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "index/geometry.h"
+#include "parquet/export.h"
+#include "parquet/value.h"
+
+#define MAX_POSITION 65535
+
+/* A value as it was fetched; bytes end with a zero that is not counted. */
+struct raw_value {
+  int type; /* SQLITE_INTEGER and so on */
+  int64_t i;
+  double r;
+  const char *bytes;
+  size_t size;
+};
+
+/*
+ * Fetched values: a byte of type, then eight bytes of a number, or size, bytes and a zero.
+ * Kept so short and plain because the thread that steps SQLite is the one everything waits
+ * for.
+ */
+static sc_status put_raw_bytes(struct sc_buffer *out, int type, const void *data, int n,
+                               struct sc_error *err) {
+  if (!data && n > 0) return sc_fail_nomem(err);
+  sc_status st = sc_buffer_reserve(out, (size_t)n + 6, err);
+  if (st) return st;
+  unsigned char *p = out->data + out->size;
+  p[0] = (unsigned char)type;
+  sc_put_le32(p + 1, (uint32_t)n);
+  if (n) memcpy(p + 5, data, (size_t)n);
+  p[5 + n] = 0;
+  out->size += (size_t)n + 6;
+  return SC_OK;
+}
+
+static sc_status put_raw_number(struct sc_buffer *out, int type, sqlite3_value *v,
+                                struct sc_error *err) {
+  sc_status st = sc_buffer_reserve(out, 9, err);
+  if (st) return st;
+  unsigned char *p = out->data + out->size;
+  p[0] = (unsigned char)type;
+  if (type == SQLITE_INTEGER) {
+    sc_put_le64(p + 1, (uint64_t)sqlite3_value_int64(v));
+  } else {
+    sc_put_le_double(p + 1, sqlite3_value_double(v));
+  }
+  out->size += 9;
+  return SC_OK;
+}
+
+static sc_status fetch_value(const struct sc_export_column *c, sqlite3_value *v,
+                             struct sc_buffer *out, struct sc_error *err) {
+  static const unsigned char null = SQLITE_NULL;
+  int type = sqlite3_value_type(v);
+  int wants_text = c->kind == SC_EXPORT_TEXT || c->kind == SC_EXPORT_DATE;
+  int wants_number = !wants_text && c->kind != SC_EXPORT_GEOMETRY;
+  if (type == SQLITE_NULL) return sc_buffer_append(out, &null, 1, err);
+  if (wants_number && type == SQLITE_TEXT) type = sqlite3_value_numeric_type(v);
+  if (wants_text && type != SQLITE_BLOB) type = SQLITE_TEXT;
+  if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return put_raw_number(out, type, v, err);
+  const void *data = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v)
+                                         : sqlite3_value_blob(v);
+  return put_raw_bytes(out, type, data, sqlite3_value_bytes(v), err);
+}
+
+sc_status sc_export_row_fetch(sqlite3_stmt *stmt, const struct sc_export_options *o,
+                              struct sc_buffer *out, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < o->n_columns && !st; i++) {
+    st = fetch_value(o->columns[i], sqlite3_column_value(stmt, i), out, err);
+  }
+  return st;
+}
+
+/* One of our own fetched values; returns the byte after. */
+static const unsigned char *take_raw(const unsigned char *p, struct raw_value *v) {
+  v->type = p[0];
+  if (v->type == SQLITE_NULL) return p + 1;
+  if (v->type == SQLITE_INTEGER) {
+    v->i = (int64_t)sc_le64(p + 1);
+    v->r = (double)v->i;
+    return p + 9;
+  }
+  if (v->type == SQLITE_FLOAT) {
+    v->r = sc_le_double(p + 1);
+    return p + 9;
+  }
+  v->size = sc_le32(p + 1);
+  v->bytes = (const char *)p + 5;
+  return p + 6 + v->size;
+}
+
+static sc_status fail_cell(const struct sc_export_column *c, const struct raw_value *v,
+                           const char *expected, struct sc_error *err) {
+  char number[64] = "a BLOB";
+  if (v->type == SQLITE_INTEGER) snprintf(number, sizeof number, "%lld", (long long)v->i);
+  if (v->type == SQLITE_FLOAT) sqlite3_snprintf((int)sizeof number, number, "%!.15g", v->r);
+  return sc_fail(err, SC_BAD_DATA, "stacchip_export: column '%s': expected %s, found %.40s",
+                 c->name, expected, v->type == SQLITE_TEXT ? v->bytes : number);
+}
+
+/* Text of exactly YYYY-MM-DD, or of a date and time. */
+static sc_status read_date(const struct sc_export_column *c, const struct raw_value *v,
+                           struct sc_export_cell *cell, struct sc_error *err) {
+  size_t n = v->type == SQLITE_TEXT ? v->size : 0;
+  int has_form = n == 10 || (n > 10 && (v->bytes[10] == 'T' || v->bytes[10] == ' '));
+  int32_t days = 0;
+  if (!has_form || !sc_pq_parse_date(v->bytes, &days)) {
+    return fail_cell(c, v, "a date YYYY-MM-DD", err);
+  }
+  cell->i = days;
+  return SC_OK;
+}
+
+static sc_status read_int(const struct sc_export_column *c, const struct raw_value *v,
+                          struct sc_export_cell *cell, struct sc_error *err) {
+  int is_position = c->kind == SC_EXPORT_POSITION;
+  cell->i = v->i;
+  if (v->type != SQLITE_INTEGER || (is_position && (v->i < 0 || v->i > MAX_POSITION))) {
+    return fail_cell(c, v, is_position ? "a whole number 0 to 65535" : "a whole number", err);
+  }
+  if (v->i < INT32_MIN || v->i > INT32_MAX) return fail_cell(c, v, "32 bits", err);
+  return SC_OK;
+}
+
+static sc_status read_fraction(const struct sc_export_column *c, const struct raw_value *v,
+                               struct sc_export_cell *cell, struct sc_error *err) {
+  if (v->type != SQLITE_INTEGER && v->type != SQLITE_FLOAT) {
+    return fail_cell(c, v, "a number", err);
+  }
+  cell->r = v->r;
+  return SC_OK;
+}
+
+/*
+ * A little-endian SpatiaLite POLYGON of one ring has the same bytes as its WKB after the
+ * type: nearly all chips. The others go through the footprint.
+ */
+static int copy_simple_polygon(const unsigned char *blob, size_t n, struct sc_buffer *out,
+                               struct sc_error *err) {
+  if (n < 52 || blob[0] != 0 || blob[1] != 1 || blob[38] != 0x7C || blob[n - 1] != 0xFE ||
+      sc_le32(blob + 39) != 3 || sc_le32(blob + 43) != 1) {
+    return 0;
+  }
+  uint32_t n_points = sc_le32(blob + 47);
+  if (n_points < 4 || n_points > SC_FOOTPRINT_MAX_POINTS || n != 52 + 16 * (size_t)n_points) {
+    return 0;
+  }
+  for (size_t i = 0; i < 2 * (size_t)n_points; i++) {
+    if (!isfinite(sc_le_double(blob + 51 + 8 * i))) return 0;
+  }
+  if (sc_buffer_resize(out, n - 39, err)) return 0;
+  out->data[0] = 1;
+  memcpy(out->data + 1, blob + 39, n - 40);
+  return 1;
+}
+
+static sc_status check_srid(const struct sc_export_column *c, int srid, struct sc_error *err) {
+  if (srid <= 0 || srid == SC_SRID_LONLAT) return SC_OK;
+  return sc_fail(err, SC_BAD_DATA,
+                 "stacchip_export: column '%s': SRID %d; expected %d (ST_Transform it)", c->name,
+                 srid, SC_SRID_LONLAT);
+}
+
+static sc_status read_geometry(const struct sc_export_column *c, const struct raw_value *v,
+                               struct sc_export_cell *cell, struct sc_buffer *wkb,
+                               struct sc_error *err) {
+  struct sc_footprint f;
+  int srid;
+  sc_status st = SC_OK;
+  if (v->type != SQLITE_BLOB) return fail_cell(c, v, "a SpatiaLite BLOB", err);
+  const unsigned char *blob = (const unsigned char *)v->bytes;
+  if (copy_simple_polygon(blob, v->size, wkb, err)) {
+    srid = (int)sc_le32(blob + 2);
+  } else {
+    wkb->size = 0;
+    st = sc_footprint_from_blob(blob, v->size, &f, &srid, err);
+    if (!st && f.n_parts == 0) st = sc_fail(err, SC_BAD_DATA, "geometry: it has no polygon");
+    if (!st) st = sc_footprint_to_wkb(&f, 0, wkb, err);
+    if (st) return sc_fail_within(err, "stacchip_export: column '%s'", c->name);
+  }
+  cell->bytes = wkb->data;
+  cell->size = wkb->size;
+  return check_srid(c, srid, err);
+}
+
+static sc_status read_cell(const struct sc_export_column *c, const struct raw_value *v,
+                           struct sc_export_row *row, struct sc_export_cell *cell,
+                           struct sc_error *err) {
+  cell->is_null = v->type == SQLITE_NULL;
+  if (cell->is_null) return SC_OK;
+  switch (c->kind) {
+    case SC_EXPORT_DATE: return read_date(c, v, cell, err);
+    case SC_EXPORT_POSITION:
+    case SC_EXPORT_INTEGER: return read_int(c, v, cell, err);
+    case SC_EXPORT_FRACTION: return read_fraction(c, v, cell, err);
+    case SC_EXPORT_GEOMETRY: return read_geometry(c, v, cell, &row->wkb, err);
+    default: break;
+  }
+  if (v->type != SQLITE_TEXT) return fail_cell(c, v, "text", err);
+  cell->bytes = v->bytes;
+  cell->size = v->size;
+  return SC_OK;
+}
+
+sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
+                             struct sc_export_row *row, struct sc_error *err) {
+  struct raw_value v = {0, 0, 0, NULL, 0};
+  sc_status st = SC_OK;
+  for (int i = 0; i < o->n_columns && !st; i++) {
+    *at = take_raw(*at, &v);
+    st = read_cell(o->columns[i], &v, row, &row->cells[i], err);
+  }
+  return st;
+}
+
+/* Points of one ring in our own little-endian WKB; returns the byte after. */
+static const unsigned char *add_ring(const unsigned char *p, struct sc_pq_box *box) {
+  uint32_t n = sc_le32(p + 4);
+  p += 8;
+  for (uint32_t i = 0; i < n; i++, p += 16) {
+    double x = sc_le_double(p), y = sc_le_double(p + 8);
+    if (!box->present || x < box->min_x) box->min_x = x;
+    if (!box->present || x > box->max_x) box->max_x = x;
+    if (!box->present || y < box->min_y) box->min_y = y;
+    if (!box->present || y > box->max_y) box->max_y = y;
+    box->present = 1;
+  }
+  return p;
+}
+
+int sc_export_row_box(const struct sc_export_options *o, const struct sc_export_row *row,
+                      struct sc_pq_box *box, int *is_multi) {
+  int i = 0;
+  box->present = 0;
+  while (i < o->n_columns && o->columns[i]->kind != SC_EXPORT_GEOMETRY) i++;
+  if (i == o->n_columns || row->cells[i].is_null) return 0;
+  const unsigned char *p = row->cells[i].bytes;
+  *is_multi = sc_le32(p + 1) == 6;
+  uint32_t n = *is_multi ? sc_le32(p + 5) : 1;
+  p += *is_multi ? 9 : 5;
+  for (uint32_t part = 0; part < n; part++) {
+    if (*is_multi) p += 5;
+    p = add_ring(p, box);
+  }
+  return box->present;
+}

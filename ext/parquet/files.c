@@ -1,0 +1,271 @@
+/* Files of a path; see files.h. */
+#include "parquet/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "parquet/source.h"
+
+#define MAX_FOLDER_DEPTH 32
+#define HIVE_NULL "__HIVE_DEFAULT_PARTITION__"
+
+static sc_status add_path(struct sc_files *f, const char *path, struct sc_error *err) {
+  if (f->n == f->max) {
+    size_t max = f->max ? 2 * f->max : 16;
+    char **paths = sc_realloc(f->paths, max * sizeof *paths);
+    if (!paths) return sc_fail_nomem(err);
+    f->paths = paths;
+    f->max = max;
+  }
+  sc_status st = sc_strdup(path, &f->paths[f->n], err);
+  if (!st) f->n++;
+  return st;
+}
+
+static int has_suffix(const char *name, const char *suffix) {
+  size_t n = strlen(name), m = strlen(suffix);
+  return n >= m && strcmp(name + n - m, suffix) == 0;
+}
+
+static int is_parquet_name(const char *name) {
+  return has_suffix(name, ".parquet") || has_suffix(name, ".geoparquet") ||
+         has_suffix(name, ".parq");
+}
+
+/* 'd' folder, 'l' link to a folder, 'f' anything else that is there, 0 nothing. */
+static int kind_of(const char *path) {
+  struct stat info;
+  if (stat(path, &info) != 0) return 0;
+  if (!S_ISDIR(info.st_mode)) return 'f';
+  return lstat(path, &info) == 0 && S_ISLNK(info.st_mode) ? 'l' : 'd';
+}
+
+struct walk {
+  struct sc_files *files;
+  struct sc_buffer path; /* of the current folder, "" for the working directory */
+  int depth;
+  struct sc_error *err;
+};
+
+static sc_status walk_pattern(struct walk *w, const char *pattern);
+static sc_status walk_tree(struct walk *w);
+
+/* Add a name to the path; *before is what cuts it off again. */
+static sc_status enter(struct walk *w, const char *name, size_t n, size_t *before) {
+  *before = w->path.size;
+  int needs_slash = w->path.size && w->path.data[w->path.size - 1] != '/';
+  sc_status st = needs_slash ? sc_buffer_append_text(&w->path, "/", w->err) : SC_OK;
+  if (!st) st = sc_buffer_append(&w->path, name, n, w->err);
+  return st ? st : sc_buffer_terminate(&w->path, w->err);
+}
+
+static sc_status leave(struct walk *w, size_t before) {
+  w->path.size = before;
+  return sc_buffer_terminate(&w->path, w->err);
+}
+
+static DIR *open_folder(const struct walk *w) {
+  return opendir(w->path.size ? (const char *)w->path.data : ".");
+}
+
+/* What to do with one entry of a folder, whose path is w->path. */
+typedef sc_status (*visit)(struct walk *w, const char *name, const char *pattern);
+
+static sc_status each_entry(struct walk *w, const char *pattern, visit do_visit) {
+  sc_status st = SC_OK;
+  DIR *folder = open_folder(w);
+  if (!folder) { /* a folder that we may not read has no files for us */
+    return errno == ENOMEM ? sc_fail_nomem(w->err) : SC_OK;
+  }
+  if (++w->depth > MAX_FOLDER_DEPTH) {
+    st = sc_fail(w->err, SC_TOO_BIG, "%s: folders are nested deeper than %d",
+                 (const char *)w->path.data, MAX_FOLDER_DEPTH);
+  }
+  for (struct dirent *e = readdir(folder); e && !st; e = readdir(folder)) {
+    size_t before;
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+    st = enter(w, e->d_name, strlen(e->d_name), &before);
+    if (!st) st = do_visit(w, e->d_name, pattern);
+    if (!st) st = leave(w, before);
+  }
+  w->depth--;
+  closedir(folder);
+  return st;
+}
+
+/* Trees leave out hidden names and ones with an underscore, as all readers of trees do. */
+static sc_status visit_tree(struct walk *w, const char *name, const char *pattern) {
+  (void)pattern;
+  if (name[0] == '.' || name[0] == '_') return SC_OK;
+  int kind = kind_of((const char *)w->path.data);
+  if (kind == 'd') return walk_tree(w);
+  if (kind != 'f' || !is_parquet_name(name)) return SC_OK;
+  return add_path(w->files, (const char *)w->path.data, w->err);
+}
+
+static sc_status walk_tree(struct walk *w) { return each_entry(w, NULL, visit_tree); }
+
+/* "**" is followed by `pattern`: it stands for this folder too, and those below it. */
+static sc_status visit_deeper(struct walk *w, const char *name, const char *pattern) {
+  if (name[0] == '.' || kind_of((const char *)w->path.data) != 'd') return SC_OK;
+  sc_status st = walk_pattern(w, pattern);
+  return st ? st : each_entry(w, pattern, visit_deeper);
+}
+
+static sc_status visit_match(struct walk *w, const char *name, const char *pattern) {
+  const char *slash = strchr(pattern, '/');
+  char *part = NULL;
+  size_t n = slash ? (size_t)(slash - pattern) : strlen(pattern);
+  sc_status st = sc_strndup(pattern, n, &part, w->err);
+  int matches = !st && fnmatch(part, name, FNM_PERIOD) == 0;
+  sc_free(part);
+  if (st || !matches) return st;
+  int kind = kind_of((const char *)w->path.data);
+  if (slash) return kind == 'd' || kind == 'l' ? walk_pattern(w, slash + 1) : SC_OK;
+  return kind == 'f' ? add_path(w->files, (const char *)w->path.data, w->err) : SC_OK;
+}
+
+/* The pattern's next part, below w->path. */
+static sc_status walk_pattern(struct walk *w, const char *pattern) {
+  while (*pattern == '/') pattern++;
+  if (strcmp(pattern, "**") == 0) return walk_tree(w);
+  if (strncmp(pattern, "**/", 3) != 0) return each_entry(w, pattern, visit_match);
+  sc_status st = walk_pattern(w, pattern + 3);
+  return st ? st : each_entry(w, pattern + 3, visit_deeper);
+}
+
+static int compare_paths(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "a**b" and repeated "**" find files twice. */
+static void sort_unique(struct sc_files *f) {
+  size_t n = 0;
+  if (f->n) qsort(f->paths, f->n, sizeof *f->paths, compare_paths);
+  for (size_t i = 0; i < f->n; i++) {
+    if (n && strcmp(f->paths[n - 1], f->paths[i]) == 0) {
+      sc_free(f->paths[i]);
+    } else {
+      f->paths[n++] = f->paths[i];
+    }
+  }
+  f->n = n;
+}
+
+static sc_status walk_path(struct walk *w, const char *path, int kind) {
+  size_t before;
+  if (kind) { /* a folder */
+    sc_status st = enter(w, path, strlen(path), &before);
+    return st ? st : walk_tree(w);
+  }
+  /* The part before the first wildcard is a folder's name as it stands. */
+  size_t fixed = strcspn(path, "*?[");
+  while (fixed && path[fixed - 1] != '/') fixed--;
+  sc_status st = enter(w, path, fixed, &before);
+  return st ? st : walk_pattern(w, path + fixed);
+}
+
+sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err) {
+  struct walk w = {out, {0}, 0, err};
+  memset(out, 0, sizeof *out);
+  int kind = sc_pq_is_url(path) ? 'f' : kind_of(path);
+  if (kind == 'f' || (!kind && !path[strcspn(path, "*?[")])) return add_path(out, path, err);
+  sc_status st = walk_path(&w, path, kind);
+  sc_buffer_free(&w.path);
+  sort_unique(out);
+  if (!st && out->n == 0) {
+    st = sc_fail(err, SC_NOT_FOUND, "%s: no Parquet file %s", path,
+                 kind ? "in this folder or below" : "matches");
+  }
+  return st;
+}
+
+void sc_files_free(struct sc_files *f) {
+  for (size_t i = 0; i < f->n; i++) sc_free(f->paths[i]);
+  sc_free(f->paths);
+  memset(f, 0, sizeof *f);
+}
+
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+/* A folder's name with %XX undone; NULL for Hive's null. */
+static sc_status decode_name(const char *name, size_t n, char **out, struct sc_error *err) {
+  sc_free(*out);
+  *out = NULL;
+  if (n == strlen(HIVE_NULL) && memcmp(name, HIVE_NULL, n) == 0) return SC_OK;
+  sc_status st = sc_strndup(name, n, out, err);
+  if (st) return st;
+  char *to = *out;
+  for (const char *p = *out; *p; p++) {
+    int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
+    if (low >= 0 && (high || low)) {
+      *to++ = (char)(high * 16 + low);
+      p += 2;
+    } else {
+      *to++ = *p;
+    }
+  }
+  *to = '\0';
+  return SC_OK;
+}
+
+/* One folder: platform=... or item=... */
+static sc_status read_hive(const char *part, size_t n, char **platform, char **item,
+                           struct sc_error *err) {
+  if (n > 9 && memcmp(part, "platform=", 9) == 0) {
+    return decode_name(part + 9, n - 9, platform, err);
+  }
+  if (n > 5 && memcmp(part, "item=", 5) == 0) return decode_name(part + 5, n - 5, item, err);
+  return SC_OK;
+}
+
+/* index_{item}.parquet in the folder {item} in the folder {platform}. */
+static sc_status read_names(const char *path, char **platform, char **item,
+                            struct sc_error *err) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  size_t n = strlen(name);
+  if (n <= 14 || memcmp(name, "index_", 6) != 0 || strcmp(name + n - 8, ".parquet") != 0) {
+    return SC_OK;
+  }
+  name += 6;
+  n -= 14;
+  sc_status st = *item ? SC_OK : decode_name(name, n, item, err);
+  if (st || *platform || !slash || (size_t)(slash - path) <= n) return st;
+  const char *folder = slash - n; /* the folder's own name, if it is the item's */
+  if (memcmp(folder, name, n) != 0 || folder - path < 2 || folder[-1] != '/') return st;
+  const char *end = folder - 1, *begin = end;
+  while (begin > path && begin[-1] != '/') begin--;
+  if (begin == end || memchr(begin, '=', (size_t)(end - begin)) != NULL) return st;
+  if (end - begin == 5 && memcmp(begin, "index", 5) == 0) return st;
+  return decode_name(begin, (size_t)(end - begin), platform, err);
+}
+
+sc_status sc_files_platform_item(const char *path, char **platform, char **item,
+                                 struct sc_error *err) {
+  sc_status st = SC_OK;
+  *platform = *item = NULL;
+  const char *part = path;
+  for (const char *p = path; *p && !st; p++) {
+    if (*p != '/') continue;
+    st = read_hive(part, (size_t)(p - part), platform, item, err);
+    part = p + 1;
+  }
+  if (!st) st = read_names(path, platform, item, err);
+  if (st) {
+    sc_free(*platform);
+    sc_free(*item);
+    *platform = *item = NULL;
+  }
+  return st;
+}

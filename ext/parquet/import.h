@@ -1,0 +1,80 @@
+/*
+ * Reading Parquet files into SQL: what the two forms of stacchip_parquet share.
+ *
+ *   import_scan.c   rows of several files, one after the other, with pruning
+ *   import_vtab.c   the virtual table
+ */
+#ifndef SC_PARQUET_IMPORT_H
+#define SC_PARQUET_IMPORT_H
+
+#include "base/sqlite.h"
+#include "base/status.h"
+#include "parquet/files.h"
+#include "parquet/geo_metadata.h"
+#include "parquet/reader.h"
+
+/* The nine columns of an index file. */
+enum sc_index_column {
+  SC_INDEX_CHIPID,
+  SC_INDEX_PLATFORM,
+  SC_INDEX_ITEM,
+  SC_INDEX_DATE,
+  SC_INDEX_X,
+  SC_INDEX_Y,
+  SC_INDEX_CLOUD,
+  SC_INDEX_NODATA,
+  SC_INDEX_GEOMETRY,
+  SC_INDEX_N
+};
+
+#define SC_IMPORT_MAX_COLUMNS 2000 /* SQLite's SQLITE_MAX_COLUMN */
+
+/* A comparison that SQLite handed down; bytes are borrowed from `value`. */
+struct sc_import_constraint {
+  int column;
+  enum sc_pq_op op;
+  sqlite3_value *value; /* owned copy */
+};
+
+/* A scan over files. Zeroed is empty. */
+struct sc_import {
+  int is_index;            /* the nine columns by name, else leaves by number */
+  size_t n_columns;
+  unsigned char *is_wanted; /* [n_columns], owned */
+  struct sc_import_constraint *constraints; /* owned, n_constraints */
+  size_t n_constraints;
+  struct sc_pq_box box;    /* present: geometries elsewhere are not wanted */
+  struct sc_files files;
+  size_t next_file;
+  /* Of the file that is open: */
+  int is_open;
+  struct sc_pq_file file;
+  struct sc_pq_scan scan;
+  int *leaves;             /* [n_columns]: the column's leaf, or -1 */
+  int *scan_columns;       /* [n_columns]: its number in the scan, or -1 */
+  int *scan_leaves;        /* what the scan reads */
+  struct sc_pq_filter *filters;
+  char *platform, *item;   /* from the path, or NULL */
+  struct sc_buffer blob;   /* geometry made last */
+  size_t n, at;            /* rows of the batch; the current one */
+};
+
+/* Allocate for n_columns. Free also after an error. */
+sc_status sc_import_init(struct sc_import *m, int is_index, size_t n_columns,
+                         size_t max_constraints, struct sc_error *err);
+/* Start: the first row, if there is one. */
+sc_status sc_import_begin(struct sc_import *m, const char *path, struct sc_error *err);
+sc_status sc_import_next(struct sc_import *m, struct sc_error *err);
+static inline int sc_import_eof(const struct sc_import *m) { return m->at >= m->n; }
+/* Give a column of the current row to SQLite. */
+sc_status sc_import_column(struct sc_import *m, int column, sqlite3_context *context,
+                           struct sc_error *err);
+sqlite3_int64 sc_import_rowid(const struct sc_import *m);
+void sc_import_free(struct sc_import *m);
+
+extern const char *const sc_index_column_names[SC_INDEX_N];
+
+/* The virtual table, for parquet_register.c. */
+extern const sqlite3_module sc_parquet_module;
+
+#endif

@@ -1,0 +1,433 @@
+/*
+ * stacchip_parquet: Parquet files as tables.
+ *
+ * As a table-valued function it reads index files, and has exactly the nine index columns:
+ *
+ *   SELECT chipid FROM stacchip_parquet('index/') WHERE date >= '2024-06-01';
+ *   SELECT count(*) FROM stacchip_parquet('tiles-?.parquet')
+ *     WHERE ST_Intersects(geometry, BuildMbr(-71, 42, -70, 43, 4326));
+ *
+ * As a module it makes a table of any Parquet file, with its columns by name; fields of
+ * groups are "group.field", lists and maps are hidden columns that say what they are when
+ * they are read:
+ *
+ *   CREATE VIRTUAL TABLE t USING stacchip_parquet('file.parquet');
+ *
+ * HOW IT WORKS. xBestIndex takes comparisons with = < <= > >= and spatial calls with the
+ * geometry first; import_scan.c leaves out files, row groups and pages that cannot match.
+ * No constraint is consumed: SQLite tests each row again.
+ *
+ * PLAN. idxStr is text: a mask of the wanted columns in hex, then "column,operator;" for each
+ * argument of xFilter in turn, where column -1 is the path and operator PLAN_BOX a box.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/db.h"
+#include "connection.h"
+#include "index/geometry.h"
+#include "parquet/import.h"
+#include "parquet/spatial_func.h"
+#include "parquet/value.h"
+
+enum { PLAN_PATH = -1, PLAN_BOX = 100 };
+#define PATH_COLUMN 0 /* of the table-valued function: hidden, before the nine */
+#define ROWS_GUESS 1e6
+
+struct parquet_table {
+  sqlite3_vtab base;
+  struct sc_connection *connection; /* borrowed */
+  int is_index;
+  char *path;       /* of the file, for a created table */
+  size_t n_columns; /* without the path */
+  struct sc_spatial spatial[SC_SPATIAL_N];
+};
+
+struct parquet_cursor {
+  sqlite3_vtab_cursor base;
+  struct sc_import import;
+};
+
+struct plan {
+  uint64_t used;
+  struct sc_buffer text;
+};
+
+/* What an argument of xFilter is. */
+struct plan_step {
+  int column, op;
+};
+
+static sc_status plan_begin(struct plan *p, uint64_t used, struct sc_error *err) {
+  p->used = used;
+  return sc_buffer_printf(&p->text, err, "%llx;", (unsigned long long)used);
+}
+
+static sc_status plan_add(struct plan *p, int column, int op, struct sc_error *err) {
+  return sc_buffer_printf(&p->text, err, "%d,%d;", column, op);
+}
+
+/* Read the mask; *text moves to the first step. */
+static uint64_t plan_used(const char **text) {
+  char *end;
+  uint64_t used = strtoull(*text, &end, 16);
+  *text = *end ? end + 1 : end;
+  return used;
+}
+
+static struct plan_step plan_step(const char **text) {
+  struct plan_step s;
+  char *end;
+  s.column = (int)strtol(*text, &end, 10);
+  s.op = *end ? (int)strtol(end + 1, &end, 10) : 0;
+  *text = *end ? end + 1 : end;
+  return s;
+}
+
+/* An argument of CREATE VIRTUAL TABLE without its quotes. */
+static sc_status unquote(const char *text, char **out, struct sc_error *err) {
+  size_t n = strlen(text);
+  char quote = text[0];
+  sc_status st = sc_strndup(text, n, out, err);
+  if (st || n < 2 || (quote != '\'' && quote != '"') || text[n - 1] != quote) return st;
+  char *to = *out;
+  for (size_t i = 1; i + 1 < n; i++) {
+    *to++ = text[i];
+    if (text[i] == quote && text[i + 1] == quote && i + 2 < n) i++;
+  }
+  *to = '\0';
+  return SC_OK;
+}
+
+/* SQL text by SQLite's printf, which knows %w. */
+static sc_status append_sql(struct sc_buffer *out, char *text, struct sc_error *err) {
+  if (!text) return sc_fail_nomem(err);
+  sc_status st = sc_buffer_append_text(out, text, err);
+  sqlite3_free(text);
+  return st;
+}
+
+/* Does an earlier leaf have that name? SQLite's names know no case. */
+static int name_is_taken(const struct sc_pq_meta *meta, size_t leaf) {
+  for (size_t i = 0; i < leaf; i++) {
+    if (sqlite3_stricmp(meta->leaves[i].path, meta->leaves[leaf].path) == 0) return 1;
+  }
+  return 0;
+}
+
+static sc_status declare_columns(const struct sc_pq_meta *meta, struct sc_buffer *sql,
+                                 struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(sql, "CREATE TABLE x(", err);
+  for (size_t i = 0; i < meta->n_leaves && !st; i++) {
+    const struct sc_pq_leaf *leaf = &meta->leaves[i];
+    char suffix[32] = "";
+    if (name_is_taken(meta, i)) snprintf(suffix, sizeof suffix, ":%zu", i + 1);
+    st = append_sql(sql, sqlite3_mprintf("%s\"%w%s\" %s%s", i ? ", " : "", leaf->path, suffix,
+                                         sc_pq_sql_type_name(leaf),
+                                         leaf->max_rep ? " HIDDEN" : ""), err);
+  }
+  if (!st) st = sc_buffer_append_text(sql, ")", err);
+  return st ? st : sc_buffer_terminate(sql, err);
+}
+
+static sc_status check_columns(const struct sc_pq_file *f, struct sc_error *err) {
+  if (f->meta.n_leaves > SC_IMPORT_MAX_COLUMNS) {
+    return sc_fail(err, SC_TOO_BIG, "%s: %zu columns; SQLite has at most %d", f->source.name,
+                   f->meta.n_leaves, SC_IMPORT_MAX_COLUMNS);
+  }
+  for (size_t i = 0; i < f->meta.n_leaves; i++) {
+    if (f->meta.leaves[i].max_rep == 0) return SC_OK;
+  }
+  if (f->meta.n_leaves == 0) {
+    return sc_fail(err, SC_UNSUPPORTED, "%s: it has no columns", f->source.name);
+  }
+  return sc_fail(err, SC_UNSUPPORTED, "%s: column '%s', as all others, is a list or map, which "
+                 "cannot be shown as an SQL value", f->source.name, f->meta.leaves[0].path);
+}
+
+static sc_status declare(sqlite3 *db, const char *sql, struct sc_error *err) {
+  if (sqlite3_declare_vtab(db, sql) == SQLITE_OK) return SC_OK;
+  return sc_db_fail(db, err, "stacchip_parquet");
+}
+
+static sc_status open_file_table(sqlite3 *db, struct parquet_table *t, struct sc_error *err) {
+  struct sc_pq_file f;
+  struct sc_buffer sql = {0};
+  sc_status st = sc_pq_file_open(t->path, &f, err);
+  if (!st) st = check_columns(&f, err);
+  if (!st) st = declare_columns(&f.meta, &sql, err);
+  if (!st) st = declare(db, (const char *)sql.data, err);
+  t->n_columns = f.meta.n_leaves;
+  sc_buffer_free(&sql);
+  sc_pq_file_close(&f);
+  return st;
+}
+
+static sc_status open_index_table(sqlite3 *db, struct parquet_table *t, struct sc_error *err) {
+  t->is_index = 1;
+  t->n_columns = SC_INDEX_N;
+  return declare(db,
+                 "CREATE TABLE x(path TEXT HIDDEN, chipid TEXT, platform TEXT, item TEXT, "
+                 "date TEXT, chip_index_x INTEGER, chip_index_y INTEGER, "
+                 "cloud_cover_percentage REAL, nodata_percentage REAL, geometry BLOB)",
+                 err);
+}
+
+static sc_status open_table(sqlite3 *db, struct parquet_table *t, int argc,
+                            const char *const *argv, struct sc_error *err) {
+  int is_eponymous = argc == 3 && sqlite3_stricmp(argv[2], argv[0]) == 0;
+  if (is_eponymous) return open_index_table(db, t, err);
+  if (argc != 4) {
+    return sc_fail(err, SC_BAD_ARG, "expected CREATE VIRTUAL TABLE %s USING "
+                   "stacchip_parquet('file.parquet')", argv[2]);
+  }
+  sc_status st = sc_connection_check(t->connection, err);
+  if (!st) st = unquote(argv[3], &t->path, err);
+  return st ? st : open_file_table(db, t, err);
+}
+
+static void free_table(struct parquet_table *t) {
+  sc_spatial_free(t->spatial);
+  sc_free(t->path);
+  sc_free(t);
+}
+
+/* Also xCreate: the same function makes the module usable without CREATE. */
+static int parquet_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                           sqlite3_vtab **out, char **message) {
+  struct sc_error err = {0};
+  struct parquet_table *t = sc_alloc_zero(1, sizeof *t);
+  if (!t) return SQLITE_NOMEM;
+  t->connection = aux;
+  sc_spatial_init(t->spatial);
+  sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+  if (open_table(db, t, argc, argv, &err)) {
+    *message = sqlite3_mprintf("%s", err.text);
+    free_table(t);
+    return sc_error_sqlite_code(&err);
+  }
+  *out = &t->base;
+  return SQLITE_OK;
+}
+
+/* -1 where the comparison is none that statistics answer. */
+static int op_of(unsigned char op) {
+  switch (op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ: return SC_PQ_EQ;
+    case SQLITE_INDEX_CONSTRAINT_LT: return SC_PQ_LT;
+    case SQLITE_INDEX_CONSTRAINT_LE: return SC_PQ_LE;
+    case SQLITE_INDEX_CONSTRAINT_GT: return SC_PQ_GT;
+    case SQLITE_INDEX_CONSTRAINT_GE: return SC_PQ_GE;
+    default: return -1;
+  }
+}
+
+/* IN would start the scan once for each of its values: better once, without it. */
+static int is_in(sqlite3_index_info *info, int i) {
+  return sqlite3_libversion_number() >= 3038000 && sqlite3_vtab_in(info, i, -1);
+}
+
+/* Column and operator of a usable constraint as the plan has them; 0 where it is no use. */
+static int classify(const struct parquet_table *t, sqlite3_index_info *info, int i,
+                    struct plan_step *s) {
+  const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+  s->column = c->iColumn - t->is_index;
+  s->op = op_of(c->op);
+  if (!c->usable || c->iColumn < t->is_index) return 0;
+  if (t->is_index && s->column == SC_INDEX_GEOMETRY && c->op >= SC_SPATIAL_FIRST_OP) {
+    s->op = PLAN_BOX;
+    return 1;
+  }
+  const char *collation = s->op >= 0 ? sqlite3_vtab_collation(info, i) : NULL;
+  return s->op >= 0 && collation && sqlite3_stricmp(collation, "BINARY") == 0 && !is_in(info, i);
+}
+
+/* The path's constraint becomes the first argument. */
+static int take_path(struct parquet_table *t, sqlite3_index_info *info, struct plan *p,
+                     struct sc_error *err) {
+  int is_unusable = 0;
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+    if (c->iColumn != PATH_COLUMN || c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (!c->usable) {
+      is_unusable = 1;
+      continue;
+    }
+    info->aConstraintUsage[i].argvIndex = 1;
+    info->aConstraintUsage[i].omit = 1;
+    return plan_add(p, PLAN_PATH, 0, err) ? SQLITE_NOMEM : SQLITE_OK;
+  }
+  if (is_unusable) return SQLITE_CONSTRAINT;
+  sc_fail(err, SC_BAD_ARG, "stacchip_parquet needs a path: stacchip_parquet('index.parquet')");
+  return sc_vtab_error(&t->base, err);
+}
+
+static int parquet_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
+  struct parquet_table *t = (struct parquet_table *)vtab;
+  struct sc_error err = {0};
+  struct plan p = {0};
+  struct plan_step s;
+  int n = 0, code = plan_begin(&p, (uint64_t)info->colUsed, &err) ? SQLITE_NOMEM : SQLITE_OK;
+  double rows = ROWS_GUESS;
+  if (!code && t->is_index) {
+    code = take_path(t, info, &p, &err);
+    n = 1;
+  }
+  for (int i = 0; i < info->nConstraint && !code; i++) {
+    if (info->aConstraintUsage[i].argvIndex || !classify(t, info, i, &s)) continue;
+    info->aConstraintUsage[i].argvIndex = ++n;
+    rows *= s.op == PLAN_BOX ? 0.01 : s.op == SC_PQ_EQ ? 0.1 : 0.4;
+    if (plan_add(&p, s.column, s.op, &err)) code = SQLITE_NOMEM;
+  }
+  info->estimatedRows = (sqlite3_int64)rows + 1;
+  info->estimatedCost = rows * 2 + 1000;
+  info->idxNum = n;
+  if (!code) {
+    info->idxStr = sqlite3_mprintf("%s", (const char *)p.text.data);
+    info->needToFreeIdxStr = 1;
+    if (!info->idxStr) code = SQLITE_NOMEM;
+  }
+  sc_buffer_free(&p.text);
+  return code;
+}
+
+static int parquet_disconnect(sqlite3_vtab *vtab) {
+  free_table((struct parquet_table *)vtab);
+  return SQLITE_OK;
+}
+
+static int parquet_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
+  (void)vtab;
+  struct parquet_cursor *c = sc_alloc_zero(1, sizeof *c);
+  if (!c) return SQLITE_NOMEM;
+  c->import.file.source.fd = -1;
+  *out = &c->base;
+  return SQLITE_OK;
+}
+
+static int parquet_close(sqlite3_vtab_cursor *cursor) {
+  struct parquet_cursor *c = (struct parquet_cursor *)cursor;
+  sc_import_free(&c->import);
+  sc_free(c);
+  return SQLITE_OK;
+}
+
+/* Bit 63 of SQLite's mask stands for all columns from there on. */
+static void want_columns(const struct parquet_table *t, struct sc_import *m, uint64_t used) {
+  for (size_t c = 0; c < m->n_columns; c++) {
+    size_t bit = c + (size_t)t->is_index;
+    m->is_wanted[c] = (unsigned char)(used >> (bit < 63 ? bit : 63) & 1);
+  }
+}
+
+static sc_status add_argument(struct sc_import *m, struct plan_step s, sqlite3_value *v,
+                              struct sc_error *err) {
+  struct sc_box box;
+  int srid;
+  if (s.op == PLAN_BOX) {
+    struct sc_error ignored = {0};
+    if (sqlite3_value_type(v) == SQLITE_BLOB &&
+        sc_blob_box(sqlite3_value_blob(v), (size_t)sqlite3_value_bytes(v), &box, &srid,
+                    &ignored) == SC_OK && (srid <= 0 || srid == SC_SRID_LONLAT)) {
+      struct sc_pq_box wanted = {1, box.min_x, box.min_y, box.max_x, box.max_y};
+      m->box = wanted;
+    }
+    return SC_OK;
+  }
+  struct sc_import_constraint *c = &m->constraints[m->n_constraints];
+  c->column = s.column;
+  c->op = (enum sc_pq_op)s.op;
+  c->value = sqlite3_value_dup(v);
+  if (!c->value) return sc_fail_nomem(err);
+  m->n_constraints++;
+  return SC_OK;
+}
+
+static sc_status start(struct parquet_table *t, struct sc_import *m, const char *plan, int argc,
+                       sqlite3_value **argv, struct sc_error *err) {
+  const char *path = t->path;
+  sc_import_free(m);
+  sc_status st = sc_connection_check(t->connection, err);
+  if (!st) st = sc_import_init(m, t->is_index, t->n_columns, (size_t)argc, err);
+  if (st) return st;
+  want_columns(t, m, plan_used(&plan));
+  for (int i = 0; i < argc && !st; i++) {
+    struct plan_step s = plan_step(&plan);
+    if (s.column != PLAN_PATH) {
+      st = add_argument(m, s, argv[i], err);
+    } else if (sqlite3_value_type(argv[i]) != SQLITE_TEXT) {
+      st = sc_fail(err, SC_BAD_ARG, "stacchip_parquet: the path should be text");
+    } else {
+      path = (const char *)sqlite3_value_text(argv[i]);
+    }
+  }
+  if (!st && !path) st = sc_fail_nomem(err);
+  return st ? st : sc_import_begin(m, path, err);
+}
+
+static int parquet_filter(sqlite3_vtab_cursor *cursor, int n, const char *plan, int argc,
+                          sqlite3_value **argv) {
+  struct parquet_cursor *c = (struct parquet_cursor *)cursor;
+  struct parquet_table *t = (struct parquet_table *)cursor->pVtab;
+  struct sc_error err = {0};
+  (void)n;
+  if (start(t, &c->import, plan, argc, argv, &err)) return sc_vtab_error(cursor->pVtab, &err);
+  return SQLITE_OK;
+}
+
+static int parquet_next(sqlite3_vtab_cursor *cursor) {
+  struct parquet_cursor *c = (struct parquet_cursor *)cursor;
+  struct sc_error err = {0};
+  return sc_import_next(&c->import, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
+}
+
+static int parquet_eof(sqlite3_vtab_cursor *cursor) {
+  return sc_import_eof(&((struct parquet_cursor *)cursor)->import);
+}
+
+static int parquet_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
+  struct parquet_cursor *c = (struct parquet_cursor *)cursor;
+  struct sc_error err = {0};
+  int i = column - c->import.is_index;
+  if (i < 0) { /* the path of the file that the row is from */
+    sqlite3_result_text(context, c->import.file.source.name, -1, SQLITE_TRANSIENT);
+  } else if (sc_import_column(&c->import, i, context, &err)) {
+    sc_result_error(context, &err);
+    return sc_vtab_error(cursor->pVtab, &err);
+  }
+  return SQLITE_OK;
+}
+
+static int parquet_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
+  *rowid = sc_import_rowid(&((struct parquet_cursor *)cursor)->import);
+  return SQLITE_OK;
+}
+
+static int parquet_find_function(sqlite3_vtab *vtab, int n_args, const char *name,
+                                 void (**function)(sqlite3_context *, int, sqlite3_value **),
+                                 void **arg) {
+  struct parquet_table *t = (struct parquet_table *)vtab;
+  return t->is_index ? sc_spatial_find(t->spatial, n_args, name, function, arg) : 0;
+}
+
+const sqlite3_module sc_parquet_module = {
+    .iVersion = 0,
+    .xCreate = parquet_connect,
+    .xConnect = parquet_connect,
+    .xBestIndex = parquet_best_index,
+    .xDisconnect = parquet_disconnect,
+    .xDestroy = parquet_disconnect,
+    .xOpen = parquet_open,
+    .xClose = parquet_close,
+    .xFilter = parquet_filter,
+    .xNext = parquet_next,
+    .xEof = parquet_eof,
+    .xColumn = parquet_column,
+    .xRowid = parquet_rowid,
+    .xUpdate = NULL, /* read-only */
+    .xFindFunction = parquet_find_function,
+    /* no transactions, no shadow tables; xRename NULL: ALTER TABLE RENAME is refused */
+};

@@ -1,0 +1,68 @@
+/*
+ * The rows of one row group on their way into a file, column by column.
+ *
+ * Values are kept as PLAIN encoding wants them, so that a page is a slice.
+ */
+#ifndef SC_PARQUET_ROWS_H
+#define SC_PARQUET_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+#include "parquet/format.h"
+
+/* What a column of a new file is. Every column is optional; with `group` it is a required
+ * field of an optional group of that name (its neighbours with the same name are too). */
+struct sc_pq_spec {
+  const char *group; /* or NULL */
+  const char *name;
+  enum sc_pq_type type; /* INT32, INT64, FLOAT, DOUBLE or BYTE_ARRAY */
+  enum sc_pq_converted converted;
+  int logical;       /* enum sc_pq_logical, or 0 */
+  int is_unordered;  /* no minimum and maximum */
+  int is_unique;     /* a dictionary cannot pay */
+};
+
+/* Column chunks stay below this: offsets are 32 bits. */
+#define SC_PQ_COLUMN_MAX_BYTES ((size_t)1 << 30)
+
+struct sc_pq_column_rows {
+  struct sc_buffer values;  /* PLAIN, nulls left out */
+  struct sc_buffer offsets; /* BYTE_ARRAY: uint32_t[n_rows], where each row's value begins */
+  struct sc_buffer valid;   /* uint8_t[n_rows]: 1, or 0 for null */
+  size_t n_nulls;
+};
+
+struct sc_pq_rows {
+  const struct sc_pq_spec *specs; /* borrowed */
+  size_t n_columns, n_rows;
+  size_t n_bytes;                 /* of all values */
+  struct sc_pq_column_rows *columns;
+};
+
+sc_status sc_pq_rows_init(struct sc_pq_rows *rows, const struct sc_pq_spec *specs,
+                          size_t n_columns, struct sc_error *err);
+/* Empty, memory kept. */
+void sc_pq_rows_clear(struct sc_pq_rows *rows);
+void sc_pq_rows_free(struct sc_pq_rows *rows);
+
+/* The next value of a column; each row needs one in every column, then rows->n_rows++. */
+sc_status sc_pq_rows_put_null(struct sc_pq_rows *rows, size_t c, struct sc_error *err);
+sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v, struct sc_error *err);
+sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v, struct sc_error *err);
+sc_status sc_pq_rows_put_bytes(struct sc_pq_rows *rows, size_t c, const void *data, size_t n,
+                               struct sc_error *err);
+
+/* Where the values of the rows after `row` begin, given where its own does. */
+static inline size_t sc_pq_rows_value_end(const struct sc_pq_rows *rows, size_t c, size_t row,
+                                          size_t begin) {
+  const struct sc_pq_column_rows *column = &rows->columns[c];
+  const uint32_t *offsets = (const uint32_t *)(const void *)column->offsets.data;
+  size_t width = sc_pq_type_bytes(rows->specs[c].type, 0);
+  if (width) return begin + (column->valid.data[row] ? width : 0);
+  return row + 1 < rows->n_rows ? offsets[row + 1] : column->values.size;
+}
+
+#endif

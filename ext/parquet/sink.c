@@ -1,0 +1,161 @@
+/* Where new files go; see sink.h. */
+#include "parquet/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/sqlite.h"
+
+#define MAX_NAME_TRIES 100
+
+struct local_file {
+  char *path;      /* final */
+  char *temporary; /* NULL once renamed */
+  int fd;
+};
+
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+/* Create the folders of a path that are missing. */
+static sc_status make_folders(const char *path, struct sc_error *err) {
+  char *copy = NULL;
+  sc_status st = sc_strdup(path, &copy, err);
+  for (char *p = copy ? strchr(copy + 1, '/') : NULL; p && !st; p = strchr(p + 1, '/')) {
+    *p = '\0';
+    if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+      st = sc_fail(err, SC_IO, "%s: cannot create the folder: %s", copy, strerror(errno));
+    }
+    *p = '/';
+  }
+  sc_free(copy);
+  return st;
+}
+
+static sc_status local_write(void *file, const void *data, size_t n, struct sc_error *err) {
+  struct local_file *f = file;
+  const char *p = data;
+  while (n) {
+    ssize_t done = write(f->fd, p, n);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return sc_fail(err, SC_IO, "%s: %s", f->path, strerror(errno));
+    p += done;
+    n -= (size_t)done;
+  }
+  return SC_OK;
+}
+
+static sc_status local_finish(void *file, struct sc_error *err) {
+  struct local_file *f = file;
+  int failed = fsync(f->fd) != 0;
+  failed |= close(f->fd) != 0;
+  f->fd = -1;
+  return failed ? sc_fail(err, SC_IO, "%s: %s", f->path, strerror(errno)) : SC_OK;
+}
+
+/* The name is durable once its folder is synced; some file systems cannot, which is no error. */
+static void sync_folder(const char *path) {
+  char *folder = NULL;
+  struct sc_error ignored = {0};
+  const char *name = base_name(path);
+  size_t n = (size_t)(name - path);
+  if (sc_strndup(n ? path : ".", n ? n : 1, &folder, &ignored)) return;
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) {
+    (void)!fsync(fd);
+    close(fd);
+  }
+  sc_free(folder);
+}
+
+static sc_status local_commit(void *file, struct sc_error *err) {
+  struct local_file *f = file;
+  if (rename(f->temporary, f->path) != 0) {
+    return sc_fail(err, SC_IO, "%s: %s", f->path, strerror(errno));
+  }
+  sc_free(f->temporary);
+  f->temporary = NULL;
+  sync_folder(f->path);
+  return SC_OK;
+}
+
+static void local_close(void *file) {
+  struct local_file *f = file;
+  if (f->fd >= 0) close(f->fd);
+  if (f->temporary) unlink(f->temporary);
+  sc_free(f->temporary);
+  sc_free(f->path);
+  sc_free(f);
+}
+
+static const struct sc_pq_sink_methods local_methods = {local_write, local_finish, local_commit,
+                                                        local_close};
+
+/* A new file beside the final one, hidden, with a name that nobody has. */
+static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
+  const char *name = base_name(f->path);
+  for (int i = 0; i < MAX_NAME_TRIES; i++) {
+    uint32_t random;
+    sqlite3_randomness((int)sizeof random, &random);
+    sc_free(f->temporary);
+    f->temporary = NULL;
+    sc_status st = sc_format(&f->temporary, err, "%.*s.%s.%08x.tmp", (int)(name - f->path),
+                             f->path, name, random);
+    if (st) return st;
+    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (f->fd >= 0) return SC_OK;
+    if (errno != EEXIST) break;
+  }
+  sc_status st = sc_fail(err, SC_IO, "%s: cannot create it: %s", f->path, strerror(errno));
+  sc_free(f->temporary);
+  f->temporary = NULL;
+  return st;
+}
+
+sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_error *err) {
+  struct stat info;
+  memset(out, 0, sizeof *out);
+  if (strstr(path, "://")) {
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "%s: writing to URLs is not supported yet; give a local path", path);
+  }
+  if (!*base_name(path) || (stat(path, &info) == 0 && S_ISDIR(info.st_mode))) {
+    return sc_fail(err, SC_BAD_ARG, "'%s' is a folder; a file name is expected", path);
+  }
+  struct local_file *f = sc_alloc_zero(1, sizeof *f);
+  if (!f) return sc_fail_nomem(err);
+  f->fd = -1;
+  out->file = f;
+  out->methods = &local_methods;
+  sc_status st = sc_strdup(path, &f->path, err);
+  if (!st) st = make_folders(path, err);
+  if (!st) st = create_temporary(f, err);
+  if (st) sc_pq_sink_close(out);
+  return st;
+}
+
+sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n,
+                           struct sc_error *err) {
+  s->n_written += n;
+  return s->methods->write(s->file, data, n, err);
+}
+
+sc_status sc_pq_sink_finish(struct sc_pq_sink *s, struct sc_error *err) {
+  return s->methods->finish(s->file, err);
+}
+
+sc_status sc_pq_sink_commit(struct sc_pq_sink *s, struct sc_error *err) {
+  return s->methods->commit(s->file, err);
+}
+
+void sc_pq_sink_close(struct sc_pq_sink *s) {
+  if (s->methods) s->methods->close(s->file);
+  memset(s, 0, sizeof *s);
+}

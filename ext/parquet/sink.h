@@ -1,0 +1,38 @@
+/*
+ * Where a new file's bytes go. Nothing is seen under the final name before it is complete:
+ * a local file is written under a temporary name, synced and renamed.
+ */
+#ifndef SC_PARQUET_SINK_H
+#define SC_PARQUET_SINK_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+/* One kind of place. A remote one would upload parts in write() and complete in commit(). */
+struct sc_pq_sink_methods {
+  sc_status (*write)(void *file, const void *data, size_t n, struct sc_error *err);
+  /* Everything is written: make it durable, still under the temporary name. */
+  sc_status (*finish)(void *file, struct sc_error *err);
+  /* Give it its name. */
+  sc_status (*commit)(void *file, struct sc_error *err);
+  /* Free the object; what was not committed is removed. */
+  void (*close)(void *file);
+};
+
+struct sc_pq_sink {
+  const struct sc_pq_sink_methods *methods; /* NULL: closed */
+  void *file;
+  uint64_t n_written;
+};
+
+/* Create a file at a local path, folders included. SC_UNSUPPORTED for URLs. */
+sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_error *err);
+sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n,
+                           struct sc_error *err);
+sc_status sc_pq_sink_finish(struct sc_pq_sink *s, struct sc_error *err);
+sc_status sc_pq_sink_commit(struct sc_pq_sink *s, struct sc_error *err);
+void sc_pq_sink_close(struct sc_pq_sink *s);
+
+#endif

@@ -1,0 +1,132 @@
+/* The bytes of a Parquet file; see source.h. */
+#include "parquet/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "raster/raster_api.h"
+
+int sc_pq_is_url(const char *path) {
+  static const char *const schemes[] = {"http://", "https://", "s3://", "gs://", "az://",
+                                        "abfs://"};
+  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+    if (strncmp(path, schemes[i], strlen(schemes[i])) == 0) return 1;
+  }
+  return 0;
+}
+
+/* Bytes [offset, offset + n) by one request; *total gets the size of the whole. */
+static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buffer *out,
+                       uint64_t *total, struct sc_error *err) {
+  const struct sc_raster_api *api = sc_raster(err);
+  if (!api) return err->status;
+  if (!api->http) return sc_fail(err, SC_UNSUPPORTED, "%s: this build fetches no URLs", url);
+  struct sc_http_request *r = sc_alloc_zero(1, sizeof *r);
+  if (!r) return sc_fail_nomem(err);
+  r->method = "GET";
+  r->url = url;
+  r->offset = offset;
+  r->size = n;
+  r->limit_bytes = n + 1; /* never 0, which would mean the default */
+  sc_status st = api->http(r, 1, NULL, NULL, err);
+  *total = r->total_bytes;
+  sc_buffer_move(&r->answer, out);
+  sc_free(r);
+  if (!st && out->size != n) {
+    st = sc_fail(err, SC_IO, "%s: %zu bytes at %llu instead of %zu", url, out->size,
+                 (unsigned long long)offset, n);
+  }
+  return st;
+}
+
+static sc_status open_remote(struct sc_pq_source *s, struct sc_error *err) {
+  struct sc_buffer head = {0};
+  s->is_remote = 1;
+  sc_status st = fetch(s->name, 0, 4, &head, &s->size, err);
+  sc_buffer_free(&head);
+  if (!st && s->size == 0) {
+    st = sc_fail(err, SC_IO, "%s: the server does not say how large the file is", s->name);
+  }
+  return st;
+}
+
+static sc_status open_local(struct sc_pq_source *s, struct sc_error *err) {
+  struct stat info;
+  do {
+    s->fd = open(s->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
+  } while (s->fd < 0 && errno == EINTR);
+  if (s->fd < 0) {
+    return sc_fail(err, errno == ENOENT ? SC_NOT_FOUND : SC_IO, "%s: %s", s->name,
+                   strerror(errno));
+  }
+  if (fstat(s->fd, &info) != 0) return sc_fail(err, SC_IO, "%s: %s", s->name, strerror(errno));
+  if (!S_ISREG(info.st_mode)) return sc_fail(err, SC_BAD_ARG, "%s: it is no file", s->name);
+  s->size = (uint64_t)info.st_size;
+  return SC_OK;
+}
+
+sc_status sc_pq_source_open(const char *path, struct sc_pq_source *out, struct sc_error *err) {
+  memset(out, 0, sizeof *out);
+  out->fd = -1;
+  sc_status st = sc_strdup(path, &out->name, err);
+  if (st) return st;
+  if (sc_pq_is_url(path)) return open_remote(out, err);
+  if (strstr(path, "://")) {
+    return sc_fail(err, SC_UNSUPPORTED, "%s: only local paths and http, https, s3, gs, az and "
+                   "abfs URLs can be read", path);
+  }
+  return open_local(out, err);
+}
+
+sc_status sc_pq_source_memory(const char *name, const void *data, size_t n,
+                              struct sc_pq_source *out, struct sc_error *err) {
+  memset(out, 0, sizeof *out);
+  out->fd = -1;
+  out->memory = data;
+  out->size = n;
+  return sc_strdup(name, &out->name, err);
+}
+
+static sc_status read_local(const struct sc_pq_source *s, uint64_t offset, struct sc_buffer *out,
+                            struct sc_error *err) {
+  size_t done = 0;
+  while (done < out->size) {
+    ssize_t n = pread(s->fd, out->data + done, out->size - done, (off_t)(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      return sc_fail(err, SC_IO, "%s: reading byte %llu: %s", s->name,
+                     (unsigned long long)(offset + done), n ? strerror(errno) : "end of file");
+    }
+    done += (size_t)n;
+  }
+  return SC_OK;
+}
+
+sc_status sc_pq_source_read(struct sc_pq_source *s, uint64_t offset, size_t n,
+                            struct sc_buffer *out, struct sc_error *err) {
+  if (offset > s->size || n > s->size - offset) {
+    return sc_fail(err, SC_BAD_DATA, "%zu bytes at %llu leave the file of %llu bytes", n,
+                   (unsigned long long)offset, (unsigned long long)s->size);
+  }
+  s->n_read += n;
+  if (s->is_remote) {
+    uint64_t total;
+    return fetch(s->name, offset, n, out, &total, err);
+  }
+  sc_status st = sc_buffer_resize(out, n, err);
+  if (st || n == 0) return st;
+  if (!s->memory) return read_local(s, offset, out, err);
+  memcpy(out->data, s->memory + offset, n);
+  return SC_OK;
+}
+
+void sc_pq_source_close(struct sc_pq_source *s) {
+  if (s->name && s->fd >= 0) close(s->fd); /* a zeroed source has no name, and fd 0 */
+  sc_free(s->name);
+  memset(s, 0, sizeof *s);
+  s->fd = -1;
+}

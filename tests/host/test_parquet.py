@@ -1,0 +1,388 @@
+"""GeoParquet: what stacchip_export() writes, stacchip_parquet reads back, and others agree."""
+import glob
+import json
+import math
+import os
+import shutil
+import sqlite3
+import struct
+import subprocess
+import tempfile
+import unittest
+
+import host
+
+NODE = os.path.join(host.ROOT, "tests", "host", "node")
+HAS_NODE = shutil.which("node") is not None and os.path.isdir(os.path.join(NODE, "node_modules", "@duckdb"))
+needs_node = unittest.skipUnless(HAS_NODE, "make node-deps gives the independent readers")
+COLUMNS = "chipid,platform,item,date,chip_index_x,chip_index_y,cloud_cover_percentage,nodata_percentage,geometry".split(",")
+FIXTURES = os.path.join(host.SHARED, "fixtures", "geoparquet")
+
+
+def f32(x):
+    return None if x is None else struct.unpack("f", struct.pack("f", x))[0]
+
+
+def node(script, path, columns):
+    """What another reader says of a file."""
+    env = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "ASAN_OPTIONS")}
+    r = subprocess.run(["node", os.path.join(NODE, script), path, *columns], capture_output=True, text=True, env=env)
+    if r.returncode:
+        raise AssertionError(f"{script} {path}: {r.stderr.strip()[-500:]}")
+    return json.loads(r.stdout)
+
+
+def fill(db, n=5000):
+    """A table of chips: several items, nulls, odd names, a chip across the antimeridian."""
+    db.execute("CREATE TABLE chips(chipid TEXT, platform TEXT, item TEXT, date TEXT, chip_index_x INT, chip_index_y INT,"
+               " cloud_cover_percentage REAL, nodata_percentage REAL, geometry BLOB, datetime TEXT, row TEXT)")
+    db.execute(f"""WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < {n - 1})
+        INSERT INTO chips SELECT 'item ' || (n / 400) || '-' || (n % 20) || '-' || (n % 400 / 20),
+          CASE n / 400 % 3 WHEN 0 THEN 'sentinel-2-l2a' WHEN 1 THEN 'naip' ELSE 'modis' END, 'item ' || (n / 400),
+          CASE WHEN n / 400 % 5 < 4 THEN date('2019-12-30', '+' || (n / 400) || ' days') END, n % 20, n % 400 / 20,
+          CASE WHEN n % 11 THEN (n % 65537) / 65536.0 END, (n % 4) / 3.0,
+          CASE WHEN n % 13 THEN BuildMbr(-120 + n / 400 * 0.5 + n % 20 * 0.02, 30 + n % 400 / 20 * 0.02,
+                                         -119.98 + n / 400 * 0.5 + n % 20 * 0.02, 30.02 + n % 400 / 20 * 0.02, 4326) END,
+          '2020-01-01T10:00:00Z', 'h' || n FROM i""")
+    multi = db.execute("SELECT GeomFromText('MULTIPOLYGON(((179.9 0, 180 0, 180 1, 179.9 1, 179.9 0)),"
+                       "((-180 0, -179.9 0, -179.9 1, -180 1, -180 0)))', 4326)").fetchone()[0]
+    db.execute("INSERT INTO chips VALUES ('\u00e9/..\"''-0-0', 'none', '../\u00e9 %41', '2024-02-29', 0, 65535, 1, 0, ?, NULL, NULL)", (multi,))
+
+
+def rows_of(db, source="chips", where="1"):
+    rows = db.execute(f"SELECT {','.join(COLUMNS)} FROM {source} WHERE {where}").fetchall()
+    rows = [r[:6] + (f32(r[6]), f32(r[7]), r[8]) for r in rows]
+    return sorted(rows, key=lambda r: (r[0], r[2]))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.db = host.connect()
+        self.addCleanup(self.db.close)
+
+    def path(self, name="i.parquet"):
+        return os.path.join(self.dir, name)
+
+    def export(self, options=None, name="i.parquet", table="chips"):
+        n = self.db.execute("SELECT stacchip_export(?, ?, ?)", (table, self.path(name), options and json.dumps(options))).fetchone()[0]
+        return n
+
+    def read(self, name="i.parquet", where="1"):
+        rows = self.db.execute(f"SELECT * FROM stacchip_parquet(?) WHERE {where}", (self.path(name),)).fetchall()
+        return sorted(rows, key=lambda r: (r[0], r[2]))
+
+    def fails(self, pattern, sql, *args):
+        with self.assertRaisesRegex(sqlite3.Error, pattern):
+            self.db.execute(sql, args).fetchall()
+
+
+class RoundTrip(Case):
+    def test_every_codec_and_sort_gives_the_rows_back(self):
+        fill(self.db)
+        expected = rows_of(self.db)
+        for options in (None, {"compression": "snappy"}, {"compression": "gzip"}, {"compression": "none"}, {"sort": "none"},
+                        {"sort": ["date", "chipid DESC"]}, {"sort": "item, chip_index_y"}, {"row_group_size": 7},
+                        {"geoparquet": "2.0"}):
+            with self.subTest(options=options):
+                self.assertEqual(self.export(options), len(expected))
+                self.assertEqual(self.read(), expected)
+
+    def test_export_of_an_import_is_equal(self):
+        fill(self.db)
+        self.export()
+        self.db.execute(f"CREATE TABLE again AS SELECT * FROM stacchip_parquet('{self.path()}')")
+        self.export(name="again.parquet", table="again")
+        self.assertEqual(self.read("again.parquet"), self.read())
+
+    def test_trees_of_both_styles_give_the_rows_back(self):
+        fill(self.db)
+        expected = rows_of(self.db)
+        for style in ("directory", "hive"):
+            with self.subTest(style=style):
+                n = self.export({"partition_by": ["platform", "item"], "partition_style": style}, name=style)
+                self.assertEqual(n, len(expected))
+                self.assertEqual(self.read(style), expected)
+                self.assertEqual(self.read(style + "/**/*.parquet"), expected)
+                self.assertEqual(self.read(style, "item = 'item 3' AND chip_index_x < 4"),
+                                 rows_of(self.db, where="item = 'item 3' AND chip_index_x < 4"))
+        self.assertTrue(os.path.exists(self.path("directory/index/naip/item%201/index_item%201.parquet")))
+        self.assertTrue(os.path.exists(self.path("hive/platform=naip/item=item%201/index_item%201.parquet")))
+
+    def test_platform_and_item_come_from_folders(self):
+        fill(self.db)
+        self.db.execute("DELETE FROM chips WHERE item LIKE '..%'")
+        keep = [c for c in COLUMNS if c not in ("platform", "item")]
+        for item in (1, 2):
+            self.export({"columns": keep, "where": f"item = 'item {item}'"}, name=f"index/naip/it{item}/index_it{item}.parquet")
+        got = self.db.execute("SELECT DISTINCT platform, item FROM stacchip_parquet(?)", (self.path("index"),)).fetchall()
+        self.assertEqual(got, [("naip", "it1"), ("naip", "it2")])
+        got = self.db.execute("SELECT count(*) FROM stacchip_parquet(?) WHERE item = 'it2' AND platform = 'naip'", (self.path("index"),)).fetchone()
+        self.assertEqual(got, (400,))
+
+    def test_empty_tables_give_files_without_rows(self):
+        fill(self.db)
+        self.assertEqual(self.export({"where": "0"}), 0)
+        self.assertEqual(self.read(), [])
+        self.assertEqual(self.export({"where": "0", "partition_by": ["item"]}, name="tree"), 0)
+
+    def test_hidden_columns_come_when_asked_for(self):
+        fill(self.db, 10)
+        self.export({"columns": ["chipid", "datetime", "row"]})
+        self.db.execute(f"CREATE VIRTUAL TABLE t USING stacchip_parquet('{self.path()}')")
+        self.assertEqual(sorted(self.db.execute("SELECT * FROM t").fetchall(), key=str),
+                         sorted(self.db.execute("SELECT chipid, datetime, row FROM chips").fetchall(), key=str))
+
+    def test_views_and_schemas_are_exported(self):
+        fill(self.db, 50)
+        self.db.execute("CREATE TEMP VIEW v AS SELECT * FROM main.chips WHERE chip_index_x = 1")
+        self.assertEqual(self.export(table="v"), 3)
+        self.assertEqual(self.export(table="temp.v"), 3)
+        self.db.execute("ALTER TABLE chips RENAME TO \"odd.na\"\"me\"")
+        self.assertEqual(self.export(table='odd.na"me'), 51)
+
+
+class Pruning(Case):
+    WHERES = ["date = '2020-01-01'", "date >= '2020-01-03'", "date < '2020'", "date IS NULL", "item = 'item 3'", "item > 'item 5'",
+              "platform = 'naip'", "cloud_cover_percentage < 0.01", "cloud_cover_percentage > 0.5", "nodata_percentage = 0", "chipid = 'item 3-1-1'",
+              "chip_index_x = 3", "chip_index_x > 18.5", "chip_index_y BETWEEN 2 AND '3'", "chipid COLLATE NOCASE = 'ITEM 3-1-1'",
+              "item IN ('item 1', 'item 2')", "ST_Intersects(geometry, BuildMbr(-118.9, 30.1, -118.8, 30.15, 4326))",
+              "MbrIntersects(geometry, BuildMbr(-118.9, 30.1, -118.8, 30.15, 4326))", "ST_Within(geometry, BuildMbr(-119, 30, -118, 31, 4326))",
+              "ST_Intersects(geometry, BuildMbr(179.95, 0, 179.96, 1, 4326))", "ST_Intersects(geometry, BuildMbr(100, 0, 110, 1, 4326))",
+              "ST_Intersects(geometry, NULL)", "chip_index_x < 'a'", "date > 5"]
+
+    def test_each_filter_gives_what_the_table_gives(self):
+        fill(self.db)
+        for options in ({"row_group_size": 300}, {"row_group_size": 300, "geoparquet": "2.0", "sort": "item"}, {"partition_by": ["platform", "item"]}):
+            name = "tree" if "partition_by" in options else "i.parquet"
+            self.export(options, name=name)
+            for where in self.WHERES:
+                with self.subTest(options=options, where=where):
+                    # SpatiaLite's predicates give -1, which is true, for NULL; ours do not find those rows
+                    plain = "0" if "NULL)" in where else where + " AND geometry IS NOT NULL" if "geometry" in where else where
+                    self.assertEqual(self.read(name, where), rows_of(self.db, where=plain))
+
+    def test_a_box_reads_little_of_the_file(self):
+        fill(self.db, 100000)
+        self.export({"row_group_size": 20000})
+        before = bytes_read()
+        n = self.db.execute("SELECT count(*) FROM (SELECT * FROM stacchip_parquet(?) WHERE ST_Intersects(geometry, BuildMbr(-100, 30, -99.9, 30.1, 4326)))",
+                            (self.path(),)).fetchone()[0]
+        used = bytes_read() - before
+        self.assertEqual(n, self.db.execute("SELECT count(*) FROM chips WHERE geometry IS NOT NULL AND ST_Intersects(geometry, BuildMbr(-100, 30, -99.9, 30.1, 4326))").fetchone()[0])
+        self.assertLess(used, os.path.getsize(self.path()) / 3)
+
+    def test_joins_and_several_scans_work(self):
+        fill(self.db)
+        self.export()
+        sql = "SELECT count(*) FROM stacchip_parquet(?1) a JOIN stacchip_parquet(?1) b ON a.chipid = b.chipid WHERE a.item = 'item 1'"
+        self.assertEqual(self.db.execute(sql, (self.path(),)).fetchone()[0], 400)
+        sql = "SELECT count(*) FROM (SELECT ? AS p) f JOIN stacchip_parquet(f.p)"
+        self.assertEqual(self.db.execute(sql, (self.path(),)).fetchone()[0], 5001)
+
+
+def bytes_read():
+    with open("/proc/self/io") as f:
+        return int(f.readline().split()[1])
+
+
+class Errors(Case):
+    def test_arguments_are_checked(self):
+        fill(self.db, 10)
+        for pattern, args in (("no such table", ("nothing", "x.parquet")), ("should be text", ("chips", None)), ("should be text", ("chips", 5)),
+                              ("no JSON object", ("chips", "x.parquet", "[]")), ("'sorted' is unknown.*sort", ("chips", "x.parquet", '{"sorted":1}')),
+                              ("zstd", ("chips", "x.parquet", '{"compression":"lzma"}')), ("whole number", ("chips", "x.parquet", '{"row_group_size":0}')),
+                              ("columns are chipid", ("chips", "x.parquet", '{"columns":["nope"]}')), ("'columns'", ("chips", "x.parquet", '{"columns":[]}')),
+                              ("no such column", ("chips", "x.parquet", '{"columns":["grid"]}')), ("no such column", ("chips", "x.parquet", '{"sort":"nope"}')),
+                              ("where|syntax", ("chips", "x.parquet", '{"where":"1) ; DELETE FROM chips; --"}')), ("1.1", ("chips", "x.parquet", '{"geoparquet":"3"}')),
+                              ("is a folder", ("chips", self.dir)), ("not supported yet", ("chips", "s3://bucket/x.parquet")),
+                              ("cannot create", ("chips", "/proc/x.parquet")), ("partition_by", ("chips", "x", '{"partition_by":["geometry"]}'))):
+            with self.subTest(args=args):
+                self.fails(pattern, f"SELECT stacchip_export({','.join('?' * len(args))})", *args)
+        self.assertEqual(self.db.execute("SELECT count(*) FROM chips").fetchone()[0], 11)
+
+    def test_a_failed_export_leaves_nothing(self):
+        fill(self.db, 3000)
+        self.db.execute("UPDATE chips SET date = 'yesterday' WHERE rowid = 2000")
+        for options in ('{}', '{"sort":"none","row_group_size":100}', '{"partition_by":["item"]}'):
+            self.fails("column 'date': expected a date YYYY-MM-DD, found yesterday", "SELECT stacchip_export('chips', ?, ?)", self.path("sub/x"), options)
+            left = [f for _, _, files in os.walk(self.dir) for f in files]
+            self.assertEqual(left, [])
+
+    def test_values_that_do_not_fit_are_errors(self):
+        for column, value, pattern in (("chip_index_x", "65536", "0 to 65535"), ("chip_index_x", "-1", "0 to 65535"), ("chip_index_y", "'a'", "whole number"),
+                                       ("cloud_cover_percentage", "'much'", "number"), ("geometry", "'POINT(1 1)'", "SpatiaLite"), ("geometry", "x'00'", "SpatiaLite"),
+                                       ("geometry", "BuildMbr(0,0,1,1,3857)", "SRID 3857"), ("geometry", "MakePoint(1,1,4326)", "POLYGON"), ("date", "'2023-02-30'", "date")):
+            with self.subTest(column=column, value=value):
+                self.db.execute("DROP TABLE IF EXISTS chips")
+                fill(self.db, 10)
+                self.db.execute(f"UPDATE chips SET {column} = {value} WHERE rowid = 5")
+                self.fails(pattern, "SELECT stacchip_export('chips', ?)", self.path())
+
+    def test_paths_that_are_not_there_are_errors(self):
+        self.fails("No such file", "SELECT * FROM stacchip_parquet('/nowhere/x.parquet')")
+        self.fails("no Parquet file", "SELECT * FROM stacchip_parquet(?)", self.dir)
+        self.fails("no Parquet file", "SELECT * FROM stacchip_parquet(?)", self.dir + "/*.parquet")
+        self.fails("needs a path", "SELECT * FROM stacchip_parquet")
+        self.fails("path should be text", "SELECT * FROM stacchip_parquet(5)")
+        self.fails("expected CREATE VIRTUAL TABLE", "CREATE VIRTUAL TABLE t USING stacchip_parquet")
+        with open(self.path("x.parquet"), "wb") as f:
+            f.write(b"PAR1 no such thing, and more")
+        self.fails("x.parquet: no Parquet file", "SELECT * FROM stacchip_parquet(?)", self.path("x.parquet"))
+        with open(self.path("e.parquet"), "wb") as f:
+            f.write(b"PARE" + b"\0" * 20 + b"PARE")
+        self.fails("encrypted", "SELECT * FROM stacchip_parquet(?)", self.path("e.parquet"))
+
+    def test_views_in_a_database_may_not_open_files(self):
+        fill(self.db, 10)
+        self.export()
+        self.db.execute(f"CREATE VIEW v AS SELECT * FROM stacchip_parquet('{self.path()}')")
+        self.fails("unsafe", "SELECT * FROM v")
+        self.db.execute(f"CREATE VIEW w AS SELECT stacchip_export('chips', '{self.path('y')}')")
+        self.fails("unsafe", "SELECT * FROM w")
+
+    def test_other_srids_are_errors(self):
+        fill(self.db, 10)
+        self.export()
+        self.fails("ST_Transform", "SELECT * FROM stacchip_parquet(?) WHERE ST_Intersects(geometry, BuildMbr(0,0,1,1,3857))", self.path())
+
+
+@needs_node
+class OtherReaders(Case):
+    def compare(self, options):
+        n = self.export(options)
+        mine = sorted(rows_of(self.db), key=lambda r: (r[0], r[2]))
+        wkb = [None if r[8] is None else self.db.execute("SELECT hex(AsBinary(?))", (r[8],)).fetchone()[0] for r in mine]
+        for script in ("duck.js", "hyparquet.mjs"):
+            got = sorted(node(script, self.path(), COLUMNS), key=lambda r: (r[0], r[2]))
+            self.assertEqual(len(got), n)
+            for a, b, w in zip(got, mine, wkb):
+                self.assertEqual(a[:4], list(b[:4]))
+                self.assertEqual([int(v) for v in a[4:6]], list(b[4:6]))
+                self.assertEqual([None if v is None else float(v) for v in a[6:8]], list(b[6:8]))
+                if script == "duck.js" or options is None:
+                    self.assertEqual(a[8], w) if script == "duck.js" else None
+        return n
+
+    def test_duckdb_and_hyparquet_read_our_files(self):
+        fill(self.db)
+        for options in (None, {"compression": "snappy", "row_group_size": 1000}, {"compression": "gzip"}, {"compression": "none"}, {"sort": "none"},
+                        {"geoparquet": "2.0"}):
+            with self.subTest(options=options):
+                self.compare(options)
+
+    def test_bbox_covers_each_geometry(self):
+        fill(self.db)
+        self.export()
+        boxes = {r[0]: r[1:] for r in node("duck.js", self.path(), ["chipid", "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax"])}
+        for chipid, *box in self.db.execute("SELECT chipid, MbrMinX(geometry), MbrMinY(geometry), MbrMaxX(geometry), MbrMaxY(geometry) FROM chips"):
+            got = boxes[chipid]
+            if box[0] is None:
+                self.assertEqual(got, [None] * 4)
+                continue
+            got = [float(v) for v in got]
+            self.assertTrue(got[0] <= box[0] and got[1] <= box[1] and got[2] >= box[2] and got[3] >= box[3])
+            self.assertTrue(all(abs(a - b) < 2e-5 for a, b in zip(got, box)))
+
+
+class Metadata(Case):
+    def keys(self):
+        """Key-values of the footer, found without a Parquet reader."""
+        with open(self.path(), "rb") as f:
+            data = f.read()
+        size = struct.unpack("<I", data[-8:-4])[0]
+        return data[-8 - size:-8]
+
+    def geo(self):
+        footer = self.keys()
+        begin = footer.index(b'{"version"', footer.index(b"geo\x18"))
+        return json.JSONDecoder().raw_decode(footer[begin:].decode("utf-8", "replace"))[0]
+
+    def test_geo_key_follows_the_specification(self):
+        fill(self.db)
+        for version, options in (("1.1.0", None), ("2.0-dev", {"geoparquet": "2.0"})):
+            self.export(options)
+            geo = self.geo()
+            column = geo["columns"]["geometry"]
+            self.assertEqual((geo["version"], geo["primary_column"], column["encoding"]), (version, "geometry", "WKB"))
+            self.assertEqual(column["geometry_types"], ["Polygon", "MultiPolygon"])
+            self.assertEqual(column["bbox"], [-180, 0, 180, 30.4])
+            self.assertEqual(column["covering"]["bbox"]["ymax"], ["bbox", "ymax"])
+
+    @host.needs_shared
+    def test_geo_key_has_what_the_schema_requires(self):
+        fill(self.db, 20)
+        self.export({"geoparquet": "2.0"})
+        with open(os.path.join(FIXTURES, "opengeospatial-geoparquet__schema.json"), encoding="utf-8") as f:
+            schema = json.load(f)
+        geo = self.geo()
+        self.assertTrue(set(schema["required"]) <= set(geo))
+        self.assertIn(geo["version"], [schema["properties"]["version"].get("const", geo["version"])])
+        column_schema = list(schema["properties"]["columns"]["patternProperties"].values())[0]
+        self.assertTrue(set(column_schema["required"]) <= set(geo["columns"]["geometry"]))
+        for name, rule in column_schema["properties"].items():
+            if name in geo["columns"]["geometry"] and "const" in rule:
+                self.assertEqual(geo["columns"]["geometry"][name], rule["const"])
+
+    def test_a_merged_index_leaves_its_options(self):
+        fill(self.db, 20)
+        self.db.execute("CREATE TABLE chips_item(options TEXT, rule TEXT)")
+        self.db.execute("""INSERT INTO chips_item VALUES ('{"chip_size":256,"stride":128}', '{"name":"naip"}'), (NULL, NULL)""")
+        self.export()
+        self.assertIn(b'"options":[{"chip_size":256,"stride":128}],"rules":[{"name":"naip"}]', self.keys())
+
+
+@host.needs_shared
+class Fixtures(Case):
+    def table(self, path):
+        self.db.execute("DROP TABLE IF EXISTS t")
+        self.db.execute(f"CREATE VIRTUAL TABLE t USING stacchip_parquet('{path}')")
+        return [r[1] for r in self.db.execute("PRAGMA table_xinfo(t)") if r[6] == 0]
+
+    def same(self, ours, theirs):
+        if ours is None or theirs is None:
+            return ours is None and theirs is None or (ours is None and theirs == "NaN")
+        if isinstance(ours, bytes):
+            return ours.hex().upper() == theirs
+        if isinstance(ours, (int, float)):
+            return float(ours) == float(theirs)
+        if len(ours) > 18 and ours[10] == "T" and len(theirs) == 26:  # timestamps of any precision
+            return ours.rstrip("Z").ljust(26, "0")[:26] == theirs
+        return ours == theirs
+
+    @needs_node
+    def test_good_files_agree_with_duckdb(self):
+        for path in sorted(glob.glob(FIXTURES + "/*.parquet")):
+            if "__bad__" in path:
+                continue
+            with self.subTest(path=os.path.basename(path)):
+                columns = self.table(path)
+                ours = self.db.execute("SELECT * FROM t").fetchall()
+                theirs = node("duck.js", path, columns)
+                self.assertEqual(len(ours), len(theirs))
+                for a, b in zip(ours, theirs):
+                    for name, x, y in zip(columns, a, b):
+                        self.assertTrue(self.same(x, y), f"{name}: ours {x!r:.80}, DuckDB {y!r:.80}")
+
+    def test_bad_files_are_errors(self):
+        for path in glob.glob(FIXTURES + "/*__bad__*.parquet"):
+            with self.subTest(path=os.path.basename(path)):
+                with self.assertRaisesRegex(sqlite3.Error, os.path.basename(path)):
+                    self.table(path)
+                    self.db.execute("SELECT * FROM t").fetchall()
+
+    def test_lists_are_hidden_columns_that_say_so(self):
+        self.table(FIXTURES + "/stac-utils-stac-geoparquet__naip.parquet")
+        hidden = [r[1] for r in self.db.execute("PRAGMA table_xinfo(t)") if r[6] == 1]
+        self.assertTrue(hidden)
+        with self.assertRaisesRegex(sqlite3.Error, "is a list or map"):
+            self.db.execute(f'SELECT "{hidden[0]}" FROM t').fetchall()
+
+    def test_files_of_something_else_are_no_index(self):
+        with self.assertRaisesRegex(sqlite3.Error, "no chip index.*CREATE VIRTUAL TABLE"):
+            self.db.execute("SELECT * FROM stacchip_parquet(?)", (FIXTURES + "/opengeospatial-geoparquet__example.parquet",)).fetchall()
+
+
+if __name__ == "__main__":
+    host.main()
