@@ -49,6 +49,7 @@ int sc_register_module(struct sc_connection *c, const char *name, const sqlite3_
  */
 int sc_platform_register(struct sc_connection *c); /* stac/platform_func.c */
 int sc_index_register(struct sc_connection *c);    /* index/index_vtab.c */
+int sc_item_info_register(struct sc_connection *c); /* index/item_info_func.c */
 int sc_chip_register(struct sc_connection *c);     /* pixels/chip_func.c */
 int sc_sample_register(struct sc_connection *c);   /* pixels/sample_func.c */
 int sc_merge_register(struct sc_connection *c);    /* merge/merge_vtab.c */

@@ -23,6 +23,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_platform_register,
     sc_items_register,
     sc_index_register,
+    sc_item_info_register,
     sc_chip_register,
     sc_sample_register,
     sc_merge_register,
