@@ -446,7 +446,9 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
                  : status >= 200 && status < 300    ? accept_answer(t, status, &err)
                                                     : fail_status(t, status, &err);
   int bad_answer = code == CURLE_OK && st == SC_BAD_DATA; /* a wrong range: once more may help */
-  if (st && t->n_tries <= sc_runtime_retries() && !t->refused_address && !t->too_big &&
+  /* A name that is not known will hardly be known in a second. */
+  int most = code == CURLE_COULDNT_RESOLVE_HOST && sc_runtime_retries() > 1 ? 1 : sc_runtime_retries();
+  if (st && t->n_tries <= most && !t->refused_address && !t->too_big &&
       (bad_answer || is_worth_retry(code, status))) {
     wait_until(l, t, backoff_ms(t));
     return;

@@ -1,0 +1,237 @@
+/* What the sub-commands share; see cli.h. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/db.h"
+#include "stacchip.h"
+
+int sc_exit_code(const struct sc_error *err) {
+  switch (err->status) {
+    case SC_OK: return SC_EXIT_DONE;
+    case SC_AGAIN: return SC_EXIT_AGAIN;
+    case SC_BAD_ARG: return SC_EXIT_USAGE;
+    default: return SC_EXIT_FAILED;
+  }
+}
+
+static int bar_is_drawn;
+
+void sc_cli_message(const char *format, ...) {
+  va_list args;
+  sc_cli_bar_end();
+  va_start(args, format);
+  fputs("stacchip: ", stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+}
+
+void sc_cli_say(const char *format, ...) {
+  va_list args;
+  sc_cli_bar_end();
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+}
+
+/* --- options ------------------------------------------------------------------------------------ */
+
+static void print_usage(FILE *to, const char *command, const char *summary, const char *rest_usage,
+                        const struct sc_cli_option *options, int n) {
+  fprintf(to, "usage: stacchip %s [options]%s%s\n\n%s\n\n", command, rest_usage[0] ? " " : "", rest_usage, summary);
+  for (int i = 0; i < n; i++) {
+    char flag[60];
+    snprintf(flag, sizeof flag, "%s%s%s", options[i].flag, options[i].value ? " " : "",
+             options[i].value ? options[i].value : "");
+    fprintf(to, "  %-24s %s", flag, options[i].help);
+    for (int k = 0; k < 4 && options[i].variables[k]; k++) {
+      fprintf(to, "%s%s", k ? ", " : " [", options[i].variables[k]);
+    }
+    fprintf(to, "%s%s%s%s\n", options[i].variables[0] ? "]" : "", options[i].fallback ? " (default " : "",
+            options[i].fallback ? options[i].fallback : "", options[i].fallback ? ")" : "");
+  }
+  fprintf(to, "  %-24s this text\n  %-24s the version\n\nExit: 0 done, 1 failed, 2 usage, 75 try again.\n",
+          "--help", "--version");
+}
+
+static const char *from_environment(const struct sc_cli_option *o) {
+  for (int k = 0; k < 4 && o->variables[k]; k++) {
+    const char *value = getenv(o->variables[k]);
+    if (value && *value) return value;
+  }
+  return NULL;
+}
+
+static int find_option(const struct sc_cli_option *options, int n, const char *arg, size_t *length) {
+  *length = strcspn(arg, "=");
+  for (int i = 0; i < n; i++) {
+    if (strlen(options[i].flag) == *length && strncmp(options[i].flag, arg, *length) == 0) return i;
+  }
+  return -1;
+}
+
+static int check_needed(const char *command, const struct sc_cli_option *options, int n,
+                        const char **values) {
+  int missing = 0;
+  for (int i = 0; i < n; i++) {
+    if (!options[i].needed || values[i]) continue;
+    fprintf(stderr, "stacchip %s: %s is not set (%s%s%s)\n", command,
+            options[i].variables[0] ? options[i].variables[0] : options[i].flag, options[i].flag,
+            options[i].value ? " " : "", options[i].value ? options[i].value : "");
+    missing = 1;
+  }
+  return missing ? SC_EXIT_USAGE : -1;
+}
+
+int sc_cli_options(const char *command, const char *summary, const char *rest_usage,
+                   const struct sc_cli_option *options, int n, int argc, char **argv,
+                   const char **values, const char **rest, int max_rest, int *n_rest) {
+  *n_rest = 0;
+  for (int i = 0; i < n; i++) values[i] = NULL;
+  for (int a = 0; a < argc; a++) {
+    size_t length;
+    int i = find_option(options, n, argv[a], &length);
+    if (strcmp(argv[a], "--help") == 0 || strcmp(argv[a], "-h") == 0) {
+      print_usage(stdout, command, summary, rest_usage, options, n);
+      return SC_EXIT_DONE;
+    }
+    if (strcmp(argv[a], "--version") == 0) {
+      printf("stacchip %s\n", STACCHIP_VERSION);
+      return SC_EXIT_DONE;
+    }
+    if (i < 0 && argv[a][0] == '-' && argv[a][1]) {
+      fprintf(stderr, "stacchip %s: unknown option %s (see --help)\n", command, argv[a]);
+      return SC_EXIT_USAGE;
+    }
+    if (i < 0) {
+      if (*n_rest == max_rest) {
+        fprintf(stderr, "stacchip %s: too many arguments at '%s'\n", command, argv[a]);
+        return SC_EXIT_USAGE;
+      }
+      rest[(*n_rest)++] = argv[a];
+    } else if (!options[i].value) {
+      values[i] = "1";
+    } else if (argv[a][length] == '=') {
+      values[i] = argv[a] + length + 1;
+    } else if (a + 1 < argc) {
+      values[i] = argv[++a];
+    } else {
+      fprintf(stderr, "stacchip %s: %s needs a value\n", command, argv[a]);
+      return SC_EXIT_USAGE;
+    }
+  }
+  for (int i = 0; i < n; i++) {
+    if (!values[i]) values[i] = from_environment(&options[i]);
+    if (!values[i]) values[i] = options[i].fallback;
+  }
+  return check_needed(command, options, n, values);
+}
+
+/* --- SQL ------------------------------------------------------------------------------------------ */
+
+sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err) {
+  char *message = NULL;
+  sc_status st = SC_OK;
+  *out = NULL;
+  if (sqlite3_open(path, out) != SQLITE_OK) {
+    st = sc_fail(err, SC_IO, "%s: %s", path, *out ? sqlite3_errmsg(*out) : "out of memory");
+  } else if (sqlite3_stacchip_init(*out, &message, NULL) != SQLITE_OK) {
+    st = sc_fail(err, SC_UNSUPPORTED, "%s", message ? message : "the extension does not start");
+  } else {
+    sqlite3_busy_timeout(*out, 60000);
+  }
+  sqlite3_free(message);
+  if (st) {
+    sqlite3_close(*out);
+    *out = NULL;
+  }
+  return st;
+}
+
+/* An SQLite error, told apart: what the extension calls "again" is an HTTP 429, 5xx or time-out. */
+static sc_status fail_sql(sqlite3 *db, struct sc_error *err) {
+  const char *text = sqlite3_errmsg(db);
+  int again = strstr(text, "HTTP status 429") || strstr(text, "HTTP status 5") || strstr(text, "Timeout") ||
+              strstr(text, "Couldn't connect") || strstr(text, "resolve host");
+  sc_status st = sc_fail(err, again ? SC_AGAIN : SC_DB, "%s", text);
+  if (!again) err->db_code = sqlite3_extended_errcode(db);
+  return st;
+}
+
+static sc_status prepare(sqlite3 *db, const char *sql, va_list args, sqlite3_stmt **out,
+                         struct sc_error *err) {
+  if (sqlite3_prepare_v2(db, sql, -1, out, NULL) != SQLITE_OK) return fail_sql(db, err);
+  int n = sqlite3_bind_parameter_count(*out);
+  for (int i = 1; i <= n; i++) sqlite3_bind_text(*out, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+  return SC_OK;
+}
+
+sc_status sc_cli_run(sqlite3 *db, struct sc_error *err, const char *sql, ...) {
+  sqlite3_stmt *stmt = NULL;
+  va_list args;
+  va_start(args, sql);
+  sc_status st = prepare(db, sql, args, &stmt, err);
+  va_end(args);
+  int code = SQLITE_DONE;
+  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+  }
+  if (!st && code != SQLITE_DONE) st = fail_sql(db, err);
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_error *err,
+                      const char *sql, ...) {
+  sqlite3_stmt *stmt = NULL;
+  va_list args;
+  *found = 0;
+  va_start(args, sql);
+  sc_status st = prepare(db, sql, args, &stmt, err);
+  va_end(args);
+  int code = st ? SQLITE_DONE : sqlite3_step(stmt);
+  if (code == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+    *found = 1;
+    st = sc_buffer_append(out, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0), err);
+    if (!st) st = sc_buffer_terminate(out, err);
+  } else if (!st && code != SQLITE_ROW && code != SQLITE_DONE) {
+    st = fail_sql(db, err);
+  }
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+/* --- progress ---------------------------------------------------------------------------------------- */
+
+double sc_cli_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void sc_cli_bar(const char *what, int64_t done, int64_t total, double seconds) {
+  double rate = seconds > 0 ? (double)done / seconds : 0;
+  if (!isatty(STDERR_FILENO)) return;
+  bar_is_drawn = 1;
+  if (total > 0) {
+    int width = (int)(30 * done / total);
+    long left = rate > 0 ? (long)((double)(total - done) / rate) : 0;
+    fprintf(stderr, "\r%-10s [%.*s%*s] %lld/%lld %.1f/s %ld:%02ld left  ", what, width,
+            "##############################", 30 - width, "", (long long)done, (long long)total, rate, left / 60,
+            left % 60);
+  } else {
+    fprintf(stderr, "\r%-10s %lld %.1f/s  ", what, (long long)done, rate);
+  }
+  fflush(stderr);
+}
+
+void sc_cli_bar_end(void) {
+  if (bar_is_drawn) fputc('\n', stderr);
+  bar_is_drawn = 0;
+}

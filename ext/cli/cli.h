@@ -1,0 +1,69 @@
+/*
+ * What the sub-commands of the program `stacchip` share: exit codes, options, messages,
+ * a database with the extension, running SQL.
+ */
+#ifndef SC_CLI_CLI_H
+#define SC_CLI_CLI_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+enum sc_exit {
+  SC_EXIT_DONE = 0,
+  SC_EXIT_FAILED = 1,
+  SC_EXIT_USAGE = 2,
+  SC_EXIT_AGAIN = 75 /* EX_TEMPFAIL of sysexits.h: throttled or timed out */
+};
+
+/* The exit code that stands for an error. */
+int sc_exit_code(const struct sc_error *err);
+
+/* An option of a sub-command: a flag, and the variables that set it too. */
+struct sc_cli_option {
+  const char *flag;         /* "--bucket" */
+  const char *variables[4]; /* tried in order; NULL-terminated unless full */
+  const char *value;        /* name of its value in the usage text; NULL: a switch */
+  const char *help;
+  int needed;
+  const char *fallback;     /* default, or NULL */
+};
+
+/*
+ * Fill values[i] for options[i] from the arguments, else the environment, else the default.
+ * What is no option goes to rest (n_rest, at most max_rest). Prints usage and returns an exit
+ * code for --help, unknown options and needed ones that are missing; -1 to go on.
+ */
+int sc_cli_options(const char *command, const char *summary, const char *rest_usage,
+                   const struct sc_cli_option *options, int n, int argc, char **argv,
+                   const char **values, const char **rest, int max_rest, int *n_rest);
+
+/* Print "stacchip: message" on stderr. */
+void sc_cli_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line of progress on stderr: with --dry-run and without a terminal too. */
+void sc_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Open a database with the extension; close with sqlite3_close(). */
+sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err);
+
+/* Run one statement with text parameters (NULL-terminated list); no rows. */
+sc_status sc_cli_run(sqlite3 *db, struct sc_error *err, const char *sql, ...);
+/* One text of the first row, appended to out; *found 0 where there is none. */
+sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_error *err,
+                      const char *sql, ...);
+
+/* A bar with count, rate and time left, on a terminal only. total 0: unknown. */
+void sc_cli_bar(const char *what, int64_t done, int64_t total, double seconds);
+void sc_cli_bar_end(void);
+double sc_cli_seconds(void); /* monotonic */
+
+/* Sub-commands: main()'s arguments after the command; they return an exit code. */
+int sc_cmd_index(int argc, char **argv);
+int sc_cmd_processor(const char *name, int argc, char **argv);
+int sc_cmd_merge_index(int argc, char **argv);
+int sc_cmd_prechip(int argc, char **argv);
+int sc_cmd_stats(int argc, char **argv);
+
+#endif

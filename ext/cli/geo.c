@@ -1,0 +1,168 @@
+/* Vector layers and reprojected copies; see geo.h. */
+#include "cli/geo.h"
+
+#include <cpl_conv.h>
+#include <cpl_error.h>
+#include <cpl_string.h>
+#include <gdal.h>
+#include <gdal_utils.h>
+#include <math.h>
+#include <ogr_api.h>
+#include <ogr_srs_api.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+void sc_geo_row_free(struct sc_geo_row *row) {
+  sc_free(row->name);
+  sc_free(row->geojson);
+  memset(row, 0, sizeof *row);
+}
+
+static void start(void) {
+  CPLSetErrorHandler(CPLQuietErrorHandler);
+  GDALAllRegister();
+}
+
+/* GDAL's own name of a source. */
+static void vsi_name(const char *source, char *out, size_t n) {
+  if (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0) {
+    snprintf(out, n, "/vsicurl/%s", source);
+  } else if (strncmp(source, "s3://", 5) == 0) {
+    snprintf(out, n, "/vsis3/%s", source + 5);
+  } else {
+    snprintf(out, n, "%s", source);
+  }
+}
+
+/* The geometry in longitude and latitude; in place. */
+static sc_status to_lonlat(OGRLayerH layer, OGRGeometryH geometry, struct sc_error *err) {
+  OGRSpatialReferenceH from = OGR_L_GetSpatialRef(layer), to = OSRNewSpatialReference(NULL);
+  sc_status st = SC_OK;
+  OSRImportFromEPSG(to, 4326);
+  OSRSetAxisMappingStrategy(to, OAMS_TRADITIONAL_GIS_ORDER);
+  if (from && !OSRIsSame(from, to)) {
+    OSRSetAxisMappingStrategy(from, OAMS_TRADITIONAL_GIS_ORDER);
+    OGRCoordinateTransformationH t = OCTNewCoordinateTransformation(from, to);
+    if (!t || OGR_G_Transform(geometry, t) != OGRERR_NONE) {
+      st = sc_fail(err, SC_BAD_DATA, "the layer's CRS cannot be brought to longitude and latitude");
+    }
+    if (t) OCTDestroyCoordinateTransformation(t);
+  }
+  OSRDestroySpatialReference(to);
+  return st;
+}
+
+static sc_status take_feature(OGRLayerH layer, OGRFeatureH feature, struct sc_geo_row *out,
+                              struct sc_error *err) {
+  OGRGeometryH geometry = OGR_F_GetGeometryRef(feature), centroid = OGR_G_CreateGeometry(wkbPoint);
+  int name = OGR_F_GetFieldIndex(feature, "name");
+  sc_status st = geometry ? to_lonlat(layer, geometry, err)
+                          : sc_fail(err, SC_BAD_DATA, "the row has no geometry");
+  if (!st && OGR_G_Centroid(geometry, centroid) != OGRERR_NONE) {
+    st = sc_fail(err, SC_BAD_DATA, "the row's geometry has no centroid");
+  }
+  if (!st) {
+    char *json = OGR_G_ExportToJson(geometry);
+    out->lon = OGR_G_GetX(centroid, 0);
+    out->lat = OGR_G_GetY(centroid, 0);
+    st = json ? sc_strdup(json, &out->geojson, err) : sc_fail(err, SC_BAD_DATA, "no GeoJSON of the row");
+    CPLFree(json);
+  }
+  if (!st && name >= 0) st = sc_strdup(OGR_F_GetFieldAsString(feature, name), &out->name, err);
+  OGR_G_DestroyGeometry(centroid);
+  return st;
+}
+
+sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *out,
+                          struct sc_error *err) {
+  char name[4200];
+  memset(out, 0, sizeof *out);
+  start();
+  vsi_name(source, name, sizeof name);
+  GDALDatasetH ds = GDALOpenEx(name, GDAL_OF_VECTOR | GDAL_OF_READONLY, NULL, NULL, NULL);
+  if (!ds) return sc_fail(err, SC_NOT_FOUND, "%s: cannot open as a vector layer: %s", source, CPLGetLastErrorMsg());
+  OGRLayerH layer = GDALDatasetGetLayer(ds, 0);
+  int64_t n = layer ? (int64_t)OGR_L_GetFeatureCount(layer, 1) : 0;
+  sc_status st = SC_OK;
+  if (row < 0 || row >= n) {
+    st = sc_fail(err, SC_RANGE, "%s: no row %lld; it has %lld", source, (long long)row, (long long)n);
+  } else {
+    OGR_L_ResetReading(layer);
+    OGR_L_SetNextByIndex(layer, (GIntBig)row);
+    OGRFeatureH feature = OGR_L_GetNextFeature(layer);
+    st = feature ? take_feature(layer, feature, out, err)
+                 : sc_fail(err, SC_IO, "%s: row %lld cannot be read", source, (long long)row);
+    if (feature) OGR_F_Destroy(feature);
+  }
+  GDALClose(ds);
+  if (st) sc_geo_row_free(out);
+  return st;
+}
+
+/* --- rasters ---------------------------------------------------------------------------------------- */
+
+static void read_grid(GDALDatasetH ds, struct sc_geo_grid *out) {
+  double gt[6];
+  GDALGetGeoTransform(ds, gt);
+  const double affine[6] = {gt[1], gt[2], gt[0], gt[4], gt[5], gt[3]};
+  memcpy(out->transform, affine, sizeof affine);
+  out->width = GDALGetRasterXSize(ds);
+  out->height = GDALGetRasterYSize(ds);
+  OGRSpatialReferenceH srs = GDALGetSpatialRef(ds);
+  const char *code = srs ? OSRGetAuthorityCode(srs, NULL) : NULL;
+  out->epsg = code ? (int)strtol(code, NULL, 10) : 0;
+}
+
+static sc_status finish(const char *from, GDALDatasetH source, GDALDatasetH made,
+                        struct sc_geo_grid *out, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (made) {
+    read_grid(made, out);
+    GDALClose(made);
+  } else {
+    st = sc_fail(err, SC_IO, "%s: %s", from, CPLGetLastErrorMsg());
+  }
+  if (source) GDALClose(source);
+  return st;
+}
+
+sc_status sc_geo_to_mercator(const char *from, const char *to, struct sc_geo_grid *out,
+                             struct sc_error *err) {
+  static const char *const words[] = {"-of", "COG", "-t_srs", "EPSG:3857", "-r", "near", "-co", "COMPRESS=DEFLATE",
+                                      "-co", "OVERVIEWS=NONE", NULL};
+  start();
+  GDALDatasetH source = GDALOpen(from, GA_ReadOnly), made = NULL;
+  if (source) {
+    GDALWarpAppOptions *options = GDALWarpAppOptionsNew((char **)(size_t)words, NULL);
+    made = GDALWarp(to, NULL, 1, &source, options, NULL);
+    GDALWarpAppOptionsFree(options);
+  }
+  return finish(from, source, made, out, err);
+}
+
+sc_status sc_geo_resample(const char *from, const char *to, double pixel_size,
+                          struct sc_geo_grid *out, struct sc_error *err) {
+  char width[20], height[20];
+  double gt[6];
+  start();
+  GDALDatasetH source = GDALOpen(from, GA_ReadOnly), made = NULL;
+  if (source && GDALGetGeoTransform(source, gt) == CE_None) {
+    double factor = fabs(gt[1]) / pixel_size;
+    int w = (int)(GDALGetRasterXSize(source) * factor), h = (int)(GDALGetRasterYSize(source) * factor);
+    snprintf(width, sizeof width, "%d", w > 0 ? w : 1);
+    snprintf(height, sizeof height, "%d", h > 0 ? h : 1);
+    char *words[24] = {"-of", "COG", "-r", "bilinear", "-outsize", width, height, "-co", "COMPRESS=DEFLATE",
+                       "-co", "OVERVIEWS=NONE", NULL};
+    static char *const bands[] = {"-b", "1", "-b", "2", "-b", "3"};
+    int n = 11;
+    for (int i = 0; i < 6 && GDALGetRasterCount(source) >= 3; i++) words[n++] = bands[i];
+    words[n] = NULL;
+    GDALTranslateOptions *options = GDALTranslateOptionsNew(words, NULL);
+    made = GDALTranslate(to, source, options, NULL);
+    GDALTranslateOptionsFree(options);
+  }
+  return finish(from, source, made, out, err);
+}

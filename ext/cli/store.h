@@ -1,0 +1,37 @@
+/*
+ * Where a processor writes: a local directory or a bucket of an object store. An object is
+ * complete or absent: local files are written beside and renamed, stores do it by themselves.
+ */
+#ifndef SC_CLI_STORE_H
+#define SC_CLI_STORE_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+/* `bucket`: "s3://name(/prefix)", "gs://...", a directory, or a bare bucket name as the Python
+ * package takes it (which is s3 where no such directory is there). *out: with no '/' at its
+ * end; freed with sc_free(). */
+sc_status sc_store_root(const char *bucket, char **out, struct sc_error *err);
+
+/* "{root}/{key}"; freed with sc_free(). */
+sc_status sc_store_path(const char *root, const char *key, char **out, struct sc_error *err);
+
+sc_status sc_store_exists(const char *root, const char *key, int *exists, struct sc_error *err);
+sc_status sc_store_put(const char *root, const char *key, const void *bytes, size_t n,
+                       struct sc_error *err);
+sc_status sc_store_put_file(const char *root, const char *key, const char *path,
+                            struct sc_error *err);
+sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
+                       struct sc_error *err);
+
+/* Copy what an href names to a key: by the store itself where both are of it, else through us
+ * in pieces. */
+sc_status sc_store_copy(const char *href, const char *root, const char *key,
+                        struct sc_error *err);
+
+/* Keys below a prefix, in order, each passed to found(). */
+sc_status sc_store_list(const char *root, const char *prefix,
+                        sc_status (*found)(void *context, const char *key, struct sc_error *err),
+                        void *context, struct sc_error *err);
+
+#endif
