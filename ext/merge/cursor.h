@@ -53,8 +53,8 @@ struct merge_cursor {
   struct cursor_chip chip;
   int chip_at;         /* index in the block while only chip.id is filled in; else -1 */
   int64_t geometry_of; /* chip whose row CURSOR_GEOMETRY stands on */
-  struct cursor_chip *sorted; /* owned */
-  size_t n_sorted, sorted_capacity, sorted_at;
+  struct cursor_chip *sorted; /* owned heap of what a sorted scan still has to give */
+  size_t n_sorted, sorted_capacity;
   int is_eof;
   struct sc_buffer scratch;
 };
