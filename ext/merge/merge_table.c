@@ -30,8 +30,10 @@
 #include "sql/merge/get_config.h"
 #include "sql/merge/index_delete.h"
 #include "sql/merge/index_insert.h"
+#include "sql/merge/item_at.h"
 #include "sql/merge/item_delete.h"
 #include "sql/merge/item_delete_empty.h"
+#include "sql/merge/item_done.h"
 #include "sql/merge/item_find.h"
 #include "sql/merge/item_insert.h"
 #include "sql/merge/item_json.h"
@@ -68,6 +70,8 @@ static const char *const texts[MERGE_STATEMENTS] = {
     [INDEX_DELETE] = sql_merge_index_delete,
     [ERROR_INSERT] = sql_merge_error_insert,
     [ERROR_DELETE] = sql_merge_error_delete,
+    [ITEM_DONE] = sql_merge_item_done,
+    [ITEM_AT] = sql_merge_item_at,
 };
 
 /*

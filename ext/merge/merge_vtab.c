@@ -26,7 +26,7 @@
 #include "base/db.h"
 #include "merge/columns.h"
 #include "merge/cursor.h"
-#include "merge/merge_buffers.h"
+#include "merge/merge_items.h"
 #include "merge/merge_schema.h"
 #include "merge/merge_store.h"
 #include "merge/merge_write.h"
@@ -159,8 +159,7 @@ static int merge_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
                         sqlite3_int64 *rowid) {
   struct sc_merge *t = (struct sc_merge *)vtab;
   struct sc_error err = {0};
-  sc_status st = sc_connection_check(t->connection, &err);
-  if (!st && t->is_broken) st = sc_merge_fail_broken(t, &err);
+  sc_status st = t->is_broken ? sc_merge_fail_broken(t, &err) : SC_OK;
   if (st) return sc_vtab_error(vtab, &err);
   if (argc == 1) {
     st = sc_merge_delete_chip(t, sqlite3_value_int64(argv[0]), &err);
@@ -175,7 +174,10 @@ static int merge_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
 }
 
 static int merge_begin(sqlite3_vtab *vtab) {
-  sc_merge_forget((struct sc_merge *)vtab);
+  struct sc_merge *t = (struct sc_merge *)vtab;
+  struct sc_error err = {0};
+  if (sc_connection_check(t->connection, &err)) return sc_vtab_error(vtab, &err);
+  sc_merge_forget(t);
   return SQLITE_OK;
 }
 
@@ -265,5 +267,6 @@ static const sqlite3_module merge_module = {
 };
 
 int sc_merge_register(struct sc_connection *c) {
-  return sc_register_module(c, "stacchip_merge", &merge_module);
+  int code = sc_register_module(c, "stacchip_merge", &merge_module);
+  return code == SQLITE_OK ? sc_merge_items_register(c) : code;
 }

@@ -21,6 +21,7 @@
 #include "sql/merge/rtree_rowid_delete.h"
 #include "sql/merge/rtree_rowid_read.h"
 #include "sql/merge/rtree_rowid_write.h"
+#include "sql/merge/rtree_rowid_write_32.h"
 
 #define ROOT 1
 #define ONE_BY_ONE 24 /* fewer entries than this are not worth packing */
@@ -29,7 +30,7 @@ static const char *const texts[RTREE_STATEMENTS] = {
     sql_merge_rtree_node_read,    sql_merge_rtree_node_write,   sql_merge_rtree_node_delete,
     sql_merge_rtree_node_last,    sql_merge_rtree_parent_read,  sql_merge_rtree_parent_write,
     sql_merge_rtree_parent_delete, sql_merge_rtree_rowid_read,  sql_merge_rtree_rowid_write,
-    sql_merge_rtree_rowid_delete,
+    sql_merge_rtree_rowid_delete,  sql_merge_rtree_rowid_write_32,
 };
 
 sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, const char *name,
@@ -291,8 +292,17 @@ static sc_status pack_level(struct sc_rtree *t, int height, int is_root,
 static sc_status write_rowids(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n,
                               const uint32_t *node_of, int64_t first_node,
                               struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (size_t i = 0; i < n && !st; i++) {
+  sqlite3_stmt *many;
+  size_t i = 0;
+  sc_status st = statement(t, RTREE_ROWID_WRITE_32, &many, err);
+  for (; i + 32 <= n && !st; i += 32) { /* half the time of one by one */
+    for (size_t k = 0; k < 32; k++) {
+      sqlite3_bind_int64(many, (int)(2 * k + 1), entries[i + k].id);
+      sqlite3_bind_int64(many, (int)(2 * k + 2), first_node + node_of[i + k]);
+    }
+    st = sc_db_step_reset(many, err);
+  }
+  for (; i < n && !st; i++) {
     st = run(t, RTREE_ROWID_WRITE, entries[i].id, first_node + node_of[i], err);
   }
   return st;
