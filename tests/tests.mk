@@ -58,3 +58,8 @@ $(B)/bench/%: tests/bench/%.c $(B)/libstacchip.a
 	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 bench-merge: all $(B)/bench/bench_merge
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)
+
+# The long forms of the merged index's endurance tests.
+.PHONY: check-kill
+check-kill: all
+	STACCHIP_KILLS=200 STACCHIP_WAL_SECONDS=60 VARIANT=$(VARIANT) tests/run test_merge_robust

@@ -163,6 +163,7 @@ static sc_status open_trees(struct sc_merge *t, struct sc_error *err) {
   if (!st) st = sc_format(&index, err, "idx_%s_chip_geometry", t->name);
   if (!st) st = sc_rtree_init(&t->area, t->db, t->schema, area, 4, err);
   if (!st) st = sc_rtree_init(&t->index, t->db, t->schema, index, 2, err);
+  t->area.repack_share = 1.0 / 16; /* it is small, and every spatial query reads it */
   sc_free(area);
   sc_free(index);
   return st;

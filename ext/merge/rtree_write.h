@@ -24,6 +24,7 @@ struct sc_rtree {
   const char *schema; /* borrowed */
   char *name;         /* owned */
   int n_coords;
+  double repack_share; /* a batch of that share of the entries packs the whole tree anew */
   size_t node_bytes;  /* of every node: the length of the root's data */
   int max_cells;
   int64_t next_node;
@@ -33,7 +34,7 @@ struct sc_rtree {
   sqlite3_stmt *statements[RTREE_STATEMENTS];
 };
 
-/* name: of the virtual table; takes nothing, copies it. */
+/* name: of the virtual table; copied. Repacks from half as many entries on. */
 sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, const char *name,
                         int n_dimensions, struct sc_error *err);
 void sc_rtree_free(struct sc_rtree *t);

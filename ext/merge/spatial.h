@@ -14,9 +14,13 @@
 /* What a predicate gives for a chip that lies inside a rectangle. */
 enum sc_inside { SC_INSIDE_OPEN = 0, SC_INSIDE_TRUE, SC_INSIDE_FALSE };
 
+/* What can be said of a convex polygon and a rectangle from coordinates alone. */
+enum sc_native { SC_NATIVE_NONE = 0, SC_NATIVE_MEETS, SC_NATIVE_LIES_IN };
+
 struct sc_predicate {
   const char *name;
   int is_mbr;            /* looks at bounding boxes only, also of chips in two parts */
+  enum sc_native native; /* how it is answered for rectangles without asking SpatiaLite */
   enum sc_inside inside;
 };
 

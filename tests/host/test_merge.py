@@ -152,6 +152,12 @@ class Queries(unittest.TestCase):
         for _ in range(60):
             x, y, w = rnd.uniform(-180, 170), rnd.uniform(-60, 55), rnd.choice((0.05, 1, 20))
             total += self.both("ST_Intersects(geometry, BuildMbr(?, ?, ?, ?, 4326)) AND cloud_cover_percentage < ?", x, y, x + w, y + w, rnd.random())
+        for k in range(0, 60, 7):  # boxes a few chips wide, round the corners of slanted chips
+            x0, y0 = (k * 37 % 300) - 150 + .5, (k * 21 % 100) - 50 + .5
+            for predicate in ("ST_Intersects", "ST_Within", "CoveredBy", "MbrIntersects", "Within"):
+                for _ in range(20):
+                    x, y, w = x0 + rnd.uniform(0, .2), y0 + rnd.uniform(0, .2), rnd.choice((.0005, .003, .03))
+                    total += self.both(predicate + "(geometry, BuildMbr(?, ?, ?, ?, 4326))", x, y, x + w, y + w)
         k = 17
         self.both("MbrWithin(geometry, BuildMbr(?, ?, ?, ?, 4326))", (k * 37 % 300) - 150 + .5, (k * 21 % 100) - 50 + .5, 100, 50)
         self.assertGreater(total, 0)

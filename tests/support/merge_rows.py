@@ -5,9 +5,10 @@ import struct
 CLEAN = 0.25  # cloud fraction that float32 holds exactly
 
 
-def polygon(x, y, w=0.02, h=0.02):
-    """SpatiaLite BLOB of a rectangle in EPSG:4326."""
-    ring = [(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)]
+def polygon(x, y, w=0.02, h=0.02, skew=0.0):
+    """SpatiaLite BLOB of a rectangle, or a slanted one within it, in EPSG:4326."""
+    s = skew
+    ring = [(x + s, y), (x + w, y + s), (x + w - s, y + h), (x, y + h - s), (x + s, y)]
     body = b"".join(struct.pack("<2d", *p) for p in ring)
     return struct.pack("<BBi4dBIII", 0, 1, 4326, x, y, x + w, y + h, 0x7C, 3, 1, 5) + body + b"\xfe"
 
@@ -30,7 +31,7 @@ def item_rows(k, side=10, platform="s2", seed=0):
         for x in range(side):
             cloud = struct.unpack("f", struct.pack("f", rnd.random()))[0]
             yield (None, platform, "I%d" % k, date, x, y, cloud, 0.0 if rnd.random() < .8 else .5,
-                   polygon(x0 + x * .02, y0 + y * .02))
+                   polygon(x0 + x * .02, y0 + y * .02, skew=.004 if k % 2 else 0))
 
 
 COLUMNS = "chipid,platform,item,date,chip_index_x,chip_index_y,cloud_cover_percentage,nodata_percentage,geometry"
