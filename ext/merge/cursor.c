@@ -136,7 +136,7 @@ static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip
     const struct sc_area *area = &c->filter.areas[i];
     const void *blob;
     size_t size;
-    enum sc_answer answer = chip ? sc_area_test(area, chip) : SC_MAYBE;
+    enum sc_answer answer = chip ? sc_area_test(area, &c->block, chip) : SC_MAYBE;
     *passes = answer != SC_NO;
     if (answer != SC_MAYBE) continue;
     st = sc_cursor_geometry(c, &blob, &size, err);
@@ -150,7 +150,7 @@ static uint64_t pass_boxes(const struct merge_cursor *c, uint64_t pass) {
   for (uint64_t left = pass; left; left &= left - 1) {
     int i = __builtin_ctzll(left);
     for (int a = 0; a < c->filter.n_areas; a++) {
-      if (sc_area_test(&c->filter.areas[a], &c->block.chips[i]) == SC_NO) {
+      if (sc_area_test(&c->filter.areas[a], &c->block, &c->block.chips[i]) == SC_NO) {
         pass &= ~(UINT64_C(1) << i);
         break;
       }

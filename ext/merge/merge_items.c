@@ -25,6 +25,7 @@
 #include "base/options.h"
 #include "base/settings.h"
 #include "merge/item_pool.h"
+#include "merge/merge_buffers.h"
 #include "merge/merge_write.h"
 #include "sql/merge/insert_ready.h"
 #include "sql/merge/pin.h"
@@ -125,6 +126,8 @@ static sc_status is_done(struct items_job *job, const char *item, size_t n, int 
                          struct sc_error *err) {
   *out = 0;
   if (job->options.replace) return SC_OK;
+  sc_status st = sc_merge_flush_blocks(job->table, err); /* items without chips left go */
+  if (st) return st;
   const char *p = item + strspn(item, " \t\r\n");
   if (*p == '{' || *p == '[') return is_text_done(job->table, item, n, out, err);
   return is_location_done(job->table, item, out, err);

@@ -40,7 +40,7 @@ sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, con
   t->db = db;
   t->schema = schema;
   t->n_coords = 2 * n_dimensions;
-  t->repack_share = 0.5;
+  t->repack_share = 2;
   return sc_strdup(name, &t->name, err);
 }
 

@@ -34,7 +34,7 @@ struct sc_rtree {
   sqlite3_stmt *statements[RTREE_STATEMENTS];
 };
 
-/* name: of the virtual table; copied. Repacks from half as many entries on. */
+/* name: of the virtual table; copied. Repacks when twice the entries come in. */
 sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, const char *name,
                         int n_dimensions, struct sc_error *err);
 void sc_rtree_free(struct sc_rtree *t);

@@ -15,9 +15,9 @@
 static const struct sc_predicate predicates[] = {
     {"ST_Intersects", 0, SC_NATIVE_MEETS, SC_INSIDE_TRUE},
     {"Intersects", 0, SC_NATIVE_MEETS, SC_INSIDE_TRUE},
-    {"MbrIntersects", 1, SC_NATIVE_NONE, SC_INSIDE_TRUE},
-    {"ST_EnvIntersects", 1, SC_NATIVE_NONE, SC_INSIDE_TRUE},
-    {"ST_EnvelopesIntersects", 1, SC_NATIVE_NONE, SC_INSIDE_TRUE},
+    {"MbrIntersects", 1, SC_NATIVE_BOXES_MEET, SC_INSIDE_TRUE},
+    {"ST_EnvIntersects", 1, SC_NATIVE_BOXES_MEET, SC_INSIDE_TRUE},
+    {"ST_EnvelopesIntersects", 1, SC_NATIVE_BOXES_MEET, SC_INSIDE_TRUE},
     {"ST_Within", 0, SC_NATIVE_LIES_IN, SC_INSIDE_TRUE},
     {"Within", 0, SC_NATIVE_LIES_IN, SC_INSIDE_TRUE},
     {"MbrWithin", 1, SC_NATIVE_NONE, SC_INSIDE_TRUE},
@@ -203,7 +203,24 @@ static int box_holds(const struct sc_box *a, const struct sc_box32 *b) {
          a->min_y < (double)b->min_y && a->max_y > (double)b->max_y;
 }
 
-enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block_chip *chip) {
+/*
+ * A polygon reaches from side to side of its bounding box, so a rectangle as tall (or wide) as
+ * the box that overlaps it must meet the polygon. Boxes may be too large by the slack.
+ */
+static int must_meet(const struct sc_area *area, const struct sc_block *block,
+                     const struct sc_box32 *b) {
+  const struct sc_box *a = &area->box;
+  double min_x = (double)b->min_x, max_x = (double)b->max_x, min_y = (double)b->min_y,
+         max_y = (double)b->max_y, x = (double)block->slack_x, y = (double)block->slack_y;
+  int overlaps = a->min_x <= max_x - x && a->max_x >= min_x + x && a->min_y <= max_y - y &&
+                 a->max_y >= min_y + y;
+  if (!overlaps) return 0;
+  if (predicates[area->predicate].native == SC_NATIVE_BOXES_MEET) return 1;
+  return (a->min_x <= min_x && a->max_x >= max_x) || (a->min_y <= min_y && a->max_y >= max_y);
+}
+
+enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *block,
+                            const struct sc_block_chip *chip) {
   const struct sc_predicate *predicate = &predicates[area->predicate];
   int is_double = !sc_box32_is_empty(&chip->west);
   if (is_double && predicate->is_mbr) return SC_MAYBE; /* its MBR is the whole belt */
@@ -211,8 +228,15 @@ enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block_ch
       !(is_double && boxes_meet(&area->box, &chip->west))) {
     return SC_NO;
   }
-  if (!area->is_rectangle || predicate->inside == SC_INSIDE_OPEN) return SC_MAYBE;
-  if (!box_holds(&area->box, &chip->box)) return SC_MAYBE;
+  if (predicate->native == SC_NATIVE_BOXES_MEET && !is_double &&
+      must_meet(area, block, &chip->box)) {
+    return SC_YES;
+  }
+  if (!area->is_rectangle) return SC_MAYBE;
+  if (predicate->native == SC_NATIVE_MEETS && !is_double && must_meet(area, block, &chip->box)) {
+    return SC_YES;
+  }
+  if (predicate->inside == SC_INSIDE_OPEN || !box_holds(&area->box, &chip->box)) return SC_MAYBE;
   if (is_double && !box_holds(&area->box, &chip->west)) return SC_MAYBE;
   return predicate->inside == SC_INSIDE_TRUE ? SC_YES : SC_NO;
 }
@@ -279,7 +303,9 @@ static enum sc_answer answer_natively(const struct sc_area *area, const void *bl
   struct sc_footprint f;
   struct sc_error ignored = {0};
   int srid;
-  if (!area->is_rectangle || native == SC_NATIVE_NONE) return SC_MAYBE;
+  if (!area->is_rectangle || native == SC_NATIVE_NONE || native == SC_NATIVE_BOXES_MEET) {
+    return SC_MAYBE;
+  }
   if (sc_footprint_from_blob(blob, size, &f, &srid, &ignored) || f.n_parts != 1 ||
       srid != SC_SRID_LONLAT || f.parts[0].n_points > 9) {
     return SC_MAYBE;

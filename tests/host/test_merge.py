@@ -245,14 +245,13 @@ class Transactions(unittest.TestCase):
                 db.execute("COMMIT")
             self.assertEqual(before, content(db))
 
-    def test_any_write_can_fail_inside_begin(self):
-        """Every n-th statement that a write runs is refused by a trigger-like authorizer: a full disk in small."""
+    def test_a_full_database_inside_begin(self):
         db = make(items=6)
-        fill_source(db, 1, first=50)
+        fill_source(db, 4, first=50)
         before = content(db)
         page_count = one(db, "PRAGMA page_count")
         failures = 0
-        for extra in range(0, 30):
+        for extra in range(0, 60, 2):
             db.execute("BEGIN")
             db.execute(f"PRAGMA max_page_count = {page_count + extra}")
             try:
@@ -260,15 +259,73 @@ class Transactions(unittest.TestCase):
                 db.execute("ROLLBACK")
             except sqlite3.OperationalError:
                 failures += 1
-                if db.in_transaction:
-                    try:
-                        db.execute("COMMIT")  # whatever is left must be whole
-                    except sqlite3.OperationalError:
-                        db.execute("ROLLBACK")
+                self.end(db)
             db.execute("PRAGMA max_page_count = 1000000")
             self.assertEqual(before, content(db), extra)
             check(db)
         self.assertGreater(failures, 5)
+
+    def end(self, db):
+        """COMMIT what a failed statement left, which must be whole, or be refused."""
+        if db.in_transaction:
+            try:
+                db.execute("COMMIT")
+            except sqlite3.OperationalError as e:
+                self.assertIn("rolled back", str(e))
+                self.assertFalse(db.in_transaction)  # SQLite does so when a commit is refused
+
+    def fail_at_each(self, db, statement, tables):
+        """Let the n-th write to the tables fail, for every n (in growing steps), inside BEGIN and outside."""
+        fuse = [0]
+
+        def burn():
+            fuse[0] -= 1
+            return fuse[0] == 0
+        db.create_function("fuse", 0, burn)
+        for table in tables:
+            for event in ("INSERT", "UPDATE", "DELETE"):
+                db.execute(f"CREATE TRIGGER \"t_{table}_{event}\" BEFORE {event} ON {table} WHEN fuse() BEGIN SELECT RAISE(ABORT, 'boom'); END")
+        before, failures = content(db), 0
+        for begin in ("BEGIN", ""):
+            n = 0
+            while True:
+                n += 1 if n < 25 else n // 6
+                fuse[0] = n
+                if begin:
+                    db.execute(begin)
+                try:
+                    db.execute(*statement)
+                    fuse[0] = 0
+                    db.execute("ROLLBACK") if begin else None
+                    break
+                except sqlite3.Error as e:
+                    self.assertRegex(str(e), "boom|constraint failed")
+                    failures += 1
+                    fuse[0] = 0
+                    self.end(db)
+                    self.assertEqual(before, content(db), (statement, begin, n))
+                    check(db)
+        return failures
+
+    TABLES = ["chips_item", "chips_asset", "chips_chip", "chips_block", "chips_area_node", "chips_area_rowid", "idx_chips_chip_geometry_node",
+              "idx_chips_chip_geometry_rowid"]
+
+    def test_any_write_of_rows_can_fail(self):
+        for sql in ("INSERT INTO chips SELECT * FROM src", "INSERT OR REPLACE INTO chips SELECT * FROM src", "DELETE FROM chips WHERE item IN ('I1', 'I3')",
+                    "INSERT INTO chips SELECT * FROM src LIMIT 1"):
+            db = make(items=6, side=5)
+            fill_source(db, 4, 5, first=3 if "REPLACE" in sql else 50)
+            self.assertGreater(self.fail_at_each(db, (sql,), self.TABLES), 4, sql)
+
+    @host.needs_shared
+    def test_any_write_of_an_item_can_fail(self):
+        item = os.path.join(host.SHARED, "golden", "small_scenes", "s2_small", "item.json")
+        for verb in ("INSERT", "INSERT OR REPLACE"):
+            db = make(items=6, side=5)
+            if "REPLACE" in verb:
+                db.execute("INSERT INTO chips(item_json) VALUES(?)", (item,))
+            n = self.fail_at_each(db, (f"{verb} INTO chips(item_json) VALUES(?)", (item,)), self.TABLES)
+            self.assertGreater(n, 20, verb)
 
     def test_an_interrupted_insert_leaves_nothing(self):
         db = make(items=6)
@@ -313,6 +370,90 @@ class Transactions(unittest.TestCase):
         db.execute("INSERT OR REPLACE INTO chips SELECT chipid, platform, item || 'b', date, chip_index_x, chip_index_y, 0.5, 0.5, geometry FROM chips")
         self.assertEqual(2800, one(db, "SELECT count(*) FROM chips"))
         check(db)
+
+
+@host.needs_shared
+class Items(unittest.TestCase):
+    def setUp(self):
+        folder = os.path.join(host.SHARED, "golden", "small_scenes")
+        self.items = [os.path.join(folder, n + "_small", "item.json") for n in ("s2", "landsat", "naip")]
+        self.db = host.connect()
+        self.db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)")
+
+    def test_an_item_merges_as_it_is_indexed(self):
+        for path in self.items:
+            self.db.execute("INSERT INTO chips(item_json) VALUES(?)", (path,))
+            names = "chipid, platform, item, date, chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage, geometry, datetime, collection, grid, col_off, row_off"
+            want = self.db.execute(f"SELECT {names} FROM stacchip_index(?, '{{\"max_nodata\":1}}') ORDER BY chip_index_y, chip_index_x", (path,)).fetchall()
+            got = self.db.execute(f"SELECT {names} FROM chips WHERE item = ? ORDER BY chip_index_y, chip_index_x", (want[0][2],)).fetchall()
+            self.assertEqual(want, got)
+        check(self.db)
+        text = one(self.db, "SELECT item_json FROM chips WHERE item LIKE 'S2%' LIMIT 1")
+        self.assertTrue(all(a["href"].startswith("/") for a in json.loads(text)["assets"].values()))
+        self.assertLess(10, one(self.db, "SELECT count(*) FROM chips_asset"))
+
+    def test_identity_replace_and_ignore(self):
+        insert = "INTO chips(item_json) VALUES(?)"
+        self.db.execute("INSERT " + insert, self.items[:1])
+        n = one(self.db, "SELECT count(*) FROM chips")
+        with self.assertRaisesRegex(sqlite3.IntegrityError, "INSERT OR REPLACE"):
+            self.db.execute("INSERT " + insert, self.items[:1])
+        self.assertEqual(0, self.db.execute("INSERT OR IGNORE " + insert, self.items[:1]).rowcount)
+        self.db.execute("INSERT OR REPLACE " + insert, self.items[:1])
+        self.assertEqual((n, 1), self.db.execute("SELECT count(*), (SELECT count(*) FROM chips_item) FROM chips").fetchone())
+        check(self.db)
+
+    def test_on_error(self):
+        bad = ["/nowhere/item.json", '{"type":"Feature","id":"x","assets":{}}', "not json"]
+        for item in bad:
+            with self.assertRaises(sqlite3.OperationalError):
+                self.db.execute("INSERT INTO chips(item_json) VALUES(?)", (item,))
+        self.assertEqual(0, one(self.db, "SELECT count(*) FROM chips_error"))
+        self.db.execute("INSERT INTO chips(chips, rank) VALUES('on_error', 'record')")
+        self.db.execute("INSERT INTO chips(item_json) SELECT value FROM json_each(?)", (json.dumps(bad + self.items),))
+        self.assertEqual((3, 3), self.db.execute("SELECT (SELECT count(*) FROM chips_error), (SELECT count(*) FROM chips_item)").fetchone())
+        self.assertIn("No such file", one(self.db, "SELECT reason FROM chips_error WHERE href = ?", bad[0]))
+
+    def test_merge_items(self):
+        self.db.execute("CREATE TABLE todo(item_json)")
+        self.db.executemany("INSERT INTO todo VALUES(?)", [(p,) for p in self.items + ["/nowhere/item.json", None]])
+        merge = "SELECT stacchip_merge_items('chips', 'SELECT item_json FROM todo', ?)"
+        self.assertEqual({"merged": 3, "skipped": 1, "failed": 1}, json.loads(one(self.db, merge, '{"threads":2}')))
+        self.assertEqual({"merged": 0, "skipped": 4, "failed": 1}, json.loads(one(self.db, merge, None)))
+        self.assertEqual(1, one(self.db, "SELECT count(*) FROM chips_error"))
+        with self.assertRaisesRegex(sqlite3.OperationalError, "No such file"):
+            self.db.execute(merge, ('{"on_error":"abort"}',))
+        for sql, text in (("SELECT stacchip_merge_items('nope', 'SELECT 1')", "no merged index"), ("SELECT stacchip_merge_items('chips', 'DELETE FROM todo')", "is a query"),
+                          ("SELECT stacchip_merge_items('chips', 'SELECT 1', '{\"a\":1}')", "unknown option"), ("SELECT stacchip_merge_items('todo', 'SELECT 1')", "no stacchip_merge table"),
+                          ("SELECT stacchip_merge_items('chips', NULL)", "query is NULL")):
+            with self.assertRaisesRegex(sqlite3.OperationalError, text):
+                self.db.execute(sql)
+        self.db.execute("BEGIN")
+        self.db.execute("DELETE FROM chips WHERE item LIKE 'S2%'")
+        self.assertEqual(1, json.loads(one(self.db, merge, None))["merged"])
+        self.db.execute("ROLLBACK")
+        check(self.db)
+
+    def test_merge_items_commits_each_item_and_can_be_interrupted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "i.db")
+            db = host.connect(path)
+            db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)")
+            other = host.connect(path)
+            seen = []
+            db.create_function("look", 1, lambda item: (seen.append(one(other, "SELECT count(*) FROM chips_item")), item)[1])
+            db.execute("CREATE TEMP TABLE todo AS SELECT value AS item_json FROM json_each(?)", (json.dumps(self.items),))
+            db.execute("SELECT stacchip_merge_items('chips', 'SELECT look(item_json) FROM todo', '{\"threads\":1}')").fetchall()
+            self.assertEqual([0, 0], seen[:2])
+            self.assertGreater(seen[2], 0)  # the first item is there for others before the third is read
+            db.execute("DELETE FROM chips")
+            db.create_function("stop", 1, lambda item: (db.interrupt() if item == self.items[2] else None, item)[1])
+            with self.assertRaisesRegex(sqlite3.OperationalError, "interrupt"):
+                db.execute("SELECT stacchip_merge_items('chips', 'SELECT stop(item_json) FROM todo', '{\"threads\":1}')").fetchall()
+            self.assertLess(one(db, "SELECT count(*) FROM chips_item"), 3)
+            db.execute("SELECT stacchip_merge_items('chips', 'SELECT item_json FROM todo')")
+            self.assertEqual(3, one(db, "SELECT count(*) FROM chips_item"))
+            check(db)
 
 
 class Deletes(unittest.TestCase):

@@ -228,6 +228,8 @@ class Damage(unittest.TestCase):
                         db.execute(sql).fetchall()
                     except sqlite3.Error:
                         errors += 1
+                    except UnicodeDecodeError as e:
+                        self.fail(f"{what}: {sql}: {e.object}")
                 db.close()
             self.assertGreater(errors, 50)
 
