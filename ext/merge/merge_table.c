@@ -210,6 +210,8 @@ sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_erro
   if (st) return st;
   sc_free(t->name);
   t->name = copy;
+  sc_rtree_free(&t->area);
+  sc_rtree_free(&t->index);
   return open_trees(t, err);
 }
 

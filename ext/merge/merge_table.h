@@ -88,7 +88,7 @@ sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema
 void sc_merge_close(struct sc_merge *t);
 /* Finalize every statement, so that the shadow tables can be dropped or renamed. */
 void sc_merge_release(struct sc_merge *t);
-/* After the shadow tables were renamed. */
+/* Ready for use again after sc_merge_release(), under the name of the shadow tables. */
 sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_error *err);
 
 /*

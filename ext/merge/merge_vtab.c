@@ -102,7 +102,11 @@ static int merge_destroy(sqlite3_vtab *vtab) {
   struct sc_merge *t = (struct sc_merge *)vtab;
   struct sc_error err = {0};
   sc_merge_release(t);
-  if (sc_merge_schema_drop(t->db, t->schema, t->name, &err)) return sc_vtab_error(vtab, &err);
+  if (sc_merge_schema_drop(t->db, t->schema, t->name, &err)) {
+    struct sc_error ignored = {0};
+    sc_merge_set_name(t, t->name, &ignored); /* SQLite goes on using the table */
+    return sc_vtab_error(vtab, &err);
+  }
   sc_merge_close(t);
   return SQLITE_OK;
 }
@@ -215,7 +219,12 @@ static int merge_rename(sqlite3_vtab *vtab, const char *new_name) {
   sc_merge_release(t);
   if (!st) st = sc_merge_schema_rename(t->db, t->schema, t->name, new_name, &err);
   if (!st) st = sc_merge_set_name(t, new_name, &err);
-  return st ? sc_vtab_error(vtab, &err) : SQLITE_OK;
+  if (st) {
+    struct sc_error ignored = {0};
+    sc_merge_set_name(t, t->name, &ignored); /* SQLite goes on using the table */
+    return sc_vtab_error(vtab, &err);
+  }
+  return SQLITE_OK;
 }
 
 /* What is buffered belongs to before the savepoint. */

@@ -515,6 +515,28 @@ class LifeCycle(unittest.TestCase):
                 self.assertEqual(0, one(db, f"SELECT count(*) FROM {t}"), t)
             self.assertEqual("ok", one(db, "PRAGMA integrity_check"))
 
+    def test_a_failing_drop_or_rename_leaves_the_table_in_use(self):
+        db = make(items=3)
+        before = content(db)
+        denied = []
+
+        def deny(action, first, second, schema, trigger):
+            bad = first == "chips_error" if action == sqlite3.SQLITE_DROP_TABLE else action == sqlite3.SQLITE_ALTER_TABLE and second == "chips_error"
+            denied.extend([action] * bad)
+            return sqlite3.SQLITE_DENY if bad else sqlite3.SQLITE_OK
+        for sql in ("DROP TABLE chips", "ALTER TABLE chips RENAME TO other"):
+            db.set_authorizer(deny)
+            with self.assertRaises(sqlite3.DatabaseError):
+                db.execute(sql)
+            db.set_authorizer(None)
+            self.assertEqual(before, content(db))
+            db.execute("BEGIN")
+            fill_source(db, 2, first=50)
+            db.execute("INSERT INTO chips SELECT * FROM src")
+            check(db)
+            db.execute("ROLLBACK")
+        self.assertEqual(2, len(denied))
+
     def test_create_can_be_rolled_back(self):
         db = host.connect()
         db.execute("BEGIN")
