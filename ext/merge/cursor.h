@@ -11,7 +11,7 @@
 #include "merge/filter.h"
 #include "merge/merge_table.h"
 
-#define CURSOR_ITEMS 256 /* remembered, direct mapped by id */
+#define CURSOR_ITEMS 64 /* remembered, direct mapped by id */
 
 /* What the columns need of an item. */
 struct cursor_item {
@@ -43,6 +43,7 @@ struct merge_cursor {
   sqlite3_stmt *statements[CURSOR_STATEMENTS];
   const char *scan_text; /* of CURSOR_ITEM_SCAN: static SQL */
   struct cursor_item items[CURSOR_ITEMS];
+  int has_items; /* one of them is in use */
   struct cursor_item *item; /* of the current chip; NULL: not read yet */
   int64_t *block_ids; /* owned; from the area index, ascending */
   size_t n_block_ids, block_at;

@@ -235,6 +235,18 @@ static int64_t query(sqlite3_stmt *s, double *ms) {
   return n;
 }
 
+/* Warm, and the best of three: the machine is shared. */
+static int64_t best_query(sqlite3_stmt *s, double *ms) {
+  double one;
+  int64_t n = query(s, ms);
+  *ms = HUGE_VAL;
+  for (int i = 0; i < 3; i++) {
+    query(s, &one);
+    if (one < *ms) *ms = one;
+  }
+  return n;
+}
+
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql) {
   sqlite3_stmt *s = NULL;
   if (sqlite3_prepare_v2(db, sql, -1, &s, NULL)) {
@@ -344,11 +356,9 @@ static void compare_boxes(sqlite3 *plain, sqlite3 *merged, double degrees, int64
       sqlite3_bind_double(f, i + 1, box[i]);
       sqlite3_bind_double(m, i + 1, box[i]);
     }
-    int64_t a = query(f, &ms);
-    a = query(f, &ms);
+    int64_t a = best_query(f, &ms);
     if (q >= 0) floor_ms[q] = ms;
-    int64_t b = query(m, &ms);
-    b = query(m, &ms);
+    int64_t b = best_query(m, &ms);
     if (q >= 0) our_ms[q] = ms;
     floor_rows += a;
     our_rows += b;
