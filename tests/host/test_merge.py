@@ -162,6 +162,16 @@ class Queries(unittest.TestCase):
         self.both("MbrWithin(geometry, BuildMbr(?, ?, ?, ?, 4326))", (k * 37 % 300) - 150 + .5, (k * 21 % 100) - 50 + .5, 100, 50)
         self.assertGreater(total, 0)
 
+    def test_boxes_that_touch_or_nearly_touch(self):
+        hits = []
+        for gap in (-1e-9, -1e-10, 0, 1e-12, 1e-10, 1e-9, 1e-8):
+            for chip in ("I0-9-0", "I1-9-0"):  # upright, slanted
+                x, y = self.db.execute("SELECT MbrMaxX(geometry), MbrMinY(geometry) FROM copy WHERE chipid = ?", (chip,)).fetchone()
+                for y0, y1 in ((y + .001, y + .019), (y + .0039, y + .0041), (y - 1, y + 1)):
+                    hits.append(self.both("ST_Intersects(geometry, BuildMbr(?, ?, ?, ?, 4326))", x + gap, y0, x + 1, y1))
+        self.assertLess(0, hits.count(0))
+        self.assertLess(hits.count(0), len(hits))
+
     def test_search_area_works_in_a_join(self):
         self.db.execute("CREATE TEMP TABLE areas AS SELECT 1 AS k, BuildMbr(-150, -50, -148, -48, 4326) AS g UNION ALL SELECT 2, BuildMbr(-60, -60, 20, 20, 4326)")
         by_area = self.db.execute("SELECT k, count(*) FROM areas, chips WHERE search_area = g GROUP BY k").fetchall()

@@ -90,6 +90,25 @@ static void test_range(void) {
   CHECK_REAL(0.5, (double)sc_block_range(&b).max_cloud, 0);
 }
 
+static void test_boxes(void) {
+  struct sc_footprint f = {.n_parts = 1};
+  struct sc_box32 box, west;
+  check_case("boxes_in_single_precision_hold_the_footprint");
+  srand(3);
+  for (int i = 0; i < 1000; i++) {
+    double x = (double)rand() / RAND_MAX * 360 - 180, y = (double)rand() / RAND_MAX * 180 - 90;
+    const double ring[5][2] = {{x, y}, {x + 0.1, y}, {x + 0.1, y + 0.1}, {x, y + 0.1}, {x, y}};
+    f.parts[0].n_points = 5;
+    memcpy(f.parts[0].xy, ring, sizeof ring);
+    sc_block_boxes(&f, &box, &west);
+    CHECK((double)box.min_x <= x && (double)box.max_x >= x + 0.1);
+    CHECK((double)box.min_y <= y && (double)box.max_y >= y + 0.1);
+    CHECK_REAL(x, (double)box.min_x, 4e-5);
+    CHECK_REAL(y + 0.1, (double)box.max_y, 4e-5);
+    CHECK(sc_box32_is_empty(&west));
+  }
+}
+
 static void test_hostile(void) {
   struct sc_error err = {0};
   struct sc_buffer bytes = {0};
@@ -116,6 +135,7 @@ static void test_hostile(void) {
 int main(void) {
   test_shapes();
   test_range();
+  test_boxes();
   test_hostile();
   return check_report();
 }
