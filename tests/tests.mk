@@ -49,13 +49,11 @@ fuzz: build/fuzz/fuzz_parquet
 mutate-parquet:
 	$(MAKE) VARIANT=asan build/asan/tests/test_writer
 	MUTATIONS=$(MUTATIONS) build/asan/tests/test_writer
-# Benchmarks: one program per question, each prints its units and ratios.
+
+# The merged index beside plain SQLite; its targets are set for 10000000 chips.
 MERGE_CHIPS ?= 1000000
 MERGE_FOLDER ?= /tmp
 .PHONY: bench-merge
-$(B)/bench/%: tests/bench/%.c $(B)/libstacchip.a
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 bench-merge: all $(B)/bench/bench_merge
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)
 
