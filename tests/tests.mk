@@ -49,3 +49,15 @@ fuzz: build/fuzz/fuzz_parquet
 mutate-parquet:
 	$(MAKE) VARIANT=asan build/asan/tests/test_writer
 	MUTATIONS=$(MUTATIONS) build/asan/tests/test_writer
+
+# The merged index beside plain SQLite; its targets are set for 10000000 chips.
+MERGE_CHIPS ?= 1000000
+MERGE_FOLDER ?= /tmp
+.PHONY: bench-merge
+bench-merge: all $(B)/bench/bench_merge
+	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)
+
+# The long forms of the merged index's endurance tests.
+.PHONY: check-kill
+check-kill: all
+	STACCHIP_KILLS=200 STACCHIP_WAL_SECONDS=60 VARIANT=$(VARIANT) tests/run test_merge_robust

@@ -14,6 +14,7 @@ enum {
   BLOCK_EXPLICIT_BOXES = 8,
   BLOCK_ALL_FLAGS = 15
 };
+#define FLOAT_SLACK 4e-5f /* degrees: two steps of single precision at 180, and to spare */
 #define BLOCK_HEAD_BYTES 36
 #define BLOCK_MAX_BYTES (BLOCK_HEAD_BYTES + 8 + SC_BLOCK_CHIPS * (8 + 4 + 4 + 32))
 
@@ -278,6 +279,8 @@ sc_status sc_block_decode(const void *bytes, size_t size, struct sc_block *out,
   struct sc_bytes in = sc_bytes_of(p + BLOCK_HEAD_BYTES, size - BLOCK_HEAD_BYTES);
   struct sc_box32 base = get_box(p + 4);
   int flags = p[1];
+  out->slack_x = FLOAT_SLACK + (base.max_x - base.min_x) / 65535;
+  out->slack_y = FLOAT_SLACK + (base.max_y - base.min_y) / 65535;
   out->mask = sc_le64(p + 20);
   out->n = __builtin_popcountll(out->mask);
   decode_ids(&in, flags, (int64_t)sc_le64(p + 28), out);

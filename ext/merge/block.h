@@ -46,6 +46,7 @@ struct sc_block {
   uint64_t mask;          /* positions that are there */
   int n;                  /* bits of mask */
   int n_west;             /* chips with a second box */
+  float slack_x, slack_y; /* by how much boxes may be too large, after decoding; degrees */
   struct sc_block_chip chips[SC_BLOCK_CHIPS]; /* the first n, in the order of the bits */
 };
 

@@ -50,7 +50,7 @@ static void reset_cursor(struct merge_cursor *c) {
   sc_free(c->sorted);
   c->block_ids = NULL;
   c->sorted = NULL;
-  c->n_block_ids = c->block_at = c->n_sorted = c->sorted_capacity = c->sorted_at = 0;
+  c->n_block_ids = c->block_at = c->n_sorted = c->sorted_capacity = 0;
   c->pass = 0;
   c->is_eof = 0;
   c->geometry_of = 0;
@@ -136,7 +136,7 @@ static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip
     const struct sc_area *area = &c->filter.areas[i];
     const void *blob;
     size_t size;
-    enum sc_answer answer = chip ? sc_area_test(area, chip) : SC_MAYBE;
+    enum sc_answer answer = chip ? sc_area_test(area, &c->block, chip) : SC_MAYBE;
     *passes = answer != SC_NO;
     if (answer != SC_MAYBE) continue;
     st = sc_cursor_geometry(c, &blob, &size, err);
@@ -150,7 +150,7 @@ static uint64_t pass_boxes(const struct merge_cursor *c, uint64_t pass) {
   for (uint64_t left = pass; left; left &= left - 1) {
     int i = __builtin_ctzll(left);
     for (int a = 0; a < c->filter.n_areas; a++) {
-      if (sc_area_test(&c->filter.areas[a], &c->block.chips[i]) == SC_NO) {
+      if (sc_area_test(&c->filter.areas[a], &c->block, &c->block.chips[i]) == SC_NO) {
         pass &= ~(UINT64_C(1) << i);
         break;
       }
@@ -491,19 +491,27 @@ static float sort_key(const struct merge_cursor *c, const struct cursor_chip *ch
   return c->plan.is_descending ? -v : v;
 }
 
-/* Heap with the last chip in order at its top, so that a better one can replace it. */
+/* Heap with the chip of the largest sign * key at its top. */
 static void sift_down(const struct merge_cursor *c, struct cursor_chip *heap, size_t n,
-                      size_t at) {
+                      size_t at, float sign) {
   struct cursor_chip moving = heap[at];
-  float key = sort_key(c, &moving);
+  float key = sign * sort_key(c, &moving);
   for (size_t child; (child = 2 * at + 1) < n; at = child) {
-    if (child + 1 < n && sort_key(c, &heap[child + 1]) > sort_key(c, &heap[child])) child++;
-    if (sort_key(c, &heap[child]) <= key) break;
+    if (child + 1 < n &&
+        sign * sort_key(c, &heap[child + 1]) > sign * sort_key(c, &heap[child])) {
+      child++;
+    }
+    if (sign * sort_key(c, &heap[child]) <= key) break;
     heap[at] = heap[child];
   }
   heap[at] = moving;
 }
 
+static void make_heap(const struct merge_cursor *c, float sign) {
+  for (size_t i = c->n_sorted / 2; i-- > 0;) sift_down(c, c->sorted, c->n_sorted, i, sign);
+}
+
+/* Once there are LIMIT chips, the worst is on top, so that a better one can replace it. */
 static sc_status keep_chip(struct merge_cursor *c, struct sc_error *err) {
   size_t limit = c->filter.limit < 0 ? SIZE_MAX : (size_t)c->filter.limit;
   if (c->n_sorted < limit) {
@@ -515,31 +523,21 @@ static sc_status keep_chip(struct merge_cursor *c, struct sc_error *err) {
       c->sorted_capacity = capacity;
     }
     c->sorted[c->n_sorted++] = c->chip;
-    if (c->n_sorted == limit) {
-      for (size_t i = limit / 2; i-- > 0;) sift_down(c, c->sorted, limit, i);
-    }
+    if (c->n_sorted == limit) make_heap(c, 1);
   } else if (limit > 0 && sort_key(c, &c->chip) < sort_key(c, &c->sorted[0])) {
     c->sorted[0] = c->chip;
-    sift_down(c, c->sorted, limit, 0);
+    sift_down(c, c->sorted, limit, 0, 1);
   }
   return SC_OK;
 }
 
-static void sort_chips(struct merge_cursor *c) {
-  size_t n = c->n_sorted;
-  for (size_t i = n / 2; i-- > 0;) sift_down(c, c->sorted, n, i);
-  while (n > 1) {
-    struct cursor_chip last = c->sorted[0];
-    c->sorted[0] = c->sorted[--n];
-    c->sorted[n] = last;
-    sift_down(c, c->sorted, n, 0);
-  }
-}
-
+/* The next chip in order leaves the heap: only as many are sorted as are asked for. */
 static void take_sorted(struct merge_cursor *c) {
-  c->is_eof = c->sorted_at >= c->n_sorted;
+  c->is_eof = c->n_sorted == 0;
   if (c->is_eof) return;
-  c->chip = c->sorted[c->sorted_at++];
+  c->chip = c->sorted[0];
+  c->sorted[0] = c->sorted[--c->n_sorted];
+  if (c->n_sorted) sift_down(c, c->sorted, c->n_sorted, 0, -1);
   c->chip_at = -1;
   c->item = NULL;
 }
@@ -552,7 +550,7 @@ static sc_status run_sorted(struct merge_cursor *c, struct sc_error *err) {
     if (!st) st = next_chip(c, err);
   }
   if (st) return st;
-  sort_chips(c);
+  make_heap(c, -1);
   take_sorted(c);
   return SC_OK;
 }

@@ -11,7 +11,7 @@
 #include "merge/filter.h"
 #include "merge/merge_table.h"
 
-#define CURSOR_ITEMS 256 /* remembered, direct mapped by id */
+#define CURSOR_ITEMS 64 /* remembered, direct mapped by id */
 
 /* What the columns need of an item. */
 struct cursor_item {
@@ -43,6 +43,7 @@ struct merge_cursor {
   sqlite3_stmt *statements[CURSOR_STATEMENTS];
   const char *scan_text; /* of CURSOR_ITEM_SCAN: static SQL */
   struct cursor_item items[CURSOR_ITEMS];
+  int has_items; /* one of them is in use */
   struct cursor_item *item; /* of the current chip; NULL: not read yet */
   int64_t *block_ids; /* owned; from the area index, ascending */
   size_t n_block_ids, block_at;
@@ -53,8 +54,8 @@ struct merge_cursor {
   struct cursor_chip chip;
   int chip_at;         /* index in the block while only chip.id is filled in; else -1 */
   int64_t geometry_of; /* chip whose row CURSOR_GEOMETRY stands on */
-  struct cursor_chip *sorted; /* owned */
-  size_t n_sorted, sorted_capacity, sorted_at;
+  struct cursor_chip *sorted; /* owned heap of what a sorted scan still has to give */
+  size_t n_sorted, sorted_capacity;
   int is_eof;
   struct sc_buffer scratch;
 };

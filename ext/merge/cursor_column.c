@@ -19,13 +19,13 @@ static void free_item(struct cursor_item *item) {
 }
 
 void sc_cursor_forget_items(struct merge_cursor *c) {
-  for (int i = 0; i < CURSOR_ITEMS; i++) {
-    if (c->items[i].id || i == 0) free_item(&c->items[i]);
-  }
+  for (int i = 0; i < CURSOR_ITEMS && c->has_items; i++) free_item(&c->items[i]);
+  c->has_items = 0;
   c->item = NULL;
 }
 
 static struct cursor_item *item_slot(struct merge_cursor *c, int64_t id) {
+  c->has_items = 1;
   return &c->items[(uint64_t)id % CURSOR_ITEMS];
 }
 

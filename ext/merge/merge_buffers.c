@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "merge/merge_store.h"
 
 static sc_status read_block(struct sc_merge *t, struct sc_cached_block *b, struct sc_error *err) {
   sqlite3_stmt *s;
@@ -51,6 +52,12 @@ static sc_status reserve_cells(struct sc_merge *t, size_t extra, struct sc_error
   return SC_OK;
 }
 
+/* "Locked" leaves the index as it was; after another failure it may be half written. */
+static sc_status fail_module(struct sc_merge *t, struct sc_error *err) {
+  if ((err->db_code & 0xff) != SQLITE_LOCKED) t->is_broken = 1;
+  return sc_fail_within(err, "writing idx_%s_chip_geometry", t->name);
+}
+
 /* The first entry goes through the R*Tree module: see the header. */
 static sc_status insert_by_module(struct sc_merge *t, int64_t id, const struct sc_box *box,
                                   struct sc_error *err) {
@@ -63,7 +70,7 @@ static sc_status insert_by_module(struct sc_merge *t, int64_t id, const struct s
   sqlite3_bind_double(s, 4, box->min_y);
   sqlite3_bind_double(s, 5, box->max_y);
   st = sc_db_step_reset(s, err);
-  return st ? sc_fail_within(err, "writing idx_%s_chip_geometry", t->name) : SC_OK;
+  return st ? fail_module(t, err) : SC_OK;
 }
 
 sc_status sc_merge_index_add(struct sc_merge *t, int64_t id, const struct sc_box *box,
@@ -98,7 +105,7 @@ sc_status sc_merge_index_remove(struct sc_merge *t, int64_t id, struct sc_error 
     sqlite3_bind_int64(s, 1, id);
     st = sc_db_step_reset(s, err);
     t->is_probed = st == SC_OK;
-    return st ? sc_fail_within(err, "writing idx_%s_chip_geometry", t->name) : SC_OK;
+    return st ? fail_module(t, err) : SC_OK;
   }
   if (t->n_old_ids == t->old_ids_capacity) {
     size_t capacity = 2 * t->old_ids_capacity + 256;
@@ -112,11 +119,13 @@ sc_status sc_merge_index_remove(struct sc_merge *t, int64_t id, struct sc_error 
 }
 
 sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
+  sc_merge_enter(t);
   sc_status st = sc_rtree_delete(&t->index, t->old_ids, t->n_old_ids, err);
   if (!st) st = sc_rtree_insert(&t->index, t->new_cells, t->n_new_cells, err);
   t->n_old_ids = t->n_new_cells = 0;
   t->is_probed = 0;
   if (st) t->is_broken = 1;
+  sc_merge_leave(t);
   return st;
 }
 
@@ -253,6 +262,7 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
                            sc_alloc(2 * n * sizeof *a.cells), 0,
                            sc_alloc(n * sizeof *a.items), 0};
   sc_status st = a.gone && a.cells && a.items ? SC_OK : sc_fail_nomem(err);
+  sc_merge_enter(t);
   for (size_t i = 0; i < n && !st; i++) st = write_block(t, t->blocks.entries[i], &a, err);
   if (!st) st = sc_rtree_delete(&t->area, a.gone, a.n_gone, err);
   if (!st) st = sc_rtree_insert(&t->area, a.cells, a.n_cells, err);
@@ -263,6 +273,7 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   sc_block_cache_clear(&t->blocks);
   t->n_flushes++;
   if (st) t->is_broken = 1;
+  sc_merge_leave(t);
   return st;
 }
 

@@ -126,7 +126,7 @@ static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
 
 static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_error *err) {
   int64_t id = sqlite3_column_int64(c->blocks, 0), item_id = sqlite3_column_int64(c->blocks, 1);
-  int64_t tile_y = sqlite3_column_int64(c->blocks, 2), tile_x = sqlite3_column_int64(c->blocks, 3);
+  int64_t tile_y = sqlite3_column_int(c->blocks, 2), tile_x = sqlite3_column_int(c->blocks, 3);
   sc_status st = sc_block_decode(sqlite3_column_blob(c->blocks, 4),
                                  (size_t)sqlite3_column_bytes(c->blocks, 4), &c->block, err);
   if (st) return sc_fail_within(err, "%s: block %lld", t->name, (long long)id);

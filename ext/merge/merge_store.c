@@ -266,7 +266,7 @@ sc_status sc_merge_insert_row(struct sc_merge *t, const struct sc_merge_new_row 
     sc_merge_forget_items(t);
   }
   if (st == SC_CONSTRAINT) return sc_fail_within(err, "%s: %s", t->name, row->item);
-  if (!st && !sqlite3_get_autocommit(t->db)) st = sc_merge_flush_index(t, err);
+  if (!st) st = sc_merge_end_row(t, err);
   *id = chip.id;
   return st;
 }
@@ -471,7 +471,7 @@ sc_status sc_merge_insert_item(struct sc_merge *t, const struct sc_index *x,
     return st;
   }
   if (old_id) st = take_place(t, old_id, item_id, x->item, err);
-  if (!st && !sqlite3_get_autocommit(t->db)) st = sc_merge_flush(t, err);
+  if (!st) st = sc_merge_end_row(t, err);
   if (st) t->is_broken = 1;
   *last_id = t->next_chip - 1;
   return st;
@@ -516,7 +516,7 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
     sc_block_remove(&block->block, sc_block_bit(x, y));
     block->is_dirty = 1;
   }
-  return sqlite3_get_autocommit(t->db) ? SC_OK : sc_merge_flush_index(t, err);
+  return sc_merge_end_row(t, err);
 }
 
 sc_status sc_merge_record_error(struct sc_merge *t, const char *item, const char *href,
@@ -539,11 +539,53 @@ sc_status sc_merge_flush(struct sc_merge *t, struct sc_error *err) {
   return st ? st : sc_merge_flush_blocks(t, err);
 }
 
+sc_status sc_merge_end_row(struct sc_merge *t, struct sc_error *err) {
+  if (sqlite3_get_autocommit(t->db) || t->in_statement) return SC_OK;
+  return sc_merge_flush_index(t, err);
+}
+
+/* Does a writing statement run? SAVEPOINT itself is none. */
+static int is_write_running(sqlite3 *db) {
+  for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
+    if (sqlite3_stmt_busy(s) && !sqlite3_stmt_readonly(s)) return 1;
+  }
+  return 0;
+}
+
+sc_status sc_merge_savepoint(struct sc_merge *t, struct sc_error *err) {
+  if (t->n_inside) return SC_OK;
+  sc_status st = sc_merge_flush(t, err);
+  t->in_statement = is_write_running(t->db);
+  return st;
+}
+
+sc_status sc_merge_release_savepoint(struct sc_merge *t, struct sc_error *err) {
+  if (t->n_inside || !t->in_statement) return SC_OK;
+  t->in_statement = 0;
+  return sc_merge_flush_index(t, err);
+}
+
 void sc_merge_discard(struct sc_merge *t) {
   sc_block_cache_clear(&t->blocks);
   t->n_new_cells = t->n_old_ids = 0;
   t->is_probed = 0;
   sc_merge_forget(t);
+}
+
+/* SQLite may roll back from within a statement of ours (disk full, interrupt): buffers that
+ * are in use are forgotten when the write has returned. */
+void sc_merge_rolled_back(struct sc_merge *t) {
+  t->must_discard = t->n_inside > 0;
+  if (!t->must_discard) sc_merge_discard(t);
+  t->is_broken = t->in_statement = 0;
+}
+
+void sc_merge_enter(struct sc_merge *t) { t->n_inside++; }
+
+void sc_merge_leave(struct sc_merge *t) {
+  if (--t->n_inside > 0 || !t->must_discard) return;
+  sc_merge_discard(t);
+  t->must_discard = t->is_broken = 0;
 }
 
 void sc_merge_forget(struct sc_merge *t) {

@@ -4,8 +4,9 @@
  *
  * WHAT IS DEFERRED. Chip rows are written at once. Blocks and their area index, which nobody
  * else reads, are buffered until xSync, xSavepoint or a read of the merged index. SpatiaLite's
- * index of the chips is buffered only in autocommit mode: inside BEGIN other statements may
- * look at it. Buffers only hold what succeeded since the last savepoint, so ROLLBACK TO
+ * index of the chips is buffered to the end of the statement, since others may look at it:
+ * in autocommit mode that is xSync, inside BEGIN the xRelease of the savepoint that SQLite
+ * makes for a statement of many rows, or the end of xUpdate. Buffers only hold what succeeded since the last savepoint, so ROLLBACK TO
  * discards them.
  *
  * FAILURES. Everything is computed and checked before the first write. A failing write is
@@ -65,8 +66,24 @@ sc_status sc_merge_record_error(struct sc_merge *t, const char *item, const char
 
 /* Bring all buffers into the tables. */
 sc_status sc_merge_flush(struct sc_merge *t, struct sc_error *err);
-/* Forget the buffers, after ROLLBACK or ROLLBACK TO. */
+/* Bring SpatiaLite's index up to date unless the end of the statement is still to come. */
+sc_status sc_merge_end_row(struct sc_merge *t, struct sc_error *err);
+
+/* xSavepoint and xRelease: see above. */
+sc_status sc_merge_savepoint(struct sc_merge *t, struct sc_error *err);
+sc_status sc_merge_release_savepoint(struct sc_merge *t, struct sc_error *err);
+
+/*
+ * Around our own writes: the savepoints that their statements open come to our vtab methods
+ * too, but are not for it.
+ */
+void sc_merge_enter(struct sc_merge *t);
+void sc_merge_leave(struct sc_merge *t);
+
+/* Forget the buffers, after ROLLBACK TO. */
 void sc_merge_discard(struct sc_merge *t);
+/* After ROLLBACK. */
+void sc_merge_rolled_back(struct sc_merge *t);
 /* Forget what another connection may change, at the end of a transaction. */
 void sc_merge_forget(struct sc_merge *t);
 

@@ -30,8 +30,10 @@
 #include "sql/merge/get_config.h"
 #include "sql/merge/index_delete.h"
 #include "sql/merge/index_insert.h"
+#include "sql/merge/item_at.h"
 #include "sql/merge/item_delete.h"
 #include "sql/merge/item_delete_empty.h"
+#include "sql/merge/item_done.h"
 #include "sql/merge/item_find.h"
 #include "sql/merge/item_insert.h"
 #include "sql/merge/item_json.h"
@@ -68,6 +70,8 @@ static const char *const texts[MERGE_STATEMENTS] = {
     [INDEX_DELETE] = sql_merge_index_delete,
     [ERROR_INSERT] = sql_merge_error_insert,
     [ERROR_DELETE] = sql_merge_error_delete,
+    [ITEM_DONE] = sql_merge_item_done,
+    [ITEM_AT] = sql_merge_item_at,
 };
 
 /*
@@ -159,6 +163,7 @@ static sc_status open_trees(struct sc_merge *t, struct sc_error *err) {
   if (!st) st = sc_format(&index, err, "idx_%s_chip_geometry", t->name);
   if (!st) st = sc_rtree_init(&t->area, t->db, t->schema, area, 4, err);
   if (!st) st = sc_rtree_init(&t->index, t->db, t->schema, index, 2, err);
+  t->area.repack_share = 1.0 / 16; /* it is small, and every spatial query reads it */
   sc_free(area);
   sc_free(index);
   return st;
@@ -205,6 +210,8 @@ sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_erro
   if (st) return st;
   sc_free(t->name);
   t->name = copy;
+  sc_rtree_free(&t->area);
+  sc_rtree_free(&t->index);
   return open_trees(t, err);
 }
 

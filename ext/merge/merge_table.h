@@ -16,7 +16,7 @@ enum merge_statement {
   ITEM_JSON, ASSET_INSERT, ASSET_DELETE, ASSET_HEADER, CHIP_INSERT, CHIP_DELETE, CHIP_LAST,
   CHIP_FIND, CHIP_READ, CHIP_GEOMETRY, BLOCK_FIND, BLOCK_LAST, BLOCK_INSERT, BLOCK_UPDATE,
   BLOCK_DELETE, BLOCK_READ, BLOCK_OF_ITEM, INDEX_INSERT, INDEX_DELETE, ERROR_INSERT,
-  ERROR_DELETE, MERGE_STATEMENTS
+  ERROR_DELETE, ITEM_DONE, ITEM_AT, MERGE_STATEMENTS
 };
 
 #define MERGE_RECENT_ITEMS 512
@@ -54,6 +54,9 @@ struct sc_merge {
   struct sc_buffer scratch;
   struct merge_recent_item recent[MERGE_RECENT_ITEMS];
   int64_t next_chip, next_block;   /* 0: ask the tables */
+  int n_inside;     /* our own writes run: the savepoints of their statements are not for us */
+  int must_discard; /* rolled back meanwhile: forget the buffers on the way out */
+  int in_statement; /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
   int is_broken; /* a write failed half way: nothing may be committed until ROLLBACK */
   size_t n_flushes; /* of blocks */
   unsigned n_changes; /* counts writes, so that readers' caches notice */
@@ -85,7 +88,7 @@ sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema
 void sc_merge_close(struct sc_merge *t);
 /* Finalize every statement, so that the shadow tables can be dropped or renamed. */
 void sc_merge_release(struct sc_merge *t);
-/* After the shadow tables were renamed. */
+/* Ready for use again after sc_merge_release(), under the name of the shadow tables. */
 sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_error *err);
 
 /*

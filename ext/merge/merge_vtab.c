@@ -26,7 +26,7 @@
 #include "base/db.h"
 #include "merge/columns.h"
 #include "merge/cursor.h"
-#include "merge/merge_buffers.h"
+#include "merge/merge_items.h"
 #include "merge/merge_schema.h"
 #include "merge/merge_store.h"
 #include "merge/merge_write.h"
@@ -102,7 +102,11 @@ static int merge_destroy(sqlite3_vtab *vtab) {
   struct sc_merge *t = (struct sc_merge *)vtab;
   struct sc_error err = {0};
   sc_merge_release(t);
-  if (sc_merge_schema_drop(t->db, t->schema, t->name, &err)) return sc_vtab_error(vtab, &err);
+  if (sc_merge_schema_drop(t->db, t->schema, t->name, &err)) {
+    struct sc_error ignored = {0};
+    sc_merge_set_name(t, t->name, &ignored); /* SQLite goes on using the table */
+    return sc_vtab_error(vtab, &err);
+  }
   sc_merge_close(t);
   return SQLITE_OK;
 }
@@ -155,27 +159,32 @@ static int merge_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *out) {
   return SQLITE_OK;
 }
 
+static sc_status update_row(struct sc_merge *t, int argc, sqlite3_value **argv,
+                            sqlite3_int64 *rowid, struct sc_error *err) {
+  int64_t id = 0;
+  if (t->is_broken) return sc_merge_fail_broken(t, err);
+  if (argc == 1) return sc_merge_delete_chip(t, sqlite3_value_int64(argv[0]), err);
+  if (sqlite3_value_type(argv[0]) != SQLITE_NULL) return sc_merge_refuse_update(t, err);
+  sc_status st = sc_merge_write(t, argv + 1, sqlite3_vtab_on_conflict(t->db), &id, err);
+  *rowid = id;
+  return st;
+}
+
 static int merge_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
                         sqlite3_int64 *rowid) {
   struct sc_merge *t = (struct sc_merge *)vtab;
   struct sc_error err = {0};
-  sc_status st = sc_connection_check(t->connection, &err);
-  if (!st && t->is_broken) st = sc_merge_fail_broken(t, &err);
-  if (st) return sc_vtab_error(vtab, &err);
-  if (argc == 1) {
-    st = sc_merge_delete_chip(t, sqlite3_value_int64(argv[0]), &err);
-  } else if (sqlite3_value_type(argv[0]) != SQLITE_NULL) {
-    st = sc_merge_refuse_update(t, &err);
-  } else {
-    int64_t id = 0;
-    st = sc_merge_write(t, argv + 1, sqlite3_vtab_on_conflict(t->db), &id, &err);
-    *rowid = id;
-  }
+  sc_merge_enter(t);
+  sc_status st = update_row(t, argc, argv, rowid, &err);
+  sc_merge_leave(t);
   return st ? sc_vtab_error(vtab, &err) : SQLITE_OK;
 }
 
 static int merge_begin(sqlite3_vtab *vtab) {
-  sc_merge_forget((struct sc_merge *)vtab);
+  struct sc_merge *t = (struct sc_merge *)vtab;
+  struct sc_error err = {0};
+  if (sc_connection_check(t->connection, &err)) return sc_vtab_error(vtab, &err);
+  sc_merge_forget(t);
   return SQLITE_OK;
 }
 
@@ -192,9 +201,7 @@ static int merge_commit(sqlite3_vtab *vtab) {
 }
 
 static int merge_rollback(sqlite3_vtab *vtab) {
-  struct sc_merge *t = (struct sc_merge *)vtab;
-  sc_merge_discard(t);
-  t->is_broken = 0;
+  sc_merge_rolled_back((struct sc_merge *)vtab);
   return SQLITE_OK;
 }
 
@@ -212,26 +219,34 @@ static int merge_rename(sqlite3_vtab *vtab, const char *new_name) {
   sc_merge_release(t);
   if (!st) st = sc_merge_schema_rename(t->db, t->schema, t->name, new_name, &err);
   if (!st) st = sc_merge_set_name(t, new_name, &err);
-  return st ? sc_vtab_error(vtab, &err) : SQLITE_OK;
+  if (st) {
+    struct sc_error ignored = {0};
+    sc_merge_set_name(t, t->name, &ignored); /* SQLite goes on using the table */
+    return sc_vtab_error(vtab, &err);
+  }
+  return SQLITE_OK;
 }
 
 /* What is buffered belongs to before the savepoint. */
 static int merge_savepoint(sqlite3_vtab *vtab, int savepoint) {
   struct sc_error err = {0};
   (void)savepoint;
-  if (sc_merge_flush((struct sc_merge *)vtab, &err)) return sc_vtab_error(vtab, &err);
+  if (sc_merge_savepoint((struct sc_merge *)vtab, &err)) return sc_vtab_error(vtab, &err);
   return SQLITE_OK;
 }
 
-/* What is buffered came after the last savepoint, whichever one goes: it can stay. */
+/* What is buffered came after the last savepoint, whichever one goes: blocks can stay. */
 static int merge_release(sqlite3_vtab *vtab, int savepoint) {
-  (void)vtab, (void)savepoint;
+  struct sc_error err = {0};
+  (void)savepoint;
+  if (sc_merge_release_savepoint((struct sc_merge *)vtab, &err)) return sc_vtab_error(vtab, &err);
   return SQLITE_OK;
 }
 
 static int merge_rollback_to(sqlite3_vtab *vtab, int savepoint) {
+  struct sc_merge *t = (struct sc_merge *)vtab;
   (void)savepoint;
-  sc_merge_discard((struct sc_merge *)vtab);
+  if (!t->n_inside) sc_merge_discard(t);
   return SQLITE_OK;
 }
 
@@ -265,5 +280,6 @@ static const sqlite3_module merge_module = {
 };
 
 int sc_merge_register(struct sc_connection *c) {
-  return sc_register_module(c, "stacchip_merge", &merge_module);
+  int code = sc_register_module(c, "stacchip_merge", &merge_module);
+  return code == SQLITE_OK ? sc_merge_items_register(c) : code;
 }

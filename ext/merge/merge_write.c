@@ -148,6 +148,6 @@ sc_status sc_merge_refuse_update(const struct sc_merge *t, struct sc_error *err)
 }
 
 sc_status sc_merge_fail_broken(const struct sc_merge *t, struct sc_error *err) {
-  return sc_fail(err, SC_DB, "%s: a write failed half way and could not be undone: ROLLBACK",
+  return sc_fail(err, SC_DB, "%s: a write failed half way and could not be undone: the transaction must be rolled back",
                  t->name);
 }

@@ -257,9 +257,17 @@ static void set_costs(sqlite3_index_info *info, const struct constraints *c,
   }
 }
 
+/* Few enough chips to keep them all in memory, at 32 bytes each. */
+static int is_selective(const struct constraints *c, enum sc_source source) {
+  if (source == SOURCE_ITEM || source == SOURCE_AREA) return 1;
+  if (source != SOURCE_PLATFORM_DATE && source != SOURCE_DATE) return 0;
+  return has_eq(c, COL_DATE) || n_sides(c, COL_DATE) == 2;
+}
+
 /*
- * The order that the source gives. By fraction only the first LIMIT chips are kept, so every
- * other constraint must be ours.
+ * The order that the source gives. By fraction, chips are kept and sorted: the first LIMIT
+ * ones where SQLite tells the limit and every other constraint is ours, else all. (Before
+ * SQLite 3.41 a BETWEEN or a function hides the limit.)
  */
 static void choose_order(sqlite3_index_info *info, const struct constraints *c,
                          struct sc_plan *plan) {
@@ -275,9 +283,10 @@ static void choose_order(sqlite3_index_info *info, const struct constraints *c,
                              s == SOURCE_PLATFORM_DATE)) {
     plan->order = ORDER_DATE;
   }
-  if ((column == COL_CLOUD || column == COL_NODATA) && c->limit && c->n_all == c->n_usable &&
-      s >= SOURCE_ITEM && s <= SOURCE_ITEMS) {
+  int can_limit = c->limit && c->n_all == c->n_usable && s >= SOURCE_ITEM && s <= SOURCE_ITEMS;
+  if ((column == COL_CLOUD || column == COL_NODATA) && (can_limit || is_selective(c, s))) {
     plan->order = column == COL_CLOUD ? ORDER_CLOUD : ORDER_NODATA;
+    plan->is_limited = can_limit;
   }
   if (!plan->order) return;
   plan->is_descending = is_descending;
@@ -301,7 +310,7 @@ static void add_terms(sqlite3_index_info *info, const struct constraints *c,
     if (!info->aConstraint[i].usable || !take_constraint(info, i, &term)) continue;
     add_term(info, i, &term, 1, plan);
   }
-  if (plan->order != ORDER_CLOUD && plan->order != ORDER_NODATA) return;
+  if (!plan->is_limited) return;
   struct sc_term limit = {COL_ROWID, OP_LIMIT, 0}, offset = {COL_ROWID, OP_OFFSET, 0};
   add_term(info, c->limit - 1, &limit, 0, plan);
   if (c->offset) add_term(info, c->offset - 1, &offset, 0, plan);

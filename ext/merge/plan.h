@@ -48,6 +48,7 @@ struct sc_plan {
   enum sc_source source;
   enum sc_order order;
   int is_descending;
+  int is_limited; /* while deciding: the limit is one of the terms */
   int n_terms;
   struct sc_term terms[SC_PLAN_MAX_TERMS];
 };

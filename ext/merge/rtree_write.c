@@ -6,6 +6,7 @@
  */
 #include "merge/rtree_write.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -21,6 +22,7 @@
 #include "sql/merge/rtree_rowid_delete.h"
 #include "sql/merge/rtree_rowid_read.h"
 #include "sql/merge/rtree_rowid_write.h"
+#include "sql/merge/rtree_rowid_write_32.h"
 
 #define ROOT 1
 #define ONE_BY_ONE 24 /* fewer entries than this are not worth packing */
@@ -29,7 +31,7 @@ static const char *const texts[RTREE_STATEMENTS] = {
     sql_merge_rtree_node_read,    sql_merge_rtree_node_write,   sql_merge_rtree_node_delete,
     sql_merge_rtree_node_last,    sql_merge_rtree_parent_read,  sql_merge_rtree_parent_write,
     sql_merge_rtree_parent_delete, sql_merge_rtree_rowid_read,  sql_merge_rtree_rowid_write,
-    sql_merge_rtree_rowid_delete,
+    sql_merge_rtree_rowid_delete,  sql_merge_rtree_rowid_write_32,
 };
 
 sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, const char *name,
@@ -38,6 +40,7 @@ sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, con
   t->db = db;
   t->schema = schema;
   t->n_coords = 2 * n_dimensions;
+  t->repack_share = 2;
   return sc_strdup(name, &t->name, err);
 }
 
@@ -291,8 +294,17 @@ static sc_status pack_level(struct sc_rtree *t, int height, int is_root,
 static sc_status write_rowids(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n,
                               const uint32_t *node_of, int64_t first_node,
                               struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (size_t i = 0; i < n && !st; i++) {
+  sqlite3_stmt *many;
+  size_t i = 0;
+  sc_status st = statement(t, RTREE_ROWID_WRITE_32, &many, err);
+  for (; i + 32 <= n && !st; i += 32) { /* half the time of one by one */
+    for (size_t k = 0; k < 32; k++) {
+      sqlite3_bind_int64(many, (int)(2 * k + 1), entries[i + k].id);
+      sqlite3_bind_int64(many, (int)(2 * k + 2), first_node + node_of[i + k]);
+    }
+    st = sc_db_step_reset(many, err);
+  }
+  for (; i < n && !st; i++) {
     st = run(t, RTREE_ROWID_WRITE, entries[i].id, first_node + node_of[i], err);
   }
   return st;
@@ -345,6 +357,7 @@ struct gathering {
 /* All leaf cells below a node; heights fall, so a circle of nodes ends. */
 static sc_status gather(struct sc_rtree *t, const struct sc_rtree_node *node, int height,
                         struct gathering *g, struct sc_error *err) {
+  if (node->n == 0) return SC_OK;
   if (height == 0) {
     if (g->n + (size_t)node->n > g->capacity) {
       size_t capacity = 2 * g->capacity + SC_RTREE_MAX_CELLS;
@@ -396,8 +409,11 @@ sc_status sc_rtree_insert(struct sc_rtree *t, const struct sc_rtree_cell *entrie
   if (n == 0) return SC_OK;
   sc_status st = begin(t, err);
   if (st) return st;
-  if (n >= ONE_BY_ONE && estimate(t) * 2 <= (double)n) return repack_with(t, entries, n, err);
-  if (n >= ONE_BY_ONE && t->root.depth > 0) return pack(t, entries, n, t->root.depth - 1, err);
+  int is_batch = n >= ONE_BY_ONE;
+  if (is_batch && estimate(t) * t->repack_share <= (double)n) {
+    return repack_with(t, entries, n, err);
+  }
+  if (is_batch && t->root.depth > 0) return pack(t, entries, n, t->root.depth - 1, err);
   for (size_t i = 0; i < n && !st; i++) st = insert_cell(t, 0, &entries[i], err);
   return st;
 }
@@ -457,39 +473,55 @@ static sc_status remove_cell(struct sc_rtree *t, int64_t number, int64_t id,
   return sc_fail(err, SC_BAD_DATA, "R*Tree %s: its nodes form a circle", t->name);
 }
 
-/*
- * Neighbours in `ids` are often in one leaf: it is held until another is needed. A leaf that
- * would become empty goes through remove_cell().
- */
+/* An entry to take out, and the leaf that has it. */
+struct doomed {
+  int64_t leaf, id;
+};
+
+static int compare_doomed(const void *a, const void *b) {
+  const struct doomed *p = a, *q = b;
+  if (p->leaf != q->leaf) return p->leaf > q->leaf ? 1 : -1;
+  return (p->id > q->id) - (p->id < q->id);
+}
+
+/* Take the entries d[0..n) out of their leaf. The last one of a leaf goes by remove_cell(). */
+static sc_status delete_from_leaf(struct sc_rtree *t, const struct doomed *d, size_t n,
+                                  struct sc_error *err) {
+  struct sc_rtree_node *leaf = &t->path[1];
+  sc_status st = sc_rtree_read_node(t, d->leaf, leaf, err);
+  size_t i = 0;
+  for (; i < n && !st && leaf->n > 1; i++) {
+    int at = cell_index(leaf, d[i].id);
+    if (at < 0) {
+      return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld does not hold %lld", t->name,
+                     (long long)d->leaf, (long long)d[i].id);
+    }
+    leaf->cells[at] = leaf->cells[--leaf->n];
+  }
+  if (!st && i > 0) st = write_node(t, leaf, err);
+  for (; i < n && !st; i++) st = remove_cell(t, d->leaf, d[i].id, err);
+  return st;
+}
+
+/* By leaf, since an item's chips lie together on the curve, not in the order of rowids. */
 sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n,
                           struct sc_error *err) {
   if (n == 0) return SC_OK;
-  sc_status st = begin(t, err);
-  if (st) return st;
-  struct sc_rtree_node *leaf = &t->path[1];
-  leaf->number = 0;
-  int is_dirty = 0;
+  struct doomed *d = sc_alloc(n * sizeof *d);
+  size_t n_found = 0;
+  sc_status st = d ? begin(t, err) : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {
-    int64_t holder;
-    st = find_holder(t, RTREE_ROWID_READ, ids[i], &holder, err);
-    if (st || holder == 0) continue;
-    if (leaf->number != holder) {
-      if (is_dirty) st = write_node(t, leaf, err);
-      is_dirty = 0;
-      if (!st) st = sc_rtree_read_node(t, holder, leaf, err);
-    }
-    int at = st ? -1 : cell_index(leaf, ids[i]);
-    if (at >= 0 && leaf->n > 1) {
-      leaf->cells[at] = leaf->cells[--leaf->n];
-      is_dirty = 1;
-    } else if (!st) {
-      if (is_dirty) st = write_node(t, leaf, err);
-      is_dirty = 0;
-      leaf->number = 0;
-      if (!st) st = remove_cell(t, holder, ids[i], err);
-    }
-    if (!st) st = run(t, RTREE_ROWID_DELETE, ids[i], 0, err);
+    d[n_found].id = ids[i];
+    st = find_holder(t, RTREE_ROWID_READ, ids[i], &d[n_found].leaf, err);
+    if (st || d[n_found].leaf == 0) continue;
+    n_found++;
+    st = run(t, RTREE_ROWID_DELETE, ids[i], 0, err);
   }
-  if (!st && is_dirty) st = write_node(t, leaf, err);
+  if (!st) qsort(d, n_found, sizeof *d, compare_doomed);
+  for (size_t i = 0, end; i < n_found && !st; i = end) {
+    for (end = i; end < n_found && d[end].leaf == d[i].leaf; end++) continue;
+    st = delete_from_leaf(t, d + i, end - i, err);
+  }
+  sc_free(d);
   return st;
 }

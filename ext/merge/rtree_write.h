@@ -15,7 +15,7 @@
 enum {
   RTREE_NODE_READ, RTREE_NODE_WRITE, RTREE_NODE_DELETE, RTREE_NODE_LAST, RTREE_PARENT_READ,
   RTREE_PARENT_WRITE, RTREE_PARENT_DELETE, RTREE_ROWID_READ, RTREE_ROWID_WRITE,
-  RTREE_ROWID_DELETE, RTREE_STATEMENTS
+  RTREE_ROWID_DELETE, RTREE_ROWID_WRITE_32, RTREE_STATEMENTS
 };
 
 /* Zeroed, then sc_rtree_init(). */
@@ -24,6 +24,7 @@ struct sc_rtree {
   const char *schema; /* borrowed */
   char *name;         /* owned */
   int n_coords;
+  double repack_share; /* a batch of that share of the entries packs the whole tree anew */
   size_t node_bytes;  /* of every node: the length of the root's data */
   int max_cells;
   int64_t next_node;
@@ -33,7 +34,7 @@ struct sc_rtree {
   sqlite3_stmt *statements[RTREE_STATEMENTS];
 };
 
-/* name: of the virtual table; takes nothing, copies it. */
+/* name: of the virtual table; copied. Repacks when twice the entries come in. */
 sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, const char *name,
                         int n_dimensions, struct sc_error *err);
 void sc_rtree_free(struct sc_rtree *t);

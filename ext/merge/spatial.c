@@ -13,20 +13,32 @@
 
 /* Every function of SpatiaLite that is false, or -1, when the bounding boxes do not meet. */
 static const struct sc_predicate predicates[] = {
-    {"ST_Intersects", 0, SC_INSIDE_TRUE},   {"Intersects", 0, SC_INSIDE_TRUE},
-    {"MbrIntersects", 1, SC_INSIDE_TRUE},   {"ST_EnvIntersects", 1, SC_INSIDE_TRUE},
-    {"ST_EnvelopesIntersects", 1, SC_INSIDE_TRUE},
-    {"ST_Within", 0, SC_INSIDE_TRUE},       {"Within", 0, SC_INSIDE_TRUE},
-    {"MbrWithin", 1, SC_INSIDE_TRUE},       {"ST_CoveredBy", 0, SC_INSIDE_TRUE},
-    {"CoveredBy", 0, SC_INSIDE_TRUE},       {"ST_Contains", 0, SC_INSIDE_OPEN},
-    {"Contains", 0, SC_INSIDE_OPEN},        {"MbrContains", 1, SC_INSIDE_OPEN},
-    {"ST_Covers", 0, SC_INSIDE_OPEN},       {"Covers", 0, SC_INSIDE_OPEN},
-    {"ST_Overlaps", 0, SC_INSIDE_FALSE},    {"Overlaps", 0, SC_INSIDE_FALSE},
-    {"MbrOverlaps", 1, SC_INSIDE_OPEN},     {"ST_Touches", 0, SC_INSIDE_FALSE},
-    {"Touches", 0, SC_INSIDE_FALSE},        {"MbrTouches", 1, SC_INSIDE_OPEN},
-    {"ST_Crosses", 0, SC_INSIDE_FALSE},     {"Crosses", 0, SC_INSIDE_FALSE},
-    {"ST_Equals", 0, SC_INSIDE_OPEN},       {"Equals", 0, SC_INSIDE_OPEN},
-    {"MbrEqual", 1, SC_INSIDE_OPEN},
+    {"ST_Intersects", 0, SC_NATIVE_MEETS, SC_INSIDE_TRUE},
+    {"Intersects", 0, SC_NATIVE_MEETS, SC_INSIDE_TRUE},
+    {"MbrIntersects", 1, SC_NATIVE_BOXES_MEET, SC_INSIDE_TRUE},
+    {"ST_EnvIntersects", 1, SC_NATIVE_BOXES_MEET, SC_INSIDE_TRUE},
+    {"ST_EnvelopesIntersects", 1, SC_NATIVE_BOXES_MEET, SC_INSIDE_TRUE},
+    {"ST_Within", 0, SC_NATIVE_LIES_IN, SC_INSIDE_TRUE},
+    {"Within", 0, SC_NATIVE_LIES_IN, SC_INSIDE_TRUE},
+    {"MbrWithin", 1, SC_NATIVE_NONE, SC_INSIDE_TRUE},
+    {"ST_CoveredBy", 0, SC_NATIVE_LIES_IN, SC_INSIDE_TRUE},
+    {"CoveredBy", 0, SC_NATIVE_LIES_IN, SC_INSIDE_TRUE},
+    {"ST_Contains", 0, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"Contains", 0, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"MbrContains", 1, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"ST_Covers", 0, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"Covers", 0, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"ST_Overlaps", 0, SC_NATIVE_NONE, SC_INSIDE_FALSE},
+    {"Overlaps", 0, SC_NATIVE_NONE, SC_INSIDE_FALSE},
+    {"MbrOverlaps", 1, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"ST_Touches", 0, SC_NATIVE_NONE, SC_INSIDE_FALSE},
+    {"Touches", 0, SC_NATIVE_NONE, SC_INSIDE_FALSE},
+    {"MbrTouches", 1, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"ST_Crosses", 0, SC_NATIVE_NONE, SC_INSIDE_FALSE},
+    {"Crosses", 0, SC_NATIVE_NONE, SC_INSIDE_FALSE},
+    {"ST_Equals", 0, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"Equals", 0, SC_NATIVE_NONE, SC_INSIDE_OPEN},
+    {"MbrEqual", 1, SC_NATIVE_NONE, SC_INSIDE_OPEN},
 };
 #define N_PREDICATES ((int)(sizeof predicates / sizeof *predicates))
 
@@ -191,7 +203,24 @@ static int box_holds(const struct sc_box *a, const struct sc_box32 *b) {
          a->min_y < (double)b->min_y && a->max_y > (double)b->max_y;
 }
 
-enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block_chip *chip) {
+/*
+ * A polygon reaches from side to side of its bounding box, so a rectangle as tall (or wide) as
+ * the box that overlaps it must meet the polygon. Boxes may be too large by the slack.
+ */
+static int must_meet(const struct sc_area *area, const struct sc_block *block,
+                     const struct sc_box32 *b) {
+  const struct sc_box *a = &area->box;
+  double min_x = (double)b->min_x, max_x = (double)b->max_x, min_y = (double)b->min_y,
+         max_y = (double)b->max_y, x = (double)block->slack_x, y = (double)block->slack_y;
+  int overlaps = a->min_x <= max_x - x && a->max_x >= min_x + x && a->min_y <= max_y - y &&
+                 a->max_y >= min_y + y;
+  if (!overlaps) return 0;
+  if (predicates[area->predicate].native == SC_NATIVE_BOXES_MEET) return 1;
+  return (a->min_x <= min_x && a->max_x >= max_x) || (a->min_y <= min_y && a->max_y >= max_y);
+}
+
+enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *block,
+                            const struct sc_block_chip *chip) {
   const struct sc_predicate *predicate = &predicates[area->predicate];
   int is_double = !sc_box32_is_empty(&chip->west);
   if (is_double && predicate->is_mbr) return SC_MAYBE; /* its MBR is the whole belt */
@@ -199,16 +228,100 @@ enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block_ch
       !(is_double && boxes_meet(&area->box, &chip->west))) {
     return SC_NO;
   }
-  if (!area->is_rectangle || predicate->inside == SC_INSIDE_OPEN) return SC_MAYBE;
-  if (!box_holds(&area->box, &chip->box)) return SC_MAYBE;
+  if (predicate->native == SC_NATIVE_BOXES_MEET && !is_double &&
+      must_meet(area, block, &chip->box)) {
+    return SC_YES;
+  }
+  if (!area->is_rectangle) return SC_MAYBE;
+  if (predicate->native == SC_NATIVE_MEETS && !is_double && must_meet(area, block, &chip->box)) {
+    return SC_YES;
+  }
+  if (predicate->inside == SC_INSIDE_OPEN || !box_holds(&area->box, &chip->box)) return SC_MAYBE;
   if (is_double && !box_holds(&area->box, &chip->west)) return SC_MAYBE;
   return predicate->inside == SC_INSIDE_TRUE ? SC_YES : SC_NO;
+}
+
+/* Least and greatest of n dot products of points with (ux, uy). */
+static void project(const double (*xy)[2], int n, double ux, double uy, double *low,
+                    double *high) {
+  *low = HUGE_VAL;
+  *high = -HUGE_VAL;
+  for (int i = 0; i < n; i++) {
+    double d = xy[i][0] * ux + xy[i][1] * uy;
+    if (d < *low) *low = d;
+    if (d > *high) *high = d;
+  }
+}
+
+/*
+ * Does a closed ring meet a rectangle? By separating axes, the rectangle's and those of the
+ * ring's edges; open when the ring is not convex or they come close to touching.
+ */
+static enum sc_answer ring_meets(const double (*xy)[2], int n_points, const struct sc_box *box) {
+  const double near = 1e-9, corners[4][2] = {{box->min_x, box->min_y}, {box->max_x, box->min_y},
+                                             {box->max_x, box->max_y}, {box->min_x, box->max_y}};
+  int n = n_points - 1, turn = 0;
+  double low, high, other_low, other_high;
+  for (int i = 0; i < n; i++) {
+    const double *a = xy[i], *b = xy[i + 1], *c = xy[(i + 1) % n + 1];
+    double cross = (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0]);
+    int sign = (cross > 0) - (cross < 0);
+    if (sign == 0 || (turn && sign != turn)) return SC_MAYBE;
+    turn = sign;
+  }
+  for (int i = -2; i < n; i++) {
+    double ux = i == -2, uy = i == -1;
+    if (i >= 0) {
+      double dx = xy[i + 1][0] - xy[i][0], dy = xy[i + 1][1] - xy[i][1], length = hypot(dx, dy);
+      ux = -dy / length;
+      uy = dx / length;
+    }
+    project(xy, n, ux, uy, &low, &high);
+    project(corners, 4, ux, uy, &other_low, &other_high);
+    if (low > other_high + near || high < other_low - near) return SC_NO;
+    if (low > other_high - near || high < other_low + near) return SC_MAYBE;
+  }
+  return SC_YES;
+}
+
+static enum sc_answer ring_lies_in(const double (*xy)[2], int n, const struct sc_box *box) {
+  enum sc_answer answer = SC_YES;
+  for (int i = 0; i < n; i++) {
+    double x = xy[i][0], y = xy[i][1];
+    if (x < box->min_x || x > box->max_x || y < box->min_y || y > box->max_y) return SC_NO;
+    if (x == box->min_x || x == box->max_x || y == box->min_y || y == box->max_y) {
+      answer = SC_MAYBE;
+    }
+  }
+  return answer;
+}
+
+/* A chip of one part and a rectangle: mostly decided here, a hundred times faster. */
+static enum sc_answer answer_natively(const struct sc_area *area, const void *blob,
+                                      size_t size) {
+  enum sc_native native = predicates[area->predicate].native;
+  struct sc_footprint f;
+  struct sc_error ignored = {0};
+  int srid;
+  if (!area->is_rectangle || native == SC_NATIVE_NONE || native == SC_NATIVE_BOXES_MEET) {
+    return SC_MAYBE;
+  }
+  if (sc_footprint_from_blob(blob, size, &f, &srid, &ignored) || f.n_parts != 1 ||
+      srid != SC_SRID_LONLAT || f.parts[0].n_points > 9) {
+    return SC_MAYBE;
+  }
+  const double(*xy)[2] = (const double(*)[2])f.parts[0].xy;
+  if (native == SC_NATIVE_MEETS) return ring_meets(xy, f.parts[0].n_points, &area->box);
+  return ring_lies_in(xy, f.parts[0].n_points, &area->box);
 }
 
 sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area,
                            const void *blob, size_t size, int *out, struct sc_error *err) {
   sqlite3_stmt *s;
+  enum sc_answer known = answer_natively(area, blob, size);
   int answer = 0;
+  *out = known == SC_YES;
+  if (known != SC_MAYBE) return SC_OK;
   sc_status st = call_statement(p, area->predicate, &s, err);
   if (st) return st;
   sqlite3_bind_blob(s, 1, blob, (int)size, SQLITE_STATIC);

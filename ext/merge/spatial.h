@@ -14,9 +14,13 @@
 /* What a predicate gives for a chip that lies inside a rectangle. */
 enum sc_inside { SC_INSIDE_OPEN = 0, SC_INSIDE_TRUE, SC_INSIDE_FALSE };
 
+/* What can be said of a convex polygon and a rectangle from coordinates alone. */
+enum sc_native { SC_NATIVE_NONE = 0, SC_NATIVE_MEETS, SC_NATIVE_LIES_IN, SC_NATIVE_BOXES_MEET };
+
 struct sc_predicate {
   const char *name;
   int is_mbr;            /* looks at bounding boxes only, also of chips in two parts */
+  enum sc_native native; /* how rectangles are answered without asking SpatiaLite */
   enum sc_inside inside;
 };
 
@@ -57,8 +61,9 @@ sc_status sc_area_init(struct merge_predicates *p, int predicate, sqlite3_value 
                        struct sc_area *out, struct sc_error *err);
 void sc_area_free(struct sc_area *area);
 
-/* What the boxes of a chip say. */
-enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block_chip *chip);
+/* What the boxes of a chip of the block say. */
+enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *block,
+                            const struct sc_block_chip *chip);
 
 /* What the predicate says of a chip's geometry. */
 sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area,

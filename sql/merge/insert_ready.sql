@@ -1,0 +1,1 @@
+INSERT INTO "{db}"."{name}"(item_json) VALUES (?1)

@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO "{db}"."{name}"(item_json) VALUES (?1)
