@@ -234,6 +234,24 @@ class Errors(Case):
             f.write(b"PARE" + b"\0" * 20 + b"PARE")
         self.fails("encrypted", "SELECT * FROM stacchip_parquet(?)", self.path("e.parquet"))
 
+    def test_the_process_says_which_folders_are_open(self):
+        fill(self.db, 10)
+        self.export(name="in/i.parquet")
+        shutil.copy(self.path("in/i.parquet"), self.path("out.parquet"))
+        self.addCleanup(self.db.execute, "SELECT stacchip_config('local_roots', NULL)")
+        for rule, may in ((self.path("in"), True), ("deny", False)):
+            self.db.execute("SELECT stacchip_config('local_roots', ?)", (rule,))
+            if may:
+                self.assertEqual(len(self.read("in/i.parquet")), 11)
+                self.assertEqual(self.export(name="in/new/i.parquet"), 11)
+            else:
+                self.fails("denied", "SELECT * FROM stacchip_parquet(?)", self.path("in/i.parquet"))
+            self.fails("local files are", "SELECT * FROM stacchip_parquet(?)", self.path("out.parquet"))
+            self.fails("local files are", f"CREATE VIRTUAL TABLE t USING stacchip_parquet('{self.path('out.parquet')}')")
+            for path in ("x.parquet", "in/fresh/../../x.parquet"):
+                self.fails("local files are", "SELECT stacchip_export('chips', ?)", self.path(path))
+            self.assertFalse(os.path.exists(self.path("x.parquet")))
+
     def test_views_in_a_database_may_not_open_files(self):
         fill(self.db, 10)
         self.export()
