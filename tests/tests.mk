@@ -9,6 +9,7 @@ $(B)/embed: examples/embed.c $(B)/libstacchip.a
 	$(CC) -std=c11 $(WARN) -Iinclude $(OPT_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 test: deps-test
 	@$(MAKE) --no-print-directory -s all unit
+	-@command -v npm >/dev/null && $(MAKE) --no-print-directory -s node-deps
 	@VARIANT=$(VARIANT) tests/run
 check-asan: deps-test
 	@$(MAKE) --no-print-directory -s VARIANT=release build/release/make_scene
@@ -19,7 +20,7 @@ check-asan: deps-test
 .PHONY: node-deps bench-parquet
 node-deps: tests/host/node/node_modules/.installed
 tests/host/node/node_modules/.installed: tests/host/node/package.json
-	cd tests/host/node && npm install --no-audit --no-fund --silent
+	cd tests/host/node && npm install --no-audit --no-fund --silent --fetch-retries=1 --fetch-timeout=30000
 	@touch $@
 
 $(B)/bench/%: tests/bench/%.c $(B)/libstacchip.a

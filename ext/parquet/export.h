@@ -113,18 +113,45 @@ struct sc_export_packer {
     uint32_t id;
     int is_known;
   } last[SC_EXPORT_MAX_COLUMNS];           /* the row before: texts come in runs */
-  uint32_t n_rows;
+  const unsigned char *ring_at;            /* while packing: the ring's points */
 };
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o);
-/* Replace `out` by the row. The bytes begin with its number in order of arrival. */
+/* Replace `out` by the row. */
 sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_row *row,
                              struct sc_buffer *out, struct sc_error *err);
 /* The row of our own bytes; borrows from them, from the packer and from itself. */
 sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned char *data,
                                struct sc_export_row *row, struct sc_error *err);
-static inline uint32_t sc_export_packed_number(const unsigned char *data) {
+
+/* Packed rows that stay together; see export_pack.c. Zeroed is empty. */
+struct sc_export_block {
+  struct sc_buffer bytes; /* being made */
+  struct sc_buffer last;  /* the packed row before */
+  uint64_t key;           /* of the first row */
+  unsigned cell_shift;    /* keys that agree above it are near each other */
+  uint32_t first_number, n_rows;
+  const unsigned char *next; /* reading: the next row's difference */
+};
+/* May a packed row with this key join the block? */
+int sc_export_block_takes(const struct sc_export_block *b, const struct sc_buffer *row,
+                          uint64_t key);
+sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer *row,
+                              struct sc_error *err);
+/* Complete b->bytes; and begin the next block. */
+void sc_export_block_end(struct sc_export_block *b);
+void sc_export_block_start(struct sc_export_block *b);
+/* Read our own bytes: b->last is the first of b->n_rows rows, after _next() the next one. */
+sc_status sc_export_block_open(struct sc_export_block *b, const unsigned char *data,
+                               struct sc_error *err);
+void sc_export_block_next(struct sc_export_block *b);
+/* Number of the first row in order of arrival, and of rows, of a complete block. */
+static inline uint32_t sc_export_block_number(const unsigned char *data) {
   return sc_le32(data);
 }
+static inline uint32_t sc_export_block_rows(const unsigned char *data) {
+  return sc_le32(data + 4);
+}
+
 /* Box of the row's geometry; 0 where it has none. Sets *is_multi. */
 int sc_export_row_box(const struct sc_export_options *o, const struct sc_export_row *row,
                       struct sc_pq_box *box, int *is_multi);

@@ -32,8 +32,10 @@ struct export_job {
   struct sc_sorter sorter;
   struct sc_texts partitions;
   struct sc_export_packer packer;
+  struct sc_export_block block; /* on its way into the sorter; later out of it */
   struct sc_buffer scratch;
-  struct sc_buffer page, page_entries, page_scratch; /* rows of one page, packed */
+  struct sc_buffer page, page_entries, page_scratch; /* blocks of one page */
+  int64_t page_rows;
   int64_t n_rows;
   int is_sorted;
   struct batch batches[2];
@@ -56,25 +58,52 @@ static sc_status partition_of(struct export_job *j, uint32_t *out, struct sc_err
   return st ? st : sc_texts_find(&j->partitions, j->scratch.data, j->scratch.size, out, err);
 }
 
+/* Bits of the curve below a cell of some eight chips: 2 for each halving. */
+static unsigned cell_shift(const struct sc_pq_box *box) {
+  double width = (box->max_x - box->min_x) / 360, height = (box->max_y - box->min_y) / 180;
+  double size = 8 * (width > height ? width : height) * (double)(1u << SC_HILBERT_BITS);
+  unsigned shift = 0;
+  for (; size >= 2 && shift < HILBERT_KEY_BITS; size /= 2) shift += 2;
+  return shift;
+}
+
 /* Partition first, then place; rows without geometry first. Equal keys keep their order. */
-static sc_status sort_key(struct export_job *j, uint64_t *key, struct sc_error *err) {
+static sc_status sort_key(struct export_job *j, uint64_t *key, unsigned *shift,
+                          struct sc_error *err) {
   struct sc_pq_box box;
   int is_multi;
   uint32_t partition = 0;
   sc_status st = j->options->n_partition ? partition_of(j, &partition, err) : SC_OK;
   *key = (uint64_t)partition << HILBERT_KEY_BITS;
+  *shift = HILBERT_KEY_BITS;
   if (j->options->sort == SC_SORT_HILBERT &&
       sc_export_row_box(j->options, &j->row, &box, &is_multi)) {
     *key |= sc_hilbert_lonlat((box.min_x + box.max_x) / 2, (box.min_y + box.max_y) / 2);
+    *shift = cell_shift(&box);
   }
+  return st;
+}
+
+static sc_status end_block(struct export_job *j, struct sc_error *err) {
+  struct sc_export_block *b = &j->block;
+  if (b->n_rows == 0) return SC_OK;
+  sc_export_block_end(b);
+  sc_status st = sc_sorter_add(&j->sorter, b->key, b->bytes.data, b->bytes.size, err);
+  sc_export_block_start(b);
   return st;
 }
 
 static sc_status sort_row(struct export_job *j, struct sc_error *err) {
   uint64_t key;
-  sc_status st = sort_key(j, &key, err);
+  unsigned shift;
+  sc_status st = sort_key(j, &key, &shift, err);
   if (!st) st = sc_export_row_pack(&j->packer, &j->row, &j->scratch, err);
-  return st ? st : sc_sorter_add(&j->sorter, key, j->scratch.data, j->scratch.size, err);
+  if (!st && !sc_export_block_takes(&j->block, &j->scratch, key)) {
+    st = end_block(j, err);
+    j->block.key = key;
+    j->block.cell_shift = shift;
+  }
+  return st ? st : sc_export_block_add(&j->block, &j->scratch, err);
 }
 
 /* Each row of a batch: to the sorter, or straight into the file. */
@@ -136,6 +165,19 @@ static sc_status read_rows(struct export_job *j, struct sc_error *err) {
   return st;
 }
 
+static sc_status put_block(struct export_job *j, const unsigned char *data,
+                           struct sc_error *err) {
+  struct sc_export_block *b = &j->block;
+  sc_status st = sc_export_block_open(b, data, err);
+  for (uint32_t i = 0; i < b->n_rows && !st; i++) {
+    if (i) sc_export_block_next(b);
+    st = sc_export_row_unpack(&j->packer, b->last.data, &j->row, err);
+    if (!st && !j->files.is_open) st = sc_export_files_begin(&j->files, &j->row, err);
+    if (!st) st = sc_export_files_put(&j->files, &j->row, err);
+  }
+  return st;
+}
+
 /*
  * Put the rows of a page into the file. Within a page the order makes no difference to who
  * looks for a place, but rows of one item in their own order pack better by a fifth.
@@ -144,12 +186,9 @@ static sc_status put_page(struct export_job *j, struct sc_error *err) {
   sc_status st = sc_sort_entries(&j->page_entries, &j->page_scratch, err);
   size_t n = j->page_entries.size / sizeof(struct sc_sort_entry);
   const struct sc_sort_entry *e = (const struct sc_sort_entry *)(const void *)j->page_entries.data;
-  for (size_t i = 0; i < n && !st; i++) {
-    st = sc_export_row_unpack(&j->packer, j->page.data + e[i].offset, &j->row, err);
-    if (!st && !j->files.is_open) st = sc_export_files_begin(&j->files, &j->row, err);
-    if (!st) st = sc_export_files_put(&j->files, &j->row, err);
-  }
+  for (size_t i = 0; i < n && !st; i++) st = put_block(j, j->page.data + e[i].offset, err);
   j->page.size = j->page_entries.size = 0;
+  j->page_rows = 0;
   if (!st && sc_db_interrupted(j->db)) {
     st = sc_fail(err, SC_INTERRUPT, "stacchip_export: interrupted");
   }
@@ -158,20 +197,17 @@ static sc_status put_page(struct export_job *j, struct sc_error *err) {
 
 static sc_status add_to_page(struct export_job *j, const unsigned char *data, size_t n,
                              struct sc_error *err) {
-  struct sc_sort_entry e = {sc_export_packed_number(data), (uint32_t)j->page.size, (uint32_t)n};
-  if (j->page.size > PAGE_MAX_BYTES) { /* long texts: do without the other order */
-    sc_status st = put_page(j, err);
-    if (st) return st;
-    e.offset = 0;
-  }
+  struct sc_sort_entry e = {sc_export_block_number(data), (uint32_t)j->page.size, (uint32_t)n};
   sc_status st = sc_buffer_append(&j->page, data, n, err);
+  j->page_rows += sc_export_block_rows(data);
   return st ? st : sc_buffer_append(&j->page_entries, &e, sizeof e, err);
 }
 
+/* A block's last rows may go beyond a page: they are near its next ones. */
 static int page_is_full(const struct export_job *j) {
-  size_t most = SC_PQ_PAGE_ROWS, n = j->page_entries.size / sizeof(struct sc_sort_entry);
-  if (j->options->row_group_rows < SC_PQ_PAGE_ROWS) most = (size_t)j->options->row_group_rows;
-  return n >= most;
+  int64_t most = j->options->row_group_rows;
+  return j->page_rows >= (most < SC_PQ_PAGE_ROWS ? most : SC_PQ_PAGE_ROWS) ||
+         j->page.size > PAGE_MAX_BYTES; /* long texts */
 }
 
 /* Sorted rows into files; a new one whenever the partition changes. */
@@ -179,7 +215,8 @@ static sc_status write_sorted(struct export_job *j, struct sc_error *err) {
   const unsigned char *data;
   uint64_t key, partition = 0;
   size_t n;
-  sc_status st = sc_sorter_finish(&j->sorter, err);
+  sc_status st = end_block(j, err);
+  if (!st) st = sc_sorter_finish(&j->sorter, err);
   while (!st) {
     st = sc_sorter_next(&j->sorter, &key, &data, &n, err);
     if (st || !data) break;
@@ -232,6 +269,8 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *path,
   sc_buffer_free(&j->page_entries);
   sc_buffer_free(&j->page_scratch);
   sc_buffer_free(&j->scratch);
+  sc_buffer_free(&j->block.bytes);
+  sc_buffer_free(&j->block.last);
   sc_buffer_free(&j->row.wkb);
   sc_buffer_free(&metadata);
   sc_free(j);

@@ -59,6 +59,9 @@ struct sc_import {
   size_t n, at;            /* rows of the batch; the current one */
 };
 
+/* Open a path or URL under the process's access rules (stac/href.h). Close also after an error. */
+sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct sc_error *err);
+
 /* Allocate for n_columns. Free also after an error. */
 sc_status sc_import_init(struct sc_import *m, int is_index, size_t n_columns,
                          size_t max_constraints, struct sc_error *err);

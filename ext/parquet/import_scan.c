@@ -6,6 +6,7 @@
 #include "index/geometry.h"
 #include "parquet/import.h"
 #include "parquet/value.h"
+#include "stac/href.h"
 
 #define MAX_BOX_FILTERS 4
 #define FILE_ROWID_SHIFT 40 /* rowids: number of the file, then of the row in it */
@@ -211,6 +212,16 @@ static sc_status start_scan(struct sc_import *m, const struct sc_geo_file *geo,
   return sc_pq_scan_begin(&m->scan, &m->file, &plan, err);
 }
 
+sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct sc_error *err) {
+  char *allowed = NULL;
+  memset(out, 0, sizeof *out);
+  out->source.fd = -1;
+  sc_status st = sc_href_allow(path, SC_ORIGIN_LOCAL, &allowed, err);
+  if (!st) st = sc_pq_file_open(allowed, out, err);
+  sc_free(allowed);
+  return st;
+}
+
 /* Open the next file unless its path or its box says that it has nothing for us. */
 static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   const char *path = m->files.paths[m->next_file++];
@@ -219,7 +230,7 @@ static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   close_file(m);
   m->is_open = 1;
   if (m->is_index) st = sc_files_platform_item(path, &m->platform, &m->item, err);
-  if (!st) st = sc_pq_file_open(path, &m->file, err);
+  if (!st) st = sc_import_open_file(path, &m->file, err);
   if (!st) st = sc_geo_parse(&m->file.meta, "geometry", &geo, err);
   if (!st) st = m->is_index ? map_index_columns(m, &geo, err) : map_all_columns(m, err);
   if (st) return st;

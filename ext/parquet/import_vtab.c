@@ -156,7 +156,7 @@ static sc_status declare(sqlite3 *db, const char *sql, struct sc_error *err) {
 static sc_status open_file_table(sqlite3 *db, struct parquet_table *t, struct sc_error *err) {
   struct sc_pq_file f;
   struct sc_buffer sql = {0};
-  sc_status st = sc_pq_file_open(t->path, &f, err);
+  sc_status st = sc_import_open_file(t->path, &f, err);
   if (!st) st = check_columns(&f, err);
   if (!st) st = declare_columns(&f.meta, &sql, err);
   if (!st) st = declare(db, (const char *)sql.data, err);

@@ -234,6 +234,24 @@ class Errors(Case):
             f.write(b"PARE" + b"\0" * 20 + b"PARE")
         self.fails("encrypted", "SELECT * FROM stacchip_parquet(?)", self.path("e.parquet"))
 
+    def test_the_process_says_which_folders_are_open(self):
+        fill(self.db, 10)
+        self.export(name="in/i.parquet")
+        shutil.copy(self.path("in/i.parquet"), self.path("out.parquet"))
+        self.addCleanup(self.db.execute, "SELECT stacchip_config('local_roots', NULL)")
+        for rule, may in ((self.path("in"), True), ("deny", False)):
+            self.db.execute("SELECT stacchip_config('local_roots', ?)", (rule,))
+            if may:
+                self.assertEqual(len(self.read("in/i.parquet")), 11)
+                self.assertEqual(self.export(name="in/new/i.parquet"), 11)
+            else:
+                self.fails("denied", "SELECT * FROM stacchip_parquet(?)", self.path("in/i.parquet"))
+            self.fails("local files are", "SELECT * FROM stacchip_parquet(?)", self.path("out.parquet"))
+            self.fails("local files are", f"CREATE VIRTUAL TABLE t USING stacchip_parquet('{self.path('out.parquet')}')")
+            for path in ("x.parquet", "in/fresh/../../x.parquet"):
+                self.fails("local files are", "SELECT stacchip_export('chips', ?)", self.path(path))
+            self.assertFalse(os.path.exists(self.path("x.parquet")))
+
     def test_views_in_a_database_may_not_open_files(self):
         fill(self.db, 10)
         self.export()
@@ -333,12 +351,20 @@ class Metadata(Case):
         self.assertIn(b'"options":[{"chip_size":256,"stride":128}],"rules":[{"name":"naip"}]', self.keys())
 
 
-@host.needs_shared
-class Fixtures(Case):
+class AnyFile(Case):
     def table(self, path):
         self.db.execute("DROP TABLE IF EXISTS t")
         self.db.execute(f"CREATE VIRTUAL TABLE t USING stacchip_parquet('{path}')")
         return [r[1] for r in self.db.execute("PRAGMA table_xinfo(t)") if r[6] == 0]
+
+    def agree(self, path):
+        columns = self.table(path)
+        ours = self.db.execute("SELECT * FROM t").fetchall()
+        theirs = node("duck.js", path, columns)
+        self.assertEqual(len(ours), len(theirs))
+        for a, b in zip(ours, theirs):
+            for name, x, y in zip(columns, a, b):
+                self.assertTrue(self.same(x, y), f"{name}: ours {x!r:.80}, DuckDB {y!r:.80}")
 
     def same(self, ours, theirs):
         if ours is None or theirs is None:
@@ -351,19 +377,33 @@ class Fixtures(Case):
             return ours.rstrip("Z").ljust(26, "0")[:26] == theirs
         return ours == theirs
 
+
+@needs_node
+class DuckFiles(AnyFile):
+    def test_every_type_codec_and_encoding_agrees(self):
+        subprocess.run(["node", os.path.join(NODE, "make.js"), self.dir], check=True,
+                       env={k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "ASAN_OPTIONS")})
+        for path in sorted(glob.glob(self.dir + "/*.parquet")):
+            with self.subTest(path=os.path.basename(path)):
+                self.agree(path)
+        for where in ("i64 = 9999", "t >= 'text 19990'", "d < '2000-01-05'", "ts_ms > '2020-01-01T05:33:10'", "f64 > 6660.5", "\"s.b.c\" = 'n77'", "dict = 'x3' AND u32 < 100"):
+            self.table(self.path("v2.parquet"))
+            n = self.db.execute(f"SELECT count(*) FROM t WHERE {where}").fetchone()
+            self.db.execute("CREATE TEMP TABLE copy AS SELECT * FROM t")
+            self.assertEqual(n, self.db.execute(f"SELECT count(*) FROM copy WHERE {where}").fetchone(), where)
+            self.assertGreater(n[0], 0)
+            self.db.execute("DROP TABLE temp.copy")
+
+
+@host.needs_shared
+class Fixtures(AnyFile):
     @needs_node
     def test_good_files_agree_with_duckdb(self):
         for path in sorted(glob.glob(FIXTURES + "/*.parquet")):
             if "__bad__" in path:
                 continue
             with self.subTest(path=os.path.basename(path)):
-                columns = self.table(path)
-                ours = self.db.execute("SELECT * FROM t").fetchall()
-                theirs = node("duck.js", path, columns)
-                self.assertEqual(len(ours), len(theirs))
-                for a, b in zip(ours, theirs):
-                    for name, x, y in zip(columns, a, b):
-                        self.assertTrue(self.same(x, y), f"{name}: ours {x!r:.80}, DuckDB {y!r:.80}")
+                self.agree(path)
 
     def test_bad_files_are_errors(self):
         for path in glob.glob(FIXTURES + "/*__bad__*.parquet"):
