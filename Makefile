@@ -79,7 +79,7 @@ $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) $(call pkgs,--libs,gdal)
 
 # The synthetic scenes of demo, tests and benchmarks.
-$(B)/make_scene: tests/support/make_scene.c
+build/release/make_scene: tests/support/make_scene.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal)
 
