@@ -65,3 +65,31 @@ bench-merge: all $(B)/bench/bench_merge
 .PHONY: check-kill
 check-kill: all
 	STACCHIP_KILLS=200 STACCHIP_WAL_SECONDS=60 VARIANT=$(VARIANT) tests/run test_merge_robust
+
+#: make check-fault   every allocation fails in turn, all of them (minutes; make test has a short form)
+#: make check-valgrind the unit tests and the whole flow under valgrind
+#: make lint          warnings as errors (gcc, clang), headers alone, banned functions
+#: make coverage      line coverage of base, index, merge and parquet by the suite
+.PHONY: check-fault check-valgrind lint coverage
+check-fault: all unit
+	SC_FAULT_STEP=1 LD_LIBRARY_PATH=$(B) $(B)/tests/test_fault
+check-valgrind: all unit
+	@for t in $(filter-out %/test_fault,$(UNIT_BIN)); do \
+	  LD_LIBRARY_PATH=$(B) valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite \
+	    --errors-for-leak-kinds=definite --suppressions=tests/support/valgrind.supp $$t | tail -n 1 || exit 1; done
+LINT_SRC := $(sort $(wildcard ext/*.c ext/*/*.c))
+LINT_HEADERS := $(sort $(wildcard ext/*.h ext/*/*.h include/*.h))
+BANNED := strcpy|strcat|sprintf|strtok|atoi|gets|localtime
+lint: $(SQL_GEN)
+	@for cc in $(CC) $(CLANG); do for f in $(LINT_SRC); do \
+	  $$cc -fsyntax-only -Werror -std=c11 $(filter-out -Wno-overlength-strings,$(WARN)) -Wno-overlength-strings \
+	    -Iext -Iinclude -Ibuild/gen -D_GNU_SOURCE $(GDAL_CFLAGS) $$f || exit 1; done; done
+	@for h in $(LINT_HEADERS); do echo "#include \"$${h#ext/}\"" | sed 's|"include/|"|' | \
+	  $(CC) -fsyntax-only -Werror -std=c11 -Wall -Iext -Iinclude -D_GNU_SOURCE $(GDAL_CFLAGS) -x c - || { echo "$$h does not compile alone"; exit 1; }; done
+	@! grep -nE '\b($(BANNED))\(' $(LINT_SRC)
+coverage: deps-test
+	@$(MAKE) --no-print-directory -s VARIANT=coverage all unit
+	-@VARIANT=coverage tests/run >build/coverage/tests.log 2>&1; tail -n 1 build/coverage/tests.log
+	@for d in base stac index merge parquet pixels; do \
+	  gcov -n -o build/coverage/so/ext/$$d build/coverage/so/ext/$$d/*.o 2>/dev/null | \
+	  awk -v d=$$d '/^File .ext/ {own=1} /^File .[^e]/ {own=0} /^Lines executed/ && own {split($$0,a,/[:% ]+/); n+=$$NF; c+=a[3]*$$NF/100; own=0} END {if (n) printf "%-8s %5.1f %% of %d lines\n", d, 100*c/n, n}'; done

@@ -66,7 +66,7 @@ sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
   if (raw.platform && strlen(raw.platform) >= sizeof out->platform) {
     st = sc_fail(err, SC_BAD_ARG, "stacchip_index options: 'platform' is too long a name");
   } else if (raw.platform) {
-    strcpy(out->platform, raw.platform);
+    memcpy(out->platform, raw.platform, strlen(raw.platform) + 1);
   }
   if (!st) st = take_shape(raw.shape, out->shape, err);
   if (!st) st = sc_strdup(raw.base, &out->base, err);

@@ -156,7 +156,7 @@ static void read_nodata(TIFF *tiff, struct sc_tiff *out) {
     copy[n] = '\0';
   } else {
     if (!TIFFGetField(tiff, TAG_GDAL_NODATA, &text) || !text || strlen(text) >= sizeof copy) return;
-    strcpy(copy, text);
+    memcpy(copy, text, strlen(text) + 1);
   }
   out->nodata = strtod(copy, &end);
   out->has_nodata = end != copy;

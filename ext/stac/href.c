@@ -142,6 +142,16 @@ sc_status sc_href_resolve(const char *base, const char *href, char **out, struct
   return resolve_path(base, href, out, err);
 }
 
+sc_status sc_href_locate(const char *named, char **out, struct sc_error *err) {
+  char here[PATH_MAX + 1];
+  *out = NULL;
+  if (sc_href_is_url(named) || *named == '/') return sc_href_resolve(NULL, named, out, err);
+  if (!getcwd(here, PATH_MAX)) return sc_fail(err, SC_IO, "no working directory: %s", strerror(errno));
+  size_t n = strlen(here);
+  memcpy(here + n, "/", 2);
+  return sc_href_resolve(here, named, out, err);
+}
+
 /* The longest prefix of href that href_map (a JSON object) knows. */
 static sc_status apply_href_map(const char *href, char **out, struct sc_error *err) {
   struct sc_buffer text = {0};

@@ -28,6 +28,9 @@ sc_status sc_href_folder(const char *href, char **out, struct sc_error *err);
  */
 sc_status sc_href_resolve(const char *base, const char *href, char **out, struct sc_error *err);
 
+/* The same for what the application names: a relative path is from the working directory. */
+sc_status sc_href_locate(const char *named, char **out, struct sc_error *err);
+
 enum sc_origin {
   SC_ORIGIN_LOCAL,  /* named by the application or by a local file */
   SC_ORIGIN_NETWORK /* named by something that came over the network: no local files */

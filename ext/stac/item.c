@@ -277,20 +277,13 @@ static sc_status read_file_item(const char *location, struct sc_item *out,
 
 /* An absolute path or URL for what the application names; relative paths are from here. */
 static sc_status locate(const char *argument, size_t n, char **out, struct sc_error *err) {
-  char here[PATH_MAX], *named = NULL, *resolved = NULL;
+  char *named = NULL, *resolved = NULL;
   if (n == 0 || n > 4096 || memchr(argument, 0, n)) {
     return sc_fail(err, SC_BAD_ARG,
                    "neither the text of a STAC item (it would begin with '{') nor a path or URL");
   }
   sc_status st = sc_strndup(argument, n, &named, err);
-  if (!st && (sc_href_is_url(named) || *named == '/')) {
-    st = sc_href_resolve(NULL, named, &resolved, err);
-  } else if (!st && !getcwd(here, sizeof here - 1)) {
-    st = sc_fail(err, SC_IO, "no working directory");
-  } else if (!st) {
-    strcat(here, "/");
-    st = sc_href_resolve(here, named, &resolved, err);
-  }
+  if (!st) st = sc_href_locate(named, &resolved, err);
   if (!st) st = sc_href_allow(resolved, SC_ORIGIN_LOCAL, out, err);
   sc_free(named);
   sc_free(resolved);

@@ -376,20 +376,12 @@ sc_status sc_items_next(struct sc_items *s, struct sc_item *out, int *found,
 
 /* --- opening -------------------------------------------------------------------------------------------------- */
 
-static sc_status absolute_source(const char *source, char **out, struct sc_error *err) {
-  char here[PATH_MAX];
-  if (sc_href_is_url(source) || *source == '/') return sc_href_resolve(NULL, source, out, err);
-  if (!getcwd(here, sizeof here - 1)) return sc_fail(err, SC_IO, "no working directory");
-  strcat(here, "/");
-  return sc_href_resolve(here, source, out, err);
-}
-
 sc_status sc_items_open(const char *source, struct sc_items **out, struct sc_error *err) {
   struct sc_items *s = sc_alloc_zero(1, sizeof *s);
   char *absolute = NULL, *allowed = NULL;
   struct stat info;
   if (!s) return sc_fail_nomem(err);
-  sc_status st = absolute_source(source, &absolute, err);
+  sc_status st = sc_href_locate(source, &absolute, err);
   if (!st && !sc_href_is_url(absolute) && strpbrk(absolute, "*?[") && stat(absolute, &info) != 0) {
     st = push_glob(s, absolute, err);
   } else if (!st) {
