@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "raster/raster_api.h"
@@ -114,13 +115,16 @@ static void start(struct sc_pages *p) {
   if (p->next && !p->is_running) p->is_running = pthread_create(&p->thread, NULL, fetch, p) == 0;
 }
 
-static void wait(struct sc_pages *p) {
-  if (p->is_running) {
-    pthread_join(p->thread, NULL);
-  } else {
-    fetch(p);
+static void wait(struct sc_pages *p, int (*interrupted)(void *), void *interrupt_context) {
+  while (p->is_running) {
+    struct timespec until;
+    if (interrupted && interrupted(interrupt_context)) atomic_store(&p->cancel, 1);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_timedjoin_np(p->thread, NULL, &until) == 0) p->is_running = 0;
   }
-  p->is_running = 0;
 }
 
 /* --- links ------------------------------------------------------------------------------------------ */
@@ -313,7 +317,9 @@ sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void
   *out = NULL;
   if (!done) return SC_OK;
   if (interrupted && interrupted(interrupt_context)) return sc_fail(err, SC_INTERRUPT, "interrupted");
-  wait(p);
+  start(p); /* the first page, and where no thread was to be had before */
+  if (!p->is_running) fetch(p);
+  wait(p, interrupted, interrupt_context);
   sc_status st = done->http.err.status;
   if (st) *err = done->http.err;
   if (!st) {
