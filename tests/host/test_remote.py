@@ -494,5 +494,184 @@ class Faults(unittest.TestCase):
             self.config(cache_bytes=256 << 20)
 
 
+
+API = os.path.join(host.SHARED, "fixtures", "api")
+
+
+def feature(name):
+    return {"type": "Feature", "stac_version": "1.0.0", "id": name, "geometry": None, "links": [], "properties": {"datetime": "2024-01-01T00:00:00Z"},
+            "assets": {"a": {"href": "https://example.com/a.tif"}, "local": {"href": "/etc/passwd"}}}
+
+
+class Search(unittest.TestCase):
+    def setUp(self):
+        self.server = web.Scripted()
+        self.db = host.connect()
+
+    def tearDown(self):
+        self.server.close()
+
+    def ids(self, query=None, options=None, more="", url=None):
+        return [r[0] for r in self.db.execute(f"SELECT id FROM stacchip_search(?, ?, ?) {more}", (url or self.server.url + "/v1", query, options))]
+
+    def pages(self, n, link, per_page=3, empty=()):
+        """Serve n pages; link(number of the next, url) makes the link; the page asked for is told by page_of()."""
+        def page(h):
+            asked = json.loads(h.body or "{}")
+            q = dict(x.split("=") for x in h.path.partition("?")[2].split("&") if "=" in x)
+            i = int(asked.get("startIndex") or asked.get("page") or q.get("page") or 0)
+            links = [{"rel": "self", "href": "x"}] + ([dict(link(i + 1, self.server.url), rel="next")] if i + 1 < n else [])
+            h.json({"type": "FeatureCollection", "features": [] if i in empty else [feature(f"{i}-{k}") for k in range(per_page)], "links": links})
+        self.server.fault = lambda h: page
+
+    def bodies(self):
+        return [(m, p, json.loads(b) if b else None) for m, p, _, b in self.server.requests]
+
+    @host.needs_shared
+    def test_recorded_traffic(self):
+        for chain in (["xcube-dev-xcube-stac__0448__earthsearch", "xcube-dev-xcube-stac__0459__earthsearch", "xcube-dev-xcube-stac__0466__earthsearch"],
+                      ["stac-utils-pystac-client__0141__pc", "stac-utils-pystac-client__0142__pc"], ["stac-utils-pystac-client__0011__earthsearch", "stac-utils-pystac-client__0012__earthsearch"],
+                      ["stac-utils-pystac-client__0082__eoapi"], ["stac-utils-pystac-client__0031__earthsearch"]):
+            with self.subTest(chain[0]):
+                asked, answers, wanted = [], [], []
+                for name in chain:
+                    with open(f"{API}/{name}__POST_search.request.json") as f:
+                        request = json.load(f)
+                    with open(f"{API}/{name}__POST_search.json") as f:
+                        text = f.read()
+                    origin = "/".join(request["uri"].split("/")[:3])
+                    asked.append(json.loads(request["reqbody"]))
+                    answers.append(json.loads(text.replace(origin, self.server.url)))
+                    wanted += [x["id"] for x in json.loads(text)["features"]]
+                end = {"type": "FeatureCollection", "features": [], "links": []}
+                self.server.clear()
+                self.server.fault = lambda h: lambda h: h.json(answers[h.number - 1] if h.number <= len(answers) else end)
+                path = request["uri"][len(origin):]
+                got = self.ids(json.dumps(asked[0]), url=self.server.url + path.removesuffix("/search"))
+                self.assertEqual(got, wanted)
+                self.assertEqual(self.bodies()[:len(asked)], [("POST", path, a) for a in asked])
+                links = [l for l in answers[-1]["links"] if l["rel"] == "next"]
+                self.assertEqual(len(self.server.requests), len(asked) + len(links))
+                if links:
+                    self.assertEqual(self.bodies()[-1][2], links[0]["body"])
+
+    @host.needs_shared
+    def test_recorded_get_links(self):
+        answers = {}
+        for i in (1, 2):
+            with open(f"{API}/stac-utils-rustac__items-page-{i}.json") as f:
+                answers[i] = json.loads(f.read().replace("https://planetarycomputer.microsoft.com", self.server.url))
+        end = {"type": "FeatureCollection", "features": [], "links": []}
+        self.server.fault = lambda h: lambda h: h.json(answers.get(h.number, end))
+        self.assertEqual(self.ids(url=self.server.url + "/api/stac/v1", options='{"method": "GET"}'), [answers[i]["features"][0]["id"] for i in (1, 2)])
+        nexts = [next(l["href"] for l in answers[i]["links"] if l["rel"] == "next") for i in (1, 2)]
+        self.assertEqual([self.server.url + p for _, p, _, _ in self.server.requests[1:]], nexts)
+
+    @host.needs_shared
+    def test_recorded_geometry_and_cloud(self):
+        with open(f"{API}/xcube-dev-xcube-stac__0448__earthsearch__POST_search.json") as f:
+            page = json.load(f)
+        page["links"] = []
+        self.server.fault = lambda h: lambda h: h.json(page)
+        got = self.db.execute("SELECT id, eo_cloud_cover, datetime, ST_IsValid(geometry), ST_SRID(geometry), collection FROM stacchip_search(?)", (self.server.url,)).fetchall()
+        want = [(x["id"], x["properties"]["eo:cloud_cover"], x["properties"]["datetime"][:10], 1, 4326, x["collection"]) for x in page["features"]]
+        self.assertEqual([(a, b, c[:10], d, e, f) for a, b, c, d, e, f in got], want)
+
+    def test_post_with_merge_and_start_index(self):
+        self.pages(3, lambda i, url: {"href": f"{url}/v1/search", "method": "POST", "merge": True, "body": {"startIndex": i}})
+        self.assertEqual(len(self.ids('{"collections": ["c"], "limit": 3}')), 9)
+        self.assertEqual(self.bodies(), [("POST", "/v1/search", dict({"collections": ["c"], "limit": 3}, **({"startIndex": i} if i else {}))) for i in range(3)])
+
+    def test_post_without_merge_replaces(self):
+        self.pages(2, lambda i, url: {"href": f"{url}/v1/search", "method": "POST", "body": {"page": i}})
+        self.ids('{"collections": ["c"]}')
+        self.assertEqual(self.bodies()[1][2], {"page": 1})
+
+    def test_get_links_relative_and_lower_case_method(self):
+        self.pages(3, lambda i, url: {"href": f"search?page={i}", "method": "get"} if i == 1 else {"href": f"{url}/v1/search?page={i}"})
+        self.assertEqual(len(self.ids('{"collections": ["c", "d"], "bbox": [1, 2, 3.5, 4], "query": {"a": {"lt": 1}}}', '{"method": "GET"}')), 9)
+        self.assertEqual([p for _, p, _, _ in self.server.requests], ["/v1/search?collections=c,d&bbox=1,2,3.5,4&query=%7B%22a%22:%7B%22lt%22:1%7D%7D", "/v1/search?page=1", "/v1/search?page=2"])
+        self.assertEqual({m for m, _, _, _ in self.server.requests}, {"GET"})
+
+    def test_empty_page_that_goes_on(self):
+        self.pages(5, lambda i, url: {"href": f"{url}/v1/search", "method": "POST", "body": {"page": i}}, empty=(0, 2, 3))
+        self.assertEqual(self.ids(), [f"{i}-{k}" for i in (1, 4) for k in range(3)])
+
+    def test_pages_that_lead_nowhere_end(self):
+        self.pages(10 ** 9, lambda i, url: {"href": f"{url}/v1/search", "method": "POST", "body": {"page": 0}})
+        with self.assertRaisesRegex(sqlite3.Error, "leads back to itself"):
+            self.ids('{"page": 0}')
+        self.pages(10 ** 9, lambda i, url: {"href": f"{url}/v1/search", "method": "POST", "body": {"page": i}}, per_page=0)
+        with self.assertRaisesRegex(sqlite3.Error, "empty pages"):
+            self.ids()
+
+    def test_errors_in_the_servers_words(self):
+        self.server.fault = lambda h: lambda h: h.json({"code": "RequestValidationError", "description": "bbox must have 4 or 6 numbers"}, status=400)
+        with self.assertRaisesRegex(sqlite3.Error, "/v1/search: HTTP status 400: .*bbox must have 4 or 6 numbers"):
+            self.ids()
+        self.assertEqual(len(self.server.requests), 1)
+        self.server.fault = lambda h: lambda h: h.answer(200, b"<html>log in first</html>")
+        with self.assertRaisesRegex(sqlite3.Error, "no JSON object: <html>log in"):
+            self.ids()
+        self.server.fault = lambda h: lambda h: h.json({"conformsTo": []})
+        with self.assertRaisesRegex(sqlite3.Error, "no features"):
+            self.ids()
+        with self.assertRaisesRegex(sqlite3.Error, "query is no JSON object"):
+            self.ids("[1]")
+        with self.assertRaisesRegex(sqlite3.Error, "max_item"):
+            self.ids("{}", '{"max_item": 1}')
+
+    def test_second_page_that_fails_comes_after_the_first(self):
+        self.pages(3, lambda i, url: {"href": f"{url}/v1/search", "method": "POST", "body": {"page": i}})
+        page = self.server.fault
+        self.server.fault = lambda h: (lambda h: h.answer(400, b"token expired")) if h.number == 2 else page(h)
+        rows = self.db.execute("SELECT id FROM stacchip_search(?)", (self.server.url,))
+        got = []
+        with self.assertRaisesRegex(sqlite3.Error, "token expired"):
+            for r in rows:
+                got.append(r[0])
+        self.assertEqual(got[:2], ["0-0", "0-1"])  # Python steps one row ahead
+
+    def test_limit_stops_paging_and_one_page_is_fetched_ahead(self):
+        self.pages(50, lambda i, url: {"href": f"{url}/v1/search", "method": "POST", "body": {"page": i}})
+        self.assertEqual(self.ids(more="LIMIT 2"), ["0-0", "0-1"])
+        self.assertLessEqual(len(self.server.requests), 2)
+        self.server.clear()
+        rows = self.db.execute("SELECT id FROM stacchip_search(?)", (self.server.url,))
+        rows.fetchone()
+        time.sleep(0.3)
+        self.assertEqual(len(self.server.requests), 2)
+        rows.close()
+        self.server.clear()
+        self.assertEqual(len(self.ids(options='{"max_items": 4}')), 4)
+        self.assertLessEqual(len(self.server.requests), 3)
+
+    def test_local_hrefs_are_dropped(self):
+        self.pages(1, None)
+        item = json.loads(self.db.execute("SELECT item_json FROM stacchip_search(?)", (self.server.url,)).fetchone()[0])
+        self.assertEqual(item["assets"]["a"]["href"], "https://example.com/a.tif")
+        self.assertNotIn("passwd", json.dumps(item))
+
+    def test_headers_of_the_caller_go_to_their_host_only(self):
+        other = web.Scripted(fault=lambda h: lambda h: h.json({"type": "FeatureCollection", "features": []}))
+        self.pages(2, lambda i, url: {"href": f"http://localhost:{other.port}/search", "method": "POST", "body": {"page": i}})
+        self.ids("{}", '{"headers": {"X-Api-Key": "k3y"}}')
+        self.assertEqual(self.server.requests[0][2]["X-Api-Key"], "k3y")
+        self.assertEqual(len(other.requests), 1)
+        self.assertNotIn("X-Api-Key", other.requests[0][2])
+        other.close()
+
+    def test_static_catalogue(self):
+        u = self.server.url
+        self.server.files = {k: json.dumps(v).encode() for k, v in {
+            "/c/catalog.json": {"type": "Catalog", "stac_version": "1.0.0", "id": "c", "links": [{"rel": "child", "href": "./a/collection.json"}, {"rel": "item", "href": "i0.json"}, {"rel": "root", "href": "catalog.json"}]},
+            "/c/a/collection.json": {"type": "Collection", "stac_version": "1.0.0", "id": "a", "links": [{"rel": "item", "href": "i1.json"}, {"rel": "child", "href": "../catalog.json"}, {"rel": "item", "href": f"{u}/c/a/i2.json"}]},
+            "/c/i0.json": feature("i0"), "/c/a/i1.json": dict(feature("i1"), assets={"r": {"href": "../r.tif"}}), "/c/a/i2.json": feature("i2")}.items()}
+        got = dict(self.db.execute("SELECT id, item_json FROM stacchip_items(?)", (f"{u}/c/catalog.json",)))
+        self.assertEqual(sorted(got), ["i0", "i1", "i2"])
+        self.assertEqual(json.loads(got["i1"])["assets"]["r"]["href"], f"{u}/c/r.tif")
+        self.assertEqual(json.loads(got["i0"])["assets"]["local"]["href"], f"{u}/etc/passwd")  # a path on that server
+
+
 if __name__ == "__main__":
     host.main()
