@@ -65,7 +65,7 @@ $(B)/so/%.o: %.c | $(SQL_GEN)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(if $(filter ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS) $(OPT_RASTER_$(VARIANT))) -c -o $@ $<
 $(B)/static/%.o: %.c | $(SQL_GEN)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) -c -o $@ $<
+	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(if $(filter ext/cli/%,$<),$(GDAL_CFLAGS)) -c -o $@ $<
 
 $(B)/stacchip.so: $(CORE_OBJ)
 	$(CC) -shared $(LDFLAGS_ALL) -o $@ $^ $(call pkgs,--libs,$(CORE_PKGS)) -lm -ldl
@@ -76,10 +76,10 @@ $(B)/libstacchip.a: $(STATIC_OBJ)
 	$(AR) rcs $@ $^
 CORE_LIBS = $(call pkgs,--libs,$(CORE_PKGS)) -lsqlite3 -lm -ldl
 $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) $(call pkgs,--libs,gdal)
 
 # The synthetic scenes of demo, tests and benchmarks.
-$(B)/make_scene: tests/support/make_scene.c
+build/release/make_scene: tests/support/make_scene.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal)
 

@@ -3,7 +3,10 @@
 # tests/host/test_* (Python, Node, C hosts).
 #: make check-asan    the same suite under address and undefined-behaviour sanitizers
 .PHONY: test unit check-asan
-unit: $(UNIT_BIN) $(B)/make_scene $(B)/embed
+unit: $(UNIT_BIN) build/scenes/sentinel-2/item.json $(B)/embed
+build/scenes/sentinel-2/item.json: | build/release/make_scene
+	@mkdir -p build/scenes
+	build/release/make_scene sentinel-2 build/scenes/sentinel-2
 # The C program of examples/, linked with the static library as its manual says.
 $(B)/embed: examples/embed.c $(B)/libstacchip.a
 	$(CC) -std=c11 $(WARN) -Iinclude $(OPT_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
@@ -12,7 +15,7 @@ test: deps-test
 	-@command -v npm >/dev/null && $(MAKE) --no-print-directory -s node-deps
 	@VARIANT=$(VARIANT) tests/run
 check-asan: deps-test
-	@$(MAKE) --no-print-directory -s VARIANT=release build/release/make_scene
+	@$(MAKE) --no-print-directory -s VARIANT=release build/scenes/sentinel-2/item.json
 	@$(MAKE) --no-print-directory -s VARIANT=asan all unit
 	@VARIANT=asan tests/run
 

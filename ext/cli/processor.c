@@ -413,23 +413,23 @@ static sc_status process_latest(struct job *job, struct search *s, struct sc_err
 /* Half of a region's scenes, at least 10 and at most 2000, the same ones at each run. */
 static sc_status process_region(struct job *job, struct sc_error *err) {
   static const char sql[] =
-      "SELECT item_json FROM region_item ORDER BY stacchip_hash(42, id) "
-      "LIMIT max(min((SELECT count(*) FROM region_item) / 2, 2000), 10)";
+      "SELECT json_group_array(item_json) FROM (SELECT item_json FROM region_item ORDER BY stacchip_hash(42, id) "
+      "LIMIT max(min((SELECT count(*) FROM region_item) / 2, 2000), 10))";
   char source[2048];
-  sqlite3_stmt *stmt = NULL;
-  int n, code;
+  struct sc_buffer list = {0};
+  int n, found;
   const char *region = sc_linz_region((int)job->row, &n);
   if (!region) return sc_fail(err, SC_RANGE, "no region %lld; there are %d", (long long)job->row, n);
   snprintf(source, sizeof source, "%s/%s/rgb/2193/collection.json", job->api, region);
   sc_status st = sc_cli_run(job->db, err, "CREATE TABLE region_item AS SELECT id, item_json FROM stacchip_items(?1)", source);
-  if (st) return st;
-  if (sqlite3_prepare_v2(job->db, sql, -1, &stmt, NULL) != SQLITE_OK) {
-    return sc_fail(err, SC_DB, "%s", sqlite3_errmsg(job->db));
+  if (!st) st = sc_cli_text(job->db, &list, &found, err, sql);
+  cJSON *scenes = !st && found ? cJSON_Parse((char *)list.data) : NULL;
+  const cJSON *scene;
+  cJSON_ArrayForEach(scene, scenes) {
+    if (!st && cJSON_IsString(scene)) st = write_scene(job, job->system->platforms[0], scene->valuestring, err);
   }
-  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-    st = write_scene(job, job->system->platforms[0], (const char *)sqlite3_column_text(stmt, 0), err);
-  }
-  sqlite3_finalize(stmt);
+  cJSON_Delete(scenes);
+  sc_buffer_free(&list);
   return st;
 }
 

@@ -37,11 +37,11 @@ static const struct sc_option handle_table[] = {
 #define NOT_GIVEN INT64_MIN
 
 /* The JSON of a handle's options for the scene. */
-static sc_status scene_options(const struct handle *h, struct sc_index_options *out,
-                               struct sc_error *err) {
+static sc_status scene_options(struct sc_connection *c, const struct handle *h,
+                               struct sc_index_options *out, struct sc_error *err) {
   sc_status st = sc_index_options_parse(NULL, out, err);
   if (st) return st;
-  if (h->platform && !h->bucket) snprintf(out->platform, sizeof out->platform, "%s", h->platform);
+  if (h->platform && (!h->bucket || sc_rules_has(c->rules, h->platform))) snprintf(out->platform, sizeof out->platform, "%s", h->platform);
   const cJSON *rows = cJSON_GetArrayItem(h->shape, 0), *columns = cJSON_GetArrayItem(h->shape, 1);
   if (cJSON_IsNumber(rows) && cJSON_IsNumber(columns)) {
     out->shape[0] = (int64_t)rows->valuedouble;
@@ -76,7 +76,7 @@ static sc_status open_scene(struct sc_connection *c, const struct handle *h, con
                             struct sc_error *err) {
   struct sc_index_options options;
   struct sc_scene scene;
-  sc_status st = scene_options(h, &options, err);
+  sc_status st = scene_options(c, h, &options, err);
   if (st) return st;
   st = sc_scene_open(c->rules, item, strlen(item), &options, 0, &scene, err);
   sc_index_options_free(&options);

@@ -61,7 +61,9 @@ static sc_status read_scene(struct sc_connection *c, const struct sc_merge_row *
                               scene, err);
   } else {
     st = item_of_bucket(row, &bucket_item, err);
-    snprintf(options.platform, sizeof options.platform, "%s", row->platform ? row->platform : "");
+    if (row->platform && sc_rules_has(c->rules, row->platform)) {
+      snprintf(options.platform, sizeof options.platform, "%s", row->platform);
+    }
     if (!st) {
       st = sc_scene_open(c->rules, bucket_item, strlen(bucket_item), &options, 0, scene, err);
     }

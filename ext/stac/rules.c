@@ -289,6 +289,14 @@ sc_status sc_rules_get(struct sc_rules *r, const char *name, struct sc_rule *out
   return st;
 }
 
+int sc_rules_has(struct sc_rules *r, const char *name) {
+  struct sc_error ignored = {0};
+  struct sc_rule rule;
+  int has = sc_rules_get(r, name, &rule, &ignored) == SC_OK;
+  sc_rule_free(&rule);
+  return has;
+}
+
 /* One statement that tries every match expression, the last rule first; kept until a rule
  * changes. */
 static sc_status prepare_matcher(struct sc_rules *r, struct sc_error *err) {

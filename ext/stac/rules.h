@@ -49,6 +49,8 @@ sc_status sc_rules_list(struct sc_rules *rules,
 /* The rule with that name; SC_NOT_FOUND lists the names. */
 sc_status sc_rules_get(struct sc_rules *rules, const char *name, struct sc_rule *out,
                        struct sc_error *err);
+/* Is there a rule of that name? */
+int sc_rules_has(struct sc_rules *rules, const char *name);
 /* The rule whose match expression holds for the item; SC_NOT_FOUND lists the names. */
 sc_status sc_rules_match(struct sc_rules *rules, const struct sc_item *item,
                          struct sc_rule *out, struct sc_error *err);

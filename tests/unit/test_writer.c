@@ -162,7 +162,8 @@ static void damage(unsigned char *p, size_t n) {
   for (uint32_t i = 0, times = next_random() % 8 + 1; i < times; i++) {
     size_t tail = n < 3000 ? n : 3000;
     size_t at = next_random() % 2 ? next_random() % n : n - 1 - next_random() % tail;
-    p[at] = next_random() % 3 ? (unsigned char)next_random() : (unsigned char)(p[at] ^ 1u << next_random() % 8);
+    uint32_t byte = next_random() % 3 ? next_random() & 255 : p[at] ^ 1u << next_random() % 8;
+    p[at] = (unsigned char)byte;
   }
 }
 

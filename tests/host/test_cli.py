@@ -1,0 +1,234 @@
+"""The program `stacchip`: processors against a catalogue on loopback, the tree they leave, exit codes."""
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import host
+import numpy
+from catalogue import Catalogue
+
+PROGRAM = os.path.join(os.path.dirname(host.EXT), "stacchip")
+SCENES = os.path.join(host.ROOT, "build", "scenes")
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STACCHIP_", "SLURM_", "JOB_")) and k != "LD_PRELOAD"}
+ASAN = os.environ.get("VARIANT") == "asan"
+
+
+def scene(kind, size):
+    folder = os.path.join(SCENES, f"{kind}-{size}")
+    if not os.path.exists(os.path.join(folder, "item.json")):
+        os.makedirs(SCENES, exist_ok=True)
+        subprocess.run([os.path.join(host.ROOT, "build/release/make_scene"), kind, folder, str(size)], check=True, env=CLEAN)
+    with open(os.path.join(folder, "item.json")) as f:
+        item = json.load(f)
+    for a in item["assets"].values():
+        a["href"] = f"{kind}-{size}/" + os.path.basename(a["href"])
+    return item
+
+
+def items():
+    s2, landsat, naip, modis = scene("sentinel-2", 600), scene("landsat", 600), scene("naip", 600), scene("modis", 600)
+    for a in modis["assets"].values():
+        a["type"] = "image/tiff; application=geotiff"
+    s1 = json.loads(json.dumps(s2))
+    s1["id"], s1["properties"]["platform"], s1["properties"]["constellation"] = "S1A_IW_RTC", "SENTINEL-1A", "Sentinel-1"
+    s1["assets"] = {"vv": s2["assets"]["red"], "vh": s2["assets"]["green"]}
+    return {"sentinel-2-l2a": s2, "landsat-c2l2-sr": landsat, "landsat-c2l1": landsat, "naip": naip, "modis-09A1-061": modis, "sentinel-1-rtc": s1}
+
+
+def read_json(path):
+    with open(path) as f:
+        return json.load(f)
+
+
+def write_json(path, value):
+    with open(path, "w") as f:
+        json.dump(value, f)
+
+
+def layer(folder):
+    path = os.path.join(folder, "layer.geojson")
+    square = [[-63, -33], [-62, -33], [-62, -32], [-63, -32], [-63, -33]]
+    with open(path, "w") as f:
+        json.dump({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": n}, "geometry": {"type": "Polygon", "coordinates": [square]}} for n in ("20HNJ", "20HNK")]}, f)
+    return path
+
+
+class Cli(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.catalogue = Catalogue(SCENES, items())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.catalogue.close()
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.bucket = os.path.join(self.folder, "bucket")
+        os.mkdir(self.bucket)
+        self.catalogue.down = self.catalogue.empty = False
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def env(self, **more):
+        return dict(CLEAN, STACCHIP_BUCKET=self.bucket, STACCHIP_STAC_API=self.catalogue.url, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="1",
+                    AWS_BATCH_JOB_ARRAY_INDEX="1", STACCHIP_MGRS_SOURCE=layer(self.folder), STACCHIP_SAMPLE_SOURCE=layer(self.folder), **more)
+
+    def run_it(self, *args, env=None, **kw):
+        return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=300, env=env or self.env(), **kw)
+
+    def tree(self):
+        return sorted(os.path.relpath(os.path.join(d, f), self.bucket) for d, _, files in os.walk(self.bucket) for f in files)
+
+    def check_tree(self, platform, n_scenes, n_assets, bands):
+        files = self.tree()
+        index = [f for f in files if f.startswith(f"index/{platform}/")]
+        self.assertEqual(len(index), n_scenes, files)
+        for f in index:
+            item = f.split("/")[2]
+            self.assertEqual(f, f"index/{platform}/{item}/index_{item}.parquet")
+            self.assertEqual(len([g for g in files if g.startswith(f"{platform}/{item}/")]), n_assets + 1)
+        self.assertFalse([f for f in files if "part-" in f or ".tmp" in f])
+        db = host.connect()
+        rows = db.execute("SELECT platform, item, chip_index_x, chip_index_y FROM stacchip_parquet(?) WHERE platform = ?", (os.path.join(self.bucket, "index"), platform)).fetchall()
+        self.assertGreaterEqual(len(rows), n_scenes)
+        p, item, x, y = rows[0]
+        row = json.dumps({"bucket": self.bucket, "platform": p, "item": item, "chip_index_x": x, "chip_index_y": y})
+        chip = numpy.load(io.BytesIO(db.execute("SELECT stacchip_chip(?)", (row,)).fetchone()[0]))
+        self.assertEqual(chip.shape, (bands, 256, 256))
+        self.assertGreater(int((chip != 0).sum()), 1000)
+
+    def test_sentinel_2(self):
+        r = self.run_it("sentinel-2")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.check_tree("sentinel-2-l2a", 8, 11, 10)
+        item = read_json(os.path.join(self.bucket, [f for f in self.tree() if f.endswith("stac_item.json")][0]))
+        self.assertTrue(item["id"].endswith("_2"), "the clearer of two scenes")
+        before = self.tree()
+        n = len(self.catalogue.requests)
+        r = self.run_it("sentinel-2")
+        self.assertIn("8 done before", r.stderr)
+        self.assertEqual(self.tree(), before)
+        self.assertFalse([q for q in self.catalogue.requests[n:] if q[0] == "GET"], "nothing is fetched twice")
+
+    def test_other_processors(self):
+        for name, platform, scenes, assets, bands in (("landsat", "landsat-c2l2-sr", 4, 7, 6), ("naip", "naip", 2, 1, 4), ("sentinel-1", "sentinel-1-rtc", 1, 2, 2), ("modis", "modis", 16, 8, 7)):
+            with self.subTest(name):
+                r = self.run_it(name)
+                self.assertEqual(r.returncode, 0, r.stderr)
+                self.check_tree(platform, scenes, assets, bands)
+        item = read_json(os.path.join(self.bucket, [f for f in self.tree() if f.startswith("modis/") and f.endswith("stac_item.json")][0]))
+        self.assertEqual(item["assets"]["sur_refl_b01"]["proj:epsg"], 3857)
+
+    def test_linz_region(self):
+        region = os.path.join(SCENES, "auckland/auckland_2022_0.075m/rgb/2193")
+        os.makedirs(region, exist_ok=True)
+        naip = os.path.join(SCENES, "naip-600", "image.tif")
+        links = []
+        for n in range(12):
+            shutil.copy(naip, os.path.join(region, f"T{n}.tiff"))
+            it = {"type": "Feature", "stac_version": "1.0.0", "id": f"T{n}", "geometry": None, "properties": {"datetime": "2022-01-01T00:00:00Z"}, "links": [],
+                  "assets": {"visual": {"href": f"./T{n}.tiff", "type": "image/tiff; application=geotiff"}}}
+            write_json(os.path.join(region, f"T{n}.json"), it)
+            links.append({"rel": "item", "href": f"./T{n}.json"})
+        write_json(os.path.join(region, "collection.json"), {"type": "Collection", "stac_version": "1.0.0", "id": "c", "links": links})
+        r = self.run_it("linz", "--row", "0", "--stac-api", self.catalogue.url + "/files")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.check_tree("linz", 10, 1, 3)
+
+    def test_names_of_the_python_package(self):
+        link = os.path.join(self.folder, "stacchip-sentinel-2")
+        os.symlink(PROGRAM, link)
+        r = subprocess.run([link], capture_output=True, text=True, env=CLEAN)
+        self.assertEqual(r.returncode, 2)
+        self.assertIn("STACCHIP_MGRS_SOURCE", r.stderr)
+        r = subprocess.run([link, "--help"], capture_output=True, text=True, env=CLEAN)
+        self.assertEqual((r.returncode, "usage" in r.stdout), (0, True))
+
+    def test_dry_run_writes_nothing(self):
+        r = self.run_it("sentinel-2", "--dry-run")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(self.tree(), [])
+
+    def test_failures_have_their_exit_codes(self):
+        self.catalogue.empty = True
+        r = self.run_it("sentinel-2")
+        self.assertEqual((r.returncode, "no scenes found" in r.stderr), (1, True), r.stderr)
+        self.catalogue.empty, self.catalogue.down = False, True
+        r = self.run_it("sentinel-2")
+        self.assertEqual((r.returncode, "503" in r.stderr), (75, True), r.stderr)
+        self.catalogue.down = False
+        r = self.run_it("sentinel-2", "--row", "7")
+        self.assertEqual((r.returncode, "no row 7" in r.stderr), (1, True), r.stderr)
+        r = self.run_it("sentinel-2", "--row", "x")
+        self.assertEqual(r.returncode, 2)
+        r = self.run_it("sentinel-2", "--bucket", "/proc/nowhere")
+        self.assertEqual((r.returncode, "cannot" in r.stderr), (1, True), r.stderr)
+        self.assertEqual(self.tree(), [])
+
+    def test_killed_and_started_again(self):
+        seed = random.randrange(1 << 30)
+        rng = random.Random(seed)
+        for _ in range(5):
+            p = subprocess.Popen([PROGRAM, "sentinel-2"], env=self.env(), stderr=subprocess.DEVNULL)
+            time.sleep(rng.uniform(0.05, 0.6))
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+            for f in self.tree():
+                if f.endswith(".parquet"):
+                    host.connect().execute("SELECT count(*) FROM stacchip_parquet(?)", (os.path.join(self.bucket, f),)).fetchone()
+        r = self.run_it("sentinel-2")
+        self.assertEqual(r.returncode, 0, f"seed {seed}: {r.stderr}")
+        for d, _, files in os.walk(self.bucket):
+            for f in files:
+                if ".part-" in f:  # what a killed run left beside a final name
+                    os.unlink(os.path.join(d, f))
+        self.check_tree("sentinel-2-l2a", 8, 11, 10)
+
+    def test_index_is_resumable(self):
+        db = os.path.join(self.folder, "c.db")
+        r = self.run_it("index", db, os.path.join(SCENES, "sentinel-2-600", "item.json"), os.path.join(SCENES, "naip-600", "item.json"))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        r = self.run_it("index", db, os.path.join(SCENES, "sentinel-2-600"), os.path.join(SCENES, "landsat-600"))
+        self.assertIn("0 merged, 1 done before", r.stderr)
+        self.assertEqual(host.connect(db).execute("SELECT count(DISTINCT item) FROM chips").fetchone()[0], 3)
+
+    def test_merge_index_prechip_and_stats(self):
+        self.assertEqual(self.run_it("sentinel-2").returncode, 0)
+        out, db = os.path.join(self.folder, "merged", "all.parquet"), os.path.join(self.folder, "m.db")
+        r = self.run_it("merge-index", "--output", out, "--db", db)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        n = host.connect(db).execute("SELECT count(*) FROM chips").fetchone()[0]
+        self.assertEqual(host.connect().execute("SELECT count(*) FROM stacchip_parquet(?)", (out,)).fetchone()[0], n)
+        self.assertGreater(n, 8)
+        chips = os.path.join(self.folder, "chips")
+        env = self.env(STACCHIP_DATA_BUCKET=self.bucket, STACCHIP_INDEXPATH=out, STACCHIP_CHIP_BUCKET=chips, STACCHIP_PLATFORM="sentinel-2-l2a", STACCHIP_MAX_NODATA="1")
+        os.mkdir(chips)
+        r = self.run_it("prechip", "--row", "0", "--keep-incomplete", env=env)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        cube = numpy.load(os.path.join(chips, "mode_v1_chipper_v2/sentinel-2-l2a/cube_0.npz"))
+        self.assertEqual(sorted(cube), ["hour_norm", "lat_norm", "lon_norm", "pixels", "week_norm"])
+        self.assertEqual((cube["pixels"].shape, cube["pixels"].dtype.name), ((n, 10, 256, 256), "float32"))
+        self.assertEqual(cube["hour_norm"].shape, (n, 2))
+        hour = 10 * 2 * numpy.pi / 24
+        self.assertTrue(numpy.allclose(cube["hour_norm"], [numpy.sin(hour), numpy.cos(hour)], atol=1e-6))
+        r = self.run_it("stats", env=env)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        stats = json.loads(r.stdout)
+        p = cube["pixels"].astype("f8")
+        for k in range(10):
+            v = p[:, k][p[:, k] != 0]
+            self.assertAlmostEqual(stats["mean"][k], v.mean(), delta=1e-3)
+            self.assertAlmostEqual(stats["std"][k], v.std(), delta=1e-3)
+
+
+if __name__ == "__main__":
+    host.main()

@@ -1,0 +1,110 @@
+/*
+ * Out of memory at every point: each allocation in turn fails (all later ones too, or that one
+ * only), while an item is indexed, merged, read and exported. The answer is right or an error,
+ * the next try works, and nothing leaks.
+ *
+ * SC_FAULT_STEP: test each n-th allocation (default 23: the short form; 1: all).
+ */
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "stacchip.h"
+
+#define SCENE "build/scenes/sentinel-2/item.json"
+
+static sqlite3_mem_methods real;
+static long countdown = -1; /* allocations until failure; -1: never */
+static int stays_failed;
+
+static int fails_now(void) {
+  long left = __atomic_load_n(&countdown, __ATOMIC_RELAXED);
+  if (left < 0) return 0;
+  left = __atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED);
+  if (left > 0) return 0;
+  if (left < 0 || !stays_failed) __atomic_store_n(&countdown, stays_failed ? 1 : -1, __ATOMIC_RELAXED);
+  if (stays_failed) __atomic_store_n(&countdown, 1, __ATOMIC_RELAXED);
+  return 1;
+}
+
+static void *failing_malloc(int n) { return fails_now() ? NULL : real.xMalloc(n); }
+static void *failing_realloc(void *p, int n) { return fails_now() ? NULL : real.xRealloc(p, n); }
+
+static const char *const flow[] = {
+    "SELECT count(*), sum(length(geometry)), sum(length(row)) FROM stacchip_index('" SCENE "')",
+    "CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)",
+    "INSERT INTO chips(item_json) VALUES ('" SCENE "')",
+    "SELECT count(*) FROM chips WHERE cloud_cover_percentage < 0.1",
+    "SELECT length(stacchip_chip(row, '{\"assets\":[\"red\",\"coastal\"]}')) FROM chips WHERE chip_index_x = 3 AND chip_index_y = 3",
+    "SELECT length(stacchip_stack(row, '{\"assets\":[\"scl\"],\"format\":\"npz\"}')) FROM (SELECT row FROM chips LIMIT 3)",
+    "SELECT stacchip_export('chips', 'build/fault.parquet')",
+    "SELECT count(*) FROM stacchip_parquet('build/fault.parquet')",
+    "DELETE FROM chips WHERE chip_index_x = 2",
+    "DROP TABLE chips",
+};
+#define N_FLOW (sizeof flow / sizeof *flow)
+
+static sqlite3 *open_ready(void) {
+  sqlite3 *db = NULL;
+  char *message = NULL;
+  sqlite3_open(":memory:", &db);
+  if (sqlite3_stacchip_init(db, &message, NULL) != SQLITE_OK) exit(9);
+  return db;
+}
+
+/* Run step `s` with the k-th allocation failing; 1 when it was reached. The steps before it
+ * run undisturbed. */
+static int disturb(size_t s, long k, int stays) {
+  sqlite3 *db = open_ready();
+  for (size_t i = 0; i < s; i++) {
+    if (s < 8 && i == 6) continue;
+    sqlite3_exec(db, flow[i], NULL, NULL, NULL);
+  }
+  stays_failed = stays;
+  __atomic_store_n(&countdown, k, __ATOMIC_RELAXED);
+  char *message = NULL;
+  int code = sqlite3_exec(db, flow[s], NULL, NULL, &message);
+  long left = __atomic_exchange_n(&countdown, -1, __ATOMIC_RELAXED);
+  int reached = stays ? left == 1 : left < 0;
+  check_case(flow[s]);
+  if (code != SQLITE_OK) CHECK(message == NULL || message[0] != '\0');
+  if (code == SQLITE_CORRUPT || code == SQLITE_MISUSE) CHECK_INT(SQLITE_NOMEM, code);
+  sqlite3_free(message);
+  message = NULL;
+  if (s != 1 && s != 2 && s != 9 && s != 8) { /* asked again, it answers */
+    CHECK_INT(SQLITE_OK, sqlite3_exec(db, flow[s], NULL, NULL, &message));
+    if (message) CHECK_TEXT("", message);
+    sqlite3_free(message);
+  } else if (s == 2 && code != SQLITE_OK) { /* all or nothing */
+    CHECK_INT(SQLITE_OK, sqlite3_exec(db, flow[s], NULL, NULL, &message));
+    if (message) CHECK_TEXT("", message);
+    sqlite3_free(message);
+  }
+  CHECK_INT(SQLITE_OK, sqlite3_close(db));
+  return reached;
+}
+
+int main(void) {
+  const char *text = getenv("SC_FAULT_STEP");
+  long step = text ? strtol(text, NULL, 10) : 23;
+  sqlite3_mem_methods mine;
+  sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real);
+  mine = real;
+  mine.xMalloc = failing_malloc;
+  mine.xRealloc = failing_realloc;
+  sqlite3_config(SQLITE_CONFIG_MALLOC, &mine);
+  sqlite3_close(open_ready()); /* libraries are opened undisturbed */
+  disturb(0, 1000000000, 0);
+  for (size_t s = 0; s < N_FLOW; s++) {
+    for (int stays = 0; stays < 2; stays++) {
+      long k = 1, far = step;
+      int rounds = 0, most = text ? 1000000 : 25;
+      while (disturb(s, k, stays) && ++rounds < most) {
+        k += far;
+        if (!text && rounds % 8 == 0) far *= 4; /* the short form looks ahead in growing steps */
+      }
+    }
+  }
+  return check_report();
+}
