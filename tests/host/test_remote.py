@@ -208,6 +208,12 @@ def small_files():
     return folder, files
 
 
+def one_asset(url, asset="red"):
+    """An item of one asset, 'r', that no rule knows."""
+    return {"type": "Feature", "id": "x", "properties": {"datetime": None}, "assets": {"r": {
+            "href": f"{url}/{asset}.tif", "type": "image/tiff", "proj:epsg": 32720, "proj:shape": [1536, 1536], "proj:transform": [10, 0, 499980, 0, -10, 6400000]}}}
+
+
 class Faults(unittest.TestCase):
     """A server that misbehaves, each in its own way; URLs differ so that nothing is known before."""
 
@@ -219,8 +225,7 @@ class Faults(unittest.TestCase):
 
     @staticmethod
     def item(url, asset="red"):
-        return {"type": "Feature", "id": "x", "properties": {"datetime": None}, "assets": {"r": {
-            "href": f"{url}/{asset}.tif", "type": "image/tiff", "proj:epsg": 32720, "proj:shape": [1536, 1536], "proj:transform": [10, 0, 499980, 0, -10, 6400000]}}}
+        return one_asset(url, asset)
 
     def setUp(self):
         self.server = web.Scripted(dict(self.files))
