@@ -78,3 +78,19 @@ check-kill: all
 .PHONY: check-faults
 check-faults: all unit
 	STACCHIP_FAULTS=full VARIANT=$(VARIANT) tests/run test_remote
+
+# Remote chips from a server that answers late, against GDAL's /vsicurl.
+REMOTE_MS ?= 30
+REMOTE_SCENE ?= build/scenes/sentinel-2_4500
+.PHONY: bench-remote
+$(B)/bench/delay_server: tests/bench/delay_server.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE -pthread -o $@ $<
+$(B)/bench/bench_remote_gdal: tests/bench/bench_remote_gdal.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE -pthread $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal)
+build/scenes/sentinel-2_4500/item.json: | build/release/make_scene
+	@mkdir -p $(@D)
+	build/release/make_scene sentinel-2 $(@D) 4500 >/dev/null
+bench-remote: all $(B)/bench/delay_server $(B)/bench/bench_remote_gdal build/scenes/sentinel-2_4500/item.json
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_remote.py $(B)/bench/delay_server $(B)/bench/bench_remote_gdal $(REMOTE_SCENE) $(REMOTE_MS)

@@ -175,7 +175,7 @@ S3RVER = os.path.join(host.ROOT, "build", "node", "node_modules", "s3rver", "bin
 
 @unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
 class S3(unittest.TestCase):
-    """Against an S3 server that others wrote, which checks signatures by itself."""
+    """Against an S3 server that others wrote. It knows the keys; signatures of version 4 it does not compute: see Signing."""
 
     @classmethod
     def setUpClass(cls):
@@ -209,12 +209,11 @@ class S3(unittest.TestCase):
         status, _, text = ask("GET", "s3://chips/?list-type=2&prefix=a%20b%2F", **self.keys)
         self.assertEqual((status, text.count(b"<Key>")), (200, 4))
 
-    def test_wrong_keys_say_so_and_show_no_secret(self):
-        status, _, text = ask("GET", "s3://chips/red.tif", **{**self.keys, "AWS_SECRET_ACCESS_KEY": "wr0ngsecret"})
+    def test_keys_that_are_not_known_say_so_and_show_no_secret(self):
+        status, _, text = ask("GET", "s3://chips/red.tif", **{**self.keys, "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "wr0ngsecret"})
         self.assertEqual(status, 403)
-        self.assertIn(b"signature", text)
+        self.assertIn(b"InvalidAccessKeyId", text.replace(b" ", b""))
         self.assertNotIn(b"wr0ngsecret", text)
-        self.assertEqual(ask("GET", "s3://chips/red.tif", **{**self.keys, "AWS_ACCESS_KEY_ID": "nobody"})[0], 403)
 
     def test_chips(self):
         want = bare(host.connect(), one_asset(self.folder), 4, 4)

@@ -2,11 +2,13 @@
  * http_ask METHOD URL [BODY | @FILE]: one request as the raster half makes it, signature and
  * all; prints the status, the size of the file and the answer's body, or the error.
  */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "raster/raster_api.h"
+#include "stacchip.h"
 
 static size_t read_file(const char *path, char **out) {
   FILE *f = fopen(path, "rb");
@@ -22,6 +24,9 @@ static size_t read_file(const char *path, char **out) {
 
 int main(int n, char **arguments) {
   struct sc_error err = {0};
+  sqlite3 *db = NULL; /* opening one tells the raster half which SQLite it is in */
+  sqlite3_auto_extension((void (*)(void))sqlite3_stacchip_init);
+  if (sqlite3_open(":memory:", &db) != SQLITE_OK) return 2;
   const struct sc_raster_api *raster = sc_raster(&err);
   char *file = NULL;
   if (n < 3 || !raster) {
@@ -45,5 +50,6 @@ int main(int n, char **arguments) {
   }
   sc_buffer_free(&r.answer);
   sc_free(file);
+  sqlite3_close(db);
   return st ? 1 : 0;
 }
