@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "pixels/scenes.h"
 #include "stac/rules.h"
 
@@ -15,13 +16,17 @@ struct sc_connection *sc_connection_ref(struct sc_connection *c) {
 void sc_connection_unref(void *connection) {
   struct sc_connection *c = connection;
   if (--c->n_references > 0) return;
+  sc_interrupt_forget(c->db);
   sc_scenes_free(c->scenes);
   sc_rules_free(c->rules);
   sc_free(c);
 }
 
 sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *err) {
-  if (c->process_id == (long)getpid()) return SC_OK;
+  if (c->process_id == (long)getpid()) {
+    sc_interrupt_follow(c->db);
+    return SC_OK;
+  }
   return sc_fail(err, SC_BAD_ARG,
                  "this SQLite connection was opened before fork(); open one in the child");
 }

@@ -3,7 +3,9 @@
 # tests/host/test_* (Python, Node, C hosts).
 #: make check-asan    the same suite under address and undefined-behaviour sanitizers
 .PHONY: test unit check-asan
-unit: $(UNIT_BIN) build/scenes/sentinel-2/item.json $(B)/embed
+unit: $(UNIT_BIN) build/scenes/sentinel-2/item.json $(B)/embed $(B)/http_ask
+$(B)/http_ask: tests/support/http_ask.c $(B)/libstacchip.a
+	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 build/scenes/sentinel-2/item.json: | build/release/make_scene
 	@mkdir -p build/scenes
 	build/release/make_scene sentinel-2 build/scenes/sentinel-2
@@ -12,7 +14,7 @@ $(B)/embed: examples/embed.c $(B)/libstacchip.a
 	$(CC) -std=c11 $(WARN) -Iinclude $(OPT_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 test: deps-test
 	@$(MAKE) --no-print-directory -s all unit
-	-@command -v npm >/dev/null && $(MAKE) --no-print-directory -s node-deps
+	-@command -v npm >/dev/null && $(MAKE) --no-print-directory -s node-deps s3-deps
 	@VARIANT=$(VARIANT) tests/run
 check-asan: deps-test
 	@$(MAKE) --no-print-directory -s VARIANT=release build/scenes/sentinel-2/item.json
@@ -20,7 +22,13 @@ check-asan: deps-test
 	@VARIANT=asan tests/run
 
 # Independent readers of our Parquet files, from npm; tests that need them skip without.
-.PHONY: node-deps bench-parquet
+.PHONY: node-deps bench-parquet s3-deps
+# An S3 server of others, from npm; its tests skip without.
+s3-deps: build/node/.s3rver
+build/node/.s3rver:
+	@mkdir -p build/node
+	npm install --prefix build/node --no-audit --no-fund --silent --fetch-retries=1 --fetch-timeout=30000 s3rver@3.7.1
+	@touch $@
 node-deps: tests/host/node/node_modules/.installed
 tests/host/node/node_modules/.installed: tests/host/node/package.json
 	cd tests/host/node && npm install --no-audit --no-fund --silent --fetch-retries=1 --fetch-timeout=30000
@@ -93,3 +101,23 @@ coverage: deps-test
 	@for d in base stac index merge parquet pixels; do \
 	  gcov -n -o build/coverage/so/ext/$$d build/coverage/so/ext/$$d/*.o 2>/dev/null | \
 	  awk -v d=$$d '/^File .ext/ {own=1} /^File .[^e]/ {own=0} /^Lines executed/ && own {split($$0,a,/[:% ]+/); n+=$$NF; c+=a[3]*$$NF/100; own=0} END {if (n) printf "%-8s %5.1f %% of %d lines\n", d, 100*c/n, n}'; done
+# The long form of the tests with failing servers.
+.PHONY: check-faults
+check-faults: all unit
+	STACCHIP_FAULTS=full VARIANT=$(VARIANT) tests/run test_remote
+
+# Remote chips from a server that answers late, against GDAL's /vsicurl.
+REMOTE_MS ?= 30
+REMOTE_SCENE ?= build/scenes/sentinel-2_4500
+.PHONY: bench-remote
+$(B)/bench/delay_server: tests/bench/delay_server.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE -pthread -o $@ $<
+$(B)/bench/bench_remote_gdal: tests/bench/bench_remote_gdal.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE -pthread $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal)
+build/scenes/sentinel-2_4500/item.json: | build/release/make_scene
+	@mkdir -p $(@D)
+	build/release/make_scene sentinel-2 $(@D) 4500 >/dev/null
+bench-remote: all $(B)/bench/delay_server $(B)/bench/bench_remote_gdal build/scenes/sentinel-2_4500/item.json
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_remote.py $(B)/bench/delay_server $(B)/bench/bench_remote_gdal $(REMOTE_SCENE) $(REMOTE_MS)

@@ -44,8 +44,9 @@ struct transfer {
   struct sc_buffer body;
   size_t limit;
   int too_big, refused_address;
+  int slot; /* of its host */
   /* from the answer's headers: */
-  char etag[128], content_range[96], encoding[32], type[128];
+  char etag[128], modified[64], content_range[96], encoding[32], type[128];
   int retry_after_s;
   struct transfer *link;
 };
@@ -92,10 +93,11 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
   char seconds[32] = "";
   (void)size;
   if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a new answer: 100, then the real one */
-    t->etag[0] = t->content_range[0] = t->encoding[0] = t->type[0] = '\0';
+    t->etag[0] = t->modified[0] = t->content_range[0] = t->encoding[0] = t->type[0] = '\0';
     t->retry_after_s = 0;
   }
   take_header(line, n, "etag:", t->etag, sizeof t->etag);
+  take_header(line, n, "last-modified:", t->modified, sizeof t->modified);
   take_header(line, n, "content-range:", t->content_range, sizeof t->content_range);
   take_header(line, n, "content-encoding:", t->encoding, sizeof t->encoding);
   take_header(line, n, "content-type:", t->type, sizeof t->type);
@@ -118,10 +120,21 @@ static curl_socket_t open_socket(void *transfer, curlsocktype purpose, struct cu
 
 /* --- asking --------------------------------------------------------------------------------------- */
 
-static const char *shown_url(const struct transfer *t, char *out, size_t n) {
-  const char *url = t->request->url;
-  snprintf(out, n, "%.*s", (int)strcspn(url, "?#"), url);
+/* A URL without what may be secret in it: query and user. */
+static const char *show(const char *url, char *out, size_t n) {
+  const char *authority = strstr(url, "://");
+  size_t scheme = authority ? (size_t)(authority - url) + 3 : 0;
+  size_t user = 0, length = strcspn(url, "?#");
+  if (scheme && strncasecmp(url, "http", 4) == 0) {
+    const char *at = memchr(url + scheme, '@', strcspn(url + scheme, "/?#"));
+    if (at) user = (size_t)(at + 1 - url) - scheme;
+  }
+  snprintf(out, n, "%.*s%.*s", (int)scheme, url, (int)(length - scheme - user), url + scheme + user);
   return out;
+}
+
+static const char *shown_url(const struct transfer *t, char *out, size_t n) {
+  return show(t->request->url, out, n);
 }
 
 static sc_status check_host(const struct transfer *t, struct sc_error *err) {
@@ -138,12 +151,29 @@ static void add_line(struct transfer *t, const char *line) {
   if (longer) t->headers = longer;
 }
 
+/* After a redirect, is it still the host that was asked? */
+static int is_same_host(const struct transfer *t) {
+  char first[256], now[256];
+  if (!t->redirect) return 1;
+  sc_access_url_host(t->wire.url, first, sizeof first);
+  sc_access_url_host(t->redirect, now, sizeof now);
+  return strcasecmp(first, now) == 0;
+}
+
+/* Other headers of the caller may be a key for the host that it asked. */
+static int is_harmless(const char *header) {
+  return strncasecmp(header, "Accept:", 7) == 0 || strncasecmp(header, "Content-Type:", 13) == 0;
+}
+
 static void set_headers(struct transfer *t) {
   const struct sc_http_request *r = t->request;
   char range[80];
   curl_slist_free_all(t->headers);
   t->headers = NULL;
-  for (int i = 0; r->headers && r->headers[i]; i++) add_line(t, r->headers[i]);
+  int same_host = is_same_host(t);
+  for (int i = 0; r->headers && r->headers[i]; i++) {
+    if (same_host || is_harmless(r->headers[i])) add_line(t, r->headers[i]);
+  }
   /* A signature is for the host that it was made for. */
   for (int i = 0; t->wire.headers[i] && !t->redirect; i++) add_line(t, t->wire.headers[i]);
   add_line(t, "Expect:");
@@ -235,6 +265,21 @@ static int is_worth_retry(CURLcode code, long status) {
   return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
+/* Blank every value of a URL's query that stands in a text: servers quote what they were asked. */
+static void hide_query(const char *url, char *text) {
+  const char *p = url ? strchr(url, '?') : NULL;
+  while (p && *p && *p != '#') {
+    char value[2048];
+    size_t n = strcspn(++p, "&#"), name = strcspn(p, "=&#");
+    if (name < n) name++;
+    if (name < n && n - name >= 4 && n - name < sizeof value) {
+      snprintf(value, sizeof value, "%.*s", (int)(n - name), p + name);
+      for (char *at = text; (at = strstr(at, value)) != NULL;) memset(at, '*', n - name);
+    }
+    p += n;
+  }
+}
+
 /* The first words of a server's answer, markup and line breaks taken out. */
 static void server_words(const struct transfer *t, char *out, size_t n) {
   size_t used = 0;
@@ -247,6 +292,8 @@ static void server_words(const struct transfer *t, char *out, size_t n) {
   }
   while (used && out[used - 1] == ' ') used--;
   out[used] = '\0';
+  hide_query(t->wire.url, out);
+  hide_query(t->redirect, out);
 }
 
 static sc_status fail_status(const struct transfer *t, long status, struct sc_error *err) {
@@ -327,9 +374,10 @@ static sc_status accept_answer(struct transfer *t, long status, struct sc_error 
     r->total_bytes = length > 0 ? (uint64_t)length : 0;
   }
   memcpy(r->etag, t->etag, sizeof r->etag);
+  if (!t->etag[0] && t->modified[0]) snprintf(r->etag, sizeof r->etag, "modified %s", t->modified);
   memcpy(r->content_type, t->type, sizeof r->content_type);
   curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
-  if (url) snprintf(r->final_url, sizeof r->final_url, "%.*s", (int)strcspn(url, "?#"), url);
+  if (url) show(url, r->final_url, sizeof r->final_url);
   sc_buffer_move(&t->body, &r->answer);
   return SC_OK;
 }
@@ -362,15 +410,28 @@ static int is_cancelled(const struct transfer *t) {
   return cancelled;
 }
 
-/* Transfers that wait for their time, and those in the multi handle. Of the thread. */
+#define N_HOSTS 1024 /* counters; hosts that share one share its cap */
+
+/* Transfers that wait for their time, for their host, and those in the multi handle. Of the thread. */
 struct loop {
   struct transfer *waiting, *active;
+  struct transfer *ready, *last_ready; /* a queue: curl's time-out runs from when it gets them */
+  int n_active[N_HOSTS];
 };
+
+static int host_slot(const char *url) {
+  char host[256];
+  unsigned h = 5381;
+  sc_access_url_host(url, host, sizeof host);
+  for (const char *p = host; *p; p++) h = h * 33 ^ (unsigned char)*p;
+  return (int)(h % N_HOSTS);
+}
 
 static void unlink_active(struct loop *l, struct transfer *t) {
   struct transfer **at = &l->active;
   while (*at && *at != t) at = &(*at)->link;
   if (*at) *at = t->link;
+  l->n_active[t->slot]--;
 }
 
 static void begin(struct loop *l, struct transfer *t) {
@@ -379,6 +440,7 @@ static void begin(struct loop *l, struct transfer *t) {
   if (prepare(t, &err) == SC_OK && curl_multi_add_handle(multi, t->easy) == CURLM_OK) {
     t->link = l->active;
     l->active = t;
+    l->n_active[t->slot]++;
     return;
   }
   if (!err.status) sc_fail_nomem(&err);
@@ -456,6 +518,28 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
   finish(t, &err);
 }
 
+static void enqueue(struct loop *l, struct transfer *t) {
+  t->slot = host_slot(t->redirect ? t->redirect : t->request->url);
+  t->link = NULL;
+  *(l->ready ? &l->last_ready->link : &l->ready) = t;
+  l->last_ready = t;
+}
+
+/* Begin what the caps of the hosts allow, in order. */
+static void begin_ready(struct loop *l) {
+  int most = sc_runtime_max_connections();
+  struct transfer *t = l->ready, *next;
+  l->ready = l->last_ready = NULL;
+  for (; t; t = next) {
+    next = t->link;
+    if (l->n_active[t->slot] < most || is_cancelled(t)) {
+      begin(l, t);
+    } else {
+      enqueue(l, t);
+    }
+  }
+}
+
 /* Take the inbox, and waiting transfers whose time has come. Returns ms until the next. */
 static int take_work(struct loop *l) {
   int64_t now = now_ms(), next = 1000;
@@ -472,7 +556,7 @@ static int take_work(struct loop *l) {
   while (ordered) {
     struct transfer *t = ordered;
     ordered = t->link;
-    begin(l, t);
+    enqueue(l, t);
   }
   struct transfer *waiting = l->waiting;
   l->waiting = NULL;
@@ -480,13 +564,14 @@ static int take_work(struct loop *l) {
     struct transfer *t = waiting;
     waiting = t->link;
     if (is_cancelled(t) || t->not_before_ms <= now) {
-      begin(l, t);
+      enqueue(l, t);
     } else {
       t->link = l->waiting;
       l->waiting = t;
       if (t->not_before_ms - now < next) next = t->not_before_ms - now;
     }
   }
+  begin_ready(l);
   return (int)next;
 }
 
@@ -518,6 +603,7 @@ static void *run(void *unused) {
       curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
       on_done(&l, (struct transfer *)(void *)t, code);
     }
+    if (l.ready) begin_ready(&l);
     if (l.waiting) wait_ms = wait_ms < 20 ? wait_ms : 20;
     curl_multi_poll(multi, NULL, 0, l.active || l.waiting ? wait_ms : 60000, NULL);
   }
@@ -534,7 +620,6 @@ static sc_status start_thread(struct sc_error *err) {
   if (is_running) return SC_OK;
   if (!multi) multi = curl_multi_init();
   if (!multi) return sc_fail_nomem(err);
-  curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)sc_runtime_max_connections());
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 256L);
   sigfillset(&all);
   pthread_attr_init(&attributes);
@@ -583,9 +668,9 @@ static void wait_for(struct batch *b, int (*interrupted)(void *), void *context)
     if (!interrupted || b->cancelled || b->n_left == 0) continue;
     pthread_mutex_unlock(&lock);
     int stop = interrupted(context);
-    if (stop) curl_multi_wakeup(multi);
     pthread_mutex_lock(&lock);
     if (stop) b->cancelled = 1;
+    if (stop) curl_multi_wakeup(multi);
   }
   pthread_mutex_unlock(&lock);
 }
@@ -631,6 +716,7 @@ static sc_status fetch_tokens(const struct sc_http_request *requests, size_t n,
 sc_status sc_http_perform(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
                           void *interrupt_context, struct sc_error *err) {
   if (n == 0) return SC_OK;
+  if (!interrupted) interrupted = sc_runtime_interrupted;
   sc_status st = fetch_tokens(requests, n, interrupted, interrupt_context, err);
   return st ? st : perform(requests, n, interrupted, interrupt_context, err);
 }

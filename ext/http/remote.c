@@ -33,6 +33,8 @@ struct sc_remote {
   char etag[128];
   unsigned generation; /* counts the changes that were noticed */
   int ignore_header;   /* a stored header turned out stale */
+  unsigned n_failures; /* reads by GDAL that failed, and the last one */
+  struct sc_error failure;
   int is_known;        /* size is */
   struct segment *segments;
   size_t n_segments, kept_bytes;
@@ -100,27 +102,43 @@ static void forget_all(struct sc_remote *r) {
   r->generation++;
 }
 
+static sc_status fail_changed(struct sc_error *err) {
+  return sc_fail(err, SC_CHANGED, "the file has changed on the server while it was read");
+}
+
+/* A weak ETag, as of a server that may compress, names the same bytes as the strong one. */
+static const char *strong_part(const char *etag) { return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag; }
+
 /* Is the answer still of the same file? Learns size and ETag from the first. Lock held. */
 static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a,
                             struct sc_error *err) {
   if (!r->is_known) {
+    if (!a->total_bytes) return sc_fail(err, SC_BAD_DATA, "the server does not say how long the file is");
     r->size = a->total_bytes;
     memcpy(r->etag, a->etag, sizeof r->etag);
     r->is_known = 1;
     return SC_OK;
   }
   int other_size = a->total_bytes && a->total_bytes != r->size;
-  int other_etag = a->etag[0] && r->etag[0] && strcmp(a->etag, r->etag) != 0;
+  int other_etag = a->etag[0] && r->etag[0] && strcmp(strong_part(a->etag), strong_part(r->etag)) != 0;
   if (!other_size && !other_etag) return SC_OK;
   forget_all(r);
-  return sc_fail(err, SC_CHANGED, "the file has changed on the server while it was read");
+  return fail_changed(err);
+}
+
+/* A range beyond the end, of a file whose size was known: it is shorter now. Lock held. */
+static sc_status check_shrunk(struct sc_remote *r, const struct sc_http_request *a,
+                              struct sc_error *err) {
+  if (err->status != SC_RANGE || a->http_status < 200 || !r->is_known) return err->status;
+  forget_all(r);
+  return fail_changed(err);
 }
 
 static sc_status fetch_segment(struct sc_remote *r, uint64_t offset, uint64_t n,
                                struct sc_error *err) {
   struct sc_http_request request = {.method = "GET", .url = r->url, .offset = offset, .size = n};
   sc_status st = sc_http_perform(&request, 1, NULL, NULL, err);
-  if (!st) st = check_same(r, &request, err);
+  st = st ? check_shrunk(r, &request, err) : check_same(r, &request, err);
   if (!st) st = add_segment(r, offset, &request.answer, err);
   sc_buffer_free(&request.answer);
   return st;
@@ -311,8 +329,9 @@ sc_status sc_remote_acquire(const struct sc_source *source, struct sc_remote **o
   if (!r) return sc_fail_nomem(err);
   pthread_mutex_lock(&r->lock);
   if (!r->is_known && source->header_size && !r->ignore_header) unpack(r, source->header, source->header_size);
+  int is_known = r->is_known;
   pthread_mutex_unlock(&r->lock);
-  sc_status st = r->is_known ? SC_OK : sc_remote_read(r, 0, &first, 1, &got, err);
+  sc_status st = is_known ? SC_OK : sc_remote_read(r, 0, &first, 1, &got, err);
   if (st) {
     char reason[SC_ERROR_TEXT_BYTES];
     memcpy(reason, err->text, sizeof reason);
@@ -352,13 +371,39 @@ struct sc_remote *sc_remote_by_serial(uint64_t serial) {
   return found;
 }
 
-uint64_t sc_remote_size(struct sc_remote *r) { return r->size; }
+uint64_t sc_remote_size(struct sc_remote *r) {
+  pthread_mutex_lock(&r->lock);
+  uint64_t size = r->size;
+  pthread_mutex_unlock(&r->lock);
+  return size;
+}
 
 unsigned sc_remote_generation(struct sc_remote *r) {
   pthread_mutex_lock(&r->lock);
   unsigned generation = r->generation;
   pthread_mutex_unlock(&r->lock);
   return generation;
+}
+
+void sc_remote_note_failure(struct sc_remote *r, const struct sc_error *err) {
+  pthread_mutex_lock(&r->lock);
+  r->n_failures++;
+  r->failure = *err;
+  pthread_mutex_unlock(&r->lock);
+}
+
+unsigned sc_remote_url_failures(const char *url, struct sc_error *last) {
+  pthread_mutex_lock(&lock);
+  struct sc_remote *r = find(url);
+  if (r) r->n_users++;
+  pthread_mutex_unlock(&lock);
+  if (!r) return 0;
+  pthread_mutex_lock(&r->lock);
+  unsigned n = r->n_failures;
+  if (last) *last = r->failure;
+  pthread_mutex_unlock(&r->lock);
+  sc_remote_release(r);
+  return n;
 }
 
 unsigned sc_remote_url_generation(const char *url) {
@@ -378,10 +423,16 @@ void sc_remote_abandon(void) {
 
 /* --- opening ------------------------------------------------------------------------------------------------ */
 
+/* Reads the layout; keeps why that failed, which is not the file's fault. */
+struct layout_reader {
+  struct sc_remote *remote;
+  struct sc_error err;
+};
+
 static int64_t read_layout(void *context, uint64_t offset, void *bytes, size_t n) {
-  struct sc_error ignored = {0};
+  struct layout_reader *l = context;
   size_t got = 0;
-  if (sc_remote_read(context, offset, bytes, n, &got, &ignored)) return -1;
+  if (sc_remote_read(l->remote, offset, bytes, n, &got, &l->err)) return -1;
   return (int64_t)got;
 }
 
@@ -392,8 +443,10 @@ sc_status sc_remote_open(const struct sc_source *source, struct sc_file *f,
   if (st) return st;
   f->generation = sc_remote_generation(f->remote);
   f->size = sc_remote_size(f->remote);
-  st = sc_tiff_open(read_layout, f->remote, f->size, &f->tiff, &ignored);
+  struct layout_reader reader = {.remote = f->remote};
+  st = sc_tiff_open(read_layout, &reader, f->size, &f->tiff, &ignored);
   if (st == SC_NOMEM) return sc_fail_nomem(err);
+  if (reader.err.status) return sc_source_fail(source, reader.err.status, err, "cannot open", reader.err.text);
   f->is_plain = st == SC_OK;
   return SC_OK;
 }
@@ -418,21 +471,16 @@ struct span {
   size_t begin, end;
 };
 
-static struct sc_remote_block *sorted_blocks; /* of by_place(), under sort_lock */
-static pthread_mutex_t sort_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int by_place(const void *a, const void *b) {
-  const struct sc_remote_block *x = &sorted_blocks[*(const size_t *)a], *y = &sorted_blocks[*(const size_t *)b];
+static int by_place(const void *a, const void *b, void *blocks) {
+  const struct sc_remote_block *all = blocks;
+  const struct sc_remote_block *x = &all[*(const size_t *)a], *y = &all[*(const size_t *)b];
   if (x->file->serial != y->file->serial) return x->file->serial < y->file->serial ? -1 : 1;
   return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
 static void sort_order(struct sc_remote_block *blocks, size_t *order, size_t n) {
   for (size_t i = 0; i < n; i++) order[i] = i;
-  pthread_mutex_lock(&sort_lock);
-  sorted_blocks = blocks;
-  qsort(order, n, sizeof *order, by_place);
-  pthread_mutex_unlock(&sort_lock);
+  qsort_r(order, n, sizeof *order, by_place, blocks);
 }
 
 /* Can b follow a in one request that begins at `begin`? */
@@ -469,12 +517,18 @@ static size_t make_spans(const struct sc_remote_block *blocks, const size_t *ord
 static void share_out(struct sc_remote_block *blocks, const size_t *order, const struct span *s,
                       struct sc_http_request *r) {
   struct sc_error err = r->err;
-  struct sc_remote *remote = blocks[order[s->begin]].file->remote;
-  if (!err.status) {
-    pthread_mutex_lock(&remote->lock);
-    check_same(remote, r, &err);
-    pthread_mutex_unlock(&remote->lock);
+  const struct sc_file *file = blocks[order[s->begin]].file;
+  pthread_mutex_lock(&file->remote->lock);
+  if (err.status == SC_INTERRUPT) {
+    /* stays so */
+  } else if (file->remote->generation != file->generation) {
+    fail_changed(&err); /* another answer told: the places of the blocks are of the old file */
+  } else if (err.status) {
+    check_shrunk(file->remote, r, &err);
+  } else {
+    check_same(file->remote, r, &err);
   }
+  pthread_mutex_unlock(&file->remote->lock);
   for (size_t i = s->begin; i < s->end; i++) {
     struct sc_remote_block *b = &blocks[order[i]];
     uint64_t at = b->offset - r->offset;

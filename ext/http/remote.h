@@ -30,6 +30,13 @@ struct sc_remote *sc_remote_by_serial(uint64_t serial);
 uint64_t sc_remote_size(struct sc_remote *remote);
 unsigned sc_remote_generation(struct sc_remote *remote);
 
+/*
+ * GDAL's drivers may take a failed read for the end of the file: each is counted here, and
+ * whoever asked GDAL looks whether there were more. *last (may be NULL) gets the last one.
+ */
+void sc_remote_note_failure(struct sc_remote *remote, const struct sc_error *err);
+unsigned sc_remote_url_failures(const char *url, struct sc_error *last);
+
 /* The generation of a URL's file; 0 where it is not known. */
 unsigned sc_remote_url_generation(const char *url);
 

@@ -423,19 +423,40 @@ void sc_sign_keep_token(const char *url, const struct sc_http_request *answer) {
   cJSON_Delete(json);
 }
 
+void sc_sign_abandon(void) { pthread_mutex_init(&token_lock, NULL); }
+
+/* A URL as it stands in an item may hold spaces and letters that HTTP wants escaped. */
+static sc_status escape_url(const char *url, char **out, struct sc_error *err) {
+  struct sc_buffer b = {0};
+  sc_status st = SC_OK;
+  for (; *url && !st; url++) {
+    unsigned char c = (unsigned char)*url;
+    int plain = c > 0x20 && c < 0x7f && !strchr("\"<>\\^`{|}", c);
+    st = plain ? sc_buffer_append(&b, url, 1, err) : sc_buffer_printf(&b, err, "%%%02X", c);
+  }
+  if (!st) st = sc_buffer_terminate(&b, err);
+  if (st) {
+    sc_buffer_free(&b);
+    return st;
+  }
+  *out = (char *)b.data;
+  return SC_OK;
+}
+
 static sc_status sign_http(const char *url, struct sc_signed *out, struct sc_error *err) {
-  char place[200];
+  char place[200], *signed_url = NULL;
   sc_status st = SC_OK;
   if (token_place(url, place, sizeof place)) {
     const char *sas = env("AZURE_STORAGE_SAS_TOKEN");
     pthread_mutex_lock(&token_lock);
     const struct kept_token *k = find_token(place);
     const char *token = sas ? sas + (*sas == '?') : k ? k->token : NULL;
-    st = sc_format(&out->url, err, "%s%s%s", url, token ? "?" : "", token ? token : "");
+    st = sc_format(&signed_url, err, "%s%s%s", url, token ? "?" : "", token ? token : "");
     pthread_mutex_unlock(&token_lock);
-    return st;
   }
-  return sc_strdup(url, &out->url, err);
+  if (!st) st = escape_url(signed_url ? signed_url : url, &out->url, err);
+  sc_free(signed_url);
+  return st;
 }
 
 sc_status sc_sign_request(const struct sc_http_request *r, struct sc_signed *out,

@@ -41,4 +41,7 @@ sc_status sc_sign_token_url(const char *url, char **token_url, struct sc_error *
 /* Keep the answer of that question; a failure is kept too: the container is then public. */
 void sc_sign_keep_token(const char *url, const struct sc_http_request *answer);
 
+/* In a forked child. */
+void sc_sign_abandon(void);
+
 #endif

@@ -66,6 +66,7 @@ static size_t on_read(void *file, void *out, size_t size, size_t count) {
   size_t got = 0;
   if (size == 0 || count == 0) return 0;
   if (sc_remote_read(h->remote, h->at, out, size * count, &got, &err)) {
+    sc_remote_note_failure(h->remote, &err);
     CPLError(CE_Failure, CPLE_FileIO, "%s", err.text);
   }
   h->at += got;
@@ -80,6 +81,7 @@ static int on_read_many(void *file, int n, void **out, const vsi_l_offset *offse
     struct sc_error err = {0};
     size_t got = 0;
     if (sc_remote_read(h->remote, offsets[i], out[i], sizes[i], &got, &err) || got < sizes[i]) {
+      if (err.status) sc_remote_note_failure(h->remote, &err);
       CPLError(CE_Failure, CPLE_FileIO, "%s", err.text[0] ? err.text : "the file is too short");
       return -1;
     }

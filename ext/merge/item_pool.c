@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "merge/merge_write.h"
 
 struct item_pool {
@@ -44,6 +45,7 @@ static void run_task(struct item_pool *pool, struct pool_task *task) {
 
 static void *work(void *argument) {
   struct item_pool *pool = argument;
+  sc_interrupt_follow_task(is_stopping, pool);
   pthread_mutex_lock(&pool->lock);
   while (!pool->is_stopping) {
     struct pool_task *task = task_in_state(pool, TASK_WAITING);

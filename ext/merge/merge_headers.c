@@ -1,8 +1,11 @@
 /* Headers of remote assets, kept so that reading a chip asks for none; see merge_write.h. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "merge/merge_store.h"
 #include "merge/merge_write.h"
 #include "raster/raster_api.h"
@@ -25,7 +28,10 @@ struct header_job {
   const struct sc_index *index;
   struct sc_merge_header *headers;
   size_t next;
+  atomic_int stop; /* the calling thread was asked to */
 };
+
+static int is_stopped(void *job) { return atomic_load(&((struct header_job *)job)->stop); }
 
 static size_t take_asset(struct header_job *job) {
   pthread_mutex_lock(&job->lock);
@@ -35,9 +41,8 @@ static size_t take_asset(struct header_job *job) {
 }
 
 /* An asset whose header cannot be had is read without it later. */
-static void *read_headers(void *argument) {
-  struct header_job *job = argument;
-  for (size_t i; (i = take_asset(job)) < job->index->n_assets;) {
+static void read_headers(struct header_job *job) {
+  for (size_t i; !sc_interrupted(NULL) && (i = take_asset(job)) < job->index->n_assets;) {
     const struct sc_index_asset *asset = &job->index->assets[i];
     struct sc_source source = {asset->href, job->index->item, asset->key, NULL, 0};
     struct sc_error ignored = {0};
@@ -46,7 +51,25 @@ static void *read_headers(void *argument) {
       sc_buffer_free(&job->headers[i].bytes);
     }
   }
+}
+
+static void *helper(void *job) {
+  sc_interrupt_follow_task(is_stopped, job);
+  read_headers(job);
   return NULL;
+}
+
+/* Wait for a helper, which breaks off when the calling thread is asked to stop. */
+static void join_helper(struct header_job *job, pthread_t thread) {
+  for (;;) {
+    struct timespec until;
+    if (sc_interrupted(NULL)) atomic_store(&job->stop, 1);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_timedjoin_np(thread, NULL, &until) == 0) return;
+  }
 }
 
 static void run_readers(struct header_job *job, size_t n_remote) {
@@ -54,11 +77,11 @@ static void run_readers(struct header_job *job, size_t n_remote) {
   size_t n = 0;
   pthread_mutex_init(&job->lock, NULL);
   while (n + 1 < n_remote && n < MAX_READERS &&
-         pthread_create(&threads[n], NULL, read_headers, job) == 0) {
+         pthread_create(&threads[n], NULL, helper, job) == 0) {
     n++;
   }
   read_headers(job);
-  while (n > 0) pthread_join(threads[--n], NULL);
+  while (n > 0) join_helper(job, threads[--n]);
   pthread_mutex_destroy(&job->lock);
 }
 
@@ -81,5 +104,8 @@ sc_status sc_merge_make_headers(const struct sc_merge_args *args, const struct s
   if (!*out) return sc_fail_nomem(err);
   struct header_job job = {.raster = raster, .index = index, .headers = *out};
   run_readers(&job, n_remote);
-  return SC_OK;
+  if (!sc_interrupted(NULL)) return SC_OK;
+  sc_merge_headers_free(*out, index->n_assets);
+  *out = NULL;
+  return sc_fail(err, SC_INTERRUPT, "interrupted");
 }

@@ -30,6 +30,7 @@
 #include "sql/merge/insert_ready.h"
 #include "sql/merge/pin.h"
 #include "sql/merge/replace_ready.h"
+#include "stac/href.h"
 
 #define WAIT_MS 50          /* between looks for an interrupt */
 #define PROGRESS_SECONDS 1.0
@@ -111,8 +112,10 @@ static sc_status is_location_done(struct sc_merge *t, const char *item, int *out
   *out = 0;
   sc_status st = sc_merge_statement(t, ITEM_AT, &s, err);
   if (!st) {
-    sqlite3_bind_text(s, 1, item, -1, SQLITE_STATIC);
-    st = has_row(t, s, out, err);
+    char *stored = NULL;
+    st = sc_href_without_secrets(item, &stored, err);
+    if (!st) sqlite3_bind_text(s, 1, stored, -1, sc_free);
+    if (!st) st = has_row(t, s, out, err);
   }
   if (!st && !*out && path) {
     sqlite3_bind_text(s, 1, path, -1, SQLITE_STATIC);
@@ -171,9 +174,11 @@ static sc_status forget_error(struct sc_merge *t, const char *item, const char *
                               struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = sc_merge_statement(t, ERROR_DELETE, &s, err);
+  char *stored = NULL;
+  if (!st && href) st = sc_href_without_secrets(href, &stored, err);
   if (st) return st;
   sqlite3_bind_text(s, 1, item, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 2, href, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 2, stored, -1, sc_free);
   st = sc_db_step_reset(s, err);
   sqlite3_clear_bindings(s);
   return st;

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/db.h"
 #include "merge/merge_buffers.h"
+#include "stac/href.h"
 
 float sc_merge_day(const char *date) {
   int32_t days = date ? sc_date_to_days(date) : INT32_MIN;
@@ -278,9 +279,12 @@ static sc_status insert_item_row(struct sc_merge *t, const struct sc_index *x, i
   sqlite3_stmt *s;
   struct sc_buffer options = {0};
   unsigned char transform[48];
+  char *location = NULL, *item_json = NULL;
   for (int i = 0; i < 6; i++) sc_put_le_double(transform + 8 * i, x->grid.transform[i]);
   sc_status st = sc_merge_statement(t, ITEM_INSERT, &s, err);
   if (!st) st = sc_index_options_format(&t->args.index, &options, err);
+  if (!st && x->location) st = sc_href_without_secrets(x->location, &location, err);
+  if (!st) st = sc_href_without_secrets(x->item_json, &item_json, err);
   if (st) goto done;
   sqlite3_bind_text(s, 1, x->collection, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 2, x->platform, -1, SQLITE_STATIC);
@@ -295,12 +299,14 @@ static sc_status insert_item_row(struct sc_merge *t, const struct sc_index *x, i
   bind_tiling(s, &x->tiling);
   sqlite3_bind_text(s, 14, x->rule_json, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 15, (char *)options.data, (int)options.size, SQLITE_STATIC);
-  sqlite3_bind_text(s, 16, x->location, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 17, x->item_json, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 16, location, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 17, item_json, -1, SQLITE_STATIC);
   st = sc_db_step_reset(s, err);
   *id = sqlite3_last_insert_rowid(t->db);
   sqlite3_clear_bindings(s);
 done:
+  sc_free(location);
+  sc_free(item_json);
   sc_buffer_free(&options);
   return st;
 }
@@ -311,9 +317,12 @@ static sc_status insert_assets(struct sc_merge *t, const struct sc_index *x,
   sqlite3_stmt *s;
   sc_status st = sc_merge_statement(t, ASSET_INSERT, &s, err);
   for (size_t i = 0; i < x->n_assets && !st; i++) {
+    char *href = NULL;
+    st = sc_href_without_secrets(x->assets[i].href, &href, err);
+    if (st) break;
     sqlite3_bind_int64(s, 1, item_id);
     sqlite3_bind_text(s, 2, x->assets[i].key, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 3, x->assets[i].href, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, href, -1, sc_free);
     if (headers && headers[i].bytes.size) {
       sqlite3_bind_blob(s, 4, headers[i].bytes.data, (int)headers[i].bytes.size, SQLITE_STATIC);
     } else {
@@ -523,14 +532,20 @@ sc_status sc_merge_record_error(struct sc_merge *t, const char *item, const char
                                 const char *reason, const char *item_json,
                                 struct sc_error *err) {
   sqlite3_stmt *s;
+  char *shown_href = NULL, *shown_json = NULL;
   sc_status st = sc_merge_statement(t, ERROR_INSERT, &s, err);
-  if (st) return st;
+  if (!st && href) st = sc_href_without_secrets(href, &shown_href, err);
+  if (!st && item_json) st = sc_href_without_secrets(item_json, &shown_json, err);
+  if (st) goto done;
   sqlite3_bind_text(s, 1, item, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 2, href, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 2, shown_href, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 3, reason, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 4, item_json, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 4, shown_json, -1, SQLITE_STATIC);
   st = sc_db_step_reset(s, err);
   sqlite3_clear_bindings(s);
+done:
+  sc_free(shown_href);
+  sc_free(shown_json);
   return st;
 }
 

@@ -36,6 +36,7 @@ static void block_free(struct sc_block *b) {
   pthread_mutex_destroy(&b->lock);
   sc_free(b->data);
   sc_free(b->row_done);
+  sc_buffer_free(&b->stored);
   sc_free(b);
 }
 
@@ -97,19 +98,30 @@ void sc_cache_release(struct sc_block *b, int keep) {
   if (!b) return;
   int64_t budget = sc_runtime_cache_bytes();
   pthread_mutex_lock(&lock);
-  total_bytes += (int64_t)b->capacity - (int64_t)b->counted_bytes;
-  b->counted_bytes = b->capacity;
+  size_t bytes = b->capacity + b->stored.capacity;
+  total_bytes += (int64_t)bytes - (int64_t)b->counted_bytes;
+  b->counted_bytes = bytes;
   if (--b->n_users == 0 && !keep) drop(b);
   trim(budget);
   pthread_mutex_unlock(&lock);
 }
 
-int sc_cache_has(uint64_t serial, uint64_t index, int n_rows) {
+struct sc_block *sc_cache_acquire_ready(uint64_t serial, uint64_t index, int n_rows) {
   pthread_mutex_lock(&lock);
-  const struct sc_block *b = find(serial, index);
-  int has = b && b->n_users == 0 && b->n_rows >= n_rows;
+  struct sc_block *b = find(serial, index);
+  if (b) {
+    unlink_use(b);
+    link_newest(b);
+    b->n_users++;
+  }
   pthread_mutex_unlock(&lock);
-  return has;
+  if (!b) return NULL;
+  pthread_mutex_lock(&b->lock);
+  int ready = b->n_rows >= n_rows || b->stored.data;
+  pthread_mutex_unlock(&b->lock);
+  if (ready) return b;
+  sc_cache_release(b, 1);
+  return NULL;
 }
 
 void sc_cache_trim(void) {

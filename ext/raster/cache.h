@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/status.h"
 
 /* A block that the caller holds; it may use the members below `lock` while it has locked it. */
@@ -19,6 +20,7 @@ struct sc_block {
   size_t capacity;         /* bytes of data */
   int n_rows;              /* rows decompressed so far */
   unsigned char *row_done; /* a byte per row: its predictor is undone; owned */
+  struct sc_buffer stored; /* of a remote file, until all rows are decompressed: its bytes */
   /* of cache.c: */
   int n_users;
   size_t counted_bytes; /* what the budget was charged */
@@ -31,8 +33,8 @@ sc_status sc_cache_acquire(uint64_t file_serial, uint64_t index, struct sc_block
 /* Charge the budget for what it has become, and let go. keep 0: forget it. */
 void sc_cache_release(struct sc_block *block, int keep);
 
-/* Is the block there with at least n_rows rows? A hint only: it may go at any time. */
-int sc_cache_has(uint64_t file_serial, uint64_t index, int n_rows);
+/* Hold the block if its first n_rows rows can be had without the file; else NULL. */
+struct sc_block *sc_cache_acquire_ready(uint64_t file_serial, uint64_t index, int n_rows);
 
 /* Bring the cache within a smaller budget. */
 void sc_cache_trim(void);

@@ -93,6 +93,14 @@ static int is_absurd(GDALDatasetH ds) {
   return bytes > 256e6 || GDALGetRasterCount(ds) > 4096;
 }
 
+/* Did reads of a remote file fail since there were `before`? */
+static sc_status check_transfers(const struct sc_source *source, unsigned before,
+                                 struct sc_error *err) {
+  struct sc_error last;
+  if (sc_remote_url_failures(source->href, &last) == before) return SC_OK;
+  return sc_source_fail(source, last.status, err, "reading failed", last.text);
+}
+
 static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
                               struct sc_error *err) {
   static const char *const drivers[] = {"GTiff", "JP2OpenJPEG", "PNG", "JPEG", NULL};
@@ -102,10 +110,14 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
   sc_gdal_register();
   sc_status st = remote ? sc_vsi_path(source, path, sizeof path, err) : check_regular(source, err);
   if (st) return st;
+  unsigned failures = remote ? sc_remote_url_failures(source->href, NULL) : 0;
   sc_gdal_begin(&scope);
   *out = GDALOpenEx(remote ? path : source->href,
                     GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR, drivers, NULL, NULL);
-  if (!*out) {
+  st = remote ? check_transfers(source, failures, err) : SC_OK;
+  if (st) {
+    /* the network's fault, whatever GDAL made of it */
+  } else if (!*out) {
     st = sc_source_fail(source, SC_BAD_DATA, err, "cannot open as a raster", scope.text);
   } else if (GDALGetMetadataItem(*out, "OVERVIEW_FILE", "OVERVIEWS")) {
     st = sc_source_fail(source, SC_DENIED, err, "it names an external overview file", "");
@@ -423,7 +435,14 @@ sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
   GDALDatasetH ds = NULL;
   sc_status st = sc_gdal_acquire(r->source, &ds, err);
   if (st) return st;
+  int remote = strstr(r->source->href, "://") != NULL;
+  unsigned failures = remote ? sc_remote_url_failures(r->source->href, NULL) : 0;
   st = read_band(ds, r, err);
+  if (remote && st != SC_NOMEM) {
+    struct sc_error transfer = {0};
+    if (check_transfers(r->source, failures, &transfer)) *err = transfer;
+    st = err->status;
+  }
   sc_gdal_release(r->source, ds, st != SC_OK);
   return st;
 }

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/settings.h"
 #include "base/sqlite.h"
 #include "host.h"
@@ -49,7 +50,10 @@ static sc_status open_half(const struct sc_raster_api **out, struct sc_error *er
 
 const struct sc_raster_api *sc_raster(struct sc_error *err) {
   pthread_mutex_lock(&lock);
-  if (!loaded && open_half(&loaded, err) == SC_OK) sc_settings_apply(loaded);
+  if (!loaded && open_half(&loaded, err) == SC_OK) {
+    loaded->watch(sc_interrupted);
+    sc_settings_apply(loaded);
+  }
   const struct sc_raster_api *api = loaded;
   pthread_mutex_unlock(&lock);
   return api;

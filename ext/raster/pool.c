@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/sqlite.h"
 #include "raster/runtime.h"
@@ -38,6 +39,8 @@ static void run_tasks(struct job *job, int (*interrupted)(void *), void *interru
   }
 }
 
+static int is_stopped(void *job) { return atomic_load(&((struct job *)job)->stop) == 2; }
+
 static struct job *find_job(void) {
   struct job *job = jobs;
   while (job && job->wants_helpers <= 0) job = job->link;
@@ -58,7 +61,9 @@ static void *worker(void *unused) {
     job->wants_helpers--;
     job->n_helpers++;
     pthread_mutex_unlock(&lock);
+    sc_runtime_watch_task(is_stopped, job); /* a transfer that hangs must not hold the job */
     run_tasks(job, NULL, NULL);
+    sc_runtime_watch_task(NULL, NULL);
     pthread_mutex_lock(&lock);
     job->n_helpers--;
     pthread_cond_broadcast(&done);
@@ -94,13 +99,28 @@ static void offer_job(struct job *job, int helpers) {
   pthread_mutex_unlock(&lock);
 }
 
-static void withdraw_job(struct job *job) {
+/* The helpers may still be at work, and the caller be asked to stop meanwhile. */
+static void wait_for_helpers(struct job *job, int (*interrupted)(void *), void *context) {
+  while (job->n_helpers > 0) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_cond_timedwait(&done, &lock, &until) == 0 || !interrupted) continue;
+    pthread_mutex_unlock(&lock);
+    if (interrupted(context)) atomic_store(&job->stop, 2);
+    pthread_mutex_lock(&lock);
+  }
+}
+
+static void withdraw_job(struct job *job, int (*interrupted)(void *), void *context) {
   pthread_mutex_lock(&lock);
   job->wants_helpers = 0;
   struct job **at = &jobs;
   while (*at != job) at = &(*at)->link;
   *at = job->link;
-  while (job->n_helpers > 0) pthread_cond_wait(&done, &lock);
+  wait_for_helpers(job, interrupted, context);
   pthread_mutex_unlock(&lock);
 }
 
@@ -112,7 +132,7 @@ int sc_pool_run(size_t n, int (*task)(void *, size_t), void *context,
   if (!sqlite3_threadsafe()) helpers = 0;
   if (helpers > 0) offer_job(&job, helpers);
   run_tasks(&job, interrupted, interrupt_context);
-  if (helpers > 0) withdraw_job(&job);
+  if (helpers > 0) withdraw_job(&job, interrupted, interrupt_context);
   return atomic_load(&job.stop);
 }
 

@@ -175,6 +175,9 @@ struct sc_raster_api {
   /* Text "GDAL 3.6.2, PROJ 9.1.1, libcurl 7.88.1 ..." as a JSON object; static memory. */
   const char *(*versions)(void);
 
+  /* Who is asked by transfers that have no interrupted() of their own. Process-wide. */
+  void (*watch)(int (*interrupted)(void *unused));
+
   /* Take over new settings (copied). Process-wide. */
   void (*configure)(const struct sc_settings *settings);
 

@@ -57,6 +57,7 @@ static sc_status make_header(const struct sc_source *source, struct sc_buffer *o
 static const struct sc_raster_api api = {
     .version = SC_RASTER_API_VERSION,
     .versions = versions,
+    .watch = sc_runtime_watch,
     .configure = sc_runtime_configure,
     .info = info,
     .info_free = sc_gdal_info_free,

@@ -41,6 +41,7 @@ struct group {
   size_t begin, end;
   struct window *window;     /* GDAL */
   struct sc_buffer bytes;    /* of a remote block */
+  struct sc_block *held;     /* a remote block that the cache has, kept there until it is used */
   struct sc_error fetch_err; /* why a remote block could not be had */
 };
 
@@ -188,6 +189,8 @@ static sc_status make_groups(struct plan *p, struct sc_error *err) {
 
 /* --- remote blocks -------------------------------------------------------------------------- */
 
+static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g);
+
 /* Fetch what the groups of remote files need and the cache has not, in one go. */
 static sc_status fetch_remote(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
                               struct sc_error *err) {
@@ -200,10 +203,9 @@ static sc_status fetch_remote(struct plan *p, int (*interrupted)(void *), void *
     if (g->begin == g->end) continue;
     struct window *w = p->pieces[g->begin].window;
     size_t block = p->pieces[g->begin].block;
-    if (!w->file->is_remote || w->file->tiff.byte_counts[block] == 0 ||
-        sc_cache_has(w->file->serial, block, sc_tiff_block_rows(&w->file->tiff, block))) {
-      continue;
-    }
+    if (!w->file->is_remote || w->file->tiff.byte_counts[block] == 0) continue;
+    g->held = sc_cache_acquire_ready(w->file->serial, block, wanted_rows(p, g).end);
+    if (g->held) continue;
     blocks[n].file = w->file;
     blocks[n].source = w->read->source;
     blocks[n].offset = w->file->tiff.offsets[block];
@@ -338,16 +340,19 @@ static void read_block(const struct plan *p, struct group *g) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_file *file = first->window->file;
   struct sc_error err = {0};
-  struct sc_block *block = NULL;
+  struct sc_block *block = g->held;
+  g->held = NULL;
   if (g->fetch_err.status) {
     fail_group(p, g, &g->fetch_err);
     return;
   }
-  sc_status st = sc_cache_acquire(file->serial, first->block, &block, &err);
+  sc_status st = block ? SC_OK : sc_cache_acquire(file->serial, first->block, &block, &err);
   if (!st) {
-    const struct sc_buffer *bytes = g->bytes.data ? &g->bytes : NULL;
     pthread_mutex_lock(&block->lock);
+    if (g->bytes.data && !block->stored.data) sc_buffer_move(&g->bytes, &block->stored);
+    const struct sc_buffer *bytes = block->stored.data ? &block->stored : NULL;
     st = sc_block_prepare(block, file, first->block, wanted_rows(p, g), bytes, &err);
+    if (block->n_rows >= sc_tiff_block_rows(&file->tiff, first->block)) sc_buffer_free(&block->stored);
     for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block->data);
     pthread_mutex_unlock(&block->lock);
     sc_cache_release(block, st == SC_OK);
@@ -373,7 +378,10 @@ static int run_group(void *context, size_t i) {
 }
 
 static void free_plan(struct plan *p) {
-  for (size_t i = 0; i < p->n_groups; i++) sc_buffer_free(&p->groups[i].bytes);
+  for (size_t i = 0; i < p->n_groups; i++) {
+    sc_buffer_free(&p->groups[i].bytes);
+    sc_cache_release(p->groups[i].held, 1);
+  }
   for (size_t i = 0; p->windows && i < p->n_windows; i++) {
     sc_file_release(p->windows[i].file);
     sc_free(p->windows[i].columns);

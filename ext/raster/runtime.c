@@ -8,6 +8,7 @@
 
 #include "http/client.h"
 #include "http/remote.h"
+#include "http/sign.h"
 #include "raster/cache.h"
 #include "raster/file.h"
 #include "raster/gdal.h"
@@ -31,7 +32,26 @@ void sc_runtime_enter(void) {
     sc_file_abandon();
     sc_remote_abandon();
     sc_http_abandon();
+    sc_sign_abandon();
   }
+}
+
+static int (*_Atomic host_interrupted)(void *);
+static _Thread_local int (*task_interrupted)(void *);
+static _Thread_local void *task_context;
+
+void sc_runtime_watch(int (*interrupted)(void *)) { atomic_store(&host_interrupted, interrupted); }
+
+void sc_runtime_watch_task(int (*interrupted)(void *), void *context) {
+  task_interrupted = interrupted;
+  task_context = context;
+}
+
+int sc_runtime_interrupted(void *unused) {
+  (void)unused;
+  if (task_interrupted) return task_interrupted(task_context);
+  int (*ask)(void *) = atomic_load(&host_interrupted);
+  return ask && ask(NULL);
 }
 
 void sc_runtime_configure(const struct sc_settings *s) {

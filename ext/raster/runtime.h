@@ -14,6 +14,13 @@
 /* Call first in every function of the API table. */
 void sc_runtime_enter(void);
 
+/* See sc_raster_api.watch. */
+void sc_runtime_watch(int (*interrupted)(void *unused));
+/* A worker of the pool asks its job instead; NULL ends that. */
+void sc_runtime_watch_task(int (*interrupted)(void *), void *context);
+/* Has the calling thread been asked to stop? The argument is not used. */
+int sc_runtime_interrupted(void *unused);
+
 /* Copy new settings. */
 void sc_runtime_configure(const struct sc_settings *settings);
 

@@ -46,6 +46,51 @@ const char *sc_href_for_message(const char *href, char *out, size_t n) {
   return out;
 }
 
+/* Does a query of n bytes hold a signature or key? By the names that the stores use. */
+static int is_signed(const char *query, size_t n) {
+  static const char *const names[] = {"sig=", "signature=", "x-amz-signature=", "x-amz-security-token=",
+                                      "x-goog-signature=", "token=", "access_token=", "api_key=",
+                                      "apikey=", "subscription-key="};
+  for (size_t at = 0; at < n; at++) {
+    if (at && query[at - 1] != '&' && query[at - 1] != ';') continue;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+      size_t m = strlen(names[i]);
+      if (m < n - at && strncasecmp(query + at, names[i], m) == 0) return 1;
+    }
+  }
+  return 0;
+}
+
+sc_status sc_href_without_secrets(const char *text, char **out, struct sc_error *err) {
+  static const char ends_url[] = "\"' \t\r\n<>";
+  struct sc_buffer b = {0};
+  const char *p = text, *found;
+  sc_status st = SC_OK;
+  *out = NULL;
+  while (!st && (found = strstr(p, "://")) != NULL) {
+    found += 3;
+    int is_http = (found - text >= 7 && strncasecmp(found - 7, "http", 4) == 0) ||
+                  (found - text >= 8 && strncasecmp(found - 8, "https", 5) == 0);
+    size_t authority = strcspn(found, "/?#\"' \t\r\n<>"), n = strcspn(found, ends_url);
+    const char *at = is_http ? memchr(found, '@', authority) : NULL;
+    const char *query = memchr(found, '?', n);
+    size_t bare = query ? (size_t)(query - found) : n;
+    st = sc_buffer_append(&b, p, (size_t)(found - p), err);
+    const char *from = at ? at + 1 : found;
+    size_t keep = query && is_signed(query + 1, n - bare - 1) ? bare : n;
+    if (!st) st = sc_buffer_append(&b, from, (size_t)(found + keep - from), err);
+    p = found + n;
+  }
+  if (!st) st = sc_buffer_append_text(&b, p, err);
+  if (!st) st = sc_buffer_terminate(&b, err);
+  if (st) {
+    sc_buffer_free(&b);
+    return st;
+  }
+  *out = (char *)b.data;
+  return SC_OK;
+}
+
 sc_status sc_href_folder(const char *href, char **out, struct sc_error *err) {
   size_t n = strlen(href), head = 0;
   if (sc_href_is_url(href)) {

@@ -43,6 +43,12 @@ enum sc_origin {
 sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out,
                         struct sc_error *err);
 
+/*
+ * A copy of a text (an href, an item) without the signed queries and passwords of the URLs in
+ * it: what may be stored. Tokens end, and a database is given away.
+ */
+sc_status sc_href_without_secrets(const char *text, char **out, struct sc_error *err);
+
 /* The href without its query and user part, for messages; written to out. */
 const char *sc_href_for_message(const char *href, char *out, size_t n);
 

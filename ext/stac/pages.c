@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "raster/raster_api.h"
 
@@ -29,6 +31,7 @@ struct page_request {
 struct sc_pages {
   char *first_body;  /* of the search, for "merge"; owned */
   cJSON *headers;    /* the caller's, copied; may be NULL */
+  char host[256];    /* of the search; "" before its first request */
   struct page_request *next; /* to be taken next; NULL at the end */
   pthread_t thread;
   int is_running;    /* thread fetches `next` */
@@ -60,6 +63,13 @@ static sc_status add_headers(struct page_request *r, const cJSON *headers, int *
   return SC_OK;
 }
 
+/* The caller's headers may be a key: they go to the host that it named, not where a link leads. */
+static int is_own_host(const struct sc_pages *p, const char *url) {
+  char host[256];
+  sc_access_url_host(url, host, sizeof host);
+  return !p->host[0] || strcasecmp(host, p->host) == 0;
+}
+
 /* url and body pass to the request, also on error. */
 static sc_status request_new(const struct sc_pages *p, char *url, char *body,
                              const cJSON *link_headers, struct page_request **out,
@@ -75,7 +85,7 @@ static sc_status request_new(const struct sc_pages *p, char *url, char *body,
   r->body = body;
   r->headers[n++] = "Accept: application/geo+json, application/json";
   if (body) r->headers[n++] = "Content-Type: application/json";
-  sc_status st = add_headers(r, p->headers, &n, &n_owned, err);
+  sc_status st = is_own_host(p, url) ? add_headers(r, p->headers, &n, &n_owned, err) : SC_OK;
   if (!st) st = add_headers(r, link_headers, &n, &n_owned, err);
   r->http.method = body ? "POST" : "GET";
   r->http.url = url;
@@ -114,13 +124,16 @@ static void start(struct sc_pages *p) {
   if (p->next && !p->is_running) p->is_running = pthread_create(&p->thread, NULL, fetch, p) == 0;
 }
 
-static void wait(struct sc_pages *p) {
-  if (p->is_running) {
-    pthread_join(p->thread, NULL);
-  } else {
-    fetch(p);
+static void wait(struct sc_pages *p, int (*interrupted)(void *), void *interrupt_context) {
+  while (p->is_running) {
+    struct timespec until;
+    if (interrupted && interrupted(interrupt_context)) atomic_store(&p->cancel, 1);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_timedjoin_np(p->thread, NULL, &until) == 0) p->is_running = 0;
   }
-  p->is_running = 0;
 }
 
 /* --- links ------------------------------------------------------------------------------------------ */
@@ -267,7 +280,9 @@ static sc_status first_request(struct sc_pages *p, const char *url, const cJSON 
     sc_free(body);
     return st;
   }
-  return request_new(p, whole, body, NULL, &p->next, err);
+  st = request_new(p, whole, body, NULL, &p->next, err);
+  if (!st) sc_access_url_host(p->next->url, p->host, sizeof p->host);
+  return st;
 }
 
 sc_status sc_pages_open(const char *url, const char *query,
@@ -313,7 +328,9 @@ sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void
   *out = NULL;
   if (!done) return SC_OK;
   if (interrupted && interrupted(interrupt_context)) return sc_fail(err, SC_INTERRUPT, "interrupted");
-  wait(p);
+  start(p); /* the first page, and where no thread was to be had before */
+  if (!p->is_running) fetch(p);
+  wait(p, interrupted, interrupt_context);
   sc_status st = done->http.err.status;
   if (st) *err = done->http.err;
   if (!st) {
