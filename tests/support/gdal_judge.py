@@ -16,7 +16,7 @@ import numpy
 TYPES = {1: "u1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 6: "f4", 7: "f8", 12: "u8", 13: "i8"}
 CODES = {numpy.dtype(v).name: k for k, v in TYPES.items()}
 CODES["int8"] = 1
-KERNELS = ["nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "gauss"]
+KERNELS = ["nearest", "bilinear", "cubic", "cubicspline", "lanczos", "average", "mode", "gauss"]
 
 
 def ask(jobs):
