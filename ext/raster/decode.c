@@ -58,13 +58,12 @@ static sc_status inflate_block(struct decompressors *d, const void *bytes, size_
   enum libdeflate_result result = libdeflate_zlib_decompress(d->deflate, bytes, n, out, room, &got);
   if (result == LIBDEFLATE_SUCCESS) {
     if (got >= wanted) return SC_OK;
-    return sc_fail(err, SC_UNSUPPORTED, "inflate: %zu bytes where %zu are needed", got, wanted);
+    return sc_fail(err, SC_BAD_DATA, "inflate: %zu bytes where %zu are needed", got, wanted);
   }
   if (result == LIBDEFLATE_INSUFFICIENT_SPACE && room < whole) return SC_OK;
-  if (result == LIBDEFLATE_INSUFFICIENT_SPACE) {
-    return sc_fail(err, SC_UNSUPPORTED, "inflate: more data than the block has");
-  }
-  return sc_fail(err, SC_BAD_DATA, "inflate: damaged data");
+  return sc_fail(err, SC_BAD_DATA, "inflate: %s",
+                 result == LIBDEFLATE_INSUFFICIENT_SPACE ? "more data than the block has"
+                                                         : "damaged data");
 }
 
 static sc_status unzstd_block(struct decompressors *d, const void *bytes, size_t n,

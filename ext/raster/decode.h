@@ -20,7 +20,7 @@
  *           SC_DECODE_SLACK more (or the whole block).
  * Returns   SC_BAD_DATA with the reason ("inflate: ...") for damaged data, which is an error even
  *           where GDAL lets it pass (libtiff does not look at the checksum); SC_UNSUPPORTED
- *           for a block of another size than it should have, where GDAL is asked.
+ *           for a block that is shorter than it should be, where GDAL is asked.
  *
  * THREADS  Decompressors are kept per thread.
  */

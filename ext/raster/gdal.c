@@ -334,9 +334,29 @@ static void convert_signed_byte(const unsigned char *from, enum sc_dtype from_ty
   }
 }
 
+/* Reals to 64-bit integers: GDAL 3.6 makes 0 of what is too large for them. */
+static void convert_to_wide(const unsigned char *from, enum sc_dtype from_type, size_t from_stride,
+                            unsigned char *to, int is_signed, size_t to_stride, size_t n) {
+  for (; n > 0; n--, from += from_stride, to += to_stride) {
+    double v;
+    uint64_t bits;
+    copy_words(from, from_type, 0, &v, SC_DTYPE_F64, 0, 1);
+    v = isnan(v) ? 0 : floor(v + 0.5);
+    if (is_signed) {
+      bits = v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? (uint64_t)INT64_MIN : (uint64_t)(int64_t)v;
+    } else {
+      bits = v >= 0x1p64 ? UINT64_MAX : v < 0 ? 0 : (uint64_t)v;
+    }
+    memcpy(to, &bits, sizeof bits);
+  }
+}
+
 void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
                      enum sc_dtype to_type, size_t to_stride, size_t n) {
-  if (from_type != to_type && (from_type == SC_DTYPE_I8 || to_type == SC_DTYPE_I8)) {
+  int from_real = from_type == SC_DTYPE_F32 || from_type == SC_DTYPE_F64;
+  if (from_real && (to_type == SC_DTYPE_I64 || to_type == SC_DTYPE_U64)) {
+    convert_to_wide(from, from_type, from_stride, to, to_type == SC_DTYPE_I64, to_stride, n);
+  } else if (from_type != to_type && (from_type == SC_DTYPE_I8 || to_type == SC_DTYPE_I8)) {
     convert_signed_byte(from, from_type, from_stride, to, to_type, to_stride, n);
   } else {
     copy_words(from, from_type, from_stride, to, to_type, to_stride, n);
