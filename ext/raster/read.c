@@ -254,22 +254,35 @@ static void columns_in_block(const struct window *w, int left, int right, int *f
   *end = i;
 }
 
-/* Pixels of a block row side by side: output columns [first, end). */
+/* One of every `step` values of a type, side by side. */
+#define GATHER(TYPE)                                                       \
+  do {                                                                     \
+    const TYPE *from = (const TYPE *)(const void *)band;                   \
+    TYPE *into = (TYPE *)to;                                               \
+    if (w->plain_columns) {                                                \
+      from += (size_t)(columns[0] - left) * step;                          \
+      for (size_t i = 0; i < n; i++) into[i] = from[i * step];             \
+    } else {                                                               \
+      for (size_t i = 0; i < n; i++) into[i] = from[(size_t)(columns[i] - left) * step]; \
+    }                                                                      \
+  } while (0)
+
+/* Pixels of a block row side by side: output columns [first, end). Blocks, results and their
+ * rows are multiples of the type's size away from memory that malloc() aligned. */
 static void gather(const struct window *w, const unsigned char *band, int left, int first, int end,
-                   unsigned char *to) {
-  size_t size = sc_dtype_bytes(w->file->tiff.dtype), pixel = sc_tiff_pixel_bytes(&w->file->tiff);
-  if (w->plain_columns && pixel == size) {
-    memcpy(to, band + (size_t)(w->columns[first] - left) * size, (size_t)(end - first) * size);
+                   void *to) {
+  size_t size = sc_dtype_bytes(w->file->tiff.dtype), n = (size_t)(end - first);
+  size_t step = sc_tiff_pixel_bytes(&w->file->tiff) / size;
+  const int *columns = w->columns + first;
+  if (w->plain_columns && step == 1) {
+    memcpy(to, band + (size_t)(columns[0] - left) * size, n * size);
     return;
   }
-  for (int i = first; i < end; i++, to += size) {
-    const unsigned char *from = band + (size_t)(w->columns[i] - left) * pixel;
-    switch (size) {
-      case 1: *to = *from; break;
-      case 2: memcpy(to, from, 2); break;
-      case 4: memcpy(to, from, 4); break;
-      default: memcpy(to, from, 8); break;
-    }
+  switch (size) {
+    case 1: GATHER(uint8_t); break;
+    case 2: GATHER(uint16_t); break;
+    case 4: GATHER(uint32_t); break;
+    default: GATHER(uint64_t); break;
   }
 }
 
@@ -287,7 +300,7 @@ static void copy_row(const struct window *w, const unsigned char *row, int left,
   uint64_t values[CHUNK];
   for (int i = first; i < end; i += CHUNK) {
     int n = end - i < CHUNK ? end - i : CHUNK;
-    gather(w, band, left, i, i + n, (unsigned char *)values);
+    gather(w, band, left, i, i + n, values);
     sc_gdal_convert(values, t->dtype, size, out + (size_t)i * to_size, w->read->dtype, to_size,
                     (size_t)n);
   }
