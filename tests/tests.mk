@@ -37,6 +37,30 @@ tests/host/node/node_modules/.installed: tests/host/node/package.json
 $(B)/bench/%: tests/bench/%.c $(B)/libstacchip.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
+
+# Ours and plain GDAL loops side by side, on scenes of full size (made once, 1.5 GB).
+#: make bench         all benchmarks, ratios side by side (BENCH=short: smaller sizes)
+SCENES_FULL ?= build/scenes-full
+SCENE_KINDS := sentinel-2 landsat naip modis
+BENCH_SEED ?=
+$(SCENES_FULL)/%/item.json: | build/release/make_scene
+	@mkdir -p $(@D)
+	build/release/make_scene $* $(@D) full
+$(B)/bench/bench_chips $(B)/bench/bench_index: $(B)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal) -lsqlite3
+.PHONY: bench bench-chips bench-index
+bench-chips: all $(B)/bench/bench_chips $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
+	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_chips $(SCENES_FULL) $(if $(filter short,$(BENCH)),40,128) $(BENCH_SEED)
+bench-index: all $(B)/bench/bench_index $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
+	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_index $(SCENES_FULL) $(if $(filter short,$(BENCH)),3,9)
+bench:
+	$(MAKE) --no-print-directory bench-chips
+	$(MAKE) --no-print-directory bench-index
+	$(MAKE) --no-print-directory bench-merge $(if $(filter short,$(BENCH)),MERGE_CHIPS=200000)
+	$(MAKE) --no-print-directory bench-parquet $(if $(filter short,$(BENCH)),BENCH_CHIPS=200000)
+	@if $(MAKE) -n bench-remote >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-remote BENCH=$(BENCH); fi
+
 # Chips to export; the target is set for 10000000.
 BENCH_CHIPS ?= 10000000
 bench-parquet: $(B)/bench/bench_parquet node-deps

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "pixels/chip.h"
@@ -50,22 +49,12 @@ static sc_status scene_options(struct sc_connection *c, const struct handle *h,
   return sc_strdup(h->base, &out->base, err);
 }
 
-/* Time and size of the item's own file: a scene that was read from it is then stale. */
-static void stamp(const char *location, int64_t *modified_ns, int64_t *size) {
-  struct stat info;
-  *modified_ns = *size = 0;
-  if (!location || *location != '/' || stat(location, &info) != 0) return;
-  *modified_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-  *size = info.st_size;
-}
-
 /* The kept scene of a key, unless the item's file has changed. */
 static struct sc_open_scene *find_fresh(struct sc_connection *c, const char *key, size_t n) {
   struct sc_open_scene *s = sc_scenes_find(c, key, n);
-  int64_t modified_ns, size;
   if (!s || s->table) return s;
-  stamp(s->scene.item.location, &modified_ns, &size);
-  if (modified_ns == s->modified_ns && size == s->size) return s;
+  struct sc_stamp now = sc_stamp_of(s->scene.item.location);
+  if (now.modified_ns == s->stamp.modified_ns && now.size == s->stamp.size) return s;
   sc_scenes_forget(c, s);
   sc_scenes_release(s);
   return NULL;
@@ -86,7 +75,7 @@ static sc_status open_scene(struct sc_connection *c, const struct handle *h, con
     sc_scene_free(&scene);
     return st;
   }
-  stamp((*out)->scene.item.location, &(*out)->modified_ns, &(*out)->size);
+  (*out)->stamp = sc_stamp_of((*out)->scene.item.location);
   return SC_OK;
 }
 

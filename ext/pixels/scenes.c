@@ -2,6 +2,7 @@
 #include "pixels/scenes.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "merge/merge_lookup.h"
@@ -42,13 +43,38 @@ static struct sc_scenes *scenes_of(struct sc_connection *c) {
   return c->scenes;
 }
 
+struct sc_stamp sc_stamp_of(const char *path) {
+  struct sc_stamp stamp = {0, 0};
+  struct stat info;
+  if (path && *path == '/' && stat(path, &info) == 0) {
+    stamp.modified_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    stamp.size = info.st_size;
+  }
+  return stamp;
+}
+
+static int is_unchanged(const struct sc_open_scene *s) {
+  for (size_t i = 0; i < s->scene.item.n_assets; i++) {
+    const struct sc_opened_asset *a = &s->assets[i];
+    if (!a->is_open) continue;
+    struct sc_stamp now = sc_stamp_of(a->href);
+    if (now.modified_ns != a->stamp.modified_ns || now.size != a->stamp.size) return 0;
+  }
+  return 1;
+}
+
 struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n) {
   struct sc_scenes *all = scenes_of(c);
   for (int i = 0; all && i < N_SCENES; i++) {
     struct sc_open_scene *s = all->kept[i];
     if (s && s->key_bytes == n && memcmp(s->key, key, n) == 0) {
-      s->used = ++all->clock;
       s->n_users++;
+      if (!is_unchanged(s)) {
+        sc_scenes_forget(c, s);
+        sc_scenes_release(s);
+        return NULL;
+      }
+      s->used = ++all->clock;
       return s;
     }
   }
@@ -121,6 +147,7 @@ static sc_status open_asset(struct sc_connection *c, struct sc_open_scene *s,
                                   .asset = asset->key,
                                   .header = to->header.data,
                                   .header_size = to->header.size};
+  to->stamp = sc_stamp_of(to->href);
   st = raster->info(&to->source, &to->info, err);
   if (!st) st = sc_mapping_find(&s->scene, asset, &to->info, &to->source, &to->mapping, err);
   to->is_open = st == SC_OK;

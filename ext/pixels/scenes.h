@@ -12,6 +12,12 @@
 #include "index/scene.h"
 #include "raster/raster_api.h"
 
+/* Time and size of a local file; zero for others. */
+struct sc_stamp {
+  int64_t modified_ns, size;
+};
+struct sc_stamp sc_stamp_of(const char *path);
+
 /* An asset that was opened. */
 struct sc_opened_asset {
   int is_open;
@@ -20,6 +26,7 @@ struct sc_opened_asset {
   struct sc_mapping mapping;
   struct sc_buffer header; /* stored header of a remote file; may be empty */
   struct sc_source source; /* points into this struct */
+  struct sc_stamp stamp;   /* of a local file when it was opened */
 };
 
 struct sc_open_scene {
@@ -28,7 +35,7 @@ struct sc_open_scene {
   struct sc_scene scene;
   struct sc_opened_asset *assets; /* one per scene.item.assets */
   /* where the item came from: */
-  int64_t modified_ns, size; /* of the item's file; 0 elsewhere */
+  struct sc_stamp stamp;     /* of the item's file */
   char *schema, *table;      /* of a merged index, else NULL; owned */
   int64_t item_rowid;
   struct sc_tiling tiling;   /* of the handles that begin with the key */
@@ -40,7 +47,8 @@ struct sc_scenes; /* of one connection */
 
 void sc_scenes_free(struct sc_scenes *scenes);
 
-/* The scene kept under a key; NULL where there is none. Takes a hold. */
+/* The scene kept under a key; NULL where there is none, or where the file of one of its assets
+ * has changed. Takes a hold. */
 struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
 /* Keep a scene (it moves) under a key. Takes a hold; *out is released with _release(). */
 sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n,

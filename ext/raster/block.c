@@ -12,11 +12,7 @@
 static void fill_missing(const struct sc_tiff *t, unsigned char *out, size_t bytes) {
   size_t size = sc_dtype_bytes(t->dtype);
   double value = t->has_nodata ? t->nodata : 0;
-  if (t->dtype == SC_DTYPE_I8) {
-    memset(out, (signed char)value, bytes);
-  } else {
-    sc_gdal_convert(&value, SC_DTYPE_F64, 0, out, t->dtype, size, bytes / size);
-  }
+  sc_gdal_convert(&value, SC_DTYPE_F64, 0, out, t->dtype, size, bytes / size);
 }
 
 static sc_status load_stored(const struct sc_file *file, size_t index, struct sc_buffer *out,

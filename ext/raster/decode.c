@@ -82,14 +82,14 @@ static sc_status unzstd_block(struct decompressors *d, const void *bytes, size_t
     if (left == 0 || (in.pos == before_in && to.pos == before_out)) break;
   }
   if (to.pos >= wanted) return SC_OK;
-  return sc_fail(err, SC_BAD_DATA, "zstd: %zu bytes where %zu are needed", to.pos, wanted);
+  return sc_fail(err, SC_UNSUPPORTED, "zstd: %zu bytes where %zu are needed", to.pos, wanted);
 }
 
 sc_status sc_decode_block(const struct sc_tiff *tiff, const void *bytes, size_t n, size_t wanted,
                           size_t whole, unsigned char *out, struct sc_error *err) {
   if (tiff->codec == SC_CODEC_NONE) {
     if (n < wanted) {
-      return sc_fail(err, SC_BAD_DATA, "block of %zu bytes where %zu are needed", n, wanted);
+      return sc_fail(err, SC_UNSUPPORTED, "block of %zu bytes where %zu are needed", n, wanted);
     }
     memcpy(out, bytes, wanted);
     return SC_OK;

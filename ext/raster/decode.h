@@ -18,7 +18,9 @@
  *
  * out       Room for out_bytes; out_bytes >= rows * row bytes, and for an early stop
  *           SC_DECODE_SLACK more (or the whole block).
- * Returns   SC_BAD_DATA with the reason ("inflate: ...") for damaged or short data.
+ * Returns   SC_BAD_DATA with the reason ("inflate: ...") for damaged data, which is an error even
+ *           where GDAL lets it pass (libtiff does not look at the checksum); SC_UNSUPPORTED
+ *           for a block that is shorter than it should be, where GDAL is asked.
  *
  * THREADS  Decompressors are kept per thread.
  */

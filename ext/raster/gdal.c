@@ -321,10 +321,58 @@ void sc_gdal_info_free(struct sc_raster_info *info) {
 
 /* --- reading a window -------------------------------------------------------------------- */
 
-void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
-                     enum sc_dtype to_type, size_t to_stride, size_t n) {
+static void copy_words(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
+                       enum sc_dtype to_type, size_t to_stride, size_t n) {
   GDALCopyWords64(from, sc_gdal_type(from_type), (int)from_stride, to, sc_gdal_type(to_type),
                   (int)to_stride, (GPtrDiff_t)n);
+}
+
+/* GDAL 3.6 has no signed byte: to and from it by way of int16. */
+static void convert_signed_byte(const unsigned char *from, enum sc_dtype from_type,
+                                size_t from_stride, unsigned char *to, enum sc_dtype to_type,
+                                size_t to_stride, size_t n) {
+  for (; n > 0; n--, from += from_stride, to += to_stride) {
+    int16_t v;
+    if (from_type == SC_DTYPE_I8) {
+      v = (signed char)*from;
+    } else {
+      copy_words(from, from_type, 0, &v, SC_DTYPE_I16, 0, 1);
+    }
+    if (to_type == SC_DTYPE_I8) {
+      *to = (unsigned char)(v < -128 ? -128 : v > 127 ? 127 : v);
+    } else {
+      copy_words(&v, SC_DTYPE_I16, 0, to, to_type, 0, 1);
+    }
+  }
+}
+
+/* Reals to 64-bit integers: GDAL 3.6 makes 0 of what is too large for them. */
+static void convert_to_wide(const unsigned char *from, enum sc_dtype from_type, size_t from_stride,
+                            unsigned char *to, int is_signed, size_t to_stride, size_t n) {
+  for (; n > 0; n--, from += from_stride, to += to_stride) {
+    double v;
+    uint64_t bits;
+    copy_words(from, from_type, 0, &v, SC_DTYPE_F64, 0, 1);
+    v = isnan(v) ? 0 : floor(v + 0.5);
+    if (is_signed) {
+      bits = v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? (uint64_t)INT64_MIN : (uint64_t)(int64_t)v;
+    } else {
+      bits = v >= 0x1p64 ? UINT64_MAX : v < 0 ? 0 : (uint64_t)v;
+    }
+    memcpy(to, &bits, sizeof bits);
+  }
+}
+
+void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
+                     enum sc_dtype to_type, size_t to_stride, size_t n) {
+  int from_real = from_type == SC_DTYPE_F32 || from_type == SC_DTYPE_F64;
+  if (from_real && (to_type == SC_DTYPE_I64 || to_type == SC_DTYPE_U64)) {
+    convert_to_wide(from, from_type, from_stride, to, to_type == SC_DTYPE_I64, to_stride, n);
+  } else if (from_type != to_type && (from_type == SC_DTYPE_I8 || to_type == SC_DTYPE_I8)) {
+    convert_signed_byte(from, from_type, from_stride, to, to_type, to_stride, n);
+  } else {
+    copy_words(from, from_type, from_stride, to, to_type, to_stride, n);
+  }
 }
 
 /* The columns (or rows) of the output whose middle lies inside the raster. */
@@ -392,6 +440,10 @@ static CPLErr read_resampled(GDALRasterBandH band, const struct sc_read *r, cons
                         sc_gdal_type(r->dtype), 0, (GSpacing)r->row_bytes, &extra);
 }
 
+/* Signed bytes from or to another type: read in the file's own type, then convert. */
+static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum sc_dtype own,
+                                struct sc_error *err);
+
 static void fill_all(const struct sc_read *r) {
   for (int j = 0; j < r->out_height; j++) {
     sc_gdal_convert(&r->fill, SC_DTYPE_F64, 0, (unsigned char *)r->out + (size_t)j * r->row_bytes,
@@ -409,8 +461,12 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_e
   }
   GDALRasterBandH band = GDALGetRasterBand(ds, r->band ? r->band : 1);
   if (r->band == SC_BAND_VALIDITY) band = GDALGetMaskBand(band);
-  if (sc_gdal_dtype(band) == SC_DTYPE_NONE) {
+  enum sc_dtype own = sc_gdal_dtype(band);
+  if (own == SC_DTYPE_NONE) {
     return sc_source_fail(r->source, SC_UNSUPPORTED, err, "complex pixels are not supported", "");
+  }
+  if (own != r->dtype && (own == SC_DTYPE_I8 || r->dtype == SC_DTYPE_I8)) {
+    return read_converted(ds, r, own, err);
   }
   inside(r->x, r->width, r->out_width, GDALGetRasterBandXSize(band), &box[0], &box[1]);
   inside(r->y, r->height, r->out_height, GDALGetRasterBandYSize(band), &box[2], &box[3]);
@@ -428,6 +484,24 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_e
     st = sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope.text);
   }
   sc_gdal_end(&scope);
+  return st;
+}
+
+static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum sc_dtype own,
+                                struct sc_error *err) {
+  struct sc_read first = *r;
+  size_t size = sc_dtype_bytes(own), to_size = sc_dtype_bytes(r->dtype);
+  first.dtype = own;
+  first.row_bytes = size * (size_t)r->out_width;
+  first.out = sc_alloc(first.row_bytes * (size_t)r->out_height);
+  if (!first.out) return sc_fail_nomem(err);
+  sc_status st = read_band(ds, &first, err);
+  for (int j = 0; j < r->out_height && !st; j++) {
+    sc_gdal_convert((unsigned char *)first.out + (size_t)j * first.row_bytes, own, size,
+                    (unsigned char *)r->out + (size_t)j * r->row_bytes, r->dtype, to_size,
+                    (size_t)r->out_width);
+  }
+  sc_free(first.out);
   return st;
 }
 

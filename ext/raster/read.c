@@ -5,7 +5,8 @@
  * by file and block, so that each block is decoded once however many windows want it, and
  * files are read in their own order. A group of pieces of one block is one task of the pool.
  * Windows of files that are not plain, and other kernels than nearest, are one task each, by
- * GDAL. Where the block reader finds damage, GDAL is asked too: its answer counts.
+ * GDAL. A block of another size than expected is GDAL's too: its answer counts. Damaged data
+ * are an error.
  */
 #include "raster/read.h"
 
@@ -103,14 +104,9 @@ static sc_status add_piece(struct plan *p, struct window *w, size_t block, struc
 }
 
 static void fill_output(const struct sc_read *r) {
-  size_t size = sc_dtype_bytes(r->dtype);
   for (int j = 0; j < r->out_height; j++) {
-    unsigned char *row = (unsigned char *)r->out + (size_t)j * r->row_bytes;
-    if (r->dtype == SC_DTYPE_I8) {
-      memset(row, (signed char)r->fill, (size_t)r->out_width);
-    } else {
-      sc_gdal_convert(&r->fill, SC_DTYPE_F64, 0, row, r->dtype, size, (size_t)r->out_width);
-    }
+    sc_gdal_convert(&r->fill, SC_DTYPE_F64, 0, (unsigned char *)r->out + (size_t)j * r->row_bytes,
+                    r->dtype, sc_dtype_bytes(r->dtype), (size_t)r->out_width);
   }
 }
 
@@ -138,8 +134,7 @@ static int wants_gdal(const struct sc_read *r, const struct sc_file *f) {
   int resampled = r->resampling != SC_NEAREST &&
                   (r->width != r->out_width || r->height != r->out_height ||
                    r->x != floor(r->x) || r->y != floor(r->y));
-  return !f->is_plain || resampled || r->band == SC_BAND_VALIDITY ||
-         (f->tiff.dtype == SC_DTYPE_I8) != (r->dtype == SC_DTYPE_I8);
+  return !f->is_plain || resampled || r->band == SC_BAND_VALIDITY;
 }
 
 static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w) {
@@ -261,32 +256,55 @@ static void columns_in_block(const struct window *w, int left, int right, int *f
   *end = i;
 }
 
-/* Copy one row: pixel `column` of the block is at row + column * pixel bytes. */
+/* One of every `step` values of a type, side by side. */
+#define GATHER(TYPE)                                                       \
+  do {                                                                     \
+    const TYPE *from = (const TYPE *)(const void *)band;                   \
+    TYPE *into = (TYPE *)to;                                               \
+    if (w->plain_columns) {                                                \
+      from += (size_t)(columns[0] - left) * step;                          \
+      for (size_t i = 0; i < n; i++) into[i] = from[i * step];             \
+    } else {                                                               \
+      for (size_t i = 0; i < n; i++) into[i] = from[(size_t)(columns[i] - left) * step]; \
+    }                                                                      \
+  } while (0)
+
+/* Pixels of a block row side by side: output columns [first, end). Blocks, results and their
+ * rows are multiples of the type's size away from memory that malloc() aligned. */
+static void gather(const struct window *w, const unsigned char *band, int left, int first, int end,
+                   void *to) {
+  size_t size = sc_dtype_bytes(w->file->tiff.dtype), n = (size_t)(end - first);
+  size_t step = sc_tiff_pixel_bytes(&w->file->tiff) / size;
+  const int *columns = w->columns + first;
+  if (w->plain_columns && step == 1) {
+    memcpy(to, band + (size_t)(columns[0] - left) * size, n * size);
+    return;
+  }
+  switch (size) {
+    case 1: GATHER(uint8_t); break;
+    case 2: GATHER(uint16_t); break;
+    case 4: GATHER(uint32_t); break;
+    default: GATHER(uint64_t); break;
+  }
+}
+
+/* Copy one row: pixel `column` of the block is at row + (column - left) * pixel bytes. */
 static void copy_row(const struct window *w, const unsigned char *row, int left, int first,
                      int end, unsigned char *out) {
+  enum { CHUNK = 256 };
   const struct sc_tiff *t = &w->file->tiff;
-  size_t size = sc_dtype_bytes(t->dtype), pixel = sc_tiff_pixel_bytes(t);
-  size_t to_size = sc_dtype_bytes(w->read->dtype);
+  size_t size = sc_dtype_bytes(t->dtype), to_size = sc_dtype_bytes(w->read->dtype);
   const unsigned char *band = row + (t->planar ? 0 : (size_t)w->band * size);
-  if (t->dtype != w->read->dtype) {
-    for (int i = first; i < end; i++) {
-      sc_gdal_convert(band + (size_t)(w->columns[i] - left) * pixel, t->dtype, 0,
-                      out + (size_t)i * to_size, w->read->dtype, 0, 1);
-    }
-  } else if (w->plain_columns && pixel == size) {
-    memcpy(out + (size_t)first * size, band + (size_t)(w->columns[first] - left) * size,
-           (size_t)(end - first) * size);
-  } else {
-    for (int i = first; i < end; i++) {
-      const unsigned char *from = band + (size_t)(w->columns[i] - left) * pixel;
-      unsigned char *to = out + (size_t)i * size;
-      switch (size) {
-        case 1: *to = *from; break;
-        case 2: memcpy(to, from, 2); break;
-        case 4: memcpy(to, from, 4); break;
-        default: memcpy(to, from, 8); break;
-      }
-    }
+  if (t->dtype == w->read->dtype) {
+    gather(w, band, left, first, end, out + (size_t)first * size);
+    return;
+  }
+  uint64_t values[CHUNK];
+  for (int i = first; i < end; i += CHUNK) {
+    int n = end - i < CHUNK ? end - i : CHUNK;
+    gather(w, band, left, i, i + n, values);
+    sc_gdal_convert(values, t->dtype, size, out + (size_t)i * to_size, w->read->dtype, to_size,
+                    (size_t)n);
   }
 }
 
@@ -314,7 +332,7 @@ static void copy_piece(const struct piece *piece, const unsigned char *data) {
   }
 }
 
-/* GDAL is the judge of what the block reader could not decode. */
+/* GDAL is the judge of blocks that are not as they should be. */
 static void ask_gdal(const struct plan *p, const struct group *g) {
   for (size_t i = g->begin; i < g->end; i++) {
     struct sc_error err = {0};
@@ -358,7 +376,7 @@ static void read_block(const struct plan *p, struct group *g) {
     sc_cache_release(block, st == SC_OK);
   }
   sc_buffer_free(&g->bytes);
-  if (st && st != SC_NOMEM && !file->is_remote) {
+  if (st && st != SC_NOMEM && st != SC_BAD_DATA && !file->is_remote) {
     ask_gdal(p, g);
   } else if (st) {
     fail_group(p, g, &err);

@@ -104,8 +104,8 @@ static int read_packing(TIFF *tiff, struct sc_tiff *out) {
   out->predictor = predictor;
   int is_float = out->dtype == SC_DTYPE_F32 || out->dtype == SC_DTYPE_F64;
   return out->dtype != SC_DTYPE_NONE && bands >= 1 && bands <= 4096 &&
-         fill_order == FILLORDER_MSB2LSB && photometric != PHOTOMETRIC_YCBCR &&
-         photometric != PHOTOMETRIC_CIELAB && photometric <= PHOTOMETRIC_SEPARATED &&
+         /* GDAL makes colours of CMYK, YCbCr and the others behind them. */
+         fill_order == FILLORDER_MSB2LSB && photometric < PHOTOMETRIC_SEPARATED &&
          predictor >= 1 && predictor <= 3 && (predictor != 3 || is_float) &&
          !TIFFIsByteSwapped(tiff);
 }

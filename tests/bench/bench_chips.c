@@ -1,0 +1,256 @@
+/*
+ * Chips beside plain loops over GDAL's C API.
+ *
+ *   bench_chips FOLDER [N [SEED]]     FOLDER holds sentinel-2, landsat, naip and modis (make_scene)
+ *
+ * Each measurement runs in a process of its own, so that no cache helps the next one. "cold" is
+ * its first pass, with files open and no block decoded; "warm" the same chips once more. The rival
+ * keeps its datasets open (or opens them per chip), reads each chip by GDALDatasetRasterIO(), and
+ * has as much block cache as we have. One thread unless said. STACCHIP_EXT names the extension.
+ */
+#include <cpl_conv.h>
+#include <gdal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIDE 256
+#define CACHE_MB 256
+#define FILES_MAX 10
+
+struct scene {
+  const char *name;
+  int width_px, n_files;
+  const char *files[FILES_MAX];
+};
+
+static const struct scene scenes[] = {
+    {"sentinel-2", 10980, 10, {"blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22"}},
+    {"landsat", 8301, 6, {"red", "green", "blue", "nir08", "swir16", "swir22"}},
+    {"naip", 10240, 1, {"image"}},
+    {"modis", 2400, 7, {"sur_refl_b01", "sur_refl_b02", "sur_refl_b03", "sur_refl_b04", "sur_refl_b05", "sur_refl_b06", "sur_refl_b07"}},
+};
+
+enum order { RANDOM, IN_ORDER };
+enum way { OURS, OURS_STACK, GDAL_OPEN, GDAL_PER_CHIP };
+
+struct job {
+  const struct scene *scene;
+  enum way way;
+  enum order order;
+  int n, threads, cache_mb;
+};
+
+struct result {
+  double cold_ms, warm_ms; /* per chip */
+  long peak_kb, before_kb;
+};
+
+static const char *folder;
+static unsigned seed;
+
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static void fail(const char *what) {
+  fprintf(stderr, "bench_chips: %s\n", what);
+  exit(1);
+}
+
+static long peak_kb(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+/* The chips of a job: the same for all ways. */
+static void choose(const struct job *job, int *x, int *y) {
+  int across = job->scene->width_px / SIDE;
+  srand(seed);
+  int first = rand() % (across - 3);
+  for (int i = 0; i < job->n; i++) {
+    x[i] = job->order == RANDOM ? rand() % across : i % across;
+    y[i] = job->order == RANDOM ? rand() % across : (first + i / across) % across;
+  }
+}
+
+/* ---- the rival ---- */
+
+static GDALDatasetH open_file(const struct scene *s, int i) {
+  char path[4200];
+  snprintf(path, sizeof path, "%s/%s/%s.tif", folder, s->name, s->files[i]);
+  GDALDatasetH ds = GDALOpen(path, GA_ReadOnly);
+  if (!ds) fail(path);
+  return ds;
+}
+
+static void read_by_gdal(const struct scene *s, GDALDatasetH ds, int x, int y, unsigned char *out) {
+  int n_bands = GDALGetRasterCount(ds), own = GDALGetRasterXSize(ds);
+  double ratio = (double)s->width_px / own;
+  int x0 = (int)(x * SIDE / ratio), y0 = (int)(y * SIDE / ratio), side = (int)(SIDE / ratio + 0.999);
+  GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
+  if (GDALDatasetRasterIO(ds, GF_Read, x0, y0, side, side, out, SIDE, SIDE, type, n_bands, NULL, 0, 0, 0) != CE_None) {
+    fail("RasterIO");
+  }
+}
+
+static double pass_gdal(const struct job *job, GDALDatasetH *kept, const int *x, const int *y) {
+  unsigned char *out = malloc(SIDE * SIDE * 8 * 4);
+  double begin = now_ms();
+  for (int k = 0; k < job->n; k++) {
+    for (int i = 0; i < job->scene->n_files; i++) {
+      GDALDatasetH ds = job->way == GDAL_OPEN ? kept[i] : open_file(job->scene, i);
+      read_by_gdal(job->scene, ds, x[k], y[k], out);
+      if (job->way == GDAL_PER_CHIP) GDALClose(ds);
+    }
+  }
+  double took = now_ms() - begin;
+  free(out);
+  return took / job->n;
+}
+
+/* ---- ours ---- */
+
+static void run(sqlite3 *db, const char *sql) {
+  char *message = NULL;
+  if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) fail(message);
+}
+
+static sqlite3 *open_ours(const struct job *job, const int *x, const int *y) {
+  sqlite3 *db;
+  char *message = NULL, sql[8400];
+  const char *extension = getenv("STACCHIP_EXT");
+  if (sqlite3_open(":memory:", &db) != SQLITE_OK) fail("sqlite3_open");
+  sqlite3_enable_load_extension(db, 1);
+  if (sqlite3_load_extension(db, extension ? extension : "build/release/stacchip", NULL, &message)) fail(message);
+  snprintf(sql, sizeof sql, "SELECT stacchip_config('threads', %d), stacchip_config('cache_bytes', %d)", job->threads, job->cache_mb << 20);
+  run(db, sql);
+  run(db, "CREATE TABLE t(k INTEGER PRIMARY KEY, r TEXT)");
+  for (int i = 0; i < job->n; i++) {
+    snprintf(sql, sizeof sql, "INSERT INTO t(r) VALUES ('{\"item\":\"%s/%s/item.json\",\"chip_index_x\":%d,\"chip_index_y\":%d}')",
+             folder, job->scene->name, x[i], y[i]);
+    run(db, sql);
+  }
+  return db;
+}
+
+static double pass_ours(const struct job *job, sqlite3 *db) {
+  sqlite3_stmt *statement;
+  const char *sql = job->way == OURS ? "SELECT stacchip_chip(r) FROM t ORDER BY k" : "SELECT stacchip_stack(r) FROM t";
+  double begin = now_ms();
+  int code, bytes = 0;
+  if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) fail(sqlite3_errmsg(db));
+  while ((code = sqlite3_step(statement)) == SQLITE_ROW) bytes += sqlite3_column_bytes(statement, 0);
+  if (code != SQLITE_DONE || bytes < job->n * SIDE * SIDE) fail(sqlite3_errmsg(db));
+  sqlite3_finalize(statement);
+  return (now_ms() - begin) / job->n;
+}
+
+/* ---- measuring ---- */
+
+static void measure_here(const struct job *job, struct result *out) {
+  int x[4096], y[4096];
+  GDALDatasetH kept[FILES_MAX] = {NULL};
+  choose(job, x, y);
+  if (job->way == OURS || job->way == OURS_STACK) {
+    sqlite3 *db = open_ours(job, x, y);
+    run(db, "SELECT stacchip_chip_info(r) FROM t LIMIT 1"); /* the rival's libraries are loaded, too */
+    out->before_kb = peak_kb();
+    out->cold_ms = pass_ours(job, db);
+    out->peak_kb = peak_kb();
+    out->warm_ms = pass_ours(job, db);
+  } else {
+    CPLSetConfigOption("GDAL_PAM_ENABLED", "NO");
+    GDALAllRegister();
+    GDALSetCacheMax64((GIntBig)job->cache_mb << 20);
+    for (int i = 0; i < job->scene->n_files && job->way == GDAL_OPEN; i++) kept[i] = open_file(job->scene, i);
+    out->cold_ms = pass_gdal(job, kept, x, y);
+    out->warm_ms = pass_gdal(job, kept, x, y);
+  }
+}
+
+static struct result measure(struct job job) {
+  struct result r = {0, 0, 0, 0};
+  int ends[2], status;
+  if (!job.cache_mb) job.cache_mb = CACHE_MB;
+  if (!job.threads) job.threads = 1;
+  if (pipe(ends) != 0) fail("pipe");
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    measure_here(&job, &r);
+    _exit(write(ends[1], &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
+  }
+  close(ends[1]);
+  if (child < 0 || read(ends[0], &r, sizeof r) != (ssize_t)sizeof r) fail("a measurement failed");
+  close(ends[0]);
+  waitpid(child, &status, 0);
+  return r;
+}
+
+/* One line: ours, the rival, how many times faster, cold and warm, and what is wanted. */
+static void compare(const char *what, struct result ours, struct result rival, double least) {
+  double ratio = rival.cold_ms / ours.cold_ms;
+  printf("%-42s cold %8.2f ms  rival %8.2f  %5.2fx | warm %8.2f  rival %8.2f  %5.2fx | at least %.1fx%s\n", what,
+         ours.cold_ms, rival.cold_ms, ratio, ours.warm_ms, rival.warm_ms, rival.warm_ms / ours.warm_ms, least,
+         ratio < least ? "  SHORT" : "");
+}
+
+static void bench_sentinel_2(int n) {
+  const struct scene *s = &scenes[0];
+  struct result random_rival = measure((struct job){s, GDAL_OPEN, RANDOM, n, 0, 0});
+  compare("sentinel-2, random, one by one", measure((struct job){s, OURS, RANDOM, n, 0, 0}), random_rival, 1.7);
+  compare("sentinel-2, in order, one by one", measure((struct job){s, OURS, IN_ORDER, 2 * n, 0, 0}),
+          measure((struct job){s, GDAL_OPEN, IN_ORDER, 2 * n, 0, 0}), 1.2);
+  int batch = n < 64 ? 64 : 128;
+  struct result one = measure((struct job){s, OURS_STACK, RANDOM, batch, 1, 0});
+  struct result two = measure((struct job){s, OURS_STACK, RANDOM, batch, 2, 0});
+  compare("sentinel-2, stack of random chips", one, measure((struct job){s, GDAL_OPEN, RANDOM, batch, 0, 0}), 2);
+  compare("  two threads, rival: one", two, one, 1.7);
+}
+
+static void bench_memory(int n) {
+  const struct scene *s = &scenes[0];
+  int cache_mb = 64;
+  struct result r = measure((struct job){s, OURS_STACK, RANDOM, n, 2, cache_mb});
+  double result_mb = (double)n * 10 * SIDE * SIDE * 2 / 1048576, took = (double)(r.peak_kb - r.before_kb) / 1024;
+  printf("%-42s %.0f MB more than before; result %.0f + cache %d + 32 = %.0f MB%s\n", "stack, peak memory", took,
+         result_mb, cache_mb, result_mb + cache_mb + 32, took > result_mb + cache_mb + 32 ? "  SHORT" : "");
+}
+
+static void bench_other(const struct scene *s, int n) {
+  char what[80];
+  for (int order = RANDOM; order <= IN_ORDER; order++) {
+    struct result ours = measure((struct job){s, OURS, order, n, 0, 0});
+    struct result kept = measure((struct job){s, GDAL_OPEN, order, n, 0, 0});
+    struct result anew = measure((struct job){s, GDAL_PER_CHIP, order, n, 0, 0});
+    snprintf(what, sizeof what, "%s, %s, rival: kept open", s->name, order == RANDOM ? "random" : "in order");
+    compare(what, ours, kept, 1);
+    snprintf(what, sizeof what, "%s, %s, rival: per chip", s->name, order == RANDOM ? "random" : "in order");
+    compare(what, ours, anew, 1);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) return fprintf(stderr, "usage: bench_chips FOLDER [N [SEED]]\n"), 2;
+  char *absolute = realpath(argv[1], NULL);
+  if (!absolute) fail(argv[1]);
+  folder = absolute;
+  int n = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 128;
+  seed = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : (unsigned)time(NULL);
+  if (n < 1 || n > 2048) fail("N is 1 to 2048");
+  printf("chips of %d x %d, ms per chip, %d chips, seed %u, caches of %d MB\n", SIDE, SIDE, n, seed, CACHE_MB);
+  bench_sentinel_2(n);
+  bench_memory(n < 64 ? 64 : 128);
+  for (int i = 1; i < 4; i++) bench_other(&scenes[i], 2 * n);
+  free(absolute);
+  return 0;
+}
