@@ -12,6 +12,7 @@ import unittest
 
 import host
 import numpy
+import web
 from catalogue import Catalogue
 
 PROGRAM = os.path.join(os.path.dirname(host.EXT), "stacchip")
@@ -228,6 +229,64 @@ class Cli(unittest.TestCase):
             v = p[:, k][p[:, k] != 0]
             self.assertAlmostEqual(stats["mean"][k], v.mean(), delta=1e-3)
             self.assertAlmostEqual(stats["std"][k], v.std(), delta=1e-3)
+
+
+S3RVER = os.path.join(host.ROOT, "build", "node", "node_modules", "s3rver", "bin", "s3rver.js")
+
+
+@unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
+class Buckets(unittest.TestCase):
+    """The same against a bucket of an S3 server."""
+
+    def setUp(self):
+        self.work = tempfile.mkdtemp()
+        self.port = web.free_port()
+        self.process = subprocess.Popen(["node", S3RVER, "-d", self.work, "-a", "127.0.0.1", "-p", str(self.port), "-s", "--no-vhost-buckets", "--configure-bucket", "archive"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=CLEAN)
+        web.wait_for_port(self.port, self.process)
+        self.catalogue = Catalogue(SCENES, items())
+        self.env = dict(CLEAN, STACCHIP_BUCKET="s3://archive", STACCHIP_STAC_API=self.catalogue.url, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="1", AWS_BATCH_JOB_ARRAY_INDEX="0",
+                        STACCHIP_MGRS_SOURCE=layer(self.work), AWS_S3_ENDPOINT=f"127.0.0.1:{self.port}", AWS_HTTPS="NO", AWS_VIRTUAL_HOSTING="FALSE",
+                        AWS_ACCESS_KEY_ID="S3RVER", AWS_SECRET_ACCESS_KEY="S3RVER")
+
+    def tearDown(self):
+        self.catalogue.close()
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def run_it(self, *args):
+        return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=300, env=self.env)
+
+    def test_tasks_of_an_array_and_the_merge_after_them(self):
+        tasks = []
+        for row in range(2):
+            env = dict(self.env)
+            del env["AWS_BATCH_JOB_ARRAY_INDEX"]
+            tasks.append(subprocess.Popen([PROGRAM, "sentinel-2"], env=dict(env, SLURM_ARRAY_TASK_ID=str(row)), stderr=subprocess.PIPE, text=True))
+        for t in tasks:
+            _, text = t.communicate(timeout=300)
+            self.assertEqual(t.returncode, 0, text)
+        r = self.run_it("sentinel-2")
+        self.assertIn("done before", r.stderr)
+        out, db = os.path.join(self.work, "all.parquet"), os.path.join(self.work, "m.db")
+        r = self.run_it("merge-index", "--output", out, "--db", db)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        code = ("import sys; sys.path.insert(0, %r); import host, io, numpy; db = host.connect(%r); n = db.execute('SELECT count(*) FROM chips').fetchone()[0]; "
+                "print(n, db.execute('SELECT count(*) FROM stacchip_parquet(?)', (%r,)).fetchone()[0], numpy.load(io.BytesIO(db.execute('SELECT stacchip_chip(row) FROM chips LIMIT 1').fetchone()[0])).shape)"
+                % (os.path.join(host.ROOT, "tests", "support"), db, out))
+        r = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, env=dict(self.env, STACCHIP_EXT=host.EXT))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        n, again, shape = r.stdout.split(maxsplit=2)
+        self.assertEqual((n, shape.strip()), (again, "(10, 256, 256)"))
+        self.assertGreaterEqual(int(n), 8)
+
+    def test_bucket_that_may_not_be_written(self):
+        self.env["AWS_SECRET_ACCESS_KEY"] = "wrong"
+        self.env["AWS_ACCESS_KEY_ID"] = "nobody"
+        r = self.run_it("sentinel-2")
+        self.assertEqual(r.returncode, 1, r.stderr)
+        self.assertIn("HTTP status 403", r.stderr)
 
 
 if __name__ == "__main__":
