@@ -55,6 +55,6 @@ int sc_sample_register(struct sc_connection *c);   /* pixels/sample_func.c */
 int sc_merge_register(struct sc_connection *c);    /* merge/merge_vtab.c */
 int sc_parquet_register(struct sc_connection *c);  /* parquet/parquet_register.c */
 int sc_items_register(struct sc_connection *c);    /* stac/items_vtab.c */
-int sc_config_register(struct sc_connection *c);   /* base/.. stac/config_func.c */
+int sc_config_register(struct sc_connection *c);   /* stac/config_func.c */
 
 #endif

@@ -24,8 +24,8 @@ sc_status sc_store_put_file(const char *root, const char *key, const char *path,
 sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
                        struct sc_error *err);
 
-/* Copy what an href names to a key: by the store itself where both are of it, else through us
- * in pieces. */
+/* Copy what an href names to a key: by the store itself where both are of it (S3 CopyObject),
+ * piece by piece into a local file, else through memory (objects of up to 2 GB). */
 sc_status sc_store_copy(const char *href, const char *root, const char *key,
                         struct sc_error *err);
 
