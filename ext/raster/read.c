@@ -382,7 +382,7 @@ static int run_group(void *context, size_t i) {
 
 /* --- batches --------------------------------------------------------------------------------- */
 
-#define BATCH_BYTES (32u << 20) /* of remote blocks; two batches are fetched ahead */
+#define BATCH_BYTES (64u << 20) /* of remote blocks; two batches are fetched ahead */
 #define BATCHES_AHEAD 2
 
 /* A thread fetches batch after batch while the caller and the pool decode. */
