@@ -77,6 +77,11 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *transfer) {
     t->too_big = 1;
     return 0;
   }
+  /* A range's size is known: room for all of it at once, not by growing. */
+  if (t->body.size == 0 && t->request->size && t->request->size <= t->limit &&
+      sc_buffer_reserve(&t->body, (size_t)t->request->size, &ignored)) {
+    return 0;
+  }
   return sc_buffer_append(&t->body, bytes, n, &ignored) ? 0 : n;
 }
 

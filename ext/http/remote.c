@@ -537,6 +537,8 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
     if (at + b->size > r->answer.size) {
       sc_fail(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
               (unsigned long long)b->size, (unsigned long long)b->offset);
+    } else if (at == 0 && b->size == r->answer.size) {
+      sc_buffer_move(&r->answer, &b->bytes); /* the only one: no copy */
     } else {
       sc_buffer_append(&b->bytes, r->answer.data + at, (size_t)b->size, &b->err);
     }

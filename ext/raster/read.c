@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/sqlite.h"
@@ -53,6 +54,7 @@ struct plan {
   size_t n_pieces, capacity;
   struct group *groups;
   size_t n_groups;
+  size_t first_group;   /* of the batch that the pool runs */
   pthread_mutex_t lock; /* guards err of the reads */
 };
 
@@ -186,14 +188,15 @@ static sc_status make_groups(struct plan *p, struct sc_error *err) {
 
 static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g);
 
-/* Fetch what the groups of remote files need and the cache has not, in one go. */
-static sc_status fetch_remote(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
+/* Fetch what groups [begin, end) of remote files need and the cache has not, in one go. */
+static sc_status fetch_remote(struct plan *p, size_t begin, size_t end,
+                              int (*interrupted)(void *), void *interrupt_context,
                               struct sc_error *err) {
-  struct sc_remote_block *blocks = sc_alloc_zero(p->n_groups, sizeof *blocks);
-  struct group **owners = sc_alloc((p->n_groups + 1) * sizeof *owners);
+  struct sc_remote_block *blocks = sc_alloc_zero(end - begin + 1, sizeof *blocks);
+  struct group **owners = sc_alloc((end - begin + 1) * sizeof *owners);
   size_t n = 0;
   sc_status st = blocks && owners ? SC_OK : sc_fail_nomem(err);
-  for (size_t i = 0; i < p->n_groups && !st; i++) {
+  for (size_t i = begin; i < end && !st; i++) {
     struct group *g = &p->groups[i];
     if (g->begin == g->end) continue;
     struct window *w = p->pieces[g->begin].window;
@@ -385,7 +388,7 @@ static void read_block(const struct plan *p, struct group *g) {
 
 static int run_group(void *context, size_t i) {
   struct plan *p = context;
-  struct group *g = &p->groups[i];
+  struct group *g = &p->groups[p->first_group + i];
   if (g->window) {
     struct sc_error err = {0};
     if (sc_gdal_read(g->window->read, &err)) set_error(g->window, &err);
@@ -393,6 +396,134 @@ static int run_group(void *context, size_t i) {
     read_block(p, g);
   }
   return 0; /* a failed read does not stop the others: callers may want them */
+}
+
+/* --- batches --------------------------------------------------------------------------------- */
+
+#define BATCH_BYTES (64u << 20) /* of remote blocks; two batches are fetched ahead */
+#define BATCHES_AHEAD 2
+
+/* A thread fetches batch after batch while the caller and the pool decode. */
+struct fetcher {
+  struct plan *plan;
+  const size_t *ends; /* of the batches, as group numbers */
+  size_t n_batches, n_fetched, n_used;
+  int cancel;
+  sc_status status;
+  struct sc_error err;
+  pthread_mutex_t lock; /* guards the five above */
+  pthread_cond_t moved;
+};
+
+static size_t batch_begin(const struct fetcher *f, size_t k) { return k ? f->ends[k - 1] : 0; }
+
+static int is_cancelled(void *fetcher) {
+  struct fetcher *f = fetcher;
+  pthread_mutex_lock(&f->lock);
+  int cancel = f->cancel;
+  pthread_mutex_unlock(&f->lock);
+  return cancel;
+}
+
+static void *fetch_batches(void *fetcher) {
+  struct fetcher *f = fetcher;
+  sc_status st = SC_OK;
+  for (size_t k = 0; k < f->n_batches && !st; k++) {
+    struct sc_error err = {0};
+    pthread_mutex_lock(&f->lock);
+    while (k >= f->n_used + BATCHES_AHEAD && !f->cancel) pthread_cond_wait(&f->moved, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+    st = is_cancelled(f) ? SC_INTERRUPT
+                         : fetch_remote(f->plan, batch_begin(f, k), f->ends[k], is_cancelled, f, &err);
+    pthread_mutex_lock(&f->lock);
+    f->n_fetched += st == SC_OK;
+    f->status = st;
+    f->err = err;
+    pthread_cond_broadcast(&f->moved);
+    pthread_mutex_unlock(&f->lock);
+  }
+  return NULL;
+}
+
+/* Wait for batch k; asks the caller meanwhile whether to stop. */
+static sc_status wait_for_batch(struct fetcher *f, size_t k, int (*interrupted)(void *),
+                                void *interrupt_context, struct sc_error *err) {
+  int stop = 0;
+  pthread_mutex_lock(&f->lock);
+  while (f->n_fetched <= k && !f->status && !stop) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_cond_timedwait(&f->moved, &f->lock, &until) == 0 || !interrupted) continue;
+    pthread_mutex_unlock(&f->lock);
+    stop = interrupted(interrupt_context);
+    pthread_mutex_lock(&f->lock);
+  }
+  sc_status st = f->n_fetched > k ? SC_OK : f->status;
+  if (st) *err = f->err;
+  pthread_mutex_unlock(&f->lock);
+  return stop ? sc_fail(err, SC_INTERRUPT, "interrupted") : st;
+}
+
+static sc_status decode_batch(struct plan *p, size_t begin, size_t end, int (*interrupted)(void *),
+                              void *interrupt_context, struct sc_error *err) {
+  p->first_group = begin;
+  if (sc_pool_run(end - begin, run_group, p, interrupted, interrupt_context) != 2) return SC_OK;
+  return sc_fail(err, SC_INTERRUPT, "interrupted");
+}
+
+static sc_status run_batches(struct fetcher *f, int (*interrupted)(void *),
+                             void *interrupt_context, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t k = 0; k < f->n_batches && !st; k++) {
+    st = wait_for_batch(f, k, interrupted, interrupt_context, err);
+    if (!st) st = decode_batch(f->plan, batch_begin(f, k), f->ends[k], interrupted, interrupt_context, err);
+    pthread_mutex_lock(&f->lock);
+    f->n_used = k + 1;
+    f->cancel = st != SC_OK;
+    pthread_cond_broadcast(&f->moved);
+    pthread_mutex_unlock(&f->lock);
+  }
+  return st;
+}
+
+/* Where the batches end; returns how many. */
+static size_t find_batches(const struct plan *p, size_t *ends) {
+  size_t n = 0;
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < p->n_groups; i++) {
+    const struct group *g = &p->groups[i];
+    const struct piece *first = g->begin < g->end ? &p->pieces[g->begin] : NULL;
+    if (first && first->window->file->is_remote) bytes += first->window->file->tiff.byte_counts[first->block];
+    if (bytes < BATCH_BYTES && i + 1 < p->n_groups) continue;
+    ends[n++] = i + 1;
+    bytes = 0;
+  }
+  return n;
+}
+
+static sc_status run_all(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
+                         struct sc_error *err) {
+  pthread_t thread;
+  size_t *ends = sc_alloc((p->n_groups + 1) * sizeof *ends);
+  if (!ends) return sc_fail_nomem(err);
+  struct fetcher f = {.plan = p, .ends = ends, .n_batches = find_batches(p, ends)};
+  pthread_mutex_init(&f.lock, NULL);
+  pthread_cond_init(&f.moved, NULL);
+  sc_status st;
+  if (f.n_batches > 1 && pthread_create(&thread, NULL, fetch_batches, &f) == 0) {
+    st = run_batches(&f, interrupted, interrupt_context, err);
+    pthread_join(thread, NULL);
+  } else {
+    st = fetch_remote(p, 0, p->n_groups, interrupted, interrupt_context, err);
+    if (!st) st = decode_batch(p, 0, p->n_groups, interrupted, interrupt_context, err);
+  }
+  pthread_cond_destroy(&f.moved);
+  pthread_mutex_destroy(&f.lock);
+  sc_free(ends);
+  return st;
 }
 
 static void free_plan(struct plan *p) {
@@ -430,10 +561,7 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
     if (open_window(&p, &reads[i], &p.windows[i]) == SC_NOMEM) st = sc_fail_nomem(err);
   }
   if (!st) st = make_groups(&p, err);
-  if (!st) st = fetch_remote(&p, interrupted, interrupt_context, err);
-  if (!st && sc_pool_run(p.n_groups, run_group, &p, interrupted, interrupt_context) == 2) {
-    st = sc_fail(err, SC_INTERRUPT, "interrupted");
-  }
+  if (!st) st = run_all(&p, interrupted, interrupt_context, err);
   free_plan(&p);
   return st ? st : first_error(reads, n, err);
 }

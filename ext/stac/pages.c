@@ -336,8 +336,9 @@ sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void
   if (!st) {
     *out = cJSON_ParseWithLength((char *)done->http.answer.data, done->http.answer.size);
     if (!cJSON_IsObject(*out)) {
-      st = sc_fail(err, SC_BAD_DATA, "%s: the answer is no JSON object: %.40s",
+      st = sc_fail(err, SC_BAD_DATA, "%s: the answer is no JSON object: %.*s",
                    sc_href_for_message(done->url, shown, sizeof shown),
+                   (int)(done->http.answer.size < 40 ? done->http.answer.size : 40),
                    done->http.answer.data ? (char *)done->http.answer.data : "");
     }
   }
