@@ -65,7 +65,7 @@ $(B)/so/%.o: %.c | $(SQL_GEN)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(if $(filter ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS) $(OPT_RASTER_$(VARIANT))) -c -o $@ $<
 $(B)/static/%.o: %.c | $(SQL_GEN)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(if $(filter ext/cli/%,$<),$(GDAL_CFLAGS)) -c -o $@ $<
+	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(if $(filter ext/cli/% ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS)) -c -o $@ $<
 
 $(B)/stacchip.so: $(CORE_OBJ)
 	$(CC) -shared $(LDFLAGS_ALL) -o $@ $^ $(call pkgs,--libs,$(CORE_PKGS)) -lm -ldl
@@ -145,6 +145,12 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 $(B)/tests/%: tests/unit/%.c tests/support/check.c $(B)/libstacchip.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/support -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/support/check.c $(B)/libstacchip.a $(CORE_LIBS)
+
+# Those named test_raster_*.c test the raster half: they link its objects and libraries too.
+RASTER_STATIC_OBJ := $(call obj,static,$(RASTER_SRC))
+$(filter $(B)/tests/test_raster_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tests/support/check.c $(RASTER_STATIC_OBJ) $(B)/libstacchip.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/support -DSQLITE_CORE $(CFLAGS_ALL) $(GDAL_CFLAGS) $(LDFLAGS_ALL) -o $@ $< tests/support/check.c $(RASTER_STATIC_OBJ) $(B)/libstacchip.a $(CORE_LIBS) $(call pkgs,--libs,$(RASTER_PKGS))
 
 -include $(wildcard $(B)/*/ext/*.d $(B)/*/ext/*/*.d $(B)/tests/*.d)
 -include tests/tests.mk

@@ -196,6 +196,17 @@ static struct result measure(struct job job) {
   return r;
 }
 
+/* Both sides in turn, the best of three: other work on the machine hits either. */
+static void measure_both(struct job a, struct job b, struct result *ra, struct result *rb) {
+  for (int i = 0; i < 3; i++) {
+    struct result x = measure(a), y = measure(b);
+    if (i == 0 || x.cold_ms < ra->cold_ms) ra->cold_ms = x.cold_ms;
+    if (i == 0 || x.warm_ms < ra->warm_ms) ra->warm_ms = x.warm_ms;
+    if (i == 0 || y.cold_ms < rb->cold_ms) rb->cold_ms = y.cold_ms;
+    if (i == 0 || y.warm_ms < rb->warm_ms) rb->warm_ms = y.warm_ms;
+  }
+}
+
 /* One line: ours, the rival, how many times faster, cold and warm, and what is wanted. */
 static void compare(const char *what, struct result ours, struct result rival, double least) {
   double ratio = rival.cold_ms / ours.cold_ms;
@@ -204,17 +215,22 @@ static void compare(const char *what, struct result ours, struct result rival, d
          ratio < least ? "  SHORT" : "");
 }
 
+static void bench_pair(const char *what, struct job ours, struct job rival, double least) {
+  struct result a = {0, 0, 0, 0}, b = {0, 0, 0, 0};
+  measure_both(ours, rival, &a, &b);
+  compare(what, a, b, least);
+}
+
 static void bench_sentinel_2(int n) {
   const struct scene *s = &scenes[0];
-  struct result random_rival = measure((struct job){s, GDAL_OPEN, RANDOM, n, 0, 0});
-  compare("sentinel-2, random, one by one", measure((struct job){s, OURS, RANDOM, n, 0, 0}), random_rival, 1.7);
-  compare("sentinel-2, in order, one by one", measure((struct job){s, OURS, IN_ORDER, 2 * n, 0, 0}),
-          measure((struct job){s, GDAL_OPEN, IN_ORDER, 2 * n, 0, 0}), 1.2);
-  int batch = n < 64 ? 64 : 128;
-  struct result one = measure((struct job){s, OURS_STACK, RANDOM, batch, 1, 0});
-  struct result two = measure((struct job){s, OURS_STACK, RANDOM, batch, 2, 0});
-  compare("sentinel-2, stack of random chips", one, measure((struct job){s, GDAL_OPEN, RANDOM, batch, 0, 0}), 2);
-  compare("  two threads, rival: one", two, one, 1.7);
+  bench_pair("sentinel-2, random, one by one", (struct job){s, OURS, RANDOM, n, 0, 0},
+             (struct job){s, GDAL_OPEN, RANDOM, n, 0, 0}, 1.7);
+  bench_pair("sentinel-2, in order, one by one", (struct job){s, OURS, IN_ORDER, 2 * n, 0, 0},
+             (struct job){s, GDAL_OPEN, IN_ORDER, 2 * n, 0, 0}, 1.2);
+  bench_pair("sentinel-2, stack of 128 random chips", (struct job){s, OURS_STACK, RANDOM, 128, 1, 0},
+             (struct job){s, GDAL_OPEN, RANDOM, 128, 0, 0}, 2);
+  bench_pair("  with two threads, rival: ours with one", (struct job){s, OURS_STACK, RANDOM, 128, 2, 0},
+             (struct job){s, OURS_STACK, RANDOM, 128, 1, 0}, 1.7);
 }
 
 static void bench_memory(int n) {
@@ -222,20 +238,19 @@ static void bench_memory(int n) {
   int cache_mb = 64;
   struct result r = measure((struct job){s, OURS_STACK, RANDOM, n, 2, cache_mb});
   double result_mb = (double)n * 10 * SIDE * SIDE * 2 / 1048576, took = (double)(r.peak_kb - r.before_kb) / 1024;
-  printf("%-42s %.0f MB more than before; result %.0f + cache %d + 32 = %.0f MB%s\n", "stack, peak memory", took,
-         result_mb, cache_mb, result_mb + cache_mb + 32, took > result_mb + cache_mb + 32 ? "  SHORT" : "");
+  double most = 2 * result_mb + cache_mb + 32; /* SQLite copies what an aggregate returns (OP_Copy) */
+  printf("%-42s %.0f MB more than before; result %.0f + SQLite's copy of it + cache %d + 32 = %.0f MB%s\n",
+         "stack, peak memory", took, result_mb, cache_mb, most, took > most ? "  SHORT" : "");
 }
 
 static void bench_other(const struct scene *s, int n) {
   char what[80];
-  for (int order = RANDOM; order <= IN_ORDER; order++) {
-    struct result ours = measure((struct job){s, OURS, order, n, 0, 0});
-    struct result kept = measure((struct job){s, GDAL_OPEN, order, n, 0, 0});
-    struct result anew = measure((struct job){s, GDAL_PER_CHIP, order, n, 0, 0});
-    snprintf(what, sizeof what, "%s, %s, rival: kept open", s->name, order == RANDOM ? "random" : "in order");
-    compare(what, ours, kept, 1);
-    snprintf(what, sizeof what, "%s, %s, rival: per chip", s->name, order == RANDOM ? "random" : "in order");
-    compare(what, ours, anew, 1);
+  for (int i = 0; i < 4; i++) {
+    enum order order = i / 2 ? IN_ORDER : RANDOM;
+    enum way way = i % 2 ? GDAL_PER_CHIP : GDAL_OPEN;
+    snprintf(what, sizeof what, "%s, %s, rival: %s", s->name, i / 2 ? "in order" : "random",
+             i % 2 ? "opens per chip" : "kept open");
+    bench_pair(what, (struct job){s, OURS, order, n, 0, 0}, (struct job){s, way, order, n, 0, 0}, 1);
   }
 }
 
