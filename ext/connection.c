@@ -33,9 +33,8 @@ sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *er
 
 int sc_register_functions(struct sc_connection *c, const struct sc_function *f, int n) {
   for (int i = 0; i < n; i++) {
-    int code = sqlite3_create_function_v2(c->db, f[i].name, f[i].n_args,
-                                          SQLITE_UTF8 | f[i].flags, sc_connection_ref(c),
-                                          f[i].scalar, f[i].step, f[i].final,
+    int code = sqlite3_create_function_v2(c->db, f[i].name, f[i].n_args, SQLITE_UTF8 | f[i].flags,
+                                          sc_connection_ref(c), f[i].scalar, f[i].step, f[i].final,
                                           sc_connection_unref);
     if (code != SQLITE_OK) return code;
   }
@@ -43,6 +42,5 @@ int sc_register_functions(struct sc_connection *c, const struct sc_function *f, 
 }
 
 int sc_register_module(struct sc_connection *c, const char *name, const sqlite3_module *module) {
-  return sqlite3_create_module_v2(c->db, name, module, sc_connection_ref(c),
-                                  sc_connection_unref);
+  return sqlite3_create_module_v2(c->db, name, module, sc_connection_ref(c), sc_connection_unref);
 }

@@ -14,10 +14,10 @@ struct sc_rules;
 struct sc_scenes;
 
 struct sc_connection {
-  sqlite3 *db;            /* borrowed: the connection owns us */
-  struct sc_rules *rules; /* owned: the platform rules, built-in and the application's own */
+  sqlite3 *db;              /* borrowed: the connection owns us */
+  struct sc_rules *rules;   /* owned: the platform rules, built-in and the application's own */
   struct sc_scenes *scenes; /* owned: pixels/scenes.h; NULL until pixels are read */
-  long process_id;        /* of the process that opened it: a forked child must open its own */
+  long process_id;          /* of the process that opened it: a forked child must open its own */
   int n_references;
 };
 
@@ -47,14 +47,14 @@ int sc_register_module(struct sc_connection *c, const char *name, const sqlite3_
 /*
  * The registration of each part; an SQLite result code. Listed in extension.c, in order.
  */
-int sc_platform_register(struct sc_connection *c); /* stac/platform_func.c */
-int sc_index_register(struct sc_connection *c);    /* index/index_vtab.c */
+int sc_platform_register(struct sc_connection *c);  /* stac/platform_func.c */
+int sc_index_register(struct sc_connection *c);     /* index/index_vtab.c */
 int sc_item_info_register(struct sc_connection *c); /* index/item_info_func.c */
-int sc_chip_register(struct sc_connection *c);     /* pixels/chip_func.c */
-int sc_sample_register(struct sc_connection *c);   /* pixels/sample_func.c */
-int sc_merge_register(struct sc_connection *c);    /* merge/merge_vtab.c */
-int sc_parquet_register(struct sc_connection *c);  /* parquet/parquet_register.c */
-int sc_items_register(struct sc_connection *c);    /* stac/items_vtab.c */
-int sc_config_register(struct sc_connection *c);   /* stac/config_func.c */
+int sc_chip_register(struct sc_connection *c);      /* pixels/chip_func.c */
+int sc_sample_register(struct sc_connection *c);    /* pixels/sample_func.c */
+int sc_merge_register(struct sc_connection *c);     /* merge/merge_vtab.c */
+int sc_parquet_register(struct sc_connection *c);   /* parquet/parquet_register.c */
+int sc_items_register(struct sc_connection *c);     /* stac/items_vtab.c */
+int sc_config_register(struct sc_connection *c);    /* stac/config_func.c */
 
 #endif

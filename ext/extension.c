@@ -13,21 +13,15 @@
 #include <sqlite3ext.h>
 SQLITE_EXTENSION_INIT1
 #endif
-#include "connection.h"
 #include "base/db.h"
+#include "connection.h"
 #include "host.h"
 #include "stac/rules.h"
 
 static int (*const parts[])(struct sc_connection *) = {
-    sc_config_register,
-    sc_platform_register,
-    sc_items_register,
-    sc_index_register,
-    sc_item_info_register,
-    sc_chip_register,
-    sc_sample_register,
-    sc_merge_register,
-    sc_parquet_register,
+    sc_config_register, sc_platform_register,  sc_items_register,
+    sc_index_register,  sc_item_info_register, sc_chip_register,
+    sc_sample_register, sc_merge_register,     sc_parquet_register,
 };
 
 static int is_registered(sqlite3 *db) {
@@ -66,8 +60,8 @@ static sc_status register_all(sqlite3 *db, struct sc_error *err) {
   return st;
 }
 
-__attribute__((visibility("default"))) int sqlite3_stacchip_init(
-    sqlite3 *db, char **message, const sqlite3_api_routines *api) {
+__attribute__((visibility("default"))) int sqlite3_stacchip_init(sqlite3 *db, char **message,
+                                                                 const sqlite3_api_routines *api) {
   /* PROJ and others open databases of their own while we are at work: under
    * sqlite3_auto_extension() that would bring us back here. */
   static _Thread_local int inside;

@@ -86,7 +86,8 @@ static int defines_malloc(const char *file) {
 
 static int find_malloc(struct dl_phdr_info *info, size_t size, void *out) {
   (void)size;
-  if (!info->dlpi_name || !strchr(info->dlpi_name, '/') || !defines_malloc(info->dlpi_name)) return 0;
+  if (!info->dlpi_name || !strchr(info->dlpi_name, '/') || !defines_malloc(info->dlpi_name))
+    return 0;
   snprintf(out, 256, "%s", info->dlpi_name);
   return 1;
 }
@@ -105,7 +106,8 @@ static const char *malloc_replaced_by(void) {
   name[0] = '\0';
   if (dl_iterate_phdr(find_malloc, name)) return name;
   if (dladdr1(address, &info, (void **)(size_t)&symbol, RTLD_DL_SYMENT) && symbol &&
-      symbol->st_shndx != SHN_UNDEF && info.dli_saddr == address && strncmp(base_name(info.dli_fname), "libc", 4) != 0) {
+      symbol->st_shndx != SHN_UNDEF && info.dli_saddr == address &&
+      strncmp(base_name(info.dli_fname), "libc", 4) != 0) {
     snprintf(name, sizeof name, "%s", info.dli_fname);
   }
   return name;

@@ -47,7 +47,7 @@ static int address4_allowed(const unsigned char *a) {
 
 int sc_access_address(const struct sockaddr *address) {
   static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  static const unsigned char aws_metadata[16] = {0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0,
+  static const unsigned char aws_metadata[16] = {0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0,    0,
                                                  0,    0,    0,    0,    0, 0, 0x02, 0x54};
   if (address->sa_family == AF_INET) {
     struct sockaddr_in in;

@@ -30,8 +30,7 @@ sc_status sc_buffer_resize(struct sc_buffer *b, size_t size, struct sc_error *er
   return SC_OK;
 }
 
-sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n,
-                           struct sc_error *err) {
+sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n, struct sc_error *err) {
   sc_status st = sc_buffer_reserve(b, n, err);
   if (st) return st;
   if (n) memcpy(b->data + b->size, bytes, n);

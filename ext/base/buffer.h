@@ -20,8 +20,7 @@ struct sc_buffer {
 sc_status sc_buffer_reserve(struct sc_buffer *b, size_t extra, struct sc_error *err);
 /* Set the size; new bytes are not initialised. */
 sc_status sc_buffer_resize(struct sc_buffer *b, size_t size, struct sc_error *err);
-sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n,
-                           struct sc_error *err);
+sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n, struct sc_error *err);
 sc_status sc_buffer_append_text(struct sc_buffer *b, const char *text, struct sc_error *err);
 /* printf at the end; the terminating zero is written but not counted. */
 sc_status sc_buffer_printf(struct sc_buffer *b, struct sc_error *err, const char *format, ...)

@@ -70,7 +70,8 @@ static sc_status read_value(const cJSON *value, const char *what, const struct s
       return SC_OK;
     }
     case SC_OPTION_TEXT:
-      if (!cJSON_IsString(value)) return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes a text", what, o->key);
+      if (!cJSON_IsString(value))
+        return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes a text", what, o->key);
       *(const char **)member = value->valuestring;
       return SC_OK;
     case SC_OPTION_CHOICE:

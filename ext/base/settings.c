@@ -24,8 +24,8 @@ enum { PROGRESS, THREADS, CACHE, CONNECTIONS, TIMEOUT, RETRIES, VERIFY, HREF_MAP
 static struct setting settings[] = {
     [PROGRESS] = {"progress", "STACCHIP_PROGRESS", KIND_INT, 0, 0, 1, NULL},
     [THREADS] = {"threads", "STACCHIP_THREADS", KIND_INT, 0, 1, 64, NULL},
-    [CACHE] = {"cache_bytes", "STACCHIP_CACHE_BYTES", KIND_INT, 256 << 20, 0,
-               INT64_C(1) << 40, NULL},
+    [CACHE] = {"cache_bytes", "STACCHIP_CACHE_BYTES", KIND_INT, 256 << 20, 0, INT64_C(1) << 40,
+               NULL},
     [CONNECTIONS] = {"max_connections", "STACCHIP_MAX_CONNECTIONS", KIND_INT, 64, 1, 1024, NULL},
     [TIMEOUT] = {"timeout_ms", "STACCHIP_TIMEOUT_MS", KIND_INT, 30000, 1, 3600000, NULL},
     [RETRIES] = {"retries", "STACCHIP_RETRIES", KIND_INT, 4, 0, 100, NULL},

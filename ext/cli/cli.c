@@ -41,11 +41,13 @@ void sc_cli_say(const char *format, ...) {
   va_end(args);
 }
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ------------------------------------------------------------------------------------
+ */
 
 static void print_usage(FILE *to, const char *command, const char *summary, const char *rest_usage,
                         const struct sc_cli_option *options, int n) {
-  fprintf(to, "usage: stacchip %s [options]%s%s\n\n%s\n\n", command, rest_usage[0] ? " " : "", rest_usage, summary);
+  fprintf(to, "usage: stacchip %s [options]%s%s\n\n%s\n\n", command, rest_usage[0] ? " " : "",
+          rest_usage, summary);
   for (int i = 0; i < n; i++) {
     char flag[60];
     snprintf(flag, sizeof flag, "%s%s%s", options[i].flag, options[i].value ? " " : "",
@@ -54,11 +56,14 @@ static void print_usage(FILE *to, const char *command, const char *summary, cons
     for (int k = 0; k < 4 && options[i].variables[k]; k++) {
       fprintf(to, "%s%s", k ? ", " : " [", options[i].variables[k]);
     }
-    fprintf(to, "%s%s%s%s\n", options[i].variables[0] ? "]" : "", options[i].fallback ? " (default " : "",
-            options[i].fallback ? options[i].fallback : "", options[i].fallback ? ")" : "");
+    fprintf(to, "%s%s%s%s\n", options[i].variables[0] ? "]" : "",
+            options[i].fallback ? " (default " : "", options[i].fallback ? options[i].fallback : "",
+            options[i].fallback ? ")" : "");
   }
-  fprintf(to, "  %-24s this text\n  %-24s the version\n\nExit: 0 done, 1 failed, 2 usage, 75 try again.\n",
-          "--help", "--version");
+  fprintf(
+      to,
+      "  %-24s this text\n  %-24s the version\n\nExit: 0 done, 1 failed, 2 usage, 75 try again.\n",
+      "--help", "--version");
 }
 
 static const char *from_environment(const struct sc_cli_option *o) {
@@ -69,7 +74,8 @@ static const char *from_environment(const struct sc_cli_option *o) {
   return NULL;
 }
 
-static int find_option(const struct sc_cli_option *options, int n, const char *arg, size_t *length) {
+static int find_option(const struct sc_cli_option *options, int n, const char *arg,
+                       size_t *length) {
   *length = strcspn(arg, "=");
   for (int i = 0; i < n; i++) {
     if (strlen(options[i].flag) == *length && strncmp(options[i].flag, arg, *length) == 0) return i;
@@ -134,7 +140,8 @@ int sc_cli_options(const char *command, const char *summary, const char *rest_us
   return check_needed(command, options, n, values);
 }
 
-/* --- SQL ------------------------------------------------------------------------------------------ */
+/* --- SQL
+ * ------------------------------------------------------------------------------------------ */
 
 sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err) {
   char *message = NULL;
@@ -158,8 +165,9 @@ sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err) {
 /* An SQLite error, told apart: what the extension calls "again" is an HTTP 429, 5xx or time-out. */
 static sc_status fail_sql(sqlite3 *db, struct sc_error *err) {
   const char *text = sqlite3_errmsg(db);
-  int again = strstr(text, "HTTP status 429") || strstr(text, "HTTP status 5") || strstr(text, "Timeout") ||
-              strstr(text, "Couldn't connect") || strstr(text, "resolve host");
+  int again = strstr(text, "HTTP status 429") || strstr(text, "HTTP status 5") ||
+              strstr(text, "Timeout") || strstr(text, "Couldn't connect") ||
+              strstr(text, "resolve host");
   sc_status st = sc_fail(err, again ? SC_AGAIN : SC_DB, "%s", text);
   if (!again) err->db_code = sqlite3_extended_errcode(db);
   return st;
@@ -169,7 +177,8 @@ static sc_status prepare(sqlite3 *db, const char *sql, va_list args, sqlite3_stm
                          struct sc_error *err) {
   if (sqlite3_prepare_v2(db, sql, -1, out, NULL) != SQLITE_OK) return fail_sql(db, err);
   int n = sqlite3_bind_parameter_count(*out);
-  for (int i = 1; i <= n; i++) sqlite3_bind_text(*out, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+  for (int i = 1; i <= n; i++)
+    sqlite3_bind_text(*out, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
   return SC_OK;
 }
 
@@ -198,7 +207,8 @@ sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_
   int code = st ? SQLITE_DONE : sqlite3_step(stmt);
   if (code == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
     *found = 1;
-    st = sc_buffer_append(out, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0), err);
+    st = sc_buffer_append(out, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0),
+                          err);
     if (!st) st = sc_buffer_terminate(out, err);
   } else if (!st && code != SQLITE_ROW && code != SQLITE_DONE) {
     st = fail_sql(db, err);
@@ -207,7 +217,8 @@ sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_
   return st;
 }
 
-/* --- progress ---------------------------------------------------------------------------------------- */
+/* --- progress
+ * ---------------------------------------------------------------------------------------- */
 
 double sc_cli_seconds(void) {
   struct timespec t;
@@ -223,8 +234,8 @@ void sc_cli_bar(const char *what, int64_t done, int64_t total, double seconds) {
     int width = (int)(30 * done / total);
     long left = rate > 0 ? (long)((double)(total - done) / rate) : 0;
     fprintf(stderr, "\r%-10s [%.*s%*s] %lld/%lld %.1f/s %ld:%02ld left  ", what, width,
-            "##############################", 30 - width, "", (long long)done, (long long)total, rate, left / 60,
-            left % 60);
+            "##############################", 30 - width, "", (long long)done, (long long)total,
+            rate, left / 60, left % 60);
   } else {
     fprintf(stderr, "\r%-10s %lld %.1f/s  ", what, (long long)done, rate);
   }

@@ -28,7 +28,7 @@ struct sc_cli_option {
   const char *value;        /* name of its value in the usage text; NULL: a switch */
   const char *help;
   int needed;
-  const char *fallback;     /* default, or NULL */
+  const char *fallback; /* default, or NULL */
 };
 
 /*

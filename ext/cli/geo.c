@@ -68,7 +68,8 @@ static sc_status take_feature(OGRLayerH layer, OGRFeatureH feature, struct sc_ge
     char *json = OGR_G_ExportToJson(geometry);
     out->lon = OGR_G_GetX(centroid, 0);
     out->lat = OGR_G_GetY(centroid, 0);
-    st = json ? sc_strdup(json, &out->geojson, err) : sc_fail(err, SC_BAD_DATA, "no GeoJSON of the row");
+    st = json ? sc_strdup(json, &out->geojson, err)
+              : sc_fail(err, SC_BAD_DATA, "no GeoJSON of the row");
     CPLFree(json);
   }
   if (!st && name >= 0) st = sc_strdup(OGR_F_GetFieldAsString(feature, name), &out->name, err);
@@ -83,12 +84,15 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *ou
   start();
   vsi_name(source, name, sizeof name);
   GDALDatasetH ds = GDALOpenEx(name, GDAL_OF_VECTOR | GDAL_OF_READONLY, NULL, NULL, NULL);
-  if (!ds) return sc_fail(err, SC_NOT_FOUND, "%s: cannot open as a vector layer: %s", source, CPLGetLastErrorMsg());
+  if (!ds)
+    return sc_fail(err, SC_NOT_FOUND, "%s: cannot open as a vector layer: %s", source,
+                   CPLGetLastErrorMsg());
   OGRLayerH layer = GDALDatasetGetLayer(ds, 0);
   int64_t n = layer ? (int64_t)OGR_L_GetFeatureCount(layer, 1) : 0;
   sc_status st = SC_OK;
   if (row < 0 || row >= n) {
-    st = sc_fail(err, SC_RANGE, "%s: no row %lld; it has %lld", source, (long long)row, (long long)n);
+    st = sc_fail(err, SC_RANGE, "%s: no row %lld; it has %lld", source, (long long)row,
+                 (long long)n);
   } else {
     OGR_L_ResetReading(layer);
     OGR_L_SetNextByIndex(layer, (GIntBig)row);
@@ -102,7 +106,8 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *ou
   return st;
 }
 
-/* --- rasters ---------------------------------------------------------------------------------------- */
+/* --- rasters
+ * ---------------------------------------------------------------------------------------- */
 
 static void read_grid(GDALDatasetH ds, struct sc_geo_grid *out) {
   double gt[6];
@@ -131,8 +136,10 @@ static sc_status finish(const char *from, GDALDatasetH source, GDALDatasetH made
 
 sc_status sc_geo_to_mercator(const char *from, const char *to, struct sc_geo_grid *out,
                              struct sc_error *err) {
-  static const char *const words[] = {"-of", "COG", "-t_srs", "EPSG:3857", "-r", "near", "-co", "COMPRESS=DEFLATE",
-                                      "-co", "OVERVIEWS=NONE", NULL};
+  static const char *const words[] = {
+      "-of",  "COG", "-t_srs",           "EPSG:3857", "-r",
+      "near", "-co", "COMPRESS=DEFLATE", "-co",       "OVERVIEWS=NONE",
+      NULL};
   start();
   GDALDatasetH source = GDALOpen(from, GA_ReadOnly), made = NULL;
   if (source) {
@@ -151,11 +158,22 @@ sc_status sc_geo_resample(const char *from, const char *to, double pixel_size,
   GDALDatasetH source = GDALOpen(from, GA_ReadOnly), made = NULL;
   if (source && GDALGetGeoTransform(source, gt) == CE_None) {
     double factor = fabs(gt[1]) / pixel_size;
-    int w = (int)(GDALGetRasterXSize(source) * factor), h = (int)(GDALGetRasterYSize(source) * factor);
+    int w = (int)(GDALGetRasterXSize(source) * factor),
+        h = (int)(GDALGetRasterYSize(source) * factor);
     snprintf(width, sizeof width, "%d", w > 0 ? w : 1);
     snprintf(height, sizeof height, "%d", h > 0 ? h : 1);
-    char *words[24] = {"-of", "COG", "-r", "bilinear", "-outsize", width, height, "-co", "COMPRESS=DEFLATE",
-                       "-co", "OVERVIEWS=NONE", NULL};
+    char *words[24] = {"-of",
+                       "COG",
+                       "-r",
+                       "bilinear",
+                       "-outsize",
+                       width,
+                       height,
+                       "-co",
+                       "COMPRESS=DEFLATE",
+                       "-co",
+                       "OVERVIEWS=NONE",
+                       NULL};
     static char *const bands[] = {"-b", "1", "-b", "2", "-b", "3"};
     int n = 11;
     for (int i = 0; i < 6 && GDALGetRasterCount(source) >= 3; i++) words[n++] = bands[i];

@@ -1,4 +1,5 @@
-/* Vector layers and reprojected copies, by OGR and GDAL's utilities; the CLI's only user of them. */
+/* Vector layers and reprojected copies, by OGR and GDAL's utilities; the CLI's only user of them.
+ */
 #ifndef SC_CLI_GEO_H
 #define SC_CLI_GEO_H
 
@@ -8,8 +9,8 @@
 
 /* One feature of a sample layer, in EPSG:4326. Free with sc_geo_row_free(). */
 struct sc_geo_row {
-  char *name;    /* the attribute "name", or NULL */
-  char *geojson; /* the geometry */
+  char *name;      /* the attribute "name", or NULL */
+  char *geojson;   /* the geometry */
   double lon, lat; /* its centroid */
 };
 

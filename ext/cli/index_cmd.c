@@ -23,8 +23,8 @@ static sc_status source_query(const char *source, const char *query, char **out,
 /* The table, made where it is not there; options are its arguments. */
 static sc_status ensure_table(sqlite3 *db, const char *table, const char *arguments,
                               struct sc_error *err) {
-  char *sql = sqlite3_mprintf("CREATE VIRTUAL TABLE IF NOT EXISTS \"%w\" USING stacchip_merge(%s)", table,
-                              arguments ? arguments : "");
+  char *sql = sqlite3_mprintf("CREATE VIRTUAL TABLE IF NOT EXISTS \"%w\" USING stacchip_merge(%s)",
+                              table, arguments ? arguments : "");
   sc_status st = sql ? sc_cli_run(db, err, sql) : sc_fail_nomem(err);
   sqlite3_free(sql);
   return st;
@@ -41,11 +41,12 @@ static sc_status merge_source(sqlite3 *db, const char *table, const char *source
   char *items = NULL;
   int found;
   sc_status st = source_query(source, query, &items, err);
-  if (!st) st = sc_cli_text(db, &result, &found, err, "SELECT stacchip_merge_items(?1, ?2)", table, items);
+  if (!st)
+    st = sc_cli_text(db, &result, &found, err, "SELECT stacchip_merge_items(?1, ?2)", table, items);
   if (!st && found) {
     cJSON *json = cJSON_Parse((char *)result.data);
-    sc_cli_say("%s: %d merged, %d done before, %d failed", source, number(json, "merged"), number(json, "skipped"),
-               number(json, "failed"));
+    sc_cli_say("%s: %d merged, %d done before, %d failed", source, number(json, "merged"),
+               number(json, "skipped"), number(json, "failed"));
     *failed += number(json, "failed");
     cJSON_Delete(json);
   }
@@ -56,10 +57,12 @@ static sc_status merge_source(sqlite3 *db, const char *table, const char *source
 
 static sc_status show_failures(sqlite3 *db, const char *table, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
-  char *sql = sqlite3_mprintf("SELECT coalesce(item, '?'), reason FROM \"%w_error\" ORDER BY rowid DESC LIMIT 10", table);
+  char *sql = sqlite3_mprintf(
+      "SELECT coalesce(item, '?'), reason FROM \"%w_error\" ORDER BY rowid DESC LIMIT 10", table);
   if (sql && sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
     while (sqlite3_step(stmt) == SQLITE_ROW) {
-      sc_cli_say("  failed: %s: %s", (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1));
+      sc_cli_say("  failed: %s: %s", (const char *)sqlite3_column_text(stmt, 0),
+                 (const char *)sqlite3_column_text(stmt, 1));
     }
   }
   sqlite3_finalize(stmt);
@@ -72,16 +75,23 @@ int sc_cmd_index(int argc, char **argv) {
   static const struct sc_cli_option options[N_OPTIONS] = {
       [OPT_TABLE] = {"--table", {NULL}, "NAME", "name of the merged index", 0, "chips"},
       [OPT_QUERY] = {"--query", {NULL}, "JSON", "search body: the sources are STAC APIs", 0, NULL},
-      [OPT_OPTIONS] = {"--with", {NULL}, "ARGUMENTS", "of stacchip_merge, for a new table: 'chip_size=512, max_nodata=1'", 0, NULL},
+      [OPT_OPTIONS] = {"--with",
+                       {NULL},
+                       "ARGUMENTS",
+                       "of stacchip_merge, for a new table: 'chip_size=512, max_nodata=1'",
+                       0,
+                       NULL},
       [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "list the items", 0, NULL},
   };
   const char *v[N_OPTIONS], *rest[256];
   struct sc_error err = {0};
   sqlite3 *db = NULL;
   int n_rest, failed = 0;
-  int code = sc_cli_options("index", "Merge the items of folders, files, catalogues and searches into a database. "
-                            "An item that is there is skipped; running it again goes on.", "DB SOURCE...",
-                            options, N_OPTIONS, argc, argv, v, rest, 256, &n_rest);
+  int code =
+      sc_cli_options("index",
+                     "Merge the items of folders, files, catalogues and searches into a database. "
+                     "An item that is there is skipped; running it again goes on.",
+                     "DB SOURCE...", options, N_OPTIONS, argc, argv, v, rest, 256, &n_rest);
   if (code >= 0) return code;
   if (n_rest < 2) {
     sc_cli_message("index needs a database and a source (see --help)");
@@ -97,7 +107,8 @@ int sc_cmd_index(int argc, char **argv) {
       int found;
       st = source_query(rest[i], v[OPT_QUERY], &items, &err);
       if (!st) {
-        sql = sqlite3_mprintf("SELECT group_concat(json_extract(item_json, '$.id'), char(10)) FROM (%s)", items);
+        sql = sqlite3_mprintf(
+            "SELECT group_concat(json_extract(item_json, '$.id'), char(10)) FROM (%s)", items);
         st = sc_cli_text(db, &list, &found, &err, sql);
       }
       if (!st && found) printf("%s\n", (char *)list.data);

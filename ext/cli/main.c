@@ -21,7 +21,8 @@ static const struct {
     {"linz", NULL, "processor: LINZ aerial imagery by region"},
     {"modis", NULL, "processor: MODIS 09A1 by sinusoidal tile"},
     {"sentinel-1", NULL, "processor: Sentinel-1 RTC by MGRS tile"},
-    {"merge-index", sc_cmd_merge_index, "merge an index tree into one GeoParquet file, or a database"},
+    {"merge-index", sc_cmd_merge_index,
+     "merge an index tree into one GeoParquet file, or a database"},
     {"prechip", sc_cmd_prechip, "write cubes of random chips as .npz"},
     {"stats", sc_cmd_stats, "mean and standard deviation per band"},
 };
@@ -29,7 +30,8 @@ static const struct {
 
 static void usage(FILE *to) {
   fprintf(to, "usage: stacchip COMMAND [options]\n\n");
-  for (size_t i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
+  for (size_t i = 0; i < N_COMMANDS; i++)
+    fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
   fprintf(to, "\n`stacchip COMMAND --help` has more.\n");
 }
 

@@ -27,7 +27,9 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *target
   sc_status st = target_path(target, partition, &path, err);
   int remote = !st && sc_href_is_url(path);
   char *local = remote ? sqlite3_mprintf("/tmp/stacchip-merged-%d.parquet", (int)getpid()) : NULL;
-  if (!st && remote && partition) st = sc_fail(err, SC_UNSUPPORTED, "a partitioned dataset is written to a folder, not to %s", path);
+  if (!st && remote && partition)
+    st = sc_fail(err, SC_UNSUPPORTED, "a partitioned dataset is written to a folder, not to %s",
+                 path);
   if (!st && !remote) { /* make the folder by putting the file's place there */
     char *slash = strrchr(path, '/');
     if (slash && slash != path) {
@@ -42,7 +44,8 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *target
     }
   }
   if (!st) {
-    st = sc_cli_text(db, &rows, &found, err, "SELECT stacchip_export(?1, ?2, ?3)", table, remote ? local : path,
+    st = sc_cli_text(db, &rows, &found, err, "SELECT stacchip_export(?1, ?2, ?3)", table,
+                     remote ? local : path,
                      partition ? "{\"partition_by\":[\"platform\",\"item\"]}" : "{}");
   }
   if (!st && remote) {
@@ -59,31 +62,53 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *target
   return st;
 }
 
-static sc_status merge_into(sqlite3 *db, const char *root, const char *index, struct sc_error *err) {
-  char *sql = sqlite3_mprintf("CREATE VIRTUAL TABLE IF NOT EXISTS chips USING stacchip_merge(max_nodata=1, bucket=%Q)", root);
+static sc_status merge_into(sqlite3 *db, const char *root, const char *index,
+                            struct sc_error *err) {
+  char *sql = sqlite3_mprintf(
+      "CREATE VIRTUAL TABLE IF NOT EXISTS chips USING stacchip_merge(max_nodata=1, bucket=%Q)",
+      root);
   sc_status st = sql ? sc_cli_run(db, err, sql) : sc_fail_nomem(err);
   sqlite3_free(sql);
-  if (!st) st = sc_cli_run(db, err, "INSERT OR IGNORE INTO chips SELECT * FROM stacchip_parquet(?1)", index);
+  if (!st)
+    st = sc_cli_run(db, err, "INSERT OR IGNORE INTO chips SELECT * FROM stacchip_parquet(?1)",
+                    index);
   return st;
 }
 
 int sc_cmd_merge_index(int argc, char **argv) {
   static const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_BUCKET] = {"--bucket", {"STACCHIP_BUCKET"}, "BUCKET", "s3://bucket, or a directory; its index/ is merged", 1, NULL},
-      [OPT_TARGET] = {"--output", {"STACCHIP_MERGE_TARGET_DIR"}, "PATH", "a .parquet file, or a folder", 0, NULL},
-      [OPT_DB] = {"--db", {"STACCHIP_MERGE_DB"}, "FILE", "also (or only) a database with the table chips", 0, NULL},
-      [OPT_PARTITION] = {"--partition", {NULL}, NULL, "write a dataset by platform and item", 0, NULL},
+      [OPT_BUCKET] = {"--bucket",
+                      {"STACCHIP_BUCKET"},
+                      "BUCKET",
+                      "s3://bucket, or a directory; its index/ is merged",
+                      1,
+                      NULL},
+      [OPT_TARGET] = {"--output",
+                      {"STACCHIP_MERGE_TARGET_DIR"},
+                      "PATH",
+                      "a .parquet file, or a folder",
+                      0,
+                      NULL},
+      [OPT_DB] = {"--db",
+                  {"STACCHIP_MERGE_DB"},
+                  "FILE",
+                  "also (or only) a database with the table chips",
+                  0,
+                  NULL},
+      [OPT_PARTITION] =
+          {"--partition", {NULL}, NULL, "write a dataset by platform and item", 0, NULL},
   };
   const char *v[N_OPTIONS], *rest[1];
   struct sc_error err = {0};
   sqlite3 *db = NULL;
   char *root = NULL, *index = NULL, *temporary = NULL;
   int n_rest;
-  int code = sc_cli_options("merge-index", "Merge the index tree of a bucket.", "", options, N_OPTIONS, argc,
-                            argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options("merge-index", "Merge the index tree of a bucket.", "", options,
+                            N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
   if (code >= 0) return code;
   if (!v[OPT_TARGET] && !v[OPT_DB]) {
-    sc_cli_message("merge-index: STACCHIP_MERGE_TARGET_DIR is not set (--output PATH, or --db FILE)");
+    sc_cli_message(
+        "merge-index: STACCHIP_MERGE_TARGET_DIR is not set (--output PATH, or --db FILE)");
     return SC_EXIT_USAGE;
   }
   sc_status st = sc_store_root(v[OPT_BUCKET], &root, &err);
@@ -91,7 +116,8 @@ int sc_cmd_merge_index(int argc, char **argv) {
   if (!st) st = sc_tree_fetch(root, "index", &index, &temporary, &err);
   if (!st && v[OPT_DB]) st = merge_into(db, root, index, &err);
   if (!st && v[OPT_TARGET]) {
-    char *sql = sqlite3_mprintf("CREATE TEMP VIEW index_tree AS SELECT * FROM stacchip_parquet(%Q)", index);
+    char *sql =
+        sqlite3_mprintf("CREATE TEMP VIEW index_tree AS SELECT * FROM stacchip_parquet(%Q)", index);
     st = sql ? sc_cli_run(db, &err, sql) : sc_fail_nomem(&err);
     sqlite3_free(sql);
     if (!st) st = export_table(db, "index_tree", v[OPT_TARGET], v[OPT_PARTITION] != NULL, &err);

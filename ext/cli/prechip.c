@@ -20,7 +20,16 @@
 #define VERSION_FOLDER "mode_v1_chipper_v2"
 
 enum {
-  OPT_ROW, OPT_DATA, OPT_INDEX, OPT_CHIPS, OPT_PLATFORM, OPT_CUBES, OPT_POOL, OPT_NODATA, OPT_KEEP, OPT_DRY_RUN,
+  OPT_ROW,
+  OPT_DATA,
+  OPT_INDEX,
+  OPT_CHIPS,
+  OPT_PLATFORM,
+  OPT_CUBES,
+  OPT_POOL,
+  OPT_NODATA,
+  OPT_KEEP,
+  OPT_DRY_RUN,
   N_OPTIONS
 };
 
@@ -35,11 +44,15 @@ static const char sql_draw[] =
 /* The true time of an item is in the item. */
 static const char sql_times[] =
     "CREATE TABLE item_time AS SELECT d.platform, d.item, i.datetime FROM "
-    "(SELECT DISTINCT platform, item FROM drawn WHERE rowid > CAST(?2 AS INT) AND rowid <= CAST(?3 AS INT)) d, "
-    "stacchip_items(?1 || '/' || d.platform || '/' || replace(d.item, '/', '_') || '/stac_item.json') i";
+    "(SELECT DISTINCT platform, item FROM drawn WHERE rowid > CAST(?2 AS INT) AND rowid <= CAST(?3 "
+    "AS INT)) d, "
+    "stacchip_items(?1 || '/' || d.platform || '/' || replace(d.item, '/', '_') || "
+    "'/stac_item.json') i";
 static const char sql_norms[] =
-    "SELECT json_group_array(json_array(json(stacchip_encode_time(t.datetime)), json(stacchip_encode_latlon(d.geometry)))) "
-    "FROM (SELECT * FROM drawn WHERE rowid > CAST(?1 AS INT) AND rowid <= CAST(?2 AS INT) ORDER BY rowid) d "
+    "SELECT json_group_array(json_array(json(stacchip_encode_time(t.datetime)), "
+    "json(stacchip_encode_latlon(d.geometry)))) "
+    "FROM (SELECT * FROM drawn WHERE rowid > CAST(?1 AS INT) AND rowid <= CAST(?2 AS INT) ORDER BY "
+    "rowid) d "
     "JOIN item_time t ON t.item = d.item AND t.platform = d.platform";
 static const char sql_pixels[] =
     "SELECT stacchip_stack(handle, '{\"dtype\":\"float32\",\"format\":\"raw\"}', rowid) FROM drawn "
@@ -55,7 +68,8 @@ static sc_status add_norms(struct sc_npz *npz, const char *json, size_t n, struc
   float *values = sc_alloc_zero(2 * n + 1, sizeof *values);
   const size_t shape[2] = {n, 2};
   sc_status st = values ? SC_OK : sc_fail_nomem(err);
-  if (!st && (size_t)cJSON_GetArraySize(rows) != n) st = sc_fail(err, SC_BAD_DATA, "chips without an item or a time");
+  if (!st && (size_t)cJSON_GetArraySize(rows) != n)
+    st = sc_fail(err, SC_BAD_DATA, "chips without an item or a time");
   for (size_t k = 0; k < 4 && !st; k++) {
     const cJSON *row;
     size_t i = 0;
@@ -93,7 +107,8 @@ static sc_status make_cube(const struct cube *c, struct sc_error *err) {
   if (!st) st = sc_cli_text(c->db, &norms, &found, err, sql_norms, from, to);
   if (!st) st = sc_cli_text(c->db, &pixels, &found, err, sql_pixels, from, to);
   size_t chip = (size_t)256 * 256 * sizeof(float), n = (size_t)c->n;
-  if (!st && (n == 0 || pixels.size % (n * chip) != 0)) st = sc_fail(err, SC_BAD_DATA, "chips of several sizes");
+  if (!st && (n == 0 || pixels.size % (n * chip) != 0))
+    st = sc_fail(err, SC_BAD_DATA, "chips of several sizes");
   if (!st) {
     const size_t shape[4] = {n, pixels.size / (n * chip), 256, 256};
     st = sc_npz_add(&npz, "pixels", "<f4", shape, 4, pixels.data, pixels.size, err);
@@ -107,7 +122,8 @@ static sc_status make_cube(const struct cube *c, struct sc_error *err) {
   return st ? sc_fail_within(err, "cube %ld", c->id) : SC_OK;
 }
 
-static sc_status make_cubes(struct cube *c, long row, long cubes, int keep, int dry_run, struct sc_error *err) {
+static sc_status make_cubes(struct cube *c, long row, long cubes, int keep, int dry_run,
+                            struct sc_error *err) {
   struct sc_buffer text = {0};
   int found, made = 0;
   double started = sc_cli_seconds();
@@ -131,15 +147,29 @@ static sc_status make_cubes(struct cube *c, long row, long cubes, int keep, int 
 
 int sc_cmd_prechip(int argc, char **argv) {
   static const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_ROW] = {"--row", {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"}, "N", "which job, from 0", 1, NULL},
-      [OPT_DATA] = {"--data-bucket", {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"}, "BUCKET", "where the items are", 1, NULL},
-      [OPT_INDEX] = {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "merged index, or index tree", 1, NULL},
-      [OPT_CHIPS] = {"--chip-bucket", {"STACCHIP_CHIP_BUCKET"}, "BUCKET", "where the cubes go", 1, NULL},
-      [OPT_PLATFORM] = {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
+      [OPT_ROW] = {"--row",
+                   {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"},
+                   "N",
+                   "which job, from 0",
+                   1,
+                   NULL},
+      [OPT_DATA] = {"--data-bucket",
+                    {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"},
+                    "BUCKET",
+                    "where the items are",
+                    1,
+                    NULL},
+      [OPT_INDEX] =
+          {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "merged index, or index tree", 1, NULL},
+      [OPT_CHIPS] =
+          {"--chip-bucket", {"STACCHIP_CHIP_BUCKET"}, "BUCKET", "where the cubes go", 1, NULL},
+      [OPT_PLATFORM] =
+          {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
       [OPT_CUBES] = {"--cubes", {"STACCHIP_CUBES_PER_JOB"}, "N", "cubes of a job", 0, "10"},
       [OPT_POOL] = {"--threads", {"STACCHIP_POOL_SIZE"}, "N", "readers at once", 0, NULL},
       [OPT_NODATA] = {"--max-nodata", {"STACCHIP_MAX_NODATA"}, "FRACTION", "of a chip", 0, "0.05"},
-      [OPT_KEEP] = {"--keep-incomplete", {NULL}, NULL, "write the last cube with fewer chips too", 0, NULL},
+      [OPT_KEEP] =
+          {"--keep-incomplete", {NULL}, NULL, "write the last cube with fewer chips too", 0, NULL},
       [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
   };
   const char *v[N_OPTIONS], *rest[1];
@@ -147,21 +177,22 @@ int sc_cmd_prechip(int argc, char **argv) {
   struct cube c = {0};
   char *data = NULL, *chips = NULL, *index = NULL, *temporary = NULL;
   int n_rest;
-  int code = sc_cli_options("prechip", "Write cubes of 128 random chips as .npz, each chip once.", "", options,
-                            N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options("prechip", "Write cubes of 128 random chips as .npz, each chip once.",
+                            "", options, N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
   if (code >= 0) return code;
   sc_status st = sc_store_root(v[OPT_DATA], &data, &err);
   if (!st) st = sc_store_root(v[OPT_CHIPS], &chips, &err);
   if (!st) st = sc_cli_open(":memory:", &c.db, &err);
-  if (!st && v[OPT_POOL]) st = sc_cli_run(c.db, &err, "SELECT stacchip_config('threads', ?1)", v[OPT_POOL]);
+  if (!st && v[OPT_POOL])
+    st = sc_cli_run(c.db, &err, "SELECT stacchip_config('threads', ?1)", v[OPT_POOL]);
   if (!st) st = sc_tree_fetch(v[OPT_INDEX], "", &index, &temporary, &err);
   if (!st) st = sc_cli_run(c.db, &err, sql_draw, index, data, v[OPT_PLATFORM], v[OPT_NODATA]);
   c.data_root = data;
   c.chip_root = chips;
   c.platform = v[OPT_PLATFORM];
   if (!st) {
-    st = make_cubes(&c, strtol(v[OPT_ROW], NULL, 10), strtol(v[OPT_CUBES], NULL, 10), v[OPT_KEEP] != NULL,
-                    v[OPT_DRY_RUN] != NULL, &err);
+    st = make_cubes(&c, strtol(v[OPT_ROW], NULL, 10), strtol(v[OPT_CUBES], NULL, 10),
+                    v[OPT_KEEP] != NULL, v[OPT_DRY_RUN] != NULL, &err);
   }
   if (st) sc_cli_message("%s", err.text);
   sqlite3_close(c.db);

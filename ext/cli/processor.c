@@ -33,7 +33,8 @@ struct job {
   int n_found, n_done, n_skipped;
 };
 
-/* --- finding scenes -------------------------------------------------------------------------------- */
+/* --- finding scenes
+ * -------------------------------------------------------------------------------- */
 
 /* A period to search in, and what of it to take. */
 struct search {
@@ -98,16 +99,20 @@ static char *search_body(const struct job *job, const struct search *s) {
   return out;
 }
 
-/* ?1 catalogue, ?2 body, ?3 from, ?4 to, ?5 cloud limit, ?6 nodata limit, ?7 grid code, ?8 vertical,
- * ?9 horizontal, ?10 row number. */
-#define FOUND                                                                                   \
-  "FROM stacchip_search(?1, ?2, '{\"max_items\":500}') WHERE (?3 = '' OR datetime BETWEEN ?3 AND ?4 " \
-  " OR json_extract(item_json, '$.properties.end_datetime') BETWEEN ?3 AND ?4)"                 \
-  " AND coalesce(eo_cloud_cover, 0) <= CAST(?5 AS REAL)"                                        \
-  " AND coalesce(json_extract(item_json, '$.properties.\"s2:nodata_pixel_percentage\"'), 0) <= CAST(?6 AS REAL)" \
-  " AND (?7 = '' OR coalesce(json_extract(item_json, '$.properties.\"grid:code\"'), ?7) = ?7)"  \
-  " AND (?8 = '' OR coalesce(json_extract(item_json, '$.properties.\"modis:vertical-tile\"'), ?8) = CAST(?8 AS INT))" \
-  " AND (?9 = '' OR coalesce(json_extract(item_json, '$.properties.\"modis:horizontal-tile\"'), ?9) = CAST(?9 AS INT))"
+/* ?1 catalogue, ?2 body, ?3 from, ?4 to, ?5 cloud limit, ?6 nodata limit, ?7 grid code, ?8
+ * vertical, ?9 horizontal, ?10 row number. */
+#define FOUND                                                                                      \
+  "FROM stacchip_search(?1, ?2, '{\"max_items\":500}') WHERE (?3 = '' OR datetime BETWEEN ?3 AND " \
+  "?4 "                                                                                            \
+  " OR json_extract(item_json, '$.properties.end_datetime') BETWEEN ?3 AND ?4)"                    \
+  " AND coalesce(eo_cloud_cover, 0) <= CAST(?5 AS REAL)"                                           \
+  " AND coalesce(json_extract(item_json, '$.properties.\"s2:nodata_pixel_percentage\"'), 0) <= "   \
+  "CAST(?6 AS REAL)"                                                                               \
+  " AND (?7 = '' OR coalesce(json_extract(item_json, '$.properties.\"grid:code\"'), ?7) = ?7)"     \
+  " AND (?8 = '' OR coalesce(json_extract(item_json, '$.properties.\"modis:vertical-tile\"'), "    \
+  "?8) = CAST(?8 AS INT))"                                                                         \
+  " AND (?9 = '' OR coalesce(json_extract(item_json, '$.properties.\"modis:horizontal-tile\"'), "  \
+  "?9) = CAST(?9 AS INT))"
 
 static sc_status find_scene(struct job *job, const struct search *s, const char *sql,
                             struct sc_buffer *out, int *found, struct sc_error *err) {
@@ -122,13 +127,14 @@ static sc_status find_scene(struct job *job, const struct search *s, const char 
     snprintf(horizontal, sizeof horizontal, "%d", s->horizontal);
   }
   snprintf(row, sizeof row, "%lld", (long long)job->row);
-  sc_status st = sc_cli_text(job->db, out, found, err, sql, job->api, body, s->from, s->to, cloud, nodata, code,
-                             vertical, horizontal, row);
+  sc_status st = sc_cli_text(job->db, out, found, err, sql, job->api, body, s->from, s->to, cloud,
+                             nodata, code, vertical, horizontal, row);
   cJSON_free(body);
   return st;
 }
 
-/* --- writing a scene ---------------------------------------------------------------------------------- */
+/* --- writing a scene
+ * ---------------------------------------------------------------------------------- */
 
 /* An item's id as a folder name: STAC allows '/' in ids. */
 static void safe_name(const char *id, char *out, size_t n) {
@@ -168,8 +174,10 @@ static void set_number_array(cJSON *to, const char *key, const double *numbers, 
 /* A raster that was made anew has another grid: say so at the asset. */
 static void set_grid(cJSON *asset, const struct sc_geo_grid *grid) {
   const double shape[2] = {grid->height, grid->width};
-  static const char *const stale[] = {"proj:wkt2", "proj:projjson", "proj:code", "proj:epsg", "proj:bbox", "proj:geometry", "proj:centroid"};
-  for (size_t i = 0; i < sizeof stale / sizeof *stale; i++) cJSON_DeleteItemFromObjectCaseSensitive(asset, stale[i]);
+  static const char *const stale[] = {"proj:wkt2", "proj:projjson", "proj:code",    "proj:epsg",
+                                      "proj:bbox", "proj:geometry", "proj:centroid"};
+  for (size_t i = 0; i < sizeof stale / sizeof *stale; i++)
+    cJSON_DeleteItemFromObjectCaseSensitive(asset, stale[i]);
   if (grid->epsg) cJSON_AddNumberToObject(asset, "proj:epsg", grid->epsg);
   set_number_array(asset, "proj:shape", shape, 2);
   set_number_array(asset, "proj:transform", grid->transform, 6);
@@ -196,7 +204,8 @@ static sc_status make_asset(struct job *job, const char *href, const char *key, 
   return st;
 }
 
-static sc_status write_asset(struct job *job, cJSON *asset, const char *folder, struct sc_error *err) {
+static sc_status write_asset(struct job *job, cJSON *asset, const char *folder,
+                             struct sc_error *err) {
   const char *href = asset_href(job->system, asset);
   char name[512], *key = NULL, *new_href = NULL;
   int exists = 0;
@@ -225,7 +234,8 @@ static sc_status write_asset(struct job *job, cJSON *asset, const char *folder, 
   return st ? sc_fail_within(err, "asset %s", asset->string) : SC_OK;
 }
 
-static sc_status write_assets(struct job *job, cJSON *item, const char *folder, struct sc_error *err) {
+static sc_status write_assets(struct job *job, cJSON *item, const char *folder,
+                              struct sc_error *err) {
   cJSON *assets = cJSON_GetObjectItemCaseSensitive(item, "assets"), *asset = assets->child, *next;
   sc_status st = SC_OK;
   int n = 0;
@@ -238,7 +248,8 @@ static sc_status write_assets(struct job *job, cJSON *item, const char *folder, 
     st = write_asset(job, asset, folder, err);
     n++;
   }
-  return !st && n == 0 ? sc_fail(err, SC_NOT_FOUND, "none of the assets %s", job->system->assets) : st;
+  return !st && n == 0 ? sc_fail(err, SC_NOT_FOUND, "none of the assets %s", job->system->assets)
+                       : st;
 }
 
 /* The item's links lead to the catalogue it came from; its copies have a life of their own. */
@@ -265,11 +276,13 @@ static sc_status write_index(struct job *job, const char *platform, const char *
   int fd = mkstemps(temporary, 8);
   if (fd < 0) return sc_fail(err, SC_IO, "no temporary file");
   close(fd);
-  sc_status st = sc_href_is_url(job->root) ? sc_strdup(item_text, &item, err)
-                                           : sc_format(&item, err, "%s/%s/stac_item.json", job->root, folder);
+  sc_status st = sc_href_is_url(job->root)
+                     ? sc_strdup(item_text, &item, err)
+                     : sc_format(&item, err, "%s/%s/stac_item.json", job->root, folder);
   if (!st) st = sc_cli_run(job->db, err, "DROP TABLE IF EXISTS item_index");
   if (!st) {
-    st = sc_cli_run(job->db, err, "CREATE TABLE item_index AS SELECT * FROM stacchip_index(?1, ?2)", item, options);
+    st = sc_cli_run(job->db, err, "CREATE TABLE item_index AS SELECT * FROM stacchip_index(?1, ?2)",
+                    item, options);
   }
   if (!st) st = sc_cli_run(job->db, err, "SELECT stacchip_export('item_index', ?1)", temporary);
   if (!st) st = sc_store_put_file(job->root, key, temporary, err);
@@ -313,7 +326,8 @@ static sc_status write_scene(struct job *job, const char *platform, const char *
   return st;
 }
 
-/* --- periods ---------------------------------------------------------------------------------------------- */
+/* --- periods
+ * ---------------------------------------------------------------------------------------------- */
 
 /* `n` of the numbers first..last, drawn by the row number. */
 static sc_status draw(struct job *job, const char *what, int first, int last, int n, int *out,
@@ -325,11 +339,12 @@ static sc_status draw(struct job *job, const char *what, int first, int last, in
   snprintf(a, sizeof a, "%d", first);
   snprintf(b, sizeof b, "%d", last);
   snprintf(count, sizeof count, "%d", n);
-  sc_status st = sc_cli_text(
-      job->db, &list, &found, err,
-      "SELECT group_concat(v, ' ') FROM (WITH RECURSIVE t(v) AS (SELECT CAST(?1 AS INT) UNION ALL SELECT v + 1 "
-      "FROM t WHERE v < CAST(?2 AS INT)) SELECT v FROM t ORDER BY stacchip_hash(?3, ?4, v) LIMIT ?5)",
-      a, b, row, what, count);
+  sc_status st = sc_cli_text(job->db, &list, &found, err,
+                             "SELECT group_concat(v, ' ') FROM (WITH RECURSIVE t(v) AS (SELECT "
+                             "CAST(?1 AS INT) UNION ALL SELECT v + 1 "
+                             "FROM t WHERE v < CAST(?2 AS INT)) SELECT v FROM t ORDER BY "
+                             "stacchip_hash(?3, ?4, v) LIMIT ?5)",
+                             a, b, row, what, count);
   const char *p = (char *)list.data;
   for (int i = 0; i < n && !st && p; i++) {
     char *end = NULL;
@@ -347,13 +362,15 @@ static void set_months(struct search *s, int year, int first, int last) {
   snprintf(s->to, sizeof s->to, "%04d-%02d-%02dT23:59:59Z", year & 0x3fff, last, end);
 }
 
-static const char sql_clearest[] = "SELECT item_json " FOUND " ORDER BY coalesce(eo_cloud_cover, 0), id LIMIT 1";
+static const char sql_clearest[] =
+    "SELECT item_json " FOUND " ORDER BY coalesce(eo_cloud_cover, 0), id LIMIT 1";
 
 static sc_status process_period(struct job *job, const struct search *s, struct sc_error *err) {
   struct sc_buffer item = {0};
   int found;
   sc_status st = find_scene(job, s, sql_clearest, &item, &found, err);
-  if (!st && !found) sc_cli_say("no scene of %s from %.10s to %.10s", s->collection, s->from, s->to);
+  if (!st && !found)
+    sc_cli_say("no scene of %s from %.10s to %.10s", s->collection, s->from, s->to);
   if (!st && found) st = write_scene(job, s->platform, (char *)item.data, err);
   sc_buffer_free(&item);
   return st;
@@ -378,7 +395,8 @@ static sc_status process_months(struct job *job, struct search *s, struct sc_err
   static const int years[] = {2018, 2020, 2022, 2023};
   sc_status st = SC_OK;
   if (!sc_sin_tile((int)job->row, &s->vertical, &s->horizontal)) {
-    return sc_fail(err, SC_RANGE, "no sinusoidal tile %lld; there are %d", (long long)job->row, SC_SIN_TILES);
+    return sc_fail(err, SC_RANGE, "no sinusoidal tile %lld; there are %d", (long long)job->row,
+                   SC_SIN_TILES);
   }
   for (int i = 0; i < 4 && !st; i++) {
     int months[4];
@@ -394,10 +412,10 @@ static sc_status process_months(struct job *job, struct search *s, struct sc_err
 }
 
 static sc_status process_latest(struct job *job, struct search *s, struct sc_error *err) {
-  static const char *const sql[] = {
-      "SELECT item_json " FOUND " ORDER BY datetime DESC, id LIMIT 1",
-      "SELECT item_json " FOUND " AND id <> (SELECT id " FOUND " ORDER BY datetime DESC, id LIMIT 1) "
-      "ORDER BY stacchip_hash(?10, id) LIMIT 1"};
+  static const char *const sql[] = {"SELECT item_json " FOUND " ORDER BY datetime DESC, id LIMIT 1",
+                                    "SELECT item_json " FOUND " AND id <> (SELECT id " FOUND
+                                    " ORDER BY datetime DESC, id LIMIT 1) "
+                                    "ORDER BY stacchip_hash(?10, id) LIMIT 1"};
   sc_status st = SC_OK;
   for (int i = 0; i < 2 && !st; i++) {
     struct sc_buffer item = {0};
@@ -413,20 +431,25 @@ static sc_status process_latest(struct job *job, struct search *s, struct sc_err
 /* Half of a region's scenes, at least 10 and at most 2000, the same ones at each run. */
 static sc_status process_region(struct job *job, struct sc_error *err) {
   static const char sql[] =
-      "SELECT json_group_array(item_json) FROM (SELECT item_json FROM region_item ORDER BY stacchip_hash(42, id) "
+      "SELECT json_group_array(item_json) FROM (SELECT item_json FROM region_item ORDER BY "
+      "stacchip_hash(42, id) "
       "LIMIT max(min((SELECT count(*) FROM region_item) / 2, 2000), 10))";
   char source[2048];
   struct sc_buffer list = {0};
   int n, found;
   const char *region = sc_linz_region((int)job->row, &n);
-  if (!region) return sc_fail(err, SC_RANGE, "no region %lld; there are %d", (long long)job->row, n);
+  if (!region)
+    return sc_fail(err, SC_RANGE, "no region %lld; there are %d", (long long)job->row, n);
   snprintf(source, sizeof source, "%s/%s/rgb/2193/collection.json", job->api, region);
-  sc_status st = sc_cli_run(job->db, err, "CREATE TABLE region_item AS SELECT id, item_json FROM stacchip_items(?1)", source);
+  sc_status st = sc_cli_run(
+      job->db, err, "CREATE TABLE region_item AS SELECT id, item_json FROM stacchip_items(?1)",
+      source);
   if (!st) st = sc_cli_text(job->db, &list, &found, err, sql);
   cJSON *scenes = !st && found ? cJSON_Parse((char *)list.data) : NULL;
   const cJSON *scene;
   cJSON_ArrayForEach(scene, scenes) {
-    if (!st && cJSON_IsString(scene)) st = write_scene(job, job->system->platforms[0], scene->valuestring, err);
+    if (!st && cJSON_IsString(scene))
+      st = write_scene(job, job->system->platforms[0], scene->valuestring, err);
   }
   cJSON_Delete(scenes);
   sc_buffer_free(&list);
@@ -437,7 +460,8 @@ static sc_status process(struct job *job, struct sc_error *err) {
   sc_status st = SC_OK;
   if (job->system->sampling == SC_SAMPLE_REGION) return process_region(job, err);
   for (int i = 0; i < 2 && job->system->collections[i] && !st; i++) {
-    struct search s = {.collection = job->system->collections[i], .platform = job->system->platforms[i]};
+    struct search s = {.collection = job->system->collections[i],
+                       .platform = job->system->platforms[i]};
     switch (job->system->periods) {
       case SC_PERIODS_MONTHS: st = process_months(job, &s, err); break;
       case SC_PERIODS_LATEST: st = process_latest(job, &s, err); break;
@@ -447,7 +471,8 @@ static sc_status process(struct job *job, struct sc_error *err) {
   return st;
 }
 
-/* --- the command ------------------------------------------------------------------------------------------ */
+/* --- the command
+ * ------------------------------------------------------------------------------------------ */
 
 static sc_status read_sample(struct job *job, const char *source, struct sc_error *err) {
   if (!source) return SC_OK;
@@ -486,12 +511,26 @@ int sc_cmd_processor(const char *name, int argc, char **argv) {
   int by_mgrs = y->sampling == SC_SAMPLE_TILE || y->sampling == SC_SAMPLE_AREA;
   int by_point = y->sampling == SC_SAMPLE_POINT;
   const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_ROW] = {"--row", {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"}, "N",
-                   "row of the layer, tile or region, from 0", 1, NULL},
-      [OPT_MGRS] = {"--mgrs-source", {"STACCHIP_MGRS_SOURCE"}, "LAYER", "layer of MGRS tiles (any that OGR opens)",
-                    by_mgrs, NULL},
-      [OPT_SAMPLE] = {"--sample-source", {"STACCHIP_SAMPLE_SOURCE"}, "LAYER", "layer of sample places", by_point, NULL},
-      [OPT_BUCKET] = {"--bucket", {"STACCHIP_BUCKET"}, "BUCKET", "s3://bucket, or a directory", 1, NULL},
+      [OPT_ROW] = {"--row",
+                   {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"},
+                   "N",
+                   "row of the layer, tile or region, from 0",
+                   1,
+                   NULL},
+      [OPT_MGRS] = {"--mgrs-source",
+                    {"STACCHIP_MGRS_SOURCE"},
+                    "LAYER",
+                    "layer of MGRS tiles (any that OGR opens)",
+                    by_mgrs,
+                    NULL},
+      [OPT_SAMPLE] = {"--sample-source",
+                      {"STACCHIP_SAMPLE_SOURCE"},
+                      "LAYER",
+                      "layer of sample places",
+                      by_point,
+                      NULL},
+      [OPT_BUCKET] =
+          {"--bucket", {"STACCHIP_BUCKET"}, "BUCKET", "s3://bucket, or a directory", 1, NULL},
       [OPT_API] = {"--stac-api", {"STACCHIP_STAC_API"}, "URL", "catalogue", 0, y->api},
       [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
   };
@@ -499,8 +538,8 @@ int sc_cmd_processor(const char *name, int argc, char **argv) {
   struct sc_error err = {0};
   struct job job = {.system = y};
   int n_rest;
-  int code = sc_cli_options(name, "Find scenes, copy their assets, write items and indexes.", "", options,
-                            N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options(name, "Find scenes, copy their assets, write items and indexes.", "",
+                            options, N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
   if (code >= 0) return code;
   job.api = v[OPT_API];
   job.dry_run = v[OPT_DRY_RUN] != NULL;

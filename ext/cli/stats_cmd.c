@@ -42,17 +42,21 @@ static void add_band(struct totals *t, int band, const float *v, size_t n) {
 }
 
 /* A .npy of float32 with four dimensions; data may be unaligned. */
-static sc_status add_pixels(struct totals *t, const unsigned char *npy, size_t size, struct sc_error *err) {
+static sc_status add_pixels(struct totals *t, const unsigned char *npy, size_t size,
+                            struct sc_error *err) {
   size_t shape[4] = {0}, header = size > 10 ? (size_t)sc_le16(npy + 8) + 10 : 0;
   char text[512];
-  if (!header || header > size || memcmp(npy, "\x93NUMPY", 6) != 0) return sc_fail(err, SC_BAD_DATA, "pixels is no .npy array");
+  if (!header || header > size || memcmp(npy, "\x93NUMPY", 6) != 0)
+    return sc_fail(err, SC_BAD_DATA, "pixels is no .npy array");
   snprintf(text, sizeof text, "%.*s", (int)(header - 10), npy + 10);
   const char *p = strstr(text, "'shape': (");
-  if (!p || !strstr(text, "'<f4'") || sscanf(p, "'shape': (%zu, %zu, %zu, %zu", &shape[0], &shape[1], &shape[2], &shape[3]) != 4) {
+  if (!p || !strstr(text, "'<f4'") ||
+      sscanf(p, "'shape': (%zu, %zu, %zu, %zu", &shape[0], &shape[1], &shape[2], &shape[3]) != 4) {
     return sc_fail(err, SC_BAD_DATA, "pixels is no float32 array of four dimensions");
   }
   size_t plane = shape[2] * shape[3];
-  if (shape[1] > BANDS_MAX || plane > SIZE_MAX / 4096 / (shape[0] + 1) || size - header < shape[0] * shape[1] * plane * sizeof(float)) {
+  if (shape[1] > BANDS_MAX || plane > SIZE_MAX / 4096 / (shape[0] + 1) ||
+      size - header < shape[0] * shape[1] * plane * sizeof(float)) {
     return sc_fail(err, SC_BAD_DATA, "pixels: the shape is larger than the file");
   }
   float *values = sc_alloc(plane * sizeof *values);
@@ -66,8 +70,8 @@ static sc_status add_pixels(struct totals *t, const unsigned char *npy, size_t s
   return SC_OK;
 }
 
-static sc_status inflate_member(const unsigned char *from, size_t n, size_t size, struct sc_buffer *out,
-                                struct sc_error *err) {
+static sc_status inflate_member(const unsigned char *from, size_t n, size_t size,
+                                struct sc_buffer *out, struct sc_error *err) {
   z_stream z = {.next_in = (unsigned char *)(size_t)from, .avail_in = (uInt)n};
   sc_status st = sc_buffer_resize(out, size, err);
   if (st) return st;
@@ -88,7 +92,8 @@ static sc_status add_archive(struct totals *t, const struct sc_buffer *zip, stru
   uint32_t at = sc_le32(tail + 16);
   for (const unsigned char *c = p + at; at < zip->size && c + 46 <= end && sc_le32(c) == 0x02014b50;
        c += 46 + sc_le16(c + 28) + sc_le16(c + 30) + sc_le16(c + 32)) {
-    size_t name = sc_le16(c + 28), packed = sc_le32(c + 20), size = sc_le32(c + 24), offset = sc_le32(c + 42);
+    size_t name = sc_le16(c + 28), packed = sc_le32(c + 20), size = sc_le32(c + 24),
+           offset = sc_le32(c + 42);
     if (name != 10 || c + 56 > end || memcmp(c + 46, "pixels.npy", 10) != 0) continue;
     if (offset + 30 > zip->size) break;
     const unsigned char *local = p + offset;
@@ -117,7 +122,8 @@ static sc_status add_cube(void *context, const char *key, struct sc_error *err) 
   return st ? sc_fail_within(err, "%s", key) : SC_OK;
 }
 
-static sc_status stats_of_cubes(const char *bucket, const char *platform, long limit, struct sc_error *err) {
+static sc_status stats_of_cubes(const char *bucket, const char *platform, long limit,
+                                struct sc_error *err) {
   struct totals t = {.limit = limit};
   char prefix[300], *root = NULL;
   t.nodata = strcmp(platform, "sentinel-1-rtc") == 0 ? -32768 : 0;
@@ -141,11 +147,13 @@ static sc_status stats_of_cubes(const char *bucket, const char *platform, long l
 }
 
 /* Over the chips of an index, by stacchip_band_stats(). */
-static sc_status stats_of_index(const char *index, const char *bucket, const char *platform, const char *limit,
-                                struct sc_error *err) {
+static sc_status stats_of_index(const char *index, const char *bucket, const char *platform,
+                                const char *limit, struct sc_error *err) {
   static const char sql[] =
-      "SELECT stacchip_band_stats(handle) FROM (SELECT json_object('bucket', ?2, 'platform', platform, 'item', item, "
-      "'chip_index_x', chip_index_x, 'chip_index_y', chip_index_y) AS handle FROM stacchip_parquet(?1) "
+      "SELECT stacchip_band_stats(handle) FROM (SELECT json_object('bucket', ?2, 'platform', "
+      "platform, 'item', item, "
+      "'chip_index_x', chip_index_x, 'chip_index_y', chip_index_y) AS handle FROM "
+      "stacchip_parquet(?1) "
       "WHERE platform = ?3 ORDER BY stacchip_hash(42, chipid) LIMIT CAST(?4 AS INT) * 128)";
   struct sc_buffer json = {0};
   sqlite3 *db = NULL;
@@ -155,7 +163,8 @@ static sc_status stats_of_index(const char *index, const char *bucket, const cha
   if (!st) st = sc_cli_open(":memory:", &db, err);
   if (!st) st = sc_tree_fetch(index, "", &path, &temporary, err);
   if (!st) st = sc_cli_text(db, &json, &found, err, sql, path, root, platform, limit);
-  if (!st && !found) st = sc_fail(err, SC_NOT_FOUND, "%s: no chips of platform %s", index, platform);
+  if (!st && !found)
+    st = sc_fail(err, SC_NOT_FOUND, "%s: no chips of platform %s", index, platform);
   if (!st) printf("%s\n", (char *)json.data);
   sc_buffer_free(&json);
   sqlite3_close(db);
@@ -167,25 +176,39 @@ static sc_status stats_of_index(const char *index, const char *bucket, const cha
 
 int sc_cmd_stats(int argc, char **argv) {
   static const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_PLATFORM] = {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
-      [OPT_CHIPS] = {"--chip-bucket", {"STACCHIP_CHIP_BUCKET"}, "BUCKET", "cubes of stacchip prechip", 0, NULL},
-      [OPT_INDEX] = {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "an index instead of cubes", 0, NULL},
-      [OPT_DATA] = {"--data-bucket", {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"}, "BUCKET", "where its items are", 0, NULL},
+      [OPT_PLATFORM] =
+          {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
+      [OPT_CHIPS] = {"--chip-bucket",
+                     {"STACCHIP_CHIP_BUCKET"},
+                     "BUCKET",
+                     "cubes of stacchip prechip",
+                     0,
+                     NULL},
+      [OPT_INDEX] =
+          {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "an index instead of cubes", 0, NULL},
+      [OPT_DATA] = {"--data-bucket",
+                    {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"},
+                    "BUCKET",
+                    "where its items are",
+                    0,
+                    NULL},
       [OPT_LIMIT] = {"--max-cubes", {NULL}, "N", "cubes (of 128 chips) at most", 0, "1000"},
   };
   const char *v[N_OPTIONS], *rest[1];
   struct sc_error err = {0};
   int n_rest;
-  int code = sc_cli_options("stats", "Mean and standard deviation per band, as JSON.", "", options, N_OPTIONS,
-                            argc, argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options("stats", "Mean and standard deviation per band, as JSON.", "", options,
+                            N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
   if (code >= 0) return code;
   if (!v[OPT_CHIPS] && !(v[OPT_INDEX] && v[OPT_DATA])) {
-    sc_cli_message("stats: STACCHIP_CHIP_BUCKET is not set (or STACCHIP_INDEXPATH and STACCHIP_DATA_BUCKET)");
+    sc_cli_message(
+        "stats: STACCHIP_CHIP_BUCKET is not set (or STACCHIP_INDEXPATH and STACCHIP_DATA_BUCKET)");
     return SC_EXIT_USAGE;
   }
-  sc_status st = v[OPT_INDEX] && v[OPT_DATA]
-                     ? stats_of_index(v[OPT_INDEX], v[OPT_DATA], v[OPT_PLATFORM], v[OPT_LIMIT], &err)
-                     : stats_of_cubes(v[OPT_CHIPS], v[OPT_PLATFORM], strtol(v[OPT_LIMIT], NULL, 10), &err);
+  sc_status st =
+      v[OPT_INDEX] && v[OPT_DATA]
+          ? stats_of_index(v[OPT_INDEX], v[OPT_DATA], v[OPT_PLATFORM], v[OPT_LIMIT], &err)
+          : stats_of_cubes(v[OPT_CHIPS], v[OPT_PLATFORM], strtol(v[OPT_LIMIT], NULL, 10), &err);
   if (st) sc_cli_message("%s", err.text);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;
 }

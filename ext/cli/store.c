@@ -15,8 +15,8 @@
 #include "raster/raster_api.h"
 #include "stac/href.h"
 
-#define PIECE_BYTES (16u << 20)          /* of a download into a local file */
-#define OBJECT_MAX ((size_t)2000 << 20)  /* of an object that goes through memory into a store */
+#define PIECE_BYTES (16u << 20)         /* of a download into a local file */
+#define OBJECT_MAX ((size_t)2000 << 20) /* of an object that goes through memory into a store */
 
 static sc_status http(struct sc_http_request *r, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
@@ -56,7 +56,8 @@ sc_status sc_store_exists(const char *root, const char *key, int *exists, struct
   return st;
 }
 
-/* --- local files ------------------------------------------------------------------------------- */
+/* --- local files -------------------------------------------------------------------------------
+ */
 
 static sc_status make_folders(char *path, struct sc_error *err) {
   for (char *p = path + 1; *p; p++) {
@@ -102,7 +103,8 @@ static sc_status draft_write(struct draft *d, const void *bytes, size_t n, struc
 
 /* Give the file its name, or take it away where st is an error. */
 static sc_status draft_close(struct draft *d, sc_status st, struct sc_error *err) {
-  if (d->fd >= 0 && !st && fsync(d->fd) != 0) st = sc_fail(err, SC_IO, "%s: %s", d->path, strerror(errno));
+  if (d->fd >= 0 && !st && fsync(d->fd) != 0)
+    st = sc_fail(err, SC_IO, "%s: %s", d->path, strerror(errno));
   if (d->fd >= 0) close(d->fd);
   if (d->fd >= 0 && !st && rename(d->temporary, d->path) != 0) {
     st = sc_fail(err, SC_IO, "%s: %s", d->path, strerror(errno));
@@ -124,7 +126,7 @@ static sc_status copy_local(const char *from, const char *to, struct sc_error *e
   struct draft d;
   char *bytes = sc_alloc(PIECE_BYTES);
   int fd = open(from, O_RDONLY | O_CLOEXEC);
-  sc_status st = !bytes ? sc_fail_nomem(err)
+  sc_status st = !bytes   ? sc_fail_nomem(err)
                  : fd < 0 ? sc_fail(err, SC_NOT_FOUND, "%s: %s", from, strerror(errno))
                           : draft_open(to, &d, err);
   if (bytes && fd >= 0) {
@@ -141,7 +143,8 @@ static sc_status copy_local(const char *from, const char *to, struct sc_error *e
   return st;
 }
 
-/* --- stores --------------------------------------------------------------------------------------- */
+/* --- stores
+ * --------------------------------------------------------------------------------------- */
 
 static sc_status put_remote(const char *url, const void *bytes, size_t n, struct sc_error *err) {
   struct sc_http_request r = {.method = "PUT", .url = url, .body = bytes, .body_size = n};
@@ -212,7 +215,8 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
   return st;
 }
 
-/* --- copying ------------------------------------------------------------------------------------------ */
+/* --- copying
+ * ------------------------------------------------------------------------------------------ */
 
 /* Ask S3 to copy for itself. SC_UNSUPPORTED where it cannot. */
 static sc_status copy_within_s3(const char *from, const char *to, struct sc_error *err) {
@@ -249,8 +253,7 @@ static sc_status download(const char *url, const char *path, struct sc_error *er
   return draft_close(&d, st, err);
 }
 
-sc_status sc_store_copy(const char *href, const char *root, const char *key,
-                        struct sc_error *err) {
+sc_status sc_store_copy(const char *href, const char *root, const char *key, struct sc_error *err) {
   char *to = NULL;
   struct sc_buffer bytes = {0};
   sc_status st = sc_store_path(root, key, &to, err);
@@ -274,7 +277,8 @@ sc_status sc_store_copy(const char *href, const char *root, const char *key,
   return st;
 }
 
-/* --- listing ------------------------------------------------------------------------------------------- */
+/* --- listing
+ * ------------------------------------------------------------------------------------------- */
 
 static sc_status list_local(const char *root, const char *below,
                             sc_status (*found)(void *, const char *, struct sc_error *),
@@ -290,7 +294,8 @@ static sc_status list_local(const char *root, const char *below,
       st = sc_format(&key, err, "%s%s%s", below, *below ? "/" : "", names[i]->d_name);
       if (!st) st = sc_store_path(root, key, &whole, err);
       if (!st && stat(whole, &info) == 0) {
-        st = S_ISDIR(info.st_mode) ? list_local(root, key, found, context, err) : found(context, key, err);
+        st = S_ISDIR(info.st_mode) ? list_local(root, key, found, context, err)
+                                   : found(context, key, err);
       }
     }
     sc_free(key);
@@ -314,7 +319,8 @@ static sc_status escape(const char *text, struct sc_buffer *out, struct sc_error
 
 /* The text between <tag> and </tag> from *at on, XML's escapes undone, into out. */
 static int next_tag(const char **at, const char *tag, char *out, size_t n) {
-  static const char *const escapes[][2] = {{"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&apos;", "'"}};
+  static const char *const escapes[][2] = {
+      {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&apos;", "'"}};
   char open[64];
   size_t used = 0;
   snprintf(open, sizeof open, "<%s>", tag);
@@ -338,8 +344,8 @@ static int next_tag(const char **at, const char *tag, char *out, size_t n) {
 
 /* ListObjectsV2: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
 static sc_status list_s3(const char *root, const char *prefix,
-                         sc_status (*found)(void *, const char *, struct sc_error *),
-                         void *context, struct sc_error *err) {
+                         sc_status (*found)(void *, const char *, struct sc_error *), void *context,
+                         struct sc_error *err) {
   char bucket[300], inside[600], token[2048] = "", key[2048];
   const char *slash = strchr(root + 5, '/');
   snprintf(bucket, sizeof bucket, "%.*s", slash ? (int)(slash - root) : (int)strlen(root), root);
@@ -374,10 +380,11 @@ static sc_status list_s3(const char *root, const char *prefix,
 }
 
 sc_status sc_store_list(const char *root, const char *prefix,
-                        sc_status (*found)(void *, const char *, struct sc_error *),
-                        void *context, struct sc_error *err) {
+                        sc_status (*found)(void *, const char *, struct sc_error *), void *context,
+                        struct sc_error *err) {
   if (strncmp(root, "s3://", 5) == 0) return list_s3(root, prefix, found, context, err);
-  if (is_remote(root)) return sc_fail(err, SC_UNSUPPORTED, "%s: only s3:// stores can be listed", root);
+  if (is_remote(root))
+    return sc_fail(err, SC_UNSUPPORTED, "%s: only s3:// stores can be listed", root);
   size_t n = strlen(prefix);
   char folder[4096];
   snprintf(folder, sizeof folder, "%.*s", (int)(n && prefix[n - 1] == '/' ? n - 1 : n), prefix);

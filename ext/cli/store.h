@@ -26,8 +26,7 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
 
 /* Copy what an href names to a key: by the store itself where both are of it (S3 CopyObject),
  * piece by piece into a local file, else through memory (objects of up to 2 GB). */
-sc_status sc_store_copy(const char *href, const char *root, const char *key,
-                        struct sc_error *err);
+sc_status sc_store_copy(const char *href, const char *root, const char *key, struct sc_error *err);
 
 /* Keys below a prefix, in order, each passed to found(). */
 sc_status sc_store_list(const char *root, const char *prefix,

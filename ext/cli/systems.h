@@ -3,11 +3,11 @@
 #define SC_CLI_SYSTEMS_H
 
 enum sc_sampling {
-  SC_SAMPLE_TILE,   /* a row of an MGRS layer: searched by its area and grid code */
-  SC_SAMPLE_AREA,   /* a row of an MGRS layer: searched by its area */
-  SC_SAMPLE_POINT,  /* a row of a sample layer: searched by its centroid */
-  SC_SAMPLE_SIN,    /* a tile of MODIS' sinusoidal grid */
-  SC_SAMPLE_REGION  /* a region of a static catalogue */
+  SC_SAMPLE_TILE,  /* a row of an MGRS layer: searched by its area and grid code */
+  SC_SAMPLE_AREA,  /* a row of an MGRS layer: searched by its area */
+  SC_SAMPLE_POINT, /* a row of a sample layer: searched by its centroid */
+  SC_SAMPLE_SIN,   /* a tile of MODIS' sinusoidal grid */
+  SC_SAMPLE_REGION /* a region of a static catalogue */
 };
 
 enum sc_periods {
@@ -20,8 +20,8 @@ enum sc_periods {
 enum sc_making { SC_MAKE_COPY, SC_MAKE_MERCATOR, SC_MAKE_RESAMPLED };
 
 struct sc_system {
-  const char *name;           /* of the sub-command */
-  const char *api;            /* catalogue */
+  const char *name; /* of the sub-command */
+  const char *api;  /* catalogue */
   enum sc_sampling sampling;
   enum sc_periods periods;
   int n_years;                /* drawn out of 2018 to 2023 */

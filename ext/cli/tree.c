@@ -33,7 +33,8 @@ sc_status sc_tree_fetch(const char *root, const char *prefix, char **path, char 
                         struct sc_error *err) {
   char folder[] = "/tmp/stacchip-index-XXXXXX";
   *path = *temporary = NULL;
-  if (!sc_href_is_url(root)) return sc_format(path, err, "%s%s%s", root, *prefix ? "/" : "", prefix);
+  if (!sc_href_is_url(root))
+    return sc_format(path, err, "%s%s%s", root, *prefix ? "/" : "", prefix);
   if (!mkdtemp(folder)) return sc_fail(err, SC_IO, "no temporary folder");
   sc_status st = sc_strdup(folder, temporary, err);
   struct fetch f = {root, folder, 0, sc_cli_seconds()};

@@ -67,7 +67,8 @@ static int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- answers ------------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------------------
+ */
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *transfer) {
   struct transfer *t = transfer;
@@ -123,7 +124,8 @@ static curl_socket_t open_socket(void *transfer, curlsocktype purpose, struct cu
   return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
-/* --- asking --------------------------------------------------------------------------------------- */
+/* --- asking
+ * --------------------------------------------------------------------------------------- */
 
 /* A URL without what may be secret in it: query and user. */
 static const char *show(const char *url, char *out, size_t n) {
@@ -134,7 +136,8 @@ static const char *show(const char *url, char *out, size_t n) {
     const char *at = memchr(url + scheme, '@', strcspn(url + scheme, "/?#"));
     if (at) user = (size_t)(at + 1 - url) - scheme;
   }
-  snprintf(out, n, "%.*s%.*s", (int)scheme, url, (int)(length - scheme - user), url + scheme + user);
+  snprintf(out, n, "%.*s%.*s", (int)scheme, url, (int)(length - scheme - user),
+           url + scheme + user);
   return out;
 }
 
@@ -250,7 +253,8 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   return SC_OK;
 }
 
-/* --- judging an answer -------------------------------------------------------------------------- */
+/* --- judging an answer --------------------------------------------------------------------------
+ */
 
 static int is_worth_retry(CURLcode code, long status) {
   switch (code) {
@@ -267,7 +271,8 @@ static int is_worth_retry(CURLcode code, long status) {
     case CURLE_SSL_CONNECT_ERROR: return 1;
     default: return 0;
   }
-  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 ||
+         status == 504;
 }
 
 /* Blank every value of a URL's query that stands in a text: servers quote what they were asked. */
@@ -317,8 +322,8 @@ static sc_status fail_curl(const struct transfer *t, CURLcode code, struct sc_er
   char shown[512];
   shown_url(t, shown, sizeof shown);
   if (t->refused_address) {
-    return sc_fail(err, SC_DENIED, "%s: it leads to a link-local or metadata address, which is not allowed",
-                   shown);
+    return sc_fail(err, SC_DENIED,
+                   "%s: it leads to a link-local or metadata address, which is not allowed", shown);
   }
   if (t->too_big) {
     return sc_fail(err, SC_TOO_BIG, "%s: an answer of more than %zu bytes%s", shown, t->limit,
@@ -352,8 +357,8 @@ static sc_status cut_range(struct transfer *t, struct sc_error *err) {
   char shown[512];
   r->total_bytes = t->body.size;
   if (r->offset >= t->body.size) {
-    return sc_fail(err, SC_RANGE, "%s: byte %llu is beyond its %zu bytes", shown_url(t, shown, sizeof shown),
-                   (unsigned long long)r->offset, t->body.size);
+    return sc_fail(err, SC_RANGE, "%s: byte %llu is beyond its %zu bytes",
+                   shown_url(t, shown, sizeof shown), (unsigned long long)r->offset, t->body.size);
   }
   size_t n = t->body.size - (size_t)r->offset;
   if (n > r->size) n = (size_t)r->size;
@@ -367,8 +372,8 @@ static sc_status accept_answer(struct transfer *t, long status, struct sc_error 
   char shown[512], *url = NULL;
   sc_status st = SC_OK;
   if (r->size && t->encoding[0] && strcasecmp(t->encoding, "identity") != 0) {
-    return sc_fail(err, SC_BAD_DATA, "%s: a range in encoding '%s'", shown_url(t, shown, sizeof shown),
-                   t->encoding);
+    return sc_fail(err, SC_BAD_DATA, "%s: a range in encoding '%s'",
+                   shown_url(t, shown, sizeof shown), t->encoding);
   }
   if (r->size) st = status == 206 ? check_range(t, err) : cut_range(t, err);
   if (st) return st;
@@ -387,7 +392,8 @@ static sc_status accept_answer(struct transfer *t, long status, struct sc_error 
   return SC_OK;
 }
 
-/* --- the thread's side ------------------------------------------------------------------------------ */
+/* --- the thread's side
+ * ------------------------------------------------------------------------------ */
 
 static void transfer_free(struct transfer *t) {
   if (t->easy) curl_easy_cleanup(t->easy);
@@ -417,7 +423,8 @@ static int is_cancelled(const struct transfer *t) {
 
 #define N_HOSTS 1024 /* counters; hosts that share one share its cap */
 
-/* Transfers that wait for their time, for their host, and those in the multi handle. Of the thread. */
+/* Transfers that wait for their time, for their host, and those in the multi handle. Of the thread.
+ */
 struct loop {
   struct transfer *waiting, *active;
   struct transfer *ready, *last_ready; /* a queue: curl's time-out runs from when it gets them */
@@ -464,7 +471,8 @@ static int64_t backoff_ms(const struct transfer *t) {
   for (int i = 1; i < t->n_tries && ms < 10000; i++) ms *= 2;
   unsigned seed = (unsigned)now_ms() ^ (unsigned)(size_t)t;
   ms = ms / 2 + rand_r(&seed) % (ms / 2 + 1);
-  int asked = t->retry_after_s > SC_HTTP_RETRY_AFTER_MAX_S ? SC_HTTP_RETRY_AFTER_MAX_S : t->retry_after_s;
+  int asked =
+      t->retry_after_s > SC_HTTP_RETRY_AFTER_MAX_S ? SC_HTTP_RETRY_AFTER_MAX_S : t->retry_after_s;
   return asked * 1000 > ms ? asked * 1000 : ms;
 }
 
@@ -481,7 +489,8 @@ static sc_status follow(struct loop *l, struct transfer *t, struct sc_error *err
                    url ? "too many redirects" : "a redirect without Location");
   }
   if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
-    return sc_fail(err, SC_DENIED, "%s: a redirect to another scheme", shown_url(t, shown, sizeof shown));
+    return sc_fail(err, SC_DENIED, "%s: a redirect to another scheme",
+                   shown_url(t, shown, sizeof shown));
   }
   char *copy_of = NULL;
   sc_status st = sc_strdup(url, &copy_of, err);
@@ -509,12 +518,13 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
     if (follow(l, t, &err)) finish(t, &err);
     return;
   }
-  sc_status st = code != CURLE_OK                   ? fail_curl(t, code, &err)
-                 : status >= 200 && status < 300    ? accept_answer(t, status, &err)
-                                                    : fail_status(t, status, &err);
+  sc_status st = code != CURLE_OK                ? fail_curl(t, code, &err)
+                 : status >= 200 && status < 300 ? accept_answer(t, status, &err)
+                                                 : fail_status(t, status, &err);
   int bad_answer = code == CURLE_OK && st == SC_BAD_DATA; /* a wrong range: once more may help */
   /* A name that is not known will hardly be known in a second. */
-  int most = code == CURLE_COULDNT_RESOLVE_HOST && sc_runtime_retries() > 1 ? 1 : sc_runtime_retries();
+  int most =
+      code == CURLE_COULDNT_RESOLVE_HOST && sc_runtime_retries() > 1 ? 1 : sc_runtime_retries();
   if (st && t->n_tries <= most && !t->refused_address && !t->too_big &&
       (bad_answer || is_worth_retry(code, status))) {
     wait_until(l, t, backoff_ms(t));
@@ -615,7 +625,8 @@ static void *run(void *unused) {
   return NULL;
 }
 
-/* --- the caller's side -------------------------------------------------------------------------------- */
+/* --- the caller's side
+ * -------------------------------------------------------------------------------- */
 
 /* The lock is held. */
 static sc_status start_thread(struct sc_error *err) {

@@ -11,14 +11,14 @@
 #include "http/client.h"
 #include "raster/gdal.h"
 
-#define N_REMOTES 2048          /* known at once when nobody uses them */
-#define HEAD_BYTES 32768        /* of the first request */
-#define CHUNK_BYTES 16384       /* of later ones, at least */
-#define KEEP_BYTES (8u << 20)   /* of segments per file */
-#define TOUCH_BYTES 128         /* grain of what was touched */
-#define MERGE_GAP 64            /* bytes between blocks that are fetched in one request */
-#define MERGE_MAX (16u << 20)   /* bytes of one merged request */
-#define HEADER_MAX (4u << 20)   /* of a stored header, unpacked */
+#define N_REMOTES 2048        /* known at once when nobody uses them */
+#define HEAD_BYTES 32768      /* of the first request */
+#define CHUNK_BYTES 16384     /* of later ones, at least */
+#define KEEP_BYTES (8u << 20) /* of segments per file */
+#define TOUCH_BYTES 128       /* grain of what was touched */
+#define MERGE_GAP 64          /* bytes between blocks that are fetched in one request */
+#define MERGE_MAX (16u << 20) /* bytes of one merged request */
+#define HEADER_MAX (4u << 20) /* of a stored header, unpacked */
 
 /* Bytes of the file that are in memory. */
 struct segment {
@@ -35,7 +35,7 @@ struct sc_remote {
   int ignore_header;   /* a stored header turned out stale */
   unsigned n_failures; /* reads by GDAL that failed, and the last one */
   struct sc_error failure;
-  int is_known;        /* size is */
+  int is_known; /* size is */
   struct segment *segments;
   size_t n_segments, kept_bytes;
   pthread_mutex_t lock; /* guards all above but url and serial */
@@ -48,7 +48,8 @@ static struct sc_remote *remotes[N_REMOTES];
 static unsigned long clock_now;
 static uint64_t next_serial = 1;
 
-/* --- segments ------------------------------------------------------------------------------------- */
+/* --- segments
+ * ------------------------------------------------------------------------------------- */
 
 static void clear_segments(struct sc_remote *r) {
   for (size_t i = 0; i < r->n_segments; i++) {
@@ -92,7 +93,8 @@ static size_t copy_known(struct sc_remote *r, uint64_t offset, unsigned char *ou
   return 0;
 }
 
-/* --- asking ------------------------------------------------------------------------------------------ */
+/* --- asking
+ * ------------------------------------------------------------------------------------------ */
 
 static void forget_all(struct sc_remote *r) {
   clear_segments(r);
@@ -107,20 +109,24 @@ static sc_status fail_changed(struct sc_error *err) {
 }
 
 /* A weak ETag, as of a server that may compress, names the same bytes as the strong one. */
-static const char *strong_part(const char *etag) { return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag; }
+static const char *strong_part(const char *etag) {
+  return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
+}
 
 /* Is the answer still of the same file? Learns size and ETag from the first. Lock held. */
 static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a,
                             struct sc_error *err) {
   if (!r->is_known) {
-    if (!a->total_bytes) return sc_fail(err, SC_BAD_DATA, "the server does not say how long the file is");
+    if (!a->total_bytes)
+      return sc_fail(err, SC_BAD_DATA, "the server does not say how long the file is");
     r->size = a->total_bytes;
     memcpy(r->etag, a->etag, sizeof r->etag);
     r->is_known = 1;
     return SC_OK;
   }
   int other_size = a->total_bytes && a->total_bytes != r->size;
-  int other_etag = a->etag[0] && r->etag[0] && strcmp(strong_part(a->etag), strong_part(r->etag)) != 0;
+  int other_etag =
+      a->etag[0] && r->etag[0] && strcmp(strong_part(a->etag), strong_part(r->etag)) != 0;
   if (!other_size && !other_etag) return SC_OK;
   forget_all(r);
   return fail_changed(err);
@@ -163,7 +169,8 @@ sc_status sc_remote_read(struct sc_remote *r, uint64_t offset, void *out, size_t
   return st;
 }
 
-/* --- stored headers ------------------------------------------------------------------------------------- */
+/* --- stored headers
+ * ------------------------------------------------------------------------------------- */
 
 /*
  * A stored header, before zstd: "SCH1", u64 size, u16 n and n bytes of ETag, u32 number of runs,
@@ -203,14 +210,17 @@ static sc_status pack(struct sc_remote *r, struct sc_buffer *out, struct sc_erro
   if (!st) st = put_int(&head, r->size, 8, err);
   if (!st) st = put_int(&head, strlen(r->etag), 2, err);
   if (!st) st = sc_buffer_append_text(&head, r->etag, err);
-  for (size_t i = 0; i < r->n_segments && !st; i++) st = put_runs(&r->segments[i], &runs, &n_runs, err);
+  for (size_t i = 0; i < r->n_segments && !st; i++)
+    st = put_runs(&r->segments[i], &runs, &n_runs, err);
   pthread_mutex_unlock(&r->lock);
   if (!st) st = put_int(&head, n_runs, 4, err);
   if (!st) st = sc_buffer_append(&head, runs.data, runs.size, err);
-  if (!st && head.size > HEADER_MAX) st = sc_fail(err, SC_TOO_BIG, "a header of %zu bytes", head.size);
+  if (!st && head.size > HEADER_MAX)
+    st = sc_fail(err, SC_TOO_BIG, "a header of %zu bytes", head.size);
   if (!st) st = sc_buffer_reserve(out, ZSTD_compressBound(head.size), err);
   if (!st) {
-    size_t n = ZSTD_compress(out->data + out->size, out->capacity - out->size, head.data, head.size, 9);
+    size_t n =
+        ZSTD_compress(out->data + out->size, out->capacity - out->size, head.data, head.size, 9);
     if (ZSTD_isError(n)) st = sc_fail(err, SC_NOMEM, "zstd: %s", ZSTD_getErrorName(n));
     if (!st) out->size += n;
   }
@@ -266,7 +276,8 @@ static void unpack(struct sc_remote *r, const void *header, size_t n) {
   sc_buffer_free(&raw);
 }
 
-/* --- the registry ------------------------------------------------------------------------------------------ */
+/* --- the registry
+ * ------------------------------------------------------------------------------------------ */
 
 static void remote_free(struct sc_remote *r) {
   if (!r) return;
@@ -328,7 +339,8 @@ sc_status sc_remote_acquire(const struct sc_source *source, struct sc_remote **o
   remote_free(evicted);
   if (!r) return sc_fail_nomem(err);
   pthread_mutex_lock(&r->lock);
-  if (!r->is_known && source->header_size && !r->ignore_header) unpack(r, source->header, source->header_size);
+  if (!r->is_known && source->header_size && !r->ignore_header)
+    unpack(r, source->header, source->header_size);
   int is_known = r->is_known;
   pthread_mutex_unlock(&r->lock);
   sc_status st = is_known ? SC_OK : sc_remote_read(r, 0, &first, 1, &got, err);
@@ -421,7 +433,9 @@ void sc_remote_abandon(void) {
   memset(remotes, 0, sizeof remotes);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------ */
+/* --- opening
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Reads the layout; keeps why that failed, which is not the file's fault. */
 struct layout_reader {
@@ -436,8 +450,7 @@ static int64_t read_layout(void *context, uint64_t offset, void *bytes, size_t n
   return (int64_t)got;
 }
 
-sc_status sc_remote_open(const struct sc_source *source, struct sc_file *f,
-                         struct sc_error *err) {
+sc_status sc_remote_open(const struct sc_source *source, struct sc_file *f, struct sc_error *err) {
   struct sc_error ignored = {0};
   sc_status st = sc_remote_acquire(source, &f->remote, err);
   if (st) return st;
@@ -446,7 +459,8 @@ sc_status sc_remote_open(const struct sc_source *source, struct sc_file *f,
   struct layout_reader reader = {.remote = f->remote};
   st = sc_tiff_open(read_layout, &reader, f->size, &f->tiff, &ignored);
   if (st == SC_NOMEM) return sc_fail_nomem(err);
-  if (reader.err.status) return sc_source_fail(source, reader.err.status, err, "cannot open", reader.err.text);
+  if (reader.err.status)
+    return sc_source_fail(source, reader.err.status, err, "cannot open", reader.err.text);
   f->is_plain = st == SC_OK;
   return SC_OK;
 }
@@ -464,7 +478,9 @@ sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer
   return st;
 }
 
-/* --- blocks ---------------------------------------------------------------------------------------------------- */
+/* --- blocks
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* Blocks [begin, end) of the sorted list, in one request. */
 struct span {
@@ -484,8 +500,7 @@ static void sort_order(struct sc_remote_block *blocks, size_t *order, size_t n) 
 }
 
 /* Can b follow a in one request that begins at `begin`? */
-static int joins(const struct sc_remote_block *a, const struct sc_remote_block *b,
-                 uint64_t begin) {
+static int joins(const struct sc_remote_block *a, const struct sc_remote_block *b, uint64_t begin) {
   return a->file == b->file && b->offset <= a->offset + a->size + MERGE_GAP &&
          b->offset + b->size - begin <= MERGE_MAX;
 }

@@ -71,8 +71,10 @@ static void read_ini(const char *path, const char *section, struct credentials *
     while (equals > key && isspace((unsigned char)equals[-1])) equals--;
     *equals = '\0';
     if (!c->key[0] && strcmp(key, "aws_access_key_id") == 0) copy(c->key, sizeof c->key, value);
-    if (!c->secret[0] && strcmp(key, "aws_secret_access_key") == 0) copy(c->secret, sizeof c->secret, value);
-    if (!c->token[0] && strcmp(key, "aws_session_token") == 0) copy(c->token, sizeof c->token, value);
+    if (!c->secret[0] && strcmp(key, "aws_secret_access_key") == 0)
+      copy(c->secret, sizeof c->secret, value);
+    if (!c->token[0] && strcmp(key, "aws_session_token") == 0)
+      copy(c->token, sizeof c->token, value);
     if (!c->region[0] && strcmp(key, "region") == 0) copy(c->region, sizeof c->region, value);
   }
   fclose(f);
@@ -91,7 +93,8 @@ static void find_credentials(struct credentials *c) {
   char path[4096], section[300];
   const char *profile = env("AWS_PROFILE") ? env("AWS_PROFILE") : env("AWS_DEFAULT_PROFILE");
   memset(c, 0, sizeof *c);
-  copy(c->region, sizeof c->region, env("AWS_REGION") ? env("AWS_REGION") : env("AWS_DEFAULT_REGION"));
+  copy(c->region, sizeof c->region,
+       env("AWS_REGION") ? env("AWS_REGION") : env("AWS_DEFAULT_REGION"));
   c->anonymous = is_yes(env("AWS_NO_SIGN_REQUEST"));
   if (!c->anonymous && env("AWS_SECRET_ACCESS_KEY") && env("AWS_ACCESS_KEY_ID")) {
     copy(c->key, sizeof c->key, env("AWS_ACCESS_KEY_ID"));
@@ -113,7 +116,8 @@ static void find_credentials(struct credentials *c) {
   if (!c->key[0] || !c->secret[0]) c->anonymous = 1;
 }
 
-/* --- signature version 4 -------------------------------------------------------------------------- */
+/* --- signature version 4
+ * -------------------------------------------------------------------------- */
 
 static void to_hex(const unsigned char *bytes, size_t n, char *out) {
   for (size_t i = 0; i < n; i++) snprintf(out + 2 * i, 3, "%02x", bytes[i]);
@@ -156,21 +160,22 @@ struct signing {
   char payload[65], time[17], date[9];
 };
 
-static sc_status sign_v4(const struct credentials *c, const struct signing *g, struct sc_signed *out,
-                         struct sc_error *err) {
+static sc_status sign_v4(const struct credentials *c, const struct signing *g,
+                         struct sc_signed *out, struct sc_error *err) {
   char *canonical = NULL, *to_sign = NULL, *value = NULL;
   char hash[65], scope[160], key[300], names[200];
   unsigned char k[32];
   snprintf(names, sizeof names, "host;x-amz-content-sha256%s;x-amz-date%s%s",
            g->copy_source ? ";x-amz-copy-source" : "", g->payer ? ";x-amz-request-payer" : "",
            c->token[0] ? ";x-amz-security-token" : "");
-  sc_status st = sc_format(&canonical, err, "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:%s\n%s%s%sx-amz-date:%s\n%s%s%s%s%s%s\n%s\n%s",
-                           g->method, g->path, g->query, g->host, g->payload,
-                           g->copy_source ? "x-amz-copy-source:" : "", g->copy_source ? g->copy_source : "",
-                           g->copy_source ? "\n" : "", g->time, g->payer ? "x-amz-request-payer:" : "",
-                           g->payer ? g->payer : "", g->payer ? "\n" : "",
-                           c->token[0] ? "x-amz-security-token:" : "", c->token, c->token[0] ? "\n" : "",
-                           names, g->payload);
+  sc_status st = sc_format(
+      &canonical, err,
+      "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:%s\n%s%s%sx-amz-date:%s\n%s%s%s%s%s%s\n%s\n%s",
+      g->method, g->path, g->query, g->host, g->payload, g->copy_source ? "x-amz-copy-source:" : "",
+      g->copy_source ? g->copy_source : "", g->copy_source ? "\n" : "", g->time,
+      g->payer ? "x-amz-request-payer:" : "", g->payer ? g->payer : "", g->payer ? "\n" : "",
+      c->token[0] ? "x-amz-security-token:" : "", c->token, c->token[0] ? "\n" : "", names,
+      g->payload);
   if (st) return st;
   sha256_hex(canonical, strlen(canonical), hash);
   snprintf(scope, sizeof scope, "%s/%s/s3/aws4_request", g->date, c->region);
@@ -213,7 +218,8 @@ static void canonical_query(const char *query, char *out, size_t n) {
   int count = 0;
   size_t used = 0;
   snprintf(copy_of, sizeof copy_of, "%s", query);
-  for (char *p = strtok_r(copy_of, "&", &save); p && count < 32; p = strtok_r(NULL, "&", &save)) parts[count++] = p;
+  for (char *p = strtok_r(copy_of, "&", &save); p && count < 32; p = strtok_r(NULL, "&", &save))
+    parts[count++] = p;
   for (int i = 1; i < count; i++) {
     for (int j = i; j > 0 && strcmp(parts[j - 1], parts[j]) > 0; j--) {
       char *t = parts[j];
@@ -223,7 +229,8 @@ static void canonical_query(const char *query, char *out, size_t n) {
   }
   out[0] = '\0';
   for (int i = 0; i < count && used < n; i++) {
-    used += (size_t)snprintf(out + used, n - used, "%s%s%s", i ? "&" : "", parts[i], strchr(parts[i], '=') ? "" : "=");
+    used += (size_t)snprintf(out + used, n - used, "%s%s%s", i ? "&" : "", parts[i],
+                             strchr(parts[i], '=') ? "" : "=");
   }
 }
 
@@ -296,14 +303,16 @@ static sc_status sign_s3(const struct sc_http_request *r, const char *rest, stru
 
 static sc_status sign_gs(const struct sc_http_request *r, const char *rest, struct sc_signed *out,
                          struct sc_error *err) {
-  const char *endpoint = env("CPL_GS_ENDPOINT") ? env("CPL_GS_ENDPOINT") : "https://storage.googleapis.com/";
+  const char *endpoint =
+      env("CPL_GS_ENDPOINT") ? env("CPL_GS_ENDPOINT") : "https://storage.googleapis.com/";
   size_t n = strlen(endpoint);
   char *path = NULL, *whole = NULL, host[300];
   while (n && endpoint[n - 1] == '/') n--;
   sc_status st = sc_format(&whole, err, "/%s", rest);
   if (!st) st = escape_path(whole, &path, err);
   if (!st) st = sc_format(&out->url, err, "%.*s%s", (int)n, endpoint, path);
-  if (!st && env("GS_ACCESS_KEY_ID") && env("GS_SECRET_ACCESS_KEY") && !is_yes(env("GS_NO_SIGN_REQUEST"))) {
+  if (!st && env("GS_ACCESS_KEY_ID") && env("GS_SECRET_ACCESS_KEY") &&
+      !is_yes(env("GS_NO_SIGN_REQUEST"))) {
     struct credentials c = {.region = "auto"};
     struct signing g = {.method = r->method, .host = host, .path = path, .query = ""};
     copy(c.key, sizeof c.key, env("GS_ACCESS_KEY_ID"));
@@ -331,20 +340,23 @@ static sc_status sign_azure(const char *url, const char *rest, struct sc_signed 
     snprintf(container, sizeof container, "%.*s", (int)(slash - rest), rest);
     snprintf(account, sizeof account, "%s", env("AZURE_STORAGE_ACCOUNT"));
   } else {
-    return sc_fail(err, SC_BAD_DATA, "%.200s: no storage account: set AZURE_STORAGE_ACCOUNT, or use "
-                   "abfs://container@account.dfs.core.windows.net/", url);
+    return sc_fail(err, SC_BAD_DATA,
+                   "%.200s: no storage account: set AZURE_STORAGE_ACCOUNT, or use "
+                   "abfs://container@account.dfs.core.windows.net/",
+                   url);
   }
   key = slash ? slash : "/";
   sc_status st = escape_path(key, &path, err);
   if (!st) {
-    st = sc_format(&out->url, err, "https://%s.blob.core.windows.net/%s%s%s%s", account, container, path,
-                   token ? "?" : "", token ? token + (*token == '?') : "");
+    st = sc_format(&out->url, err, "https://%s.blob.core.windows.net/%s%s%s%s", account, container,
+                   path, token ? "?" : "", token ? token + (*token == '?') : "");
   }
   sc_free(path);
   return st;
 }
 
-/* --- tokens of the Planetary Computer ----------------------------------------------------------------- */
+/* --- tokens of the Planetary Computer
+ * ----------------------------------------------------------------- */
 
 #define N_TOKENS 32
 
@@ -368,7 +380,8 @@ static int token_place(const char *url, char *out, size_t n) {
   const char *path = strstr(url, "://");
   path = path ? strchr(path + 3, '/') : NULL;
   if (!path) return 0;
-  snprintf(out, n, "%.*s/%.*s", (int)strcspn(host, "."), host, (int)strcspn(path + 1, "/"), path + 1);
+  snprintf(out, n, "%.*s/%.*s", (int)strcspn(host, "."), host, (int)strcspn(path + 1, "/"),
+           path + 1);
   return 1;
 }
 
@@ -389,7 +402,8 @@ sc_status sc_sign_token_url(const char *url, char **token_url, struct sc_error *
   pthread_mutex_unlock(&token_lock);
   if (kept) return SC_OK;
   return sc_format(token_url, err, "%s/%s",
-                   service ? service : "https://planetarycomputer.microsoft.com/api/sas/v1/token", place);
+                   service ? service : "https://planetarycomputer.microsoft.com/api/sas/v1/token",
+                   place);
 }
 
 /* "2024-03-11T14:11:54Z" -> time; an hour from now where it is something else. */
@@ -407,8 +421,9 @@ static time_t parse_expiry(const char *text) {
 void sc_sign_keep_token(const char *url, const struct sc_http_request *answer) {
   char place[200];
   if (!token_place(url, place, sizeof place)) return;
-  cJSON *json = answer->err.status ? NULL
-                                   : cJSON_ParseWithLength((char *)answer->answer.data, answer->answer.size);
+  cJSON *json = answer->err.status
+                    ? NULL
+                    : cJSON_ParseWithLength((char *)answer->answer.data, answer->answer.size);
   const cJSON *token = cJSON_GetObjectItemCaseSensitive(json, "token");
   const cJSON *expiry = cJSON_GetObjectItemCaseSensitive(json, "msft:expiry");
   struct sc_error ignored = {0};

@@ -55,7 +55,9 @@ static vsi_l_offset on_tell(void *file) { return ((struct handle *)file)->at; }
 
 static int on_seek(void *file, vsi_l_offset offset, int whence) {
   struct handle *h = file;
-  h->at = offset + (whence == SEEK_CUR ? h->at : whence == SEEK_END ? sc_remote_size(h->remote) : 0);
+  h->at = offset + (whence == SEEK_CUR   ? h->at
+                    : whence == SEEK_END ? sc_remote_size(h->remote)
+                                         : 0);
   h->is_at_end = 0;
   return 0;
 }
@@ -114,8 +116,7 @@ static void install(void) {
   VSIFreeFilesystemPluginCallbacksStruct(c);
 }
 
-sc_status sc_vsi_path(const struct sc_source *source, char *out, size_t n,
-                      struct sc_error *err) {
+sc_status sc_vsi_path(const struct sc_source *source, char *out, size_t n, struct sc_error *err) {
   struct sc_remote *remote = NULL;
   pthread_once(&install_once, install);
   sc_status st = sc_remote_acquire(source, &remote, err);

@@ -25,8 +25,8 @@ static void axis_free(struct axis *a) {
 /* A coordinate within a millionth of a pixel of an edge is on it: transforms are rounded. */
 static double snap(double v) { return fabs(v - round(v)) < 1e-6 ? round(v) : v; }
 
-static sc_status axis_new(const struct sc_tiling *t, int64_t length_px, double scale,
-                          double offset, struct axis *out, struct sc_error *err) {
+static sc_status axis_new(const struct sc_tiling *t, int64_t length_px, double scale, double offset,
+                          struct axis *out, struct sc_error *err) {
   size_t n = (size_t)sc_tiling_count(t, length_px);
   out->begin = sc_alloc(n * sizeof *out->begin);
   out->end = sc_alloc(n * sizeof *out->end);
@@ -103,8 +103,7 @@ static void add_overhang(const struct axis axes[2], const struct sc_mask_job *jo
 
 static sc_status count(const struct sc_index_call *call, const struct sc_scene *s,
                        const struct sc_tiling *t, const struct sc_source *source,
-                       struct sc_raster_info *info, struct sc_mask_job *job,
-                       struct sc_error *err) {
+                       struct sc_raster_info *info, struct sc_mask_job *job, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   struct axis axes[2] = {{0}};
   struct judge judge = {0};

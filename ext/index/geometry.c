@@ -81,8 +81,8 @@ static size_t body_bytes(const struct sc_footprint *f, int multi) {
   return n;
 }
 
-sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi,
-                               struct sc_buffer *out, struct sc_error *err) {
+sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi, struct sc_buffer *out,
+                               struct sc_error *err) {
   int multi = as_multi || f->n_parts != 1;
   size_t size = BLOB_HEAD_BYTES + body_bytes(f, multi) + 1;
   sc_status st = sc_buffer_reserve(out, size, err);
@@ -192,8 +192,8 @@ sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *sr
   return SC_OK;
 }
 
-sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out,
-                                 int *srid, struct sc_error *err) {
+sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out, int *srid,
+                                 struct sc_error *err) {
   struct sc_box box;
   out->n_parts = 0;
   sc_status st = sc_blob_box(blob, size, &box, srid, err);
@@ -202,13 +202,15 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
   struct geometry_reader r = {sc_bytes_of(p + 39, size - 40), p[1] == 0, 2};
   uint32_t type = read_u32(&r), n = 1;
   if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) {
-    return sc_fail(err, SC_BAD_DATA, "geometry of type %u; a footprint is a POLYGON or "
-                   "MULTIPOLYGON", type);
+    return sc_fail(err, SC_BAD_DATA,
+                   "geometry of type %u; a footprint is a POLYGON or "
+                   "MULTIPOLYGON",
+                   type);
   }
   if (type == WKB_MULTIPOLYGON) n = read_u32(&r);
   for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
-    if (type == WKB_MULTIPOLYGON && (sc_bytes_u8(&r.bytes) != BLOB_ENTITY ||
-                                     read_u32(&r) != WKB_POLYGON)) {
+    if (type == WKB_MULTIPOLYGON &&
+        (sc_bytes_u8(&r.bytes) != BLOB_ENTITY || read_u32(&r) != WKB_POLYGON)) {
       return sc_fail(err, SC_BAD_DATA, "geometry: part %u is no polygon", i);
     }
     st = read_polygon(&r, out, err);

@@ -38,8 +38,8 @@ struct sc_box sc_footprint_box(const struct sc_footprint *f);
  * Append a SpatiaLite BLOB: POLYGON for one part, MULTIPOLYGON for several, or always
  * MULTIPOLYGON when as_multi is set.
  */
-sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi,
-                               struct sc_buffer *out, struct sc_error *err);
+sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi, struct sc_buffer *out,
+                               struct sc_error *err);
 
 /* Append little-endian WKB of the same. */
 sc_status sc_footprint_to_wkb(const struct sc_footprint *f, int as_multi, struct sc_buffer *out,
@@ -49,8 +49,8 @@ sc_status sc_footprint_to_wkb(const struct sc_footprint *f, int as_multi, struct
  * Read a SpatiaLite BLOB of a POLYGON or MULTIPOLYGON (any byte order, hostile bytes).
  * SC_BAD_DATA where it is something else or too large for the struct; *srid gets its SRID.
  */
-sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out,
-                                 int *srid, struct sc_error *err);
+sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out, int *srid,
+                                 struct sc_error *err);
 
 /* Read WKB or EWKB of a POLYGON or MULTIPOLYGON, dimensions beyond XY dropped. */
 sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprint *out,

@@ -71,9 +71,8 @@ sc_status sc_grid_check(const struct sc_grid *grid, struct sc_error *err) {
   }
   double area = fabs(t[0] * t[4] - t[1] * t[3]);
   if (!(area > 1e-20)) {
-    return sc_fail(err, SC_BAD_DATA,
-                   "transform [%g, %g, %g, %g, %g, %g] gives pixels without area", t[0], t[1],
-                   t[2], t[3], t[4], t[5]);
+    return sc_fail(err, SC_BAD_DATA, "transform [%g, %g, %g, %g, %g, %g] gives pixels without area",
+                   t[0], t[1], t[2], t[3], t[4], t[5]);
   }
   return SC_OK;
 }

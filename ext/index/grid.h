@@ -11,7 +11,7 @@
 
 #define SC_CHIP_SIZE_DEFAULT_PX 256
 #define SC_CHIP_SIZE_MAX_PX 65536
-#define SC_GRID_MAX_PX 100000000 /* rows or columns of a grid that we believe */
+#define SC_GRID_MAX_PX 100000000   /* rows or columns of a grid that we believe */
 #define SC_GRID_MAX_CHIPS 20000000 /* chips of one item; beyond that the options are wrong */
 
 struct sc_grid {

@@ -27,7 +27,8 @@ struct raw_options {
 };
 
 static const struct sc_option option_table[] = {
-    {"chip_size", SC_OPTION_INT, offsetof(struct raw_options, chip_size), 1, SC_CHIP_SIZE_MAX_PX, 0},
+    {"chip_size", SC_OPTION_INT, offsetof(struct raw_options, chip_size), 1, SC_CHIP_SIZE_MAX_PX,
+     0},
     {"stride", SC_OPTION_INT, offsetof(struct raw_options, stride), 1, SC_CHIP_SIZE_MAX_PX, 0},
     {"edge", SC_OPTION_CHOICE, offsetof(struct raw_options, edge), 0, 0, edge_names},
     {"max_nodata", SC_OPTION_REAL, offsetof(struct raw_options, max_nodata), 0, 1, 0},
@@ -40,7 +41,8 @@ static sc_status take_shape(const cJSON *shape, int64_t out[2], struct sc_error 
   const cJSON *rows = cJSON_GetArrayItem(shape, 0), *columns = cJSON_GetArrayItem(shape, 1);
   if (!shape) return SC_OK;
   if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) != 2 || !cJSON_IsNumber(rows) ||
-      !cJSON_IsNumber(columns) || !(rows->valuedouble >= 1 && rows->valuedouble <= SC_GRID_MAX_PX) ||
+      !cJSON_IsNumber(columns) ||
+      !(rows->valuedouble >= 1 && rows->valuedouble <= SC_GRID_MAX_PX) ||
       !(columns->valuedouble >= 1 && columns->valuedouble <= SC_GRID_MAX_PX)) {
     return sc_fail(err, SC_BAD_ARG,
                    "stacchip_index options: 'shape' takes [rows, columns], each from 1 to %d",
@@ -90,14 +92,15 @@ sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_bu
   char number[40];
   sqlite3_snprintf(sizeof number, number, "%!.15g", o->max_nodata);
   sc_status st = sc_buffer_printf(
-      out, err, "{\"chip_size\":%d,\"stride\":%d,\"edge\":\"%s\",\"max_nodata\":%s", o->tiling.chip_size_px,
-      o->tiling.stride_px, edge_name(o->tiling.edge), number);
+      out, err, "{\"chip_size\":%d,\"stride\":%d,\"edge\":\"%s\",\"max_nodata\":%s",
+      o->tiling.chip_size_px, o->tiling.stride_px, edge_name(o->tiling.edge), number);
   if (!st && o->platform[0]) {
     st = sc_buffer_append_text(out, ",\"platform\":", err);
     if (!st) st = sc_buffer_append_json(out, o->platform, err);
   }
   if (!st && o->shape[0]) {
-    st = sc_buffer_printf(out, err, ",\"shape\":[%" PRId64 ",%" PRId64 "]", o->shape[0], o->shape[1]);
+    st = sc_buffer_printf(out, err, ",\"shape\":[%" PRId64 ",%" PRId64 "]", o->shape[0],
+                          o->shape[1]);
   }
   if (!st && o->base) {
     st = sc_buffer_append_text(out, ",\"base\":", err);

@@ -17,11 +17,11 @@ struct sc_lattice;
 struct sc_rules; /* stac/rules.h: the connection's platform rules */
 
 struct sc_index_options {
-  struct sc_tiling tiling;  /* chip_size 256, stride = chip_size, edge drop */
-  double max_nodata;        /* 0..1; chips with a larger nodata fraction are left out */
-  char platform[128];       /* "" by match; a rule's name; "none" */
-  int64_t shape[2];         /* rows, columns; 0 0: from the item */
-  char *base;               /* directory or URL for relative hrefs, or NULL; owned */
+  struct sc_tiling tiling; /* chip_size 256, stride = chip_size, edge drop */
+  double max_nodata;       /* 0..1; chips with a larger nodata fraction are left out */
+  char platform[128];      /* "" by match; a rule's name; "none" */
+  int64_t shape[2];        /* rows, columns; 0 0: from the item */
+  char *base;              /* directory or URL for relative hrefs, or NULL; owned */
 };
 
 /* Defaults, then the JSON object `json` over them (NULL: none). Free with _free(). */
@@ -33,8 +33,8 @@ sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_bu
 void sc_index_options_free(struct sc_index_options *o);
 
 struct sc_index_chip {
-  int32_t x, y;                /* chip_index_x, chip_index_y */
-  float cloud, nodata;         /* fractions 0..1; NaN is SQL NULL (unknown) */
+  int32_t x, y;        /* chip_index_x, chip_index_y */
+  float cloud, nodata; /* fractions 0..1; NaN is SQL NULL (unknown) */
 };
 
 /* An asset with pixels, as the merged index stores it. */
@@ -60,7 +60,7 @@ struct sc_index {
   size_t n_assets;
   struct sc_index_chip *chips; /* by y, then x */
   size_t n_chips;
-  int64_t n_left_out; /* chips without a place on the globe */
+  int64_t n_left_out;         /* chips without a place on the globe */
   struct sc_lattice *lattice; /* chip corners in degrees; see sc_index_footprint() */
 };
 

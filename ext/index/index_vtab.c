@@ -64,8 +64,8 @@ struct index_cursor {
   size_t at; /* chip */
 };
 
-static int index_connect(sqlite3 *db, void *aux, int n, const char *const *args,
-                         sqlite3_vtab **out, char **message) {
+static int index_connect(sqlite3 *db, void *aux, int n, const char *const *args, sqlite3_vtab **out,
+                         char **message) {
   (void)n, (void)args, (void)message;
   int code = sqlite3_declare_vtab(
       db,
@@ -208,8 +208,8 @@ static int result_made(struct index_cursor *c, sqlite3_context *context, int col
   c->scratch.size = 0;
   sc_status st = column == GEOMETRY ? make_geometry(c, chip, &err)
                  : column == ROW    ? make_handle(c, chip, &err)
-                                    : sc_buffer_printf(&c->scratch, &err, "%s-%d-%d",
-                                                       c->index.item, chip->x, chip->y);
+                                    : sc_buffer_printf(&c->scratch, &err, "%s-%d-%d", c->index.item,
+                                                       chip->x, chip->y);
   if (st) {
     sc_result_error(context, &err);
   } else if (column == GEOMETRY) {

@@ -50,15 +50,18 @@ static int same_transform(const double a[6], const double b[6]) {
 static void compare(const char *key, const struct sc_projection *p,
                     const struct sc_raster_info *info, cJSON *warnings) {
   if (p->has_shape && (p->rows != info->height || p->columns != info->width)) {
-    warn(warnings, "asset %s: the item says shape [%" PRId64 ", %" PRId64 "], the file is [%d, %d]", key,
-         p->rows, p->columns, info->height, info->width);
+    warn(warnings, "asset %s: the item says shape [%" PRId64 ", %" PRId64 "], the file is [%d, %d]",
+         key, p->rows, p->columns, info->height, info->width);
   }
   if (p->has_transform && info->has_transform && !same_transform(p->transform, info->transform)) {
-    warn(warnings, "asset %s: the item says transform [%.15g, %.15g, %.15g, ...], the file has [%.15g, %.15g, %.15g, ...]",
-         key, p->transform[0], p->transform[1], p->transform[2], info->transform[0], info->transform[1],
-         info->transform[2]);
+    warn(warnings,
+         "asset %s: the item says transform [%.15g, %.15g, %.15g, ...], the file has [%.15g, "
+         "%.15g, %.15g, ...]",
+         key, p->transform[0], p->transform[1], p->transform[2], info->transform[0],
+         info->transform[1], info->transform[2]);
   }
-  if (p->crs && info->crs && strlen(p->crs) < 40 && strlen(info->crs) < 40 && strcmp(p->crs, info->crs) != 0) {
+  if (p->crs && info->crs && strlen(p->crs) < 40 && strlen(info->crs) < 40 &&
+      strcmp(p->crs, info->crs) != 0) {
     warn(warnings, "asset %s: the item says CRS %s, the file is %s", key, p->crs, info->crs);
   }
 }
@@ -139,10 +142,13 @@ static void add_grid(const struct sc_scene *s, const struct sc_tiling *tiling, c
   const double chips[2] = {(double)lattice->n_rows, (double)lattice->n_cols};
   cJSON_AddItemToObject(grid, "chips", cJSON_CreateDoubleArray(chips, 2));
   for (int64_t y = 0; y < lattice->n_rows; y++) {
-    for (int64_t x = 0; x < lattice->n_cols; x++) n_out += !sc_lattice_footprint(lattice, x, y, &footprint);
+    for (int64_t x = 0; x < lattice->n_cols; x++)
+      n_out += !sc_lattice_footprint(lattice, x, y, &footprint);
   }
   if (n_out) {
-    warn(warnings, "%" PRId64 " chips have no place: a corner cannot be projected, or lies beyond a pole", n_out);
+    warn(warnings,
+         "%" PRId64 " chips have no place: a corner cannot be projected, or lies beyond a pole",
+         n_out);
   }
   sc_lattice_free(lattice);
 }
@@ -185,14 +191,15 @@ static void item_info_func(sqlite3_context *context, int n, sqlite3_value **valu
   struct sc_scene scene;
   struct sc_error err = {0};
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  const char *item = sqlite3_value_type(values[0]) == SQLITE_BLOB ? sqlite3_value_blob(values[0])
-                                                                  : (const char *)sqlite3_value_text(values[0]);
+  const char *item = sqlite3_value_type(values[0]) == SQLITE_BLOB
+                         ? sqlite3_value_blob(values[0])
+                         : (const char *)sqlite3_value_text(values[0]);
   const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
   sc_status st = sc_connection_check(c, &err);
   if (!st) st = sc_index_options_parse(text, &options, &err);
   if (!st) {
-    st = sc_scene_open(c->rules, item ? item : "", (size_t)sqlite3_value_bytes(values[0]), &options, 0,
-                       &scene, &err);
+    st = sc_scene_open(c->rules, item ? item : "", (size_t)sqlite3_value_bytes(values[0]), &options,
+                       0, &scene, &err);
     if (!st) {
       char *json = describe(&scene, &options.tiling);
       sqlite3_result_text(context, json, -1, SQLITE_TRANSIENT);

@@ -11,8 +11,8 @@ static int same_crs(const char *a, const char *b) {
   return !both_codes || strcmp(a, b) == 0;
 }
 
-static sc_status map_by_transform(const struct sc_scene *s, const double m[6],
-                                  const char *crs, const struct sc_source *source, struct sc_mapping *out,
+static sc_status map_by_transform(const struct sc_scene *s, const double m[6], const char *crs,
+                                  const struct sc_source *source, struct sc_mapping *out,
                                   struct sc_error *err) {
   const double *g = s->grid.transform;
   double det = m[0] * m[4] - m[1] * m[3];

@@ -119,8 +119,8 @@ static sc_status find_rule(struct sc_scene *s, struct sc_rules *rules, const cha
   return sc_rules_match(rules, &s->item, &s->rule, err);
 }
 
-static sc_status complete(struct sc_scene *s, const struct sc_index_options *options,
-                          int need_mask, struct sc_error *err) {
+static sc_status complete(struct sc_scene *s, const struct sc_index_options *options, int need_mask,
+                          struct sc_error *err) {
   sc_status st = SC_OK;
   if (s->rule.name) {
     st = find_mask(s, need_mask, err);
@@ -132,8 +132,8 @@ static sc_status complete(struct sc_scene *s, const struct sc_index_options *opt
 }
 
 sc_status sc_scene_open(struct sc_rules *rules, const char *argument, size_t n,
-                        const struct sc_index_options *options, int need_mask,
-                        struct sc_scene *out, struct sc_error *err) {
+                        const struct sc_index_options *options, int need_mask, struct sc_scene *out,
+                        struct sc_error *err) {
   memset(out, 0, sizeof *out);
   sc_status st = sc_item_read(argument, n, options->base, &out->item, err);
   if (!st) st = find_rule(out, rules, options->platform, err);

@@ -15,13 +15,13 @@
 /* Zeroed is empty; sc_scene_free(). */
 struct sc_scene {
   struct sc_item item;
-  struct sc_rule rule;        /* name NULL: platform "none", or a bare raster */
+  struct sc_rule rule; /* name NULL: platform "none", or a bare raster */
   int has_mask;
-  struct sc_asset_band mask;  /* SC_BAND_VALIDITY for a bare raster */
+  struct sc_asset_band mask;    /* SC_BAND_VALIDITY for a bare raster */
   struct sc_asset_band *assets; /* the rule's that the item has, in the rule's order; or all */
   size_t n_assets;
   struct sc_grid grid;
-  size_t grid_asset;          /* position in item.assets */
+  size_t grid_asset; /* position in item.assets */
   enum sc_grid_from grid_from;
 };
 
@@ -40,8 +40,8 @@ const char *sc_scene_platform(const struct sc_scene *scene);
  * need_mask Nonzero: a rule's mask that the item lacks is an error.
  */
 sc_status sc_scene_open(struct sc_rules *rules, const char *argument, size_t n,
-                        const struct sc_index_options *options, int need_mask,
-                        struct sc_scene *out, struct sc_error *err);
+                        const struct sc_index_options *options, int need_mask, struct sc_scene *out,
+                        struct sc_error *err);
 /* The same for a stored rule (a merged index's), or NULL for "none"; takes item JSON text. */
 sc_status sc_scene_open_stored(const char *item_json, size_t n, const char *rule_json,
                                const struct sc_index_options *options, struct sc_scene *out,

@@ -38,8 +38,8 @@ static void box_join(struct sc_box32 *to, const struct sc_box32 *from) {
 }
 
 struct sc_box32 sc_box32_of(const struct sc_box *box) {
-  struct sc_box32 b = {float_below(box->min_x), float_above(box->max_x),
-                       float_below(box->min_y), float_above(box->max_y)};
+  struct sc_box32 b = {float_below(box->min_x), float_above(box->max_x), float_below(box->min_y),
+                       float_above(box->max_y)};
   return b;
 }
 

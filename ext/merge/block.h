@@ -37,9 +37,9 @@ struct sc_box32 {
 
 struct sc_block_chip {
   int64_t id;
-  float cloud, nodata;   /* NaN: unknown */
-  struct sc_box32 box;   /* the chip's; of its eastern parts (centre >= 0) if it has two */
-  struct sc_box32 west;  /* of its western parts, for a chip across the antimeridian; or empty */
+  float cloud, nodata;  /* NaN: unknown */
+  struct sc_box32 box;  /* the chip's; of its eastern parts (centre >= 0) if it has two */
+  struct sc_box32 west; /* of its western parts, for a chip across the antimeridian; or empty */
 };
 
 struct sc_block {
@@ -52,9 +52,9 @@ struct sc_block {
 
 /* The summary of a block that the area index holds. */
 struct sc_block_range {
-  struct sc_box32 box;            /* of all first boxes; of the eastern ones if there are two */
-  struct sc_box32 west;           /* of all western boxes, or empty */
-  float min_cloud, max_cloud;     /* of the known ones; -1 where none is known */
+  struct sc_box32 box;        /* of all first boxes; of the eastern ones if there are two */
+  struct sc_box32 west;       /* of all western boxes, or empty */
+  float min_cloud, max_cloud; /* of the known ones; -1 where none is known */
 };
 
 /* Smallest box in single precision that holds the footprint; split for several parts. */

@@ -17,8 +17,8 @@ struct sc_block_key {
 
 struct sc_cached_block {
   struct sc_block_key key;
-  int64_t id;  /* of the row; 0 where there is none yet */
-  float day;   /* of its item */
+  int64_t id; /* of the row; 0 where there is none yet */
+  float day;  /* of its item */
   int is_dirty;
   struct sc_block_range range; /* what the area index has; valid when id is not 0 */
   struct sc_block block;

@@ -85,8 +85,8 @@ void sc_cursor_free_pool(struct sc_merge *t) {
   t->n_free_cursors = 0;
 }
 
-sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement which,
-                              const char *sql, sqlite3_stmt **out, struct sc_error *err) {
+sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement which, const char *sql,
+                              sqlite3_stmt **out, struct sc_error *err) {
   sc_status st = SC_OK;
   if (!c->statements[which]) st = sc_merge_prepare(c->table, sql, &c->statements[which], err);
   *out = c->statements[which];
@@ -94,8 +94,7 @@ sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement whic
 }
 
 /* Step: *is_row, or the end. */
-static sc_status step(struct merge_cursor *c, sqlite3_stmt *s, int *is_row,
-                      struct sc_error *err) {
+static sc_status step(struct merge_cursor *c, sqlite3_stmt *s, int *is_row, struct sc_error *err) {
   int code = sqlite3_step(s);
   *is_row = code == SQLITE_ROW;
   if (code == SQLITE_ROW || code == SQLITE_DONE) return SC_OK;
@@ -128,8 +127,8 @@ sc_status sc_cursor_geometry(struct merge_cursor *c, const void **blob, size_t *
 }
 
 /* The predicates that boxes leave open; chip is the one in a block, or NULL. */
-static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip *chip,
-                              int *passes, struct sc_error *err) {
+static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip *chip, int *passes,
+                              struct sc_error *err) {
   sc_status st = SC_OK;
   *passes = 1;
   for (int i = 0; i < c->filter.n_areas && *passes && !st; i++) {
@@ -349,9 +348,10 @@ static sc_status start_items(struct merge_cursor *c, struct sc_error *err) {
   if (!st) st = sc_cursor_statement(c, CURSOR_BLOCKS, sql_merge_block_of_item, &blocks, err);
   if (st) return st;
   int n = sqlite3_bind_parameter_count(s);
-  int key = c->plan.source == SOURCE_ITEM || c->plan.source == SOURCE_CHIPID ? COL_ITEM
-                                                                             : COL_PLATFORM;
-  const char *low = sc_filter_text_bound(f, COL_DATE, 0), *high = sc_filter_text_bound(f, COL_DATE, 1);
+  int key =
+      c->plan.source == SOURCE_ITEM || c->plan.source == SOURCE_CHIPID ? COL_ITEM : COL_PLATFORM;
+  const char *low = sc_filter_text_bound(f, COL_DATE, 0),
+             *high = sc_filter_text_bound(f, COL_DATE, 1);
   if (n >= 1) sqlite3_bind_text(s, 1, sc_filter_text_bound(f, key, 0), -1, SQLITE_TRANSIENT);
   if (n >= 3) {
     sqlite3_bind_text(s, 2, low ? low : "", -1, SQLITE_TRANSIENT);
@@ -492,13 +492,12 @@ static float sort_key(const struct merge_cursor *c, const struct cursor_chip *ch
 }
 
 /* Heap with the chip of the largest sign * key at its top. */
-static void sift_down(const struct merge_cursor *c, struct cursor_chip *heap, size_t n,
-                      size_t at, float sign) {
+static void sift_down(const struct merge_cursor *c, struct cursor_chip *heap, size_t n, size_t at,
+                      float sign) {
   struct cursor_chip moving = heap[at];
   float key = sign * sort_key(c, &moving);
   for (size_t child; (child = 2 * at + 1) < n; at = child) {
-    if (child + 1 < n &&
-        sign * sort_key(c, &heap[child + 1]) > sign * sort_key(c, &heap[child])) {
+    if (child + 1 < n && sign * sort_key(c, &heap[child + 1]) > sign * sort_key(c, &heap[child])) {
       child++;
     }
     if (sign * sort_key(c, &heap[child]) <= key) break;

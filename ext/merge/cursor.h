@@ -15,8 +15,8 @@
 
 /* What the columns need of an item. */
 struct cursor_item {
-  int64_t id; /* 0: free */
-  int passes; /* the filter's terms on items */
+  int64_t id;               /* 0: free */
+  int passes;               /* the filter's terms on items */
   char *text[COL_GRID + 1]; /* by column: platform, item, date, datetime, collection, grid */
   struct sc_tiling tiling;
   int64_t width_px, height_px; /* 0: unknown */
@@ -30,8 +30,14 @@ struct cursor_chip {
 };
 
 enum cursor_statement {
-  CURSOR_ITEM_SCAN, CURSOR_ITEM_READ, CURSOR_BLOCKS, CURSOR_BLOCK_READ, CURSOR_AREA,
-  CURSOR_CHIPS, CURSOR_GEOMETRY, CURSOR_STATEMENTS
+  CURSOR_ITEM_SCAN,
+  CURSOR_ITEM_READ,
+  CURSOR_BLOCKS,
+  CURSOR_BLOCK_READ,
+  CURSOR_AREA,
+  CURSOR_CHIPS,
+  CURSOR_GEOMETRY,
+  CURSOR_STATEMENTS
 };
 
 struct merge_cursor {
@@ -43,17 +49,17 @@ struct merge_cursor {
   sqlite3_stmt *statements[CURSOR_STATEMENTS];
   const char *scan_text; /* of CURSOR_ITEM_SCAN: static SQL */
   struct cursor_item items[CURSOR_ITEMS];
-  int has_items; /* one of them is in use */
+  int has_items;            /* one of them is in use */
   struct cursor_item *item; /* of the current chip; NULL: not read yet */
-  int64_t *block_ids; /* owned; from the area index, ascending */
+  int64_t *block_ids;       /* owned; from the area index, ascending */
   size_t n_block_ids, block_at;
   struct sc_block block;
   int64_t block_item;
   int32_t tile_x, tile_y;
-  uint64_t pass;  /* chips of the block that are still to come */
+  uint64_t pass; /* chips of the block that are still to come */
   struct cursor_chip chip;
-  int chip_at;         /* index in the block while only chip.id is filled in; else -1 */
-  int64_t geometry_of; /* chip whose row CURSOR_GEOMETRY stands on */
+  int chip_at;                /* index in the block while only chip.id is filled in; else -1 */
+  int64_t geometry_of;        /* chip whose row CURSOR_GEOMETRY stands on */
   struct cursor_chip *sorted; /* owned heap of what a sorted scan still has to give */
   size_t n_sorted, sorted_capacity;
   int is_eof;

@@ -13,8 +13,8 @@ sc_status sc_cursor_take_item(struct merge_cursor *c, sqlite3_stmt *s, struct cu
 void sc_cursor_forget_items(struct merge_cursor *c);
 
 /* A statement of the cursor, prepared at first use. */
-sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement which,
-                              const char *sql, sqlite3_stmt **out, struct sc_error *err);
+sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement which, const char *sql,
+                              sqlite3_stmt **out, struct sc_error *err);
 
 /* The stored geometry of the current chip; *blob is NULL where there is none. Borrowed. */
 sc_status sc_cursor_geometry(struct merge_cursor *c, const void **blob, size_t *size,

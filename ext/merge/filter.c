@@ -36,8 +36,8 @@ static int is_decided(struct sc_filter *f, const struct sc_term *term, int type)
   return 1;
 }
 
-static sc_status add_number(struct sc_filter *f, const struct sc_term *term,
-                            sqlite3_value *value, struct sc_error *err) {
+static sc_status add_number(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value,
+                            struct sc_error *err) {
   enum sc_number which = number_of(term->column);
   struct sc_interval *in = &f->numbers[which];
   f->has_number[which] = 1;
@@ -126,8 +126,7 @@ static sc_status add_text(struct sc_filter *f, const struct sc_term *term, sqlit
 }
 
 static sc_status add_area(struct sc_filter *f, struct merge_predicates *p,
-                          const struct sc_term *term, sqlite3_value *value,
-                          struct sc_error *err) {
+                          const struct sc_term *term, sqlite3_value *value, struct sc_error *err) {
   if (sqlite3_value_type(value) == SQLITE_NULL) {
     f->is_never = 1;
     return SC_OK;
@@ -152,8 +151,7 @@ static void add_limit(struct sc_filter *f, const struct sc_term *term, sqlite3_v
 }
 
 sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
-                         const struct sc_plan *plan, sqlite3_value **values,
-                         struct sc_error *err) {
+                         const struct sc_plan *plan, sqlite3_value **values, struct sc_error *err) {
   sc_status st = SC_OK;
   memset(f, 0, sizeof *f);
   for (int i = 0; i < N_NUMBERS; i++) {

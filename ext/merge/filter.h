@@ -43,8 +43,7 @@ struct sc_filter {
  * of another SRID.
  */
 sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
-                         const struct sc_plan *plan, sqlite3_value **values,
-                         struct sc_error *err);
+                         const struct sc_plan *plan, sqlite3_value **values, struct sc_error *err);
 void sc_filter_free(struct sc_filter *f);
 
 /* The first text that bounds a column from below (=, >, >=) or above (=, <, <=), or NULL. */

@@ -14,7 +14,7 @@ enum sc_on_error { SC_ON_ERROR_ABORT = 0, SC_ON_ERROR_RECORD };
 /* Zeroed is empty; sc_merge_args_free(). */
 struct sc_merge_args {
   struct sc_index_options index;
-  char *bucket; /* where items of rows merged from files are found; NULL: nowhere */
+  char *bucket;              /* where items of rows merged from files are found; NULL: nowhere */
   enum sc_headers headers;   /* of remote assets: at the merge, at the first read, never */
   enum sc_on_error on_error; /* an item that fails: an error, or a row of <name>_error */
 };

@@ -28,8 +28,8 @@ static sc_status read_block(struct sc_merge *t, struct sc_cached_block *b, struc
   return st;
 }
 
-sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day,
-                         int is_new, struct sc_cached_block **out, struct sc_error *err) {
+sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day, int is_new,
+                         struct sc_cached_block **out, struct sc_error *err) {
   *out = sc_block_cache_find(&t->blocks, key);
   if (*out) return SC_OK;
   sc_status st = SC_OK;
@@ -141,8 +141,9 @@ struct area_changes {
 
 static void add_area_cell(struct area_changes *a, int64_t id, const struct sc_box32 *box,
                           const struct sc_block_range *range, float day) {
-  struct sc_rtree_cell cell = {id, {box->min_x, box->max_x, box->min_y, box->max_y, day, day,
-                                    range->min_cloud, range->max_cloud}};
+  struct sc_rtree_cell cell = {id,
+                               {box->min_x, box->max_x, box->min_y, box->max_y, day, day,
+                                range->min_cloud, range->max_cloud}};
   a->cells[a->n_cells++] = cell;
 }
 
@@ -159,8 +160,8 @@ static void remove_area(struct area_changes *a, const struct sc_cached_block *b)
   if (!sc_box32_is_empty(&b->range.west)) a->gone[a->n_gone++] = 2 * b->id + 1;
 }
 
-static sc_status delete_block(struct sc_merge *t, struct sc_cached_block *b,
-                              struct area_changes *a, struct sc_error *err) {
+static sc_status delete_block(struct sc_merge *t, struct sc_cached_block *b, struct area_changes *a,
+                              struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = sc_merge_statement(t, BLOCK_DELETE, &s, err);
   if (st) return st;
@@ -189,8 +190,7 @@ static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error 
   return SC_OK;
 }
 
-static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b,
-                              struct sc_error *err) {
+static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b, struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = new_block_id(t, &b->id, err);
   if (!st) st = sc_merge_statement(t, BLOCK_INSERT, &s, err);
@@ -204,8 +204,7 @@ static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b,
   return sc_db_step_reset(s, err);
 }
 
-static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b,
-                              struct sc_error *err) {
+static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b, struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = sc_merge_statement(t, BLOCK_UPDATE, &s, err);
   if (st) return st;
@@ -215,8 +214,8 @@ static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b,
   return sc_db_step_reset(s, err);
 }
 
-static sc_status write_block(struct sc_merge *t, struct sc_cached_block *b,
-                             struct area_changes *a, struct sc_error *err) {
+static sc_status write_block(struct sc_merge *t, struct sc_cached_block *b, struct area_changes *a,
+                             struct sc_error *err) {
   if (!b->is_dirty || (b->id == 0 && b->block.n == 0)) return SC_OK;
   if (b->block.n == 0) return delete_block(t, b, a, err);
   struct sc_block_range range = sc_block_range(&b->block);
@@ -258,9 +257,9 @@ static sc_status delete_empty_items(struct sc_merge *t, const struct area_change
 sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   size_t n = t->blocks.n;
   if (n == 0) return SC_OK;
-  struct area_changes a = {sc_alloc(2 * n * sizeof *a.gone), 0,
+  struct area_changes a = {sc_alloc(2 * n * sizeof *a.gone),  0,
                            sc_alloc(2 * n * sizeof *a.cells), 0,
-                           sc_alloc(n * sizeof *a.items), 0};
+                           sc_alloc(n * sizeof *a.items),     0};
   sc_status st = a.gone && a.cells && a.items ? SC_OK : sc_fail_nomem(err);
   sc_merge_enter(t);
   for (size_t i = 0; i < n && !st; i++) st = write_block(t, t->blocks.entries[i], &a, err);

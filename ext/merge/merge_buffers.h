@@ -8,8 +8,8 @@
 #include "merge/merge_table.h"
 
 /* The block of a tile, from the buffer or the table; a new one if is_new says it must be. */
-sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day,
-                         int is_new, struct sc_cached_block **out, struct sc_error *err);
+sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day, int is_new,
+                         struct sc_cached_block **out, struct sc_error *err);
 
 /*
  * Add an entry to SpatiaLite's index, or take one out. The first after a flush goes through

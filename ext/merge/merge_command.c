@@ -14,8 +14,10 @@ static sc_status set_on_error(struct sc_merge *t, const char *value, struct sc_e
   sqlite3_stmt *stmt = NULL;
   enum sc_on_error mode;
   if (!value) {
-    return sc_fail(err, SC_BAD_ARG, "INSERT INTO %s(%s, rank) VALUES ('on_error', ...): rank is "
-                   "NULL; expected abort or record", t->name, t->name);
+    return sc_fail(err, SC_BAD_ARG,
+                   "INSERT INTO %s(%s, rank) VALUES ('on_error', ...): rank is "
+                   "NULL; expected abort or record",
+                   t->name, t->name);
   }
   sc_status st = sc_on_error_parse(value, &mode, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_set_config, &stmt, err);
@@ -38,6 +40,8 @@ sc_status sc_merge_command(struct sc_merge *t, const char *command, const char *
   if (sqlite3_stricmp(command, "integrity-check") == 0) return sc_merge_check(t, err);
   if (sqlite3_stricmp(command, "rebuild") == 0) return sc_merge_rebuild(t, err);
   if (sqlite3_stricmp(command, "optimize") == 0) return sc_merge_optimize(t, err);
-  return sc_fail(err, SC_BAD_ARG, "%s: no command '%s'; there are 'integrity-check', 'rebuild', "
-                 "'optimize', and with rank 'on_error'", t->name, command);
+  return sc_fail(err, SC_BAD_ARG,
+                 "%s: no command '%s'; there are 'integrity-check', 'rebuild', "
+                 "'optimize', and with rank 'on_error'",
+                 t->name, command);
 }

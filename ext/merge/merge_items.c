@@ -32,7 +32,7 @@
 #include "sql/merge/replace_ready.h"
 #include "stac/href.h"
 
-#define WAIT_MS 50          /* between looks for an interrupt */
+#define WAIT_MS 50 /* between looks for an interrupt */
 #define PROGRESS_SECONDS 1.0
 
 struct items_options {
@@ -216,8 +216,7 @@ static sc_status record_failure(struct items_job *job, struct pool_task *task,
 }
 
 /* The INSERT commits by itself unless the caller is inside BEGIN. */
-static sc_status write_task(struct items_job *job, struct pool_task *task,
-                            struct sc_error *err) {
+static sc_status write_task(struct items_job *job, struct pool_task *task, struct sc_error *err) {
   struct sc_merge_ready ready = {&task->index, task->headers};
   sqlite3 *db = job->table->db;
   if (task->err.status) return record_failure(job, task, err);
@@ -258,14 +257,14 @@ static sc_status prepare_query(sqlite3 *db, const char *sql, sqlite3_stmt **out,
   sc_status st = sc_db_prepare(db, sql, NULL, NULL, out, err);
   if (st) return sc_fail_within(err, "stacchip_merge_items: the query");
   if (!*out || !sqlite3_stmt_readonly(*out) || sqlite3_column_count(*out) < 1) {
-    return sc_fail(err, SC_BAD_ARG, "stacchip_merge_items: the second argument is a query whose "
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_merge_items: the second argument is a query whose "
                    "first column is the item, such as SELECT item_json FROM ...");
   }
   return SC_OK;
 }
 
-static sc_status read_options(const char *text, struct items_options *out,
-                              struct sc_error *err) {
+static sc_status read_options(const char *text, struct items_options *out, struct sc_error *err) {
   static const struct sc_option table[] = {
       {"threads", SC_OPTION_INT, offsetof(struct items_options, threads), 1, SC_POOL_MAX_THREADS,
        NULL},
@@ -308,8 +307,7 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
     return sc_fail(err, SC_BAD_ARG, "stacchip_merge_items(table, query [, options]): %s is NULL",
                    name ? "query" : "table");
   }
-  st = read_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &job->options,
-                    err);
+  st = read_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &job->options, err);
   if (!st) st = find_target(c->db, name, &job->table, err);
   if (!st) st = prepare_query(c->db, sql, &job->query, err);
   if (!st) {

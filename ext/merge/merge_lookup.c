@@ -11,9 +11,23 @@
 
 /* Columns of item_read_all.sql that are texts, in their order. */
 enum {
-  TEXT_COLLECTION, TEXT_PLATFORM, TEXT_ITEM, TEXT_DATE, TEXT_DATETIME, TEXT_RULE, TEXT_OPTIONS,
-  TEXT_LOCATION, TEXT_JSON, TEXT_CRS, N_TEXTS,
-  AT_TRANSFORM = N_TEXTS, AT_WIDTH, AT_HEIGHT, AT_CHIP_SIZE, AT_STRIDE, AT_EDGE
+  TEXT_COLLECTION,
+  TEXT_PLATFORM,
+  TEXT_ITEM,
+  TEXT_DATE,
+  TEXT_DATETIME,
+  TEXT_RULE,
+  TEXT_OPTIONS,
+  TEXT_LOCATION,
+  TEXT_JSON,
+  TEXT_CRS,
+  N_TEXTS,
+  AT_TRANSFORM = N_TEXTS,
+  AT_WIDTH,
+  AT_HEIGHT,
+  AT_CHIP_SIZE,
+  AT_STRIDE,
+  AT_EDGE
 };
 
 struct merge_lookup_cache {
@@ -21,7 +35,7 @@ struct merge_lookup_cache {
   uint64_t version;
   char *texts[N_TEXTS]; /* owned */
   struct sc_tiling tiling;
-  struct sc_grid grid;  /* crs is borrowed from texts */
+  struct sc_grid grid; /* crs is borrowed from texts */
 };
 
 static void clear(struct merge_lookup_cache *cache) {
@@ -106,10 +120,9 @@ static sc_status load_item(struct sc_merge *t, int64_t item_row, uint64_t versio
     st = read_texts(s, cache, err);
     if (!st) read_grid(s, cache);
   } else {
-    st = code == SQLITE_DONE
-             ? sc_fail(err, SC_BAD_DATA, "%s_item: row %lld of a chip is missing", t->name,
-                       (long long)item_row)
-             : sc_db_fail(t->db, err, "reading an item");
+    st = code == SQLITE_DONE ? sc_fail(err, SC_BAD_DATA, "%s_item: row %lld of a chip is missing",
+                                       t->name, (long long)item_row)
+                             : sc_db_fail(t->db, err, "reading an item");
   }
   sqlite3_reset(s);
   cache->item_row = item_row;
@@ -135,10 +148,11 @@ static sc_status read_chip(struct sc_merge *t, int64_t rowid, struct sc_merge_ro
     out->x = sqlite3_column_int(s, 1);
     out->y = sqlite3_column_int(s, 2);
   } else {
-    st = code == SQLITE_DONE
-             ? sc_fail(err, SC_NOT_FOUND, "%s has no chip with rowid %lld: deleted, or merged "
-                       "again since the handle was made", t->name, (long long)rowid)
-             : sc_db_fail(t->db, err, "reading a chip");
+    st = code == SQLITE_DONE ? sc_fail(err, SC_NOT_FOUND,
+                                       "%s has no chip with rowid %lld: deleted, or merged "
+                                       "again since the handle was made",
+                                       t->name, (long long)rowid)
+                             : sc_db_fail(t->db, err, "reading a chip");
   }
   sqlite3_reset(s);
   return st;
@@ -172,8 +186,7 @@ sc_status sc_merge_lookup(sqlite3 *db, const char *schema, const char *table, sq
   if (!t->lookup) t->lookup = sc_alloc_zero(1, sizeof *t->lookup);
   if (!t->lookup) return sc_fail_nomem(err);
   uint64_t version = version_of(t);
-  if (out->item_row == 0 || t->lookup->item_row != out->item_row ||
-      t->lookup->version != version) {
+  if (out->item_row == 0 || t->lookup->item_row != out->item_row || t->lookup->version != version) {
     st = load_item(t, out->item_row, version, err);
   }
   if (!st) fill_item(t, out);
@@ -192,8 +205,7 @@ sc_status sc_merge_asset_header(sqlite3 *db, const char *schema, const char *tab
   sqlite3_bind_text(s, 2, asset_key, -1, SQLITE_STATIC);
   int code = sqlite3_step(s);
   if (code == SQLITE_ROW && sqlite3_column_type(s, 0) == SQLITE_BLOB) {
-    st = sc_buffer_append(out, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
-                          err);
+    st = sc_buffer_append(out, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), err);
   } else if (code != SQLITE_ROW && code != SQLITE_DONE) {
     st = sc_db_fail(db, err, "reading a stored header");
   }

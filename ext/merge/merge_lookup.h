@@ -30,7 +30,7 @@ struct sc_merge_row {
   const char *rule_json;    /* NULL for platform "none" and for rows merged from files */
   const char *bucket;       /* of the table: {bucket}/{platform}/{item}/stac_item.json */
   struct sc_tiling tiling;
-  struct sc_grid grid;      /* crs NULL and zero size where unknown (rows merged from files) */
+  struct sc_grid grid; /* crs NULL and zero size where unknown (rows merged from files) */
 };
 
 /*

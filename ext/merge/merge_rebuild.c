@@ -79,8 +79,7 @@ static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc
                                         (size_t)sqlite3_column_bytes(c->chip, 6), &f, &srid, err);
   if (st) return sc_fail_within(err, "%s: chip %lld", t->name, (long long)chip->id);
   sc_block_boxes(&f, &box, &west);
-  if (!holds(&chip->box, &box) ||
-      (!sc_box32_is_empty(&west) && !holds(&chip->west, &west))) {
+  if (!holds(&chip->box, &box) || (!sc_box32_is_empty(&west) && !holds(&chip->west, &west))) {
     return sc_fail(err, SC_DB, "%s: chip %lld lies outside the box in its block", t->name,
                    (long long)chip->id);
   }
@@ -112,10 +111,9 @@ static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
     return sc_fail(err, SC_DB, "%s: block %lld is not in the area index", t->name,
                    (long long)id / 2);
   }
-  struct sc_box32 entry = {(float)sqlite3_column_double(c->area, 0),
-                           (float)sqlite3_column_double(c->area, 1),
-                           (float)sqlite3_column_double(c->area, 2),
-                           (float)sqlite3_column_double(c->area, 3)};
+  struct sc_box32 entry = {
+      (float)sqlite3_column_double(c->area, 0), (float)sqlite3_column_double(c->area, 1),
+      (float)sqlite3_column_double(c->area, 2), (float)sqlite3_column_double(c->area, 3)};
   int ok = holds(&entry, box) && (float)sqlite3_column_double(c->area, 4) <= range->min_cloud &&
            (float)sqlite3_column_double(c->area, 5) >= range->max_cloud;
   sqlite3_reset(c->area);

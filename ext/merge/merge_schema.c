@@ -104,7 +104,8 @@ static sc_status check_name(const char *schema, const char *name, struct sc_erro
   if (sqlite3_stricmp(schema, "main") != 0) {
     return sc_fail(err, SC_BAD_ARG,
                    "a merged index can only be made in \"main\", not in \"%s\": SpatiaLite's "
-                   "functions work there alone", schema);
+                   "functions work there alone",
+                   schema);
   }
   if (strpbrk(name, "'\"")) {
     return sc_fail(err, SC_BAD_ARG, "a merged index cannot have a quote in its name: %s", name);
@@ -154,7 +155,8 @@ sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *nam
   if (version > SC_MERGE_SCHEMA_VERSION) {
     return sc_fail(err, SC_UNSUPPORTED,
                    "merged index %s has schema version %lld, this stacchip knows up to %d: use a "
-                   "newer stacchip", name, (long long)version, SC_MERGE_SCHEMA_VERSION);
+                   "newer stacchip",
+                   name, (long long)version, SC_MERGE_SCHEMA_VERSION);
   }
   /* The first version: nothing to bring forward yet. Later ones migrate here, step by step. */
   return SC_OK;
@@ -167,8 +169,7 @@ static sc_status unregister(sqlite3 *db, const char *schema, const char *name,
   sc_status st = sc_format(&layer, err, "%s_layer", name);
   if (!st) st = sc_format(&chip, err, "%s_chip", name);
   if (!st) {
-    st = sc_db_query_int(db, sql_merge_has_spatial_metadata, schema, NULL, 0, &has_metadata,
-                         err);
+    st = sc_db_query_int(db, sql_merge_has_spatial_metadata, schema, NULL, 0, &has_metadata, err);
   }
   for (size_t i = 0; i < N_REGISTRIES(view_registries) && has_metadata && !st; i++) {
     st = run_bound(db, sql_merge_unregister_view, schema, view_registries[i], layer, NULL, err);
@@ -233,8 +234,7 @@ sc_status sc_merge_schema_drop(sqlite3 *db, const char *schema, const char *name
 }
 
 int sc_merge_schema_is_shadow(const char *suffix) {
-  static const char *const names[] = {"config", "item", "chip", "block",
-                                      "area", "asset", "error"};
+  static const char *const names[] = {"config", "item", "chip", "block", "area", "asset", "error"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (sqlite3_stricmp(suffix, names[i]) == 0) return 1;
   }

@@ -124,8 +124,7 @@ static struct merge_recent_item *recent_slot(struct sc_merge *t) {
 }
 
 static sc_status find_item(struct sc_merge *t, const char *item, const char *platform,
-                           const char *collection, int64_t *id, float *day,
-                           struct sc_error *err) {
+                           const char *collection, int64_t *id, float *day, struct sc_error *err) {
   sqlite3_stmt *s;
   *id = 0;
   sc_status st = sc_merge_statement(t, ITEM_FIND, &s, err);
@@ -445,12 +444,11 @@ static sc_status fail_there_already(struct sc_merge *t, const struct sc_index *x
                                     struct sc_error *err) {
   return sc_fail(err, SC_CONSTRAINT,
                  "%s: item %s (platform %s, collection %s) is there already; INSERT OR REPLACE "
-                 "indexes it again, OR IGNORE passes over it", t->name, x->item, x->platform,
-                 x->collection ? x->collection : "none");
+                 "indexes it again, OR IGNORE passes over it",
+                 t->name, x->item, x->platform, x->collection ? x->collection : "none");
 }
 
-sc_status sc_merge_check_new(struct sc_merge *t, const struct sc_index *x,
-                             struct sc_error *err) {
+sc_status sc_merge_check_new(struct sc_merge *t, const struct sc_index *x, struct sc_error *err) {
   int64_t id;
   float day;
   sc_status st = sc_merge_flush_blocks(t, err);
@@ -502,8 +500,8 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
   int32_t x = sqlite3_column_int(s, 1), y = sqlite3_column_int(s, 2);
   sqlite3_reset(s);
   if (x < 0 || y < 0) {
-    return sc_fail(err, SC_BAD_DATA, "%s_chip, row %lld: position (%d, %d)", t->name,
-                   (long long)id, x, y);
+    return sc_fail(err, SC_BAD_DATA, "%s_chip, row %lld: position (%d, %d)", t->name, (long long)id,
+                   x, y);
   }
   struct sc_block_key key = {item_id, x / SC_BLOCK_SIDE, y / SC_BLOCK_SIDE};
   struct sc_cached_block *block;
@@ -529,8 +527,7 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
 }
 
 sc_status sc_merge_record_error(struct sc_merge *t, const char *item, const char *href,
-                                const char *reason, const char *item_json,
-                                struct sc_error *err) {
+                                const char *reason, const char *item_json, struct sc_error *err) {
   sqlite3_stmt *s;
   char *shown_href = NULL, *shown_json = NULL;
   sc_status st = sc_merge_statement(t, ERROR_INSERT, &s, err);

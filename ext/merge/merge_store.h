@@ -6,8 +6,8 @@
  * else reads, are buffered until xSync, xSavepoint or a read of the merged index. SpatiaLite's
  * index of the chips is buffered to the end of the statement, since others may look at it:
  * in autocommit mode that is xSync, inside BEGIN the xRelease of the savepoint that SQLite
- * makes for a statement of many rows, or the end of xUpdate. Buffers only hold what succeeded since the last savepoint, so ROLLBACK TO
- * discards them.
+ * makes for a statement of many rows, or the end of xUpdate. Buffers only hold what succeeded since
+ * the last savepoint, so ROLLBACK TO discards them.
  *
  * FAILURES. Everything is computed and checked before the first write. A failing write is
  * undone by deletes; if one fails too, or a flush fails, the table is broken: xSync refuses
@@ -61,8 +61,7 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
 
 /* Write a row of <name>_error. Any text may be NULL. */
 sc_status sc_merge_record_error(struct sc_merge *t, const char *item, const char *href,
-                                const char *reason, const char *item_json,
-                                struct sc_error *err);
+                                const char *reason, const char *item_json, struct sc_error *err);
 
 /* Bring all buffers into the tables. */
 sc_status sc_merge_flush(struct sc_merge *t, struct sc_error *err);

@@ -169,9 +169,9 @@ static sc_status open_trees(struct sc_merge *t, struct sc_error *err) {
   return st;
 }
 
-sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema,
-                        const char *name, int n_arguments, const char *const *arguments,
-                        struct sc_merge **out, struct sc_error *err) {
+sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema, const char *name,
+                        int n_arguments, const char *const *arguments, struct sc_merge **out,
+                        struct sc_error *err) {
   struct sc_merge *t = sc_alloc_zero(1, sizeof *t);
   if (!t) return sc_fail_nomem(err);
   t->connection = c;

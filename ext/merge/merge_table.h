@@ -12,11 +12,37 @@
 #include "merge/rtree_write.h"
 
 enum merge_statement {
-  ITEM_FIND, ITEM_INSERT, ITEM_NAME, ITEM_DELETE, ITEM_DELETE_EMPTY, ITEM_READ, ITEM_READ_ALL,
-  ITEM_JSON, ASSET_INSERT, ASSET_DELETE, ASSET_HEADER, CHIP_INSERT, CHIP_DELETE, CHIP_LAST,
-  CHIP_FIND, CHIP_READ, CHIP_GEOMETRY, BLOCK_FIND, BLOCK_LAST, BLOCK_INSERT, BLOCK_UPDATE,
-  BLOCK_DELETE, BLOCK_READ, BLOCK_OF_ITEM, INDEX_INSERT, INDEX_DELETE, ERROR_INSERT,
-  ERROR_DELETE, ITEM_DONE, ITEM_AT, MERGE_STATEMENTS
+  ITEM_FIND,
+  ITEM_INSERT,
+  ITEM_NAME,
+  ITEM_DELETE,
+  ITEM_DELETE_EMPTY,
+  ITEM_READ,
+  ITEM_READ_ALL,
+  ITEM_JSON,
+  ASSET_INSERT,
+  ASSET_DELETE,
+  ASSET_HEADER,
+  CHIP_INSERT,
+  CHIP_DELETE,
+  CHIP_LAST,
+  CHIP_FIND,
+  CHIP_READ,
+  CHIP_GEOMETRY,
+  BLOCK_FIND,
+  BLOCK_LAST,
+  BLOCK_INSERT,
+  BLOCK_UPDATE,
+  BLOCK_DELETE,
+  BLOCK_READ,
+  BLOCK_OF_ITEM,
+  INDEX_INSERT,
+  INDEX_DELETE,
+  ERROR_INSERT,
+  ERROR_DELETE,
+  ITEM_DONE,
+  ITEM_AT,
+  MERGE_STATEMENTS
 };
 
 #define MERGE_RECENT_ITEMS 512
@@ -35,7 +61,7 @@ struct merge_lookup_cache; /* merge_lookup.c */
 struct merge_predicates;   /* spatial.h */
 
 struct sc_merge {
-  sqlite3_vtab base; /* first */
+  sqlite3_vtab base;                /* first */
   struct sc_connection *connection; /* borrowed */
   sqlite3 *db;
   char *schema, *name;
@@ -48,24 +74,24 @@ struct sc_merge {
   struct sc_rtree index;           /* idx_<name>_chip_geometry: SpatiaLite's */
   struct sc_rtree_cell *new_cells; /* not yet in index */
   size_t n_new_cells, new_cells_capacity;
-  int64_t *old_ids;                /* not yet out of index; taken out before new_cells go in */
+  int64_t *old_ids; /* not yet out of index; taken out before new_cells go in */
   size_t n_old_ids, old_ids_capacity;
   int is_probed; /* the R*Tree module has let us write to index since the last flush */
   struct sc_buffer scratch;
   struct merge_recent_item recent[MERGE_RECENT_ITEMS];
-  int64_t next_chip, next_block;   /* 0: ask the tables */
-  int n_inside;     /* our own writes run: the savepoints of their statements are not for us */
-  int must_discard; /* rolled back meanwhile: forget the buffers on the way out */
-  int in_statement; /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
-  int is_broken; /* a write failed half way: nothing may be committed until ROLLBACK */
-  size_t n_flushes; /* of blocks */
+  int64_t next_chip, next_block; /* 0: ask the tables */
+  int n_inside;       /* our own writes run: the savepoints of their statements are not for us */
+  int must_discard;   /* rolled back meanwhile: forget the buffers on the way out */
+  int in_statement;   /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
+  int is_broken;      /* a write failed half way: nothing may be committed until ROLLBACK */
+  size_t n_flushes;   /* of blocks */
   unsigned n_changes; /* counts writes, so that readers' caches notice */
 
   struct merge_cursor *free_cursors; /* closed ones, for their statements */
   int n_free_cursors;
-  struct merge_predicates *predicates;  /* owned */
-  struct merge_lookup_cache *lookup;    /* owned */
-  struct sc_merge *next;                /* in the registry */
+  struct merge_predicates *predicates; /* owned */
+  struct merge_lookup_cache *lookup;   /* owned */
+  struct sc_merge *next;               /* in the registry */
 };
 
 /* The statement, prepared at its first use. Borrowed; the user leaves it reset. */
@@ -82,9 +108,9 @@ void sc_merge_forget_items(struct sc_merge *t);
  * Open the table behind an existing set of shadow tables, and close it. arguments are those
  * of CREATE VIRTUAL TABLE.
  */
-sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema,
-                        const char *name, int n_arguments, const char *const *arguments,
-                        struct sc_merge **out, struct sc_error *err);
+sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema, const char *name,
+                        int n_arguments, const char *const *arguments, struct sc_merge **out,
+                        struct sc_error *err);
 void sc_merge_close(struct sc_merge *t);
 /* Finalize every statement, so that the shadow tables can be dropped or renamed. */
 void sc_merge_release(struct sc_merge *t);

@@ -22,7 +22,6 @@
  */
 #include "connection.h"
 
-
 #include "base/db.h"
 #include "merge/columns.h"
 #include "merge/cursor.h"
@@ -50,8 +49,7 @@ static int creation_error(char **message, const struct sc_error *err) {
 static sc_status declare(sqlite3 *db, const char *name, struct sc_error *err) {
   for (int i = 0; i < N_COLUMNS; i++) {
     if (i != COL_COMMAND && sqlite3_stricmp(name, sc_merge_column_name(i)) == 0) {
-      return sc_fail(err, SC_BAD_ARG, "a merged index cannot be named %s, as its column is",
-                     name);
+      return sc_fail(err, SC_BAD_ARG, "a merged index cannot be named %s, as its column is", name);
     }
   }
   char *sql = sqlite3_mprintf(declaration, name);
@@ -61,8 +59,8 @@ static sc_status declare(sqlite3 *db, const char *name, struct sc_error *err) {
   return code == SQLITE_OK ? SC_OK : sc_db_fail(db, err, "declaring the columns");
 }
 
-static int table_open(sqlite3 *db, void *connection, int is_new, int argc,
-                      const char *const *argv, sqlite3_vtab **out, char **message) {
+static int table_open(sqlite3 *db, void *connection, int is_new, int argc, const char *const *argv,
+                      sqlite3_vtab **out, char **message) {
   struct sc_error err = {0};
   struct sc_merge_args args = {0};
   struct sc_merge *t = NULL;
@@ -170,8 +168,7 @@ static sc_status update_row(struct sc_merge *t, int argc, sqlite3_value **argv,
   return st;
 }
 
-static int merge_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv,
-                        sqlite3_int64 *rowid) {
+static int merge_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
   struct sc_merge *t = (struct sc_merge *)vtab;
   struct sc_error err = {0};
   sc_merge_enter(t);
@@ -208,8 +205,8 @@ static int merge_rollback(sqlite3_vtab *vtab) {
 static int merge_find_function(sqlite3_vtab *vtab, int n_arguments, const char *name,
                                void (**function)(sqlite3_context *, int, sqlite3_value **),
                                void **argument) {
-  return sc_predicate_overload(((struct sc_merge *)vtab)->predicates, name, n_arguments,
-                               function, argument);
+  return sc_predicate_overload(((struct sc_merge *)vtab)->predicates, name, n_arguments, function,
+                               argument);
 }
 
 static int merge_rename(sqlite3_vtab *vtab, const char *new_name) {

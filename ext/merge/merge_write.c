@@ -60,9 +60,10 @@ static sc_status read_row(const struct sc_merge *t, sqlite3_value **columns,
   row->grid = text_of(columns, COL_GRID);
   if (!row->platform) row->platform = forced[0] ? forced : "none";
   if (!row->item || !row->item[0]) {
-    return sc_fail(err, SC_BAD_ARG, "%s: a row needs item, chip_index_x, chip_index_y and "
-                   "geometry (or item_json alone): item is %s", t->name,
-                   row->item ? "empty" : "NULL");
+    return sc_fail(err, SC_BAD_ARG,
+                   "%s: a row needs item, chip_index_x, chip_index_y and "
+                   "geometry (or item_json alone): item is %s",
+                   t->name, row->item ? "empty" : "NULL");
   }
   sc_status st = check_date(row->date, err);
   if (!st) st = read_position(columns, COL_X, &row->x, err);
@@ -78,8 +79,8 @@ static sc_status read_row(const struct sc_merge *t, sqlite3_value **columns,
   return SC_OK;
 }
 
-static sc_status write_row(struct sc_merge *t, sqlite3_value **columns,
-                           enum sc_conflict conflict, int64_t *rowid, struct sc_error *err) {
+static sc_status write_row(struct sc_merge *t, sqlite3_value **columns, enum sc_conflict conflict,
+                           int64_t *rowid, struct sc_error *err) {
   struct sc_merge_new_row row;
   sc_status st = read_row(t, columns, &row, err);
   if (!st) return sc_merge_insert_row(t, &row, conflict, rowid, err);
@@ -128,26 +129,26 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
     return sc_merge_command(t, text_of(columns, COL_COMMAND), text_of(columns, COL_RANK), err);
   }
   if (sqlite3_value_type(values[0]) != SQLITE_NULL) {
-    return sc_fail(err, SC_BAD_ARG, "%s: rowids are given by the merged index, not set",
-                   t->name);
+    return sc_fail(err, SC_BAD_ARG, "%s: rowids are given by the merged index, not set", t->name);
   }
   if (sqlite3_value_type(columns[COL_ITEM_JSON]) == SQLITE_NULL) {
     return write_row(t, columns, mode, rowid, err);
   }
   const char *item = text_of(columns, COL_ITEM_JSON);
   if (!item) return sc_fail_nomem(err);
-  return write_item(t, item, (size_t)sqlite3_value_bytes(columns[COL_ITEM_JSON]), mode, rowid,
-                    err);
+  return write_item(t, item, (size_t)sqlite3_value_bytes(columns[COL_ITEM_JSON]), mode, rowid, err);
 }
 
 sc_status sc_merge_refuse_update(const struct sc_merge *t, struct sc_error *err) {
   return sc_fail(err, SC_BAD_ARG,
                  "%s: chips cannot be updated; index the item again with INSERT OR REPLACE INTO "
-                 "%s(item_json) VALUES (...), or DELETE the rows and insert others", t->name,
-                 t->name);
+                 "%s(item_json) VALUES (...), or DELETE the rows and insert others",
+                 t->name, t->name);
 }
 
 sc_status sc_merge_fail_broken(const struct sc_merge *t, struct sc_error *err) {
-  return sc_fail(err, SC_DB, "%s: a write failed half way and could not be undone: the transaction must be rolled back",
-                 t->name);
+  return sc_fail(
+      err, SC_DB,
+      "%s: a write failed half way and could not be undone: the transaction must be rolled back",
+      t->name);
 }

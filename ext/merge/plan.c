@@ -9,16 +9,37 @@
 /* Chips that we assume: xBestIndex cannot ask. */
 #define ASSUMED_CHIPS 1e6
 
-static const char *const column_names[N_COLUMNS] = {
-    "chipid", "platform", "item", "date", "chip_index_x", "chip_index_y",
-    "cloud_cover_percentage", "nodata_percentage", "geometry", "row", "datetime", "collection",
-    "grid", "col_off", "row_off", "item_json", "search_area", "command", "rank"};
+static const char *const column_names[N_COLUMNS] = {"chipid",
+                                                    "platform",
+                                                    "item",
+                                                    "date",
+                                                    "chip_index_x",
+                                                    "chip_index_y",
+                                                    "cloud_cover_percentage",
+                                                    "nodata_percentage",
+                                                    "geometry",
+                                                    "row",
+                                                    "datetime",
+                                                    "collection",
+                                                    "grid",
+                                                    "col_off",
+                                                    "row_off",
+                                                    "item_json",
+                                                    "search_area",
+                                                    "command",
+                                                    "rank"};
 
 static const char *const op_names[] = {"=", "<", "<=", ">", ">="};
 
-static const char *const source_names[N_SOURCES] = {
-    "rowid", "chipid", "item", "area", "items by platform and date", "items by platform",
-    "items by date", "all items", "chip table"};
+static const char *const source_names[N_SOURCES] = {"rowid",
+                                                    "chipid",
+                                                    "item",
+                                                    "area",
+                                                    "items by platform and date",
+                                                    "items by platform",
+                                                    "items by date",
+                                                    "all items",
+                                                    "chip table"};
 
 const char *sc_merge_column_name(int column) {
   return column >= 0 && column < N_COLUMNS ? column_names[column] : "rowid";
@@ -99,8 +120,7 @@ static void decode_order(const char *words, struct sc_plan *out) {
   out->is_descending = strstr(p, " desc") != NULL;
 }
 
-sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out,
-                         struct sc_error *err) {
+sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
   if (number < 0 || number >= N_SOURCES) {
     return sc_fail(err, SC_BAD_DATA, "stacchip_merge: a plan of source %d", number);
@@ -126,10 +146,10 @@ sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out,
 
 /* What is known of the constraints that can be used. */
 struct constraints {
-  int n_usable, n_all;         /* but LIMIT and OFFSET */
-  int has[N_COLUMNS + 1][5];   /* by column + 1 and operator */
+  int n_usable, n_all;       /* but LIMIT and OFFSET */
+  int has[N_COLUMNS + 1][5]; /* by column + 1 and operator */
   int n_predicates;
-  int limit, offset;           /* index + 1 of the constraint; 0: none */
+  int limit, offset; /* index + 1 of the constraint; 0: none */
 };
 
 static int is_text_column(int column) {
@@ -230,8 +250,8 @@ static void set_costs(sqlite3_index_info *info, const struct constraints *c,
   double by_item = share(c, COL_PLATFORM, 0.25) * share(c, COL_DATE, 0.005) *
                    share(c, COL_COLLECTION, 0.5) * share(c, COL_ITEM, 0.0005) *
                    share(c, COL_DATETIME, 0.001) * share(c, COL_GRID, 0.005);
-  double by_chip = share(c, COL_CLOUD, 0.01) * share(c, COL_NODATA, 0.2) *
-                   share(c, COL_X, 0.03) * share(c, COL_Y, 0.03) * share(c, COL_ROWID, 1e-6);
+  double by_chip = share(c, COL_CLOUD, 0.01) * share(c, COL_NODATA, 0.2) * share(c, COL_X, 0.03) *
+                   share(c, COL_Y, 0.03) * share(c, COL_ROWID, 1e-6);
   double read = ASSUMED_CHIPS; /* chips in the blocks that are read */
   if (c->n_predicates) by_chip *= 0.001;
   switch (source) {
@@ -301,8 +321,7 @@ static void add_term(sqlite3_index_info *info, int i, const struct sc_term *term
   info->aConstraintUsage[i].omit = (unsigned char)omit;
 }
 
-static void add_terms(sqlite3_index_info *info, const struct constraints *c,
-                      struct sc_plan *plan) {
+static void add_terms(sqlite3_index_info *info, const struct constraints *c, struct sc_plan *plan) {
   for (int i = 0; i < info->nConstraint; i++) {
     struct sc_term term;
     int op = info->aConstraint[i].op;

@@ -28,15 +28,15 @@ enum sc_source {
   SOURCE_PLATFORM_DATE, /* blocks of items, by an index of the item table */
   SOURCE_PLATFORM,
   SOURCE_DATE,
-  SOURCE_ITEMS,         /* blocks of all items */
-  SOURCE_CHIPS,         /* the chip table, in the order of rowids */
+  SOURCE_ITEMS, /* blocks of all items */
+  SOURCE_CHIPS, /* the chip table, in the order of rowids */
   N_SOURCES
 };
 
 enum sc_op { OP_EQ = 0, OP_LT, OP_LE, OP_GT, OP_GE, OP_LIMIT, OP_OFFSET, OP_PREDICATE };
 
 struct sc_term {
-  int column;    /* enum merge_column; unused for limit and offset */
+  int column; /* enum merge_column; unused for limit and offset */
   enum sc_op op;
   int predicate; /* for OP_PREDICATE */
 };
@@ -60,7 +60,6 @@ int sc_plan_best_index(sqlite3_index_info *info);
 char *sc_plan_encode(const struct sc_plan *plan);
 
 /* Read it back. SC_BAD_DATA cannot happen with our own text. */
-sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out,
-                         struct sc_error *err);
+sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, struct sc_error *err);
 
 #endif

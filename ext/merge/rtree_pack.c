@@ -58,8 +58,8 @@ sc_status sc_rtree_order(const struct sc_rtree_cell *cells, size_t n, uint32_t *
   if (a && b && out) {
     for (size_t i = 0; i < n; i++) {
       const float *c = cells[i].c;
-      a[i].key = sc_hilbert_lonlat(((double)c[0] + (double)c[1]) / 2,
-                                   ((double)c[2] + (double)c[3]) / 2);
+      a[i].key =
+          sc_hilbert_lonlat(((double)c[0] + (double)c[1]) / 2, ((double)c[2] + (double)c[3]) / 2);
       a[i].index = (uint32_t)i;
     }
     for (int shift = 0; shift < 2 * HILBERT_BITS; shift += 20) {
@@ -76,8 +76,7 @@ sc_status sc_rtree_order(const struct sc_rtree_cell *cells, size_t n, uint32_t *
   return *order ? SC_OK : sc_fail_nomem(err);
 }
 
-void sc_rtree_cell_join(struct sc_rtree_cell *to, const struct sc_rtree_cell *from,
-                        int n_coords) {
+void sc_rtree_cell_join(struct sc_rtree_cell *to, const struct sc_rtree_cell *from, int n_coords) {
   for (int i = 0; i < n_coords; i += 2) {
     if (from->c[i] < to->c[i]) to->c[i] = from->c[i];
     if (from->c[i + 1] > to->c[i + 1]) to->c[i + 1] = from->c[i + 1];

@@ -14,9 +14,9 @@
 
 #include "base/status.h"
 
-#define SC_RTREE_MAX_COORDS 8   /* two for each dimension */
-#define SC_RTREE_MAX_DEPTH 40   /* as RTREE_MAX_DEPTH */
-#define SC_RTREE_MAX_CELLS 51   /* as RTREE_MAXCELLS: more never fit in a node that SQLite made */
+#define SC_RTREE_MAX_COORDS 8 /* two for each dimension */
+#define SC_RTREE_MAX_DEPTH 40 /* as RTREE_MAX_DEPTH */
+#define SC_RTREE_MAX_CELLS 51 /* as RTREE_MAXCELLS: more never fit in a node that SQLite made */
 
 /* A cell of a node. In a leaf id is a rowid, above it the number of a node. */
 struct sc_rtree_cell {

@@ -28,9 +28,9 @@
 #define ONE_BY_ONE 24 /* fewer entries than this are not worth packing */
 
 static const char *const texts[RTREE_STATEMENTS] = {
-    sql_merge_rtree_node_read,    sql_merge_rtree_node_write,   sql_merge_rtree_node_delete,
-    sql_merge_rtree_node_last,    sql_merge_rtree_parent_read,  sql_merge_rtree_parent_write,
-    sql_merge_rtree_parent_delete, sql_merge_rtree_rowid_read,  sql_merge_rtree_rowid_write,
+    sql_merge_rtree_node_read,     sql_merge_rtree_node_write,     sql_merge_rtree_node_delete,
+    sql_merge_rtree_node_last,     sql_merge_rtree_parent_read,    sql_merge_rtree_parent_write,
+    sql_merge_rtree_parent_delete, sql_merge_rtree_rowid_read,     sql_merge_rtree_rowid_write,
     sql_merge_rtree_rowid_delete,  sql_merge_rtree_rowid_write_32,
 };
 
@@ -166,8 +166,8 @@ static sc_status set_holders(struct sc_rtree *t, int height, const struct sc_rtr
   return st;
 }
 
-static sc_status path_to(struct sc_rtree *t, int height, struct sc_rtree_cell *cell,
-                         int *chosen, struct sc_error *err) {
+static sc_status path_to(struct sc_rtree *t, int height, struct sc_rtree_cell *cell, int *chosen,
+                         struct sc_error *err) {
   t->path[0] = t->root;
   for (int step = 0; t->root.depth - step > height; step++) {
     struct sc_rtree_node *node = &t->path[step];
@@ -292,8 +292,7 @@ static sc_status pack_level(struct sc_rtree *t, int height, int is_root,
 
 /* Rows of _rowid in the order of the entries, which is mostly that of their ids: appends. */
 static sc_status write_rowids(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n,
-                              const uint32_t *node_of, int64_t first_node,
-                              struct sc_error *err) {
+                              const uint32_t *node_of, int64_t first_node, struct sc_error *err) {
   sqlite3_stmt *many;
   size_t i = 0;
   sc_status st = statement(t, RTREE_ROWID_WRITE_32, &many, err);
@@ -445,8 +444,7 @@ static int cell_index(const struct sc_rtree_node *node, int64_t id) {
 }
 
 /* Take the cell `id` out of node `number`, and empty nodes out of their parents. */
-static sc_status remove_cell(struct sc_rtree *t, int64_t number, int64_t id,
-                             struct sc_error *err) {
+static sc_status remove_cell(struct sc_rtree *t, int64_t number, int64_t id, struct sc_error *err) {
   struct sc_rtree_node *node = &t->path[0];
   for (int step = 0; step <= SC_RTREE_MAX_DEPTH; step++) {
     sc_status st = sc_rtree_read_node(t, number, node, err);
@@ -504,8 +502,7 @@ static sc_status delete_from_leaf(struct sc_rtree *t, const struct doomed *d, si
 }
 
 /* By leaf, since an item's chips lie together on the curve, not in the order of rowids. */
-sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n,
-                          struct sc_error *err) {
+sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n, struct sc_error *err) {
   if (n == 0) return SC_OK;
   struct doomed *d = sc_alloc(n * sizeof *d);
   size_t n_found = 0;

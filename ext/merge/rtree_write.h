@@ -13,9 +13,18 @@
 #include "merge/rtree_pack.h"
 
 enum {
-  RTREE_NODE_READ, RTREE_NODE_WRITE, RTREE_NODE_DELETE, RTREE_NODE_LAST, RTREE_PARENT_READ,
-  RTREE_PARENT_WRITE, RTREE_PARENT_DELETE, RTREE_ROWID_READ, RTREE_ROWID_WRITE,
-  RTREE_ROWID_DELETE, RTREE_ROWID_WRITE_32, RTREE_STATEMENTS
+  RTREE_NODE_READ,
+  RTREE_NODE_WRITE,
+  RTREE_NODE_DELETE,
+  RTREE_NODE_LAST,
+  RTREE_PARENT_READ,
+  RTREE_PARENT_WRITE,
+  RTREE_PARENT_DELETE,
+  RTREE_ROWID_READ,
+  RTREE_ROWID_WRITE,
+  RTREE_ROWID_DELETE,
+  RTREE_ROWID_WRITE_32,
+  RTREE_STATEMENTS
 };
 
 /* Zeroed, then sc_rtree_init(). */
@@ -25,7 +34,7 @@ struct sc_rtree {
   char *name;         /* owned */
   int n_coords;
   double repack_share; /* a batch of that share of the entries packs the whole tree anew */
-  size_t node_bytes;  /* of every node: the length of the root's data */
+  size_t node_bytes;   /* of every node: the length of the root's data */
   int max_cells;
   int64_t next_node;
   struct sc_rtree_node root;  /* as of the last begin; depth is the tree's */
@@ -44,8 +53,7 @@ sc_status sc_rtree_insert(struct sc_rtree *t, const struct sc_rtree_cell *entrie
                           struct sc_error *err);
 
 /* Remove entries; ids that are not there are passed over. */
-sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n,
-                          struct sc_error *err);
+sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n, struct sc_error *err);
 
 /* Pack the tree anew. */
 sc_status sc_rtree_repack(struct sc_rtree *t, struct sc_error *err);

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/db.h"
 
-#define BLOB_TYPE_AT 39  /* of a SpatiaLite BLOB: 0 start, 1 order, 2 SRID, 6 MBR, 38 mark */
+#define BLOB_TYPE_AT 39 /* of a SpatiaLite BLOB: 0 start, 1 order, 2 SRID, 6 MBR, 38 mark */
 #define RECTANGLE_BYTES (BLOB_TYPE_AT + 4 + 4 + 4 + 5 * 16 + 1)
 
 /* Every function of SpatiaLite that is false, or -1, when the bounding boxes do not meet. */
@@ -112,7 +112,8 @@ static sc_status run_call(sqlite3_stmt *s, int *out, struct sc_error *err) {
 static sc_status fail_srid(const char *function, int srid, struct sc_error *err) {
   return sc_fail(err, SC_BAD_ARG,
                  "%s: the chips are in SRID 4326, the other geometry is in %d; use "
-                 "ST_Transform(..., 4326)", function, srid);
+                 "ST_Transform(..., 4326)",
+                 function, srid);
 }
 
 /* MBR and SRID of a geometry that sc_blob_box() does not know (TinyPoint, GeoPackage). */
@@ -224,8 +225,7 @@ enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *b
   const struct sc_predicate *predicate = &predicates[area->predicate];
   int is_double = !sc_box32_is_empty(&chip->west);
   if (is_double && predicate->is_mbr) return SC_MAYBE; /* its MBR is the whole belt */
-  if (!boxes_meet(&area->box, &chip->box) &&
-      !(is_double && boxes_meet(&area->box, &chip->west))) {
+  if (!boxes_meet(&area->box, &chip->box) && !(is_double && boxes_meet(&area->box, &chip->west))) {
     return SC_NO;
   }
   if (predicate->native == SC_NATIVE_BOXES_MEET && !is_double &&
@@ -242,8 +242,7 @@ enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *b
 }
 
 /* Least and greatest of n dot products of points with (ux, uy). */
-static void project(const double (*xy)[2], int n, double ux, double uy, double *low,
-                    double *high) {
+static void project(const double (*xy)[2], int n, double ux, double uy, double *low, double *high) {
   *low = HUGE_VAL;
   *high = -HUGE_VAL;
   for (int i = 0; i < n; i++) {
@@ -258,8 +257,10 @@ static void project(const double (*xy)[2], int n, double ux, double uy, double *
  * ring's edges; open when the ring is not convex or they come close to touching.
  */
 static enum sc_answer ring_meets(const double (*xy)[2], int n_points, const struct sc_box *box) {
-  const double near = 1e-9, corners[4][2] = {{box->min_x, box->min_y}, {box->max_x, box->min_y},
-                                             {box->max_x, box->max_y}, {box->min_x, box->max_y}};
+  const double near = 1e-9, corners[4][2] = {{box->min_x, box->min_y},
+                                             {box->max_x, box->min_y},
+                                             {box->max_x, box->max_y},
+                                             {box->min_x, box->max_y}};
   int n = n_points - 1, turn = 0;
   double low, high, other_low, other_high;
   for (int i = 0; i < n; i++) {
@@ -297,8 +298,7 @@ static enum sc_answer ring_lies_in(const double (*xy)[2], int n, const struct sc
 }
 
 /* A chip of one part and a rectangle: mostly decided here, a hundred times faster. */
-static enum sc_answer answer_natively(const struct sc_area *area, const void *blob,
-                                      size_t size) {
+static enum sc_answer answer_natively(const struct sc_area *area, const void *blob, size_t size) {
   enum sc_native native = predicates[area->predicate].native;
   struct sc_footprint f;
   struct sc_error ignored = {0};
@@ -315,8 +315,8 @@ static enum sc_answer answer_natively(const struct sc_area *area, const void *bl
   return ring_lies_in(xy, f.parts[0].n_points, &area->box);
 }
 
-sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area,
-                           const void *blob, size_t size, int *out, struct sc_error *err) {
+sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area, const void *blob,
+                           size_t size, int *out, struct sc_error *err) {
   sqlite3_stmt *s;
   enum sc_answer known = answer_natively(area, blob, size);
   int answer = 0;
@@ -344,8 +344,8 @@ static int is_apart(sqlite3_value **values) {
       sqlite3_value_type(values[1]) != SQLITE_BLOB) {
     return 0;
   }
-  if (sc_footprint_from_blob(sqlite3_value_blob(values[0]),
-                             (size_t)sqlite3_value_bytes(values[0]), &f, &srid, &ignored) ||
+  if (sc_footprint_from_blob(sqlite3_value_blob(values[0]), (size_t)sqlite3_value_bytes(values[0]),
+                             &f, &srid, &ignored) ||
       sc_blob_box(sqlite3_value_blob(values[1]), (size_t)sqlite3_value_bytes(values[1]), &other,
                   &srid, &ignored)) {
     return 0;

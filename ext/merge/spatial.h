@@ -66,7 +66,7 @@ enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *b
                             const struct sc_block_chip *chip);
 
 /* What the predicate says of a chip's geometry. */
-sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area,
-                           const void *blob, size_t size, int *out, struct sc_error *err);
+sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area, const void *blob,
+                           size_t size, int *out, struct sc_error *err);
 
 #endif

@@ -15,7 +15,8 @@ struct sc_arena {
   size_t size;
 };
 
-/* Zeroed memory for count elements, aligned for pointers and 64 bit numbers; SC_NOMEM also on overflow. */
+/* Zeroed memory for count elements, aligned for pointers and 64 bit numbers; SC_NOMEM also on
+ * overflow. */
 sc_status sc_arena_new(struct sc_arena *a, size_t count, size_t size, void *out,
                        struct sc_error *err);
 /* A copy of n bytes with a zero after them. */

@@ -99,8 +99,8 @@ static sc_status read_header(struct sc_pq_chunk_reader *r, struct sc_pq_page *pa
   int is_short = 1;
   sc_status st = SC_OK;
   if (left == 0) {
-    return sc_fail(err, SC_BAD_DATA, "its pages end after row %lld of %lld",
-                   (long long)r->page_end, (long long)r->n_rows);
+    return sc_fail(err, SC_BAD_DATA, "its pages end after row %lld of %lld", (long long)r->page_end,
+                   (long long)r->n_rows);
   }
   while (is_short && !st) {
     if (n > left) n = left;
@@ -116,8 +116,7 @@ static sc_status read_header(struct sc_pq_chunk_reader *r, struct sc_pq_page *pa
 }
 
 static sc_status unpack(struct sc_pq_chunk_reader *r, const unsigned char *data, size_t n,
-                        size_t whole, struct sc_buffer *out, size_t out_at,
-                        struct sc_error *err) {
+                        size_t whole, struct sc_buffer *out, size_t out_at, struct sc_error *err) {
   sc_status st = sc_pq_unpack_check(r->chunk->codec, data, n, whole, err);
   if (!st) st = sc_buffer_resize(out, out_at + whole, err);
   if (!st) st = sc_buffer_reserve(out, 1, err); /* so that data is no NULL */
@@ -145,8 +144,7 @@ static sc_status begin_levels_v1(struct sc_pq_chunk_reader *r, const struct sc_p
   r->has_levels = width > 0;
   if (!r->has_levels) return SC_OK;
   if (page->def_encoding != SC_PQ_RLE) {
-    return sc_fail(err, SC_UNSUPPORTED, "definition levels with encoding %d",
-                   page->def_encoding);
+    return sc_fail(err, SC_UNSUPPORTED, "definition levels with encoding %d", page->def_encoding);
   }
   if (*n < 4 || sc_le32(*data) > *n - 4) {
     return sc_fail(err, SC_BAD_DATA, "definition levels are longer than their page");
@@ -160,8 +158,8 @@ static sc_status begin_levels_v1(struct sc_pq_chunk_reader *r, const struct sc_p
 
 /* v2: levels first and never packed, the values packed or not. */
 static sc_status begin_page_v2(struct sc_pq_chunk_reader *r, const struct sc_pq_page *page,
-                               const unsigned char *data, const unsigned char **values,
-                               size_t *n, struct sc_error *err) {
+                               const unsigned char *data, const unsigned char **values, size_t *n,
+                               struct sc_error *err) {
   uint64_t levels = (uint64_t)page->def_bytes + page->rep_bytes;
   unsigned width = sc_bits_for((uint32_t)r->leaf->max_def);
   if (levels > page->bytes || levels > page->whole_bytes) {
@@ -186,9 +184,9 @@ static sc_status begin_page_v2(struct sc_pq_chunk_reader *r, const struct sc_pq_
     return sc_fail(err, SC_BAD_DATA, "a page has no definition levels");
   }
   *values = r->page.data + levels;
-  return r->has_levels ? sc_rle_init(&r->levels, r->page.data + page->rep_bytes,
-                                     page->def_bytes, width, err)
-                       : SC_OK;
+  return r->has_levels
+             ? sc_rle_init(&r->levels, r->page.data + page->rep_bytes, page->def_bytes, width, err)
+             : SC_OK;
 }
 
 /* Unpack a data page, and start its levels and values. */
@@ -339,8 +337,8 @@ static sc_status skip_rows(struct sc_pq_chunk_reader *r, int64_t row, struct sc_
   return st;
 }
 
-sc_status sc_pq_chunk_seek(struct sc_pq_chunk_reader *r, int64_t row, int64_t end,
-                           int64_t *n_ready, struct sc_error *err) {
+sc_status sc_pq_chunk_seek(struct sc_pq_chunk_reader *r, int64_t row, int64_t end, int64_t *n_ready,
+                           struct sc_error *err) {
   sc_status st = SC_OK;
   r->wanted_end = end;
   if (r->places && row >= r->page_end) st = jump(r, row, err);

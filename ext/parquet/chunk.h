@@ -11,22 +11,22 @@
 #include "parquet/source.h"
 
 struct sc_pq_chunk_reader {
-  struct sc_pq_source *source;     /* borrowed, as the next three */
+  struct sc_pq_source *source; /* borrowed, as the next three */
   const struct sc_pq_leaf *leaf;
   const struct sc_pq_chunk *chunk;
   const struct sc_pq_page_place *places; /* the offset index, or NULL */
   size_t n_places;
-  int64_t n_rows;                  /* of the row group */
-  int64_t wanted_end;              /* no row at or after it will be asked for */
-  int64_t next_row;                /* the row that the next read gives */
-  int64_t page_end;                /* the row after the current page */
-  uint64_t at;                     /* file offset of the next page */
-  struct sc_buffer window;         /* bytes of the file from window_at */
+  int64_t n_rows;          /* of the row group */
+  int64_t wanted_end;      /* no row at or after it will be asked for */
+  int64_t next_row;        /* the row that the next read gives */
+  int64_t page_end;        /* the row after the current page */
+  uint64_t at;             /* file offset of the next page */
+  struct sc_buffer window; /* bytes of the file from window_at */
   uint64_t window_at;
-  struct sc_buffer page;           /* unpacked */
-  const unsigned char *body;       /* of the current page: its bytes, unpacked */
+  struct sc_buffer page;     /* unpacked */
+  const unsigned char *body; /* of the current page: its bytes, unpacked */
   struct sc_pq_dictionary dictionary;
-  int has_levels;                  /* the current page may hold nulls */
+  int has_levels; /* the current page may hold nulls */
   struct sc_rle_in levels;
   struct sc_pq_decoder decoder;
   struct sc_pq_codecs codecs;
@@ -46,8 +46,8 @@ void sc_pq_chunk_use_index(struct sc_pq_chunk_reader *r, const struct sc_pq_page
  * Go to a row, never backwards, and say how many rows from there are in one page.
  * `end`: rows from there on will not be asked for before the next seek; bounds read-ahead.
  */
-sc_status sc_pq_chunk_seek(struct sc_pq_chunk_reader *r, int64_t row, int64_t end,
-                           int64_t *n_ready, struct sc_error *err);
+sc_status sc_pq_chunk_seek(struct sc_pq_chunk_reader *r, int64_t row, int64_t end, int64_t *n_ready,
+                           struct sc_error *err);
 /* The next n <= SC_PQ_BATCH rows, within the page. Bytes are valid until the next call. */
 sc_status sc_pq_chunk_read(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq_value *out,
                            struct sc_error *err);

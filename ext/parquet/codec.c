@@ -47,8 +47,8 @@ sc_status sc_pq_unpack_check(int codec, const unsigned char *in, size_t n, size_
   switch (codec) {
     case SC_PQ_UNCOMPRESSED: fits = n == size; break;
     case SC_PQ_SNAPPY:
-      fits = snappy_uncompressed_length((const char *)in, n, &length) == SNAPPY_OK &&
-             length == size;
+      fits =
+          snappy_uncompressed_length((const char *)in, n, &length) == SNAPPY_OK && length == size;
       break;
     case SC_PQ_GZIP: fits = size / GZIP_MAX_RATIO <= n; break;
     case SC_PQ_LZ4:
@@ -185,8 +185,7 @@ static sc_status snappy(const unsigned char *in, size_t n, struct sc_buffer *out
   size_t length = snappy_max_compressed_length(n);
   sc_status st = sc_buffer_reserve(out, length, err);
   if (st) return st;
-  if (snappy_compress((const char *)in, n, (char *)out->data + out->size, &length) !=
-      SNAPPY_OK) {
+  if (snappy_compress((const char *)in, n, (char *)out->data + out->size, &length) != SNAPPY_OK) {
     return sc_fail(err, SC_BAD_DATA, "snappy cannot pack %zu bytes", n);
   }
   out->size += length;

@@ -31,17 +31,17 @@ sc_status sc_pq_dictionary_parse(struct sc_pq_dictionary *d, const struct sc_pq_
                                  int64_t n, struct sc_error *err);
 
 struct sc_pq_decoder {
-  const struct sc_pq_leaf *leaf;            /* borrowed */
+  const struct sc_pq_leaf *leaf;             /* borrowed */
   const struct sc_pq_dictionary *dictionary; /* borrowed */
   int encoding;
-  struct sc_bytes bytes;      /* PLAIN; the text of DELTA_(LENGTH_)BYTE_ARRAY */
-  unsigned bit;               /* PLAIN booleans: next bit of the current byte */
+  struct sc_bytes bytes; /* PLAIN; the text of DELTA_(LENGTH_)BYTE_ARRAY */
+  unsigned bit;          /* PLAIN booleans: next bit of the current byte */
   struct sc_rle_in rle;
-  struct sc_delta_in delta;   /* numbers; lengths; prefix lengths */
+  struct sc_delta_in delta; /* numbers; lengths; prefix lengths */
   struct sc_delta_in suffixes;
-  struct sc_buffer last;      /* DELTA_BYTE_ARRAY: the value before */
-  struct sc_buffer text;      /* values put together since the last read */
-  size_t n_values, at;        /* BYTE_STREAM_SPLIT */
+  struct sc_buffer last; /* DELTA_BYTE_ARRAY: the value before */
+  struct sc_buffer text; /* values put together since the last read */
+  size_t n_values, at;   /* BYTE_STREAM_SPLIT */
 };
 
 /* Begin a page of n values in `size` bytes. The decoder is reused from page to page. */

@@ -28,8 +28,8 @@ sc_status sc_delta_init(struct sc_delta_in *d, const void *data, size_t size,
   d->left = take_varint(&d->bytes);
   d->value = unzigzag(take_varint(&d->bytes));
   d->is_first = 1;
-  if (d->bytes.overrun || minis == 0 || block == 0 || block > BLOCK_MAX_VALUES ||
-      minis > block || block % minis != 0 || (block / minis) % 8 != 0) {
+  if (d->bytes.overrun || minis == 0 || block == 0 || block > BLOCK_MAX_VALUES || minis > block ||
+      block % minis != 0 || (block / minis) % 8 != 0) {
     return sc_fail(err, SC_BAD_DATA,
                    "delta encoding: a block of %llu values in %llu miniblocks is impossible",
                    (unsigned long long)block, (unsigned long long)minis);

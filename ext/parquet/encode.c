@@ -163,8 +163,8 @@ void sc_pq_stats_merge(struct sc_pq_stats_out *into, const struct sc_pq_stats_ou
 static struct slice next_slice(const struct sc_pq_rows *rows, size_t c,
                                const struct slice *before) {
   const struct sc_pq_column_rows *column = &rows->columns[c];
-  struct slice s = {before->end, before->end, before->value_end, before->value_end,
-                    before->bytes_end, before->bytes_end};
+  struct slice s = {before->end,       before->end,       before->value_end,
+                    before->value_end, before->bytes_end, before->bytes_end};
   size_t width = sc_pq_type_bytes(rows->specs[c].type, 0), left = rows->n_rows - s.begin;
   if (width && column->n_nulls == 0) { /* no need to look at each */
     if (left > SC_PQ_PAGE_ROWS) left = SC_PQ_PAGE_ROWS;
@@ -197,14 +197,14 @@ static sc_status put_levels(struct sc_pq_encoder *e, const struct sc_pq_column_r
   return st;
 }
 
-static sc_status put_indexes(struct sc_pq_encoder *e, const struct slice *s,
-                             struct sc_error *err) {
+static sc_status put_indexes(struct sc_pq_encoder *e, const struct slice *s, struct sc_error *err) {
   unsigned width = sc_bits_for(e->dictionary.n - 1);
   unsigned char head = (unsigned char)width;
   const uint32_t *indexes = (const uint32_t *)(const void *)e->dictionary.indexes.data;
   sc_status st = sc_buffer_append(&e->body, &head, 1, err);
-  return st ? st : sc_rle_write(indexes + s->value_begin, s->value_end - s->value_begin, width,
-                                &e->body, err);
+  return st ? st
+            : sc_rle_write(indexes + s->value_begin, s->value_end - s->value_begin, width, &e->body,
+                           err);
 }
 
 /* Pack e->body, and write a page header and it. */
@@ -213,8 +213,8 @@ static sc_status put_page(struct sc_pq_encoder *e, int type, int64_t n_values, i
                           struct sc_error *err) {
   size_t head_at = out->size;
   e->packed.size = 0;
-  sc_status st = sc_pq_pack(&e->codecs, e->codec, e->level, e->body.data, e->body.size,
-                            &e->packed, err);
+  sc_status st =
+      sc_pq_pack(&e->codecs, e->codec, e->level, e->body.data, e->body.size, &e->packed, err);
   if (st) return st;
   struct sc_thrift_out t = {out, err, SC_OK, 0, {0}};
   sc_thrift_begin_element(&t);
@@ -239,8 +239,8 @@ static sc_status put_page(struct sc_pq_encoder *e, int type, int64_t n_values, i
 static sc_status put_dictionary(struct sc_pq_encoder *e, struct sc_buffer *out,
                                 struct sc_pq_chunk_out *chunk, struct sc_error *err) {
   e->body.size = 0;
-  sc_status st = sc_buffer_append(&e->body, e->dictionary.entries.data,
-                                  e->dictionary.entries.size, err);
+  sc_status st =
+      sc_buffer_append(&e->body, e->dictionary.entries.data, e->dictionary.entries.size, err);
   if (!st) {
     st = put_page(e, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, SC_PQ_PLAIN, out, chunk, err);
   }

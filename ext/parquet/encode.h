@@ -45,7 +45,7 @@ struct sc_pq_chunk_out {
   uint64_t packed_bytes, whole_bytes;
   int64_t n_values;
   struct sc_pq_stats_out stats;
-  struct sc_pq_box box; /* of a geometry column, where asked for */
+  struct sc_pq_box box;   /* of a geometry column, where asked for */
   struct sc_buffer pages; /* struct sc_pq_page_out[] */
   size_t n_pages;
 };
@@ -59,8 +59,7 @@ struct sc_pq_encoder {
 
 /* Append the row group to `out`; chunks has one zeroed struct for each column. */
 sc_status sc_pq_encode(struct sc_pq_encoder *e, const struct sc_pq_rows *rows,
-                       struct sc_buffer *out, struct sc_pq_chunk_out *chunks,
-                       struct sc_error *err);
+                       struct sc_buffer *out, struct sc_pq_chunk_out *chunks, struct sc_error *err);
 void sc_pq_encoder_free(struct sc_pq_encoder *e);
 
 /* Widen `into` by `more`; both may be without bounds. */

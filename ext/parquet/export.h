@@ -56,7 +56,7 @@ struct sc_export_options {
   int partition[SC_EXPORT_MAX_COLUMNS]; /* numbers in columns[] */
   int n_partition;
   int is_hive;
-  char *where;                  /* or NULL; owned */
+  char *where; /* or NULL; owned */
   enum sc_export_sort sort;
   char *sort_names[SC_EXPORT_MAX_SORT]; /* owned */
   int sort_descends[SC_EXPORT_MAX_SORT];
@@ -108,12 +108,12 @@ sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned c
 struct sc_export_packer {
   const struct sc_export_options *options; /* borrowed */
   struct sc_texts texts;
-  int chipid, item, x, y;                  /* cells of a chipid and its parts, or -1 */
+  int chipid, item, x, y; /* cells of a chipid and its parts, or -1 */
   struct {
     uint32_t id;
     int is_known;
-  } last[SC_EXPORT_MAX_COLUMNS];           /* the row before: texts come in runs */
-  const unsigned char *ring_at;            /* while packing: the ring's points */
+  } last[SC_EXPORT_MAX_COLUMNS]; /* the row before: texts come in runs */
+  const unsigned char *ring_at;  /* while packing: the ring's points */
 };
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o);
 /* Replace `out` by the row. */
@@ -145,12 +145,8 @@ sc_status sc_export_block_open(struct sc_export_block *b, const unsigned char *d
                                struct sc_error *err);
 void sc_export_block_next(struct sc_export_block *b);
 /* Number of the first row in order of arrival, and of rows, of a complete block. */
-static inline uint32_t sc_export_block_number(const unsigned char *data) {
-  return sc_le32(data);
-}
-static inline uint32_t sc_export_block_rows(const unsigned char *data) {
-  return sc_le32(data + 4);
-}
+static inline uint32_t sc_export_block_number(const unsigned char *data) { return sc_le32(data); }
+static inline uint32_t sc_export_block_rows(const unsigned char *data) { return sc_le32(data + 4); }
 
 /* Box of the row's geometry; 0 where it has none. Sets *is_multi. */
 int sc_export_row_box(const struct sc_export_options *o, const struct sc_export_row *row,
@@ -168,8 +164,8 @@ struct sc_export_files {
   int has_writer;
   struct sc_pq_sink *sinks; /* owned array: all files, the last is being written */
   size_t n_sinks, max_sinks;
-  int is_open;              /* the last sink takes rows */
-  struct sc_geo_info geo;   /* of the file being written */
+  int is_open;            /* the last sink takes rows */
+  struct sc_geo_info geo; /* of the file being written */
 };
 
 sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export_options *o,

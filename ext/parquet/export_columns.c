@@ -59,16 +59,18 @@ static sc_status build_select(const char *schema, const char *table,
                               struct sc_error *err) {
   sc_status st = sc_buffer_append_text(sql, "SELECT ", err);
   for (int i = 0; i < o->n_columns && !st; i++) {
-    st = append_sql(sql, sqlite3_mprintf("%s\"%w\".\"%w\"", i ? ", " : "", table,
-                                         o->columns[i]->name), err);
+    st = append_sql(
+        sql, sqlite3_mprintf("%s\"%w\".\"%w\"", i ? ", " : "", table, o->columns[i]->name), err);
   }
-  if (!st && schema) st = append_sql(sql, sqlite3_mprintf(" FROM \"%w\".\"%w\"", schema, table), err);
+  if (!st && schema)
+    st = append_sql(sql, sqlite3_mprintf(" FROM \"%w\".\"%w\"", schema, table), err);
   if (!st && !schema) st = append_sql(sql, sqlite3_mprintf(" FROM \"%w\"", table), err);
   /* The condition's line may end in a comment. */
   if (!st && o->where) st = append_sql(sql, sqlite3_mprintf(" WHERE (%s\n)", o->where), err);
   for (int i = 0; i < o->n_sort && !st; i++) {
-    st = append_sql(sql, sqlite3_mprintf("%s\"%w\".\"%w\"%s", i ? ", " : " ORDER BY ", table,
-                                         o->sort_names[i], o->sort_descends[i] ? " DESC" : ""),
+    st = append_sql(sql,
+                    sqlite3_mprintf("%s\"%w\".\"%w\"%s", i ? ", " : " ORDER BY ", table,
+                                    o->sort_names[i], o->sort_descends[i] ? " DESC" : ""),
                     err);
   }
   return st ? st : sc_buffer_terminate(sql, err);

@@ -20,8 +20,7 @@ static int is_in_partition(const struct sc_export_options *o, int column) {
 
 static struct sc_pq_spec spec_of(const struct sc_export_options *o,
                                  const struct sc_export_column *c) {
-  struct sc_pq_spec s = {NULL, c->name, SC_PQ_BYTE_ARRAY, SC_PQ_CONVERTED_NONE, 0, 0,
-                         c->is_unique};
+  struct sc_pq_spec s = {NULL, c->name, SC_PQ_BYTE_ARRAY, SC_PQ_CONVERTED_NONE, 0, 0, c->is_unique};
   switch (c->kind) {
     case SC_EXPORT_TEXT:
       s.converted = SC_PQ_UTF8;
@@ -84,8 +83,7 @@ sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export
 }
 
 /* A value as part of a path: everything but letters, digits and "._-" as %XX. */
-static sc_status put_name(struct sc_buffer *out, const char *text, size_t n,
-                          struct sc_error *err) {
+static sc_status put_name(struct sc_buffer *out, const char *text, size_t n, struct sc_error *err) {
   sc_status st = SC_OK;
   if (n > MAX_FOLDER_BYTES) {
     return sc_fail(err, SC_BAD_DATA, "stacchip_export: '%.40s...' is too long for a folder name",
@@ -118,8 +116,8 @@ static sc_status make_path(const struct sc_export_files *f, const struct sc_expo
   const struct sc_export_options *o = f->options;
   size_t n = strlen(f->root);
   while (n > 1 && f->root[n - 1] == '/') n--;
-  int has_index = n >= 5 && strncmp(f->root + n - 5, "index", 5) == 0 &&
-                  (n == 5 || f->root[n - 6] == '/');
+  int has_index =
+      n >= 5 && strncmp(f->root + n - 5, "index", 5) == 0 && (n == 5 || f->root[n - 6] == '/');
   sc_status st = sc_buffer_append(out, f->root, n, err);
   if (!st && !o->is_hive && !has_index) st = sc_buffer_append_text(out, "/index", err);
   for (int i = 0; i < o->n_partition && !st; i++) {
@@ -199,8 +197,7 @@ static void widen(struct sc_pq_box *box, const struct sc_pq_box *more) {
 
 /* The box column is FLOAT: rounded outwards, so that it covers the geometry. */
 static double box_side(const struct sc_pq_box *box, int side) {
-  double v = side == 0 ? box->min_x : side == 1 ? box->min_y : side == 2 ? box->max_x
-                                                                        : box->max_y;
+  double v = side == 0 ? box->min_x : side == 1 ? box->min_y : side == 2 ? box->max_x : box->max_y;
   float f = (float)v;
   if (side < 2 && (double)f > v) f = nextafterf(f, -HUGE_VALF);
   if (side >= 2 && (double)f < v) f = nextafterf(f, HUGE_VALF);

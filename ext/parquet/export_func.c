@@ -165,8 +165,7 @@ static sc_status read_rows(struct export_job *j, struct sc_error *err) {
   return st;
 }
 
-static sc_status put_block(struct export_job *j, const unsigned char *data,
-                           struct sc_error *err) {
+static sc_status put_block(struct export_job *j, const unsigned char *data, struct sc_error *err) {
   struct sc_export_block *b = &j->block;
   sc_status st = sc_export_block_open(b, data, err);
   for (uint32_t i = 0; i < b->n_rows && !st; i++) {

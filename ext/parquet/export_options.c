@@ -42,8 +42,7 @@ static int want_column(struct sc_export_options *o, const struct sc_export_colum
   return o->n_columns++;
 }
 
-static sc_status parse_columns(const cJSON *v, struct sc_export_options *o,
-                               struct sc_error *err) {
+static sc_status parse_columns(const cJSON *v, struct sc_export_options *o, struct sc_error *err) {
   const cJSON *name;
   if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) == 0) {
     return fail_option(err, "columns", "an array of column names");
@@ -133,7 +132,9 @@ static sc_status parse_codec(const cJSON *v, struct sc_export_options *o, struct
   static const struct {
     const char *name;
     enum sc_pq_codec codec;
-  } codecs[] = {{"zstd", SC_PQ_ZSTD}, {"snappy", SC_PQ_SNAPPY}, {"gzip", SC_PQ_GZIP},
+  } codecs[] = {{"zstd", SC_PQ_ZSTD},
+                {"snappy", SC_PQ_SNAPPY},
+                {"gzip", SC_PQ_GZIP},
                 {"none", SC_PQ_UNCOMPRESSED}};
   for (size_t i = 0; i < sizeof codecs / sizeof *codecs && cJSON_IsString(v); i++) {
     if (strcmp(v->valuestring, codecs[i].name) == 0) {
@@ -195,9 +196,15 @@ static sc_status check_keys(const cJSON *object, struct sc_error *err) {
 }
 
 static void default_columns(struct sc_export_options *o) {
-  static const char *const names[] = {
-      "chipid", "platform", "item", "date", "chip_index_x", "chip_index_y",
-      "cloud_cover_percentage", "nodata_percentage", "geometry"};
+  static const char *const names[] = {"chipid",
+                                      "platform",
+                                      "item",
+                                      "date",
+                                      "chip_index_x",
+                                      "chip_index_y",
+                                      "cloud_cover_percentage",
+                                      "nodata_percentage",
+                                      "geometry"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     want_column(o, sc_export_find_column(names[i]));
   }

@@ -4,9 +4,9 @@
 #include "parquet/export.h"
 
 /*
- * Layout: where the ring's points are (0: no ring), a bit for each null, a bit for each cell in its short form, then
- * the cells that are no nulls. Short forms: a text's number, a chipid that is not there at
- * all, a closed ring without its last point.
+ * Layout: where the ring's points are (0: no ring), a bit for each null, a bit for each cell in its
+ * short form, then the cells that are no nulls. Short forms: a text's number, a chipid that is not
+ * there at all, a closed ring without its last point.
  */
 #define HEAD_BYTES 8
 #define TEXTS_MAX_BYTES ((size_t)32 << 20) /* beyond that texts are written out */
@@ -62,9 +62,8 @@ static int is_made_chipid(const struct sc_export_packer *p, const struct sc_expo
 }
 
 /* The text's number; *is_known 0 where there are too many different ones. */
-static sc_status text_number(struct sc_export_packer *p, int i,
-                             const struct sc_export_cell *cell, int *is_known,
-                             struct sc_error *err) {
+static sc_status text_number(struct sc_export_packer *p, int i, const struct sc_export_cell *cell,
+                             int *is_known, struct sc_error *err) {
   size_t n;
   if (p->last[i].is_known) {
     const unsigned char *before = sc_texts_get(&p->texts, p->last[i].id, &n);

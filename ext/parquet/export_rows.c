@@ -63,8 +63,8 @@ static sc_status fetch_value(const struct sc_export_column *c, sqlite3_value *v,
   if (wants_number && type == SQLITE_TEXT) type = sqlite3_value_numeric_type(v);
   if (wants_text && type != SQLITE_BLOB) type = SQLITE_TEXT;
   if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return put_raw_number(out, type, v, err);
-  const void *data = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v)
-                                         : sqlite3_value_blob(v);
+  const void *data =
+      type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
   return put_raw_bytes(out, type, data, sqlite3_value_bytes(v), err);
 }
 

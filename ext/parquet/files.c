@@ -231,8 +231,7 @@ static sc_status read_hive(const char *part, size_t n, char **platform, char **i
 }
 
 /* index_{item}.parquet in the folder {item} in the folder {platform}. */
-static sc_status read_names(const char *path, char **platform, char **item,
-                            struct sc_error *err) {
+static sc_status read_names(const char *path, char **platform, char **item, struct sc_error *err) {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
   size_t n = strlen(name);
   if (n <= 14 || memcmp(name, "index_", 6) != 0 || strcmp(name + n - 8, ".parquet") != 0) {

@@ -110,8 +110,8 @@ static void put_stats(struct sc_thrift_out *t, const struct sc_pq_stats_out *s) 
   sc_thrift_end(t);
 }
 
-static void put_geospatial(struct sc_thrift_out *t, const struct sc_pq_box *box,
-                           const int *types, size_t n_types) {
+static void put_geospatial(struct sc_thrift_out *t, const struct sc_pq_box *box, const int *types,
+                           size_t n_types) {
   sc_thrift_begin(t, 17);
   sc_thrift_begin(t, 1);
   sc_thrift_put_double(t, 1, box->min_x);

@@ -16,8 +16,7 @@ static sc_status put_number(struct sc_buffer *out, double v, struct sc_error *er
   return sc_buffer_append_text(out, text, err);
 }
 
-static sc_status put_box(struct sc_buffer *out, const struct sc_pq_box *box,
-                         struct sc_error *err) {
+static sc_status put_box(struct sc_buffer *out, const struct sc_pq_box *box, struct sc_error *err) {
   const double numbers[] = {box->min_x, box->min_y, box->max_x, box->max_y};
   sc_status st = sc_buffer_append_text(out, ",\"bbox\":[", err);
   for (int i = 0; i < 4 && !st; i++) {
@@ -116,8 +115,8 @@ static void parse_columns(const struct sc_pq_meta *meta, const cJSON *geo,
   parse_covering(meta, column, out);
 }
 
-sc_status sc_geo_parse(const struct sc_pq_meta *meta, const char *fallback,
-                       struct sc_geo_file *out, struct sc_error *err) {
+sc_status sc_geo_parse(const struct sc_pq_meta *meta, const char *fallback, struct sc_geo_file *out,
+                       struct sc_error *err) {
   struct sc_span text = sc_pq_meta_find_key(meta, "geo");
   memset(out, 0, sizeof *out);
   for (int i = 0; i < 4; i++) out->covering[i] = -1;

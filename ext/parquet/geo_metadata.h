@@ -26,16 +26,16 @@ sc_status sc_geo_format(const struct sc_geo_info *info, struct sc_buffer *out,
 
 /* What we need to know of a file that is read. */
 struct sc_geo_file {
-  int geometry_leaf;     /* the primary column, or -1 */
-  struct sc_pq_box box;  /* of the whole file */
-  int covering[4];       /* leaves of xmin, ymin, xmax, ymax; or -1 */
+  int geometry_leaf;    /* the primary column, or -1 */
+  struct sc_pq_box box; /* of the whole file */
+  int covering[4];      /* leaves of xmin, ymin, xmax, ymax; or -1 */
 };
 
 /*
  * Read the geo key. A file without one, or with one that makes no sense, has -1 everywhere
  * but geometry_leaf, which is then the column `fallback` or the first GEOMETRY column.
  */
-sc_status sc_geo_parse(const struct sc_pq_meta *meta, const char *fallback,
-                       struct sc_geo_file *out, struct sc_error *err);
+sc_status sc_geo_parse(const struct sc_pq_meta *meta, const char *fallback, struct sc_geo_file *out,
+                       struct sc_error *err);
 
 #endif

@@ -38,25 +38,25 @@ struct sc_import_constraint {
 
 /* A scan over files. Zeroed is empty. */
 struct sc_import {
-  int is_index;            /* the nine columns by name, else leaves by number */
+  int is_index; /* the nine columns by name, else leaves by number */
   size_t n_columns;
-  unsigned char *is_wanted; /* [n_columns], owned */
+  unsigned char *is_wanted;                 /* [n_columns], owned */
   struct sc_import_constraint *constraints; /* owned, n_constraints */
   size_t n_constraints;
-  struct sc_pq_box box;    /* present: geometries elsewhere are not wanted */
+  struct sc_pq_box box; /* present: geometries elsewhere are not wanted */
   struct sc_files files;
   size_t next_file;
   /* Of the file that is open: */
   int is_open;
   struct sc_pq_file file;
   struct sc_pq_scan scan;
-  int *leaves;             /* [n_columns]: the column's leaf, or -1 */
-  int *scan_columns;       /* [n_columns]: its number in the scan, or -1 */
-  int *scan_leaves;        /* what the scan reads */
+  int *leaves;       /* [n_columns]: the column's leaf, or -1 */
+  int *scan_columns; /* [n_columns]: its number in the scan, or -1 */
+  int *scan_leaves;  /* what the scan reads */
   struct sc_pq_filter *filters;
-  char *platform, *item;   /* from the path, or NULL */
-  struct sc_buffer blob;   /* geometry made last */
-  size_t n, at;            /* rows of the batch; the current one */
+  char *platform, *item; /* from the path, or NULL */
+  struct sc_buffer blob; /* geometry made last */
+  size_t n, at;          /* rows of the batch; the current one */
 };
 
 /* Open a path or URL under the process's access rules (stac/href.h). Close also after an error. */

@@ -11,9 +11,15 @@
 #define MAX_BOX_FILTERS 4
 #define FILE_ROWID_SHIFT 40 /* rowids: number of the file, then of the row in it */
 
-const char *const sc_index_column_names[SC_INDEX_N] = {
-    "chipid", "platform", "item", "date", "chip_index_x", "chip_index_y",
-    "cloud_cover_percentage", "nodata_percentage", "geometry"};
+const char *const sc_index_column_names[SC_INDEX_N] = {"chipid",
+                                                       "platform",
+                                                       "item",
+                                                       "date",
+                                                       "chip_index_x",
+                                                       "chip_index_y",
+                                                       "cloud_cover_percentage",
+                                                       "nodata_percentage",
+                                                       "geometry"};
 
 sc_status sc_import_init(struct sc_import *m, int is_index, size_t n_columns,
                          size_t max_constraints, struct sc_error *err) {
@@ -139,8 +145,13 @@ static size_t add_box_filters(struct sc_import *m, const struct sc_geo_file *geo
   int x_is_known = !geo->box.present || geo->box.min_x <= geo->box.max_x;
   for (int side = 0; side < 4; side++) {
     if (geo->covering[side] < 0 || (side % 2 == 0 && !x_is_known)) continue;
-    struct sc_pq_filter f = {geo->covering[side], side < 2 ? SC_PQ_LE : SC_PQ_GE, SC_PQ_SQL_REAL,
-                             0, limits[side], NULL, 0};
+    struct sc_pq_filter f = {geo->covering[side],
+                             side < 2 ? SC_PQ_LE : SC_PQ_GE,
+                             SC_PQ_SQL_REAL,
+                             0,
+                             limits[side],
+                             NULL,
+                             0};
     m->filters[n++] = f;
   }
   return n;
@@ -150,8 +161,7 @@ static int file_is_elsewhere(const struct sc_import *m, const struct sc_geo_file
   const struct sc_pq_box *has = &geo->box, *wanted = &m->box;
   if (!has->present || !wanted->present) return 0;
   if (has->min_y > wanted->max_y || has->max_y < wanted->min_y) return 1;
-  return has->min_x <= has->max_x &&
-         (has->min_x > wanted->max_x || has->max_x < wanted->min_x);
+  return has->min_x <= has->max_x && (has->min_x > wanted->max_x || has->max_x < wanted->min_x);
 }
 
 static sc_status map_index_columns(struct sc_import *m, const struct sc_geo_file *geo,
@@ -164,8 +174,8 @@ static sc_status map_index_columns(struct sc_import *m, const struct sc_geo_file
     return sc_fail(err, SC_BAD_DATA,
                    "%s: no chip index: column '%s' is missing; other files are read by CREATE "
                    "VIRTUAL TABLE name USING stacchip_parquet('file.parquet')",
-                   m->file.source.name, m->leaves[SC_INDEX_X] < 0 ? "chip_index_x"
-                                                                  : "chip_index_y");
+                   m->file.source.name,
+                   m->leaves[SC_INDEX_X] < 0 ? "chip_index_x" : "chip_index_y");
   }
   return SC_OK;
 }
@@ -203,8 +213,8 @@ static int path_excludes(const struct sc_import *m) {
 
 static sc_status start_scan(struct sc_import *m, const struct sc_geo_file *geo,
                             struct sc_error *err) {
-  struct sc_pq_scan_plan plan = {m->scan_leaves, choose_columns(m), m->filters, make_filters(m),
-                                 -1, m->box};
+  struct sc_pq_scan_plan plan = {m->scan_leaves, choose_columns(m), m->filters, make_filters(m), -1,
+                                 m->box};
   if (m->box.present) {
     plan.n_filters = add_box_filters(m, geo, plan.n_filters);
     plan.geometry_leaf = geo->geometry_leaf;
@@ -312,8 +322,9 @@ static sc_status geometry_result(struct sc_import *m, const struct sc_pq_value *
     sc_status st = sc_footprint_from_wkb(v->as.bytes, v->size, &f, err);
     if (!st && f.n_parts == 0) return SC_OK;
     if (!st) st = sc_footprint_to_blob(&f, 0, &m->blob, err);
-    if (st) return sc_fail_within(err, "%s: row %lld", m->file.source.name,
-                                  (long long)m->scan.first_row + (long long)m->at);
+    if (st)
+      return sc_fail_within(err, "%s: row %lld", m->file.source.name,
+                            (long long)m->scan.first_row + (long long)m->at);
   }
   sqlite3_result_blob64(context, m->blob.data, m->blob.size, SQLITE_TRANSIENT);
   return SC_OK;
@@ -326,9 +337,7 @@ static void sql_result(const struct sc_pq_sql *v, sqlite3_context *context) {
     case SC_PQ_SQL_TEXT:
       sqlite3_result_text64(context, v->bytes, v->size, SQLITE_TRANSIENT, SQLITE_UTF8);
       break;
-    case SC_PQ_SQL_BLOB:
-      sqlite3_result_blob64(context, v->bytes, v->size, SQLITE_TRANSIENT);
-      break;
+    case SC_PQ_SQL_BLOB: sqlite3_result_blob64(context, v->bytes, v->size, SQLITE_TRANSIENT); break;
     default: break; /* NULL */
   }
 }

@@ -125,9 +125,10 @@ static sc_status declare_columns(const struct sc_pq_meta *meta, struct sc_buffer
     const struct sc_pq_leaf *leaf = &meta->leaves[i];
     char suffix[32] = "";
     if (name_is_taken(meta, i)) snprintf(suffix, sizeof suffix, ":%zu", i + 1);
-    st = append_sql(sql, sqlite3_mprintf("%s\"%w%s\" %s%s", i ? ", " : "", leaf->path, suffix,
-                                         sc_pq_sql_type_name(leaf),
-                                         leaf->max_rep ? " HIDDEN" : ""), err);
+    st = append_sql(sql,
+                    sqlite3_mprintf("%s\"%w%s\" %s%s", i ? ", " : "", leaf->path, suffix,
+                                    sc_pq_sql_type_name(leaf), leaf->max_rep ? " HIDDEN" : ""),
+                    err);
   }
   if (!st) st = sc_buffer_append_text(sql, ")", err);
   return st ? st : sc_buffer_terminate(sql, err);
@@ -144,8 +145,10 @@ static sc_status check_columns(const struct sc_pq_file *f, struct sc_error *err)
   if (f->meta.n_leaves == 0) {
     return sc_fail(err, SC_UNSUPPORTED, "%s: it has no columns", f->source.name);
   }
-  return sc_fail(err, SC_UNSUPPORTED, "%s: column '%s', as all others, is a list or map, which "
-                 "cannot be shown as an SQL value", f->source.name, f->meta.leaves[0].path);
+  return sc_fail(err, SC_UNSUPPORTED,
+                 "%s: column '%s', as all others, is a list or map, which "
+                 "cannot be shown as an SQL value",
+                 f->source.name, f->meta.leaves[0].path);
 }
 
 static sc_status declare(sqlite3 *db, const char *sql, struct sc_error *err) {
@@ -176,13 +179,15 @@ static sc_status open_index_table(sqlite3 *db, struct parquet_table *t, struct s
                  err);
 }
 
-static sc_status open_table(sqlite3 *db, struct parquet_table *t, int argc,
-                            const char *const *argv, struct sc_error *err) {
+static sc_status open_table(sqlite3 *db, struct parquet_table *t, int argc, const char *const *argv,
+                            struct sc_error *err) {
   int is_eponymous = argc == 3 && sqlite3_stricmp(argv[2], argv[0]) == 0;
   if (is_eponymous) return open_index_table(db, t, err);
   if (argc != 4) {
-    return sc_fail(err, SC_BAD_ARG, "expected CREATE VIRTUAL TABLE %s USING "
-                   "stacchip_parquet('file.parquet')", argv[2]);
+    return sc_fail(err, SC_BAD_ARG,
+                   "expected CREATE VIRTUAL TABLE %s USING "
+                   "stacchip_parquet('file.parquet')",
+                   argv[2]);
   }
   sc_status st = sc_connection_check(t->connection, err);
   if (!st) st = unquote(argv[3], &t->path, err);
@@ -330,8 +335,9 @@ static sc_status add_argument(struct sc_import *m, struct plan_step s, sqlite3_v
   if (s.op == PLAN_BOX) {
     struct sc_error ignored = {0};
     if (sqlite3_value_type(v) == SQLITE_BLOB &&
-        sc_blob_box(sqlite3_value_blob(v), (size_t)sqlite3_value_bytes(v), &box, &srid,
-                    &ignored) == SC_OK && (srid <= 0 || srid == SC_SRID_LONLAT)) {
+        sc_blob_box(sqlite3_value_blob(v), (size_t)sqlite3_value_bytes(v), &box, &srid, &ignored) ==
+            SC_OK &&
+        (srid <= 0 || srid == SC_SRID_LONLAT)) {
       struct sc_pq_box wanted = {1, box.min_x, box.min_y, box.max_x, box.max_y};
       m->box = wanted;
     }

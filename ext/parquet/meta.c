@@ -41,8 +41,8 @@ struct sc_pq_stats sc_pq_stats_parse(struct sc_thrift_in *t, const struct sc_pq_
       default: sc_thrift_skip(t, f.type);
     }
   }
-  int is_signed = leaf->type != SC_PQ_BYTE_ARRAY && leaf->type != SC_PQ_FIXED &&
-                  leaf->kind != SC_PQ_KIND_UINT;
+  int is_signed =
+      leaf->type != SC_PQ_BYTE_ARRAY && leaf->type != SC_PQ_FIXED && leaf->kind != SC_PQ_KIND_UINT;
   if (is_signed && !s.min.data) s.min = old_min;
   if (is_signed && !s.max.data) s.max = old_max;
   if (!has_min_max(leaf)) s.min.data = s.max.data = NULL;
@@ -54,8 +54,11 @@ static struct sc_pq_box parse_box(struct sc_thrift_in *t) {
   struct sc_thrift_field f = {0, SC_THRIFT_STOP};
   int seen = 0;
   while (sc_thrift_next(t, &f)) {
-    double *to = f.id == 1 ? &box.min_x : f.id == 2 ? &box.max_x : f.id == 3 ? &box.min_y
-                 : f.id == 4 ? &box.max_y : NULL;
+    double *to = f.id == 1   ? &box.min_x
+                 : f.id == 2 ? &box.max_x
+                 : f.id == 3 ? &box.min_y
+                 : f.id == 4 ? &box.max_y
+                             : NULL;
     if (to) {
       *to = sc_thrift_double(t, f.type);
       seen |= 1 << f.id;
@@ -82,8 +85,8 @@ static struct sc_pq_box parse_geospatial(struct sc_thrift_in *t) {
 
 static sc_status fail_column(struct parser *p, const struct sc_pq_leaf *leaf, const char *what,
                              int64_t found) {
-  p->status = sc_fail(p->err, SC_BAD_DATA, "column '%s': %s (%lld)", leaf->path, what,
-                      (long long)found);
+  p->status =
+      sc_fail(p->err, SC_BAD_DATA, "column '%s': %s (%lld)", leaf->path, what, (long long)found);
   return p->status;
 }
 
@@ -182,8 +185,10 @@ static void parse_chunks(struct parser *p, enum sc_thrift_type type,
   size_t n = sc_thrift_list(t, type, LEAST_CHUNK_BYTES, &element);
   if (t->fault || (n && !sc_thrift_is_struct(t, element))) return;
   if (n != meta->n_leaves || group->chunks) {
-    p->status = sc_fail(p->err, SC_BAD_DATA, "a row group has %zu column chunks; the schema has "
-                        "%zu columns", n, meta->n_leaves);
+    p->status = sc_fail(p->err, SC_BAD_DATA,
+                        "a row group has %zu column chunks; the schema has "
+                        "%zu columns",
+                        n, meta->n_leaves);
     return;
   }
   p->status = sc_arena_new(&meta->arena, n, sizeof *group->chunks, &group->chunks, p->err);

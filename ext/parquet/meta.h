@@ -15,21 +15,21 @@
 #include "parquet/format.h"
 #include "parquet/thrift.h"
 
-#define SC_PQ_MAX_DEPTH 32       /* of nested groups */
+#define SC_PQ_MAX_DEPTH 32 /* of nested groups */
 #define SC_PQ_FIXED_MAX_BYTES (1 << 20)
 
 /* A column with values: a leaf of the schema. */
 struct sc_pq_leaf {
-  char *path;            /* names joined by dots, e.g. bbox.xmin */
-  int top;               /* number of the top-level field it belongs to */
+  char *path; /* names joined by dots, e.g. bbox.xmin */
+  int top;    /* number of the top-level field it belongs to */
   enum sc_pq_type type;
-  uint32_t fixed_bytes;  /* of SC_PQ_FIXED */
+  uint32_t fixed_bytes; /* of SC_PQ_FIXED */
   int max_def, max_rep;
   enum sc_pq_kind kind;
-  int unit_digits;       /* TIME and TIMESTAMP: digits after the second, 3, 6 or 9 */
+  int unit_digits; /* TIME and TIMESTAMP: digits after the second, 3, 6 or 9 */
   int is_utc;
-  int scale, precision;  /* DECIMAL */
-  int bits;              /* UINT */
+  int scale, precision; /* DECIMAL */
+  int bits;             /* UINT */
 };
 
 struct sc_pq_stats {

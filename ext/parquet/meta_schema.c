@@ -143,8 +143,8 @@ static void set_kind_of_converted(const struct element *e, struct sc_pq_leaf *le
     default: break;
   }
   leaf->is_utc = 1; /* parquet.thrift: the old annotations are instants in UTC */
-  leaf->unit_digits = e->converted == SC_PQ_TIME_MILLIS || e->converted == SC_PQ_TIMESTAMP_MILLIS
-                          ? 3 : 6;
+  leaf->unit_digits =
+      e->converted == SC_PQ_TIME_MILLIS || e->converted == SC_PQ_TIMESTAMP_MILLIS ? 3 : 6;
 }
 
 /* An annotation that does not fit its physical type is as good as none. */
@@ -160,8 +160,8 @@ static void drop_misfit(struct sc_pq_leaf *leaf) {
     case SC_PQ_KIND_TIME: fits = is_int && leaf->unit_digits; break;
     case SC_PQ_KIND_TIMESTAMP: fits = leaf->type == SC_PQ_INT64 && leaf->unit_digits; break;
     case SC_PQ_KIND_DECIMAL:
-      fits = (is_int || is_bytes) && leaf->scale >= 0 && leaf->scale <= 1000 &&
-             leaf->precision >= 1;
+      fits =
+          (is_int || is_bytes) && leaf->scale >= 0 && leaf->scale <= 1000 && leaf->precision >= 1;
       break;
     case SC_PQ_KIND_UUID: fits = leaf->type == SC_PQ_FIXED && leaf->fixed_bytes == 16; break;
     case SC_PQ_KIND_FLOAT16: fits = leaf->type == SC_PQ_FIXED && leaf->fixed_bytes == 2; break;

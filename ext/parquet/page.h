@@ -19,9 +19,9 @@ struct sc_pq_page {
   uint32_t whole_bytes; /* unpacked */
   int64_t n_values;     /* nulls included */
   int encoding;
-  int def_encoding, rep_encoding;   /* v1 */
-  uint32_t def_bytes, rep_bytes;    /* v2 */
-  int is_packed;                    /* v2; 1 for the others */
+  int def_encoding, rep_encoding; /* v1 */
+  uint32_t def_bytes, rep_bytes;  /* v2 */
+  int is_packed;                  /* v2; 1 for the others */
 };
 
 /*
@@ -33,9 +33,9 @@ sc_status sc_pq_page_parse(const unsigned char *data, size_t n, struct sc_pq_pag
 
 /* One data page as the page index describes it. */
 struct sc_pq_page_place {
-  uint64_t begin;     /* of its header in the file */
-  uint32_t bytes;     /* header included */
-  int64_t first_row;  /* within the row group */
+  uint64_t begin;    /* of its header in the file */
+  uint32_t bytes;    /* header included */
+  int64_t first_row; /* within the row group */
 };
 
 /* The offset index of a chunk. SC_BAD_DATA where pages leave [begin, end) of the chunk, or

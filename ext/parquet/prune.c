@@ -59,8 +59,8 @@ int sc_pq_filter_excludes(const struct sc_pq_filter *f, const struct sc_pq_leaf 
   }
 }
 
-size_t sc_pq_ranges_intersect(const struct sc_pq_range *a, size_t n_a,
-                              const struct sc_pq_range *b, size_t n_b, struct sc_pq_range *out) {
+size_t sc_pq_ranges_intersect(const struct sc_pq_range *a, size_t n_a, const struct sc_pq_range *b,
+                              size_t n_b, struct sc_pq_range *out) {
   size_t n = 0;
   for (size_t i = 0, k = 0; i < n_a && k < n_b;) {
     int64_t begin = a[i].begin > b[k].begin ? a[i].begin : b[k].begin;

@@ -33,7 +33,7 @@ struct sc_pq_range {
 };
 
 /* a and b cut with each other into out, which has room for n_a + n_b; returns their number. */
-size_t sc_pq_ranges_intersect(const struct sc_pq_range *a, size_t n_a,
-                              const struct sc_pq_range *b, size_t n_b, struct sc_pq_range *out);
+size_t sc_pq_ranges_intersect(const struct sc_pq_range *a, size_t n_a, const struct sc_pq_range *b,
+                              size_t n_b, struct sc_pq_range *out);
 
 #endif

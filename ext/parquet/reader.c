@@ -14,8 +14,10 @@ static sc_status check_tail(const struct sc_pq_source *s, const unsigned char *t
     return sc_fail(err, SC_UNSUPPORTED, "the file is encrypted, which is not supported");
   }
   if (memcmp(tail + 4, SC_PQ_MAGIC, 4) != 0) {
-    return sc_fail(err, SC_BAD_DATA, "no Parquet file: its last 4 bytes are %02X %02X %02X %02X, "
-                   "not PAR1", tail[4], tail[5], tail[6], tail[7]);
+    return sc_fail(err, SC_BAD_DATA,
+                   "no Parquet file: its last 4 bytes are %02X %02X %02X %02X, "
+                   "not PAR1",
+                   tail[4], tail[5], tail[6], tail[7]);
   }
   uint32_t n = sc_le32(tail);
   if (n > s->size - LEAST_FILE_BYTES) {
@@ -106,8 +108,8 @@ static int group_is_excluded(const struct sc_pq_scan *s, const struct sc_pq_row_
 }
 
 /* Read part of the file into the arena, where parsed indexes may point into it. */
-static sc_status read_to_arena(struct sc_pq_scan *s, uint64_t at, uint32_t n,
-                               unsigned char **out, struct sc_error *err) {
+static sc_status read_to_arena(struct sc_pq_scan *s, uint64_t at, uint32_t n, unsigned char **out,
+                               struct sc_error *err) {
   struct sc_buffer bytes = {0};
   sc_status st = sc_pq_source_read(&s->file->source, at, n, &bytes, err);
   if (!st) st = sc_arena_new(&s->arena, n, 1, out, err);
@@ -117,8 +119,7 @@ static sc_status read_to_arena(struct sc_pq_scan *s, uint64_t at, uint32_t n,
 }
 
 static sc_status read_places(struct sc_pq_scan *s, const struct sc_pq_row_group *group, int leaf,
-                             struct sc_pq_page_place **places, size_t *n,
-                             struct sc_error *err) {
+                             struct sc_pq_page_place **places, size_t *n, struct sc_error *err) {
   const struct sc_pq_chunk *c = &group->chunks[leaf];
   unsigned char *data;
   *places = NULL;
@@ -126,8 +127,8 @@ static sc_status read_places(struct sc_pq_scan *s, const struct sc_pq_row_group 
   if (c->offset_index_bytes == 0) return SC_OK;
   sc_status st = read_to_arena(s, c->offset_index, c->offset_index_bytes, &data, err);
   if (!st) {
-    st = sc_pq_offset_index_parse(data, c->offset_index_bytes, c, group->n_rows, &s->arena,
-                                  places, n, err);
+    st = sc_pq_offset_index_parse(data, c->offset_index_bytes, c, group->n_rows, &s->arena, places,
+                                  n, err);
   }
   return st ? sc_fail_within(err, "column '%s'", s->file->meta.leaves[leaf].path) : SC_OK;
 }

@@ -45,8 +45,8 @@ struct sc_pq_scan {
   struct sc_arena arena;              /* indexes of the current row group */
   const struct sc_pq_range *ranges;   /* wanted rows of the current row group */
   size_t n_ranges, range;
-  int64_t row;                        /* next row of the current range */
-  int64_t first_row;                  /* of the last batch, counted over the file */
+  int64_t row;       /* next row of the current range */
+  int64_t first_row; /* of the last batch, counted over the file */
   int64_t group_first_row;
 };
 

@@ -125,8 +125,8 @@ static sc_status put_repeated(uint32_t value, size_t n, unsigned width, struct s
 }
 
 /* n values in groups of 8; the last group is filled with zeros. */
-static sc_status put_packed(const uint32_t *values, size_t n, unsigned width,
-                            struct sc_buffer *out, struct sc_error *err) {
+static sc_status put_packed(const uint32_t *values, size_t n, unsigned width, struct sc_buffer *out,
+                            struct sc_error *err) {
   size_t groups = (n + 7) / 8;
   sc_status st = put_varint(out, (uint64_t)groups << 1 | 1, err);
   if (!st) st = sc_buffer_reserve(out, groups * width + 8, err);

@@ -20,10 +20,10 @@ uint64_t sc_bits_get(const unsigned char *bytes, size_t size, uint64_t at, unsig
 
 struct sc_rle_in {
   struct sc_bytes bytes;
-  unsigned width;     /* bits of a value, 0 to 32 */
-  uint64_t run_left;  /* values left in this run */
+  unsigned width;    /* bits of a value, 0 to 32 */
+  uint64_t run_left; /* values left in this run */
   int is_packed;
-  uint32_t value;     /* of a repeated run */
+  uint32_t value; /* of a repeated run */
   const unsigned char *packed;
   size_t packed_size;
   uint64_t packed_at; /* bit */

@@ -8,8 +8,8 @@
 
 #define GROWTH_BYTES ((size_t)64 << 10)
 
-sc_status sc_pq_rows_init(struct sc_pq_rows *rows, const struct sc_pq_spec *specs,
-                          size_t n_columns, struct sc_error *err) {
+sc_status sc_pq_rows_init(struct sc_pq_rows *rows, const struct sc_pq_spec *specs, size_t n_columns,
+                          struct sc_error *err) {
   memset(rows, 0, sizeof *rows);
   rows->specs = specs;
   rows->n_columns = n_columns;
@@ -51,8 +51,8 @@ static inline unsigned char *add(struct sc_pq_rows *rows, size_t c, size_t n, in
   uint32_t offset = (uint32_t)column->values.size;
   unsigned char *p;
   if (n > SC_PQ_COLUMN_MAX_BYTES - column->values.size) {
-    sc_fail(err, SC_TOO_BIG, "column '%s': more than %zu bytes in a row group",
-            rows->specs[c].name, SC_PQ_COLUMN_MAX_BYTES);
+    sc_fail(err, SC_TOO_BIG, "column '%s': more than %zu bytes in a row group", rows->specs[c].name,
+            SC_PQ_COLUMN_MAX_BYTES);
     return NULL;
   }
   if (rows->specs[c].type == SC_PQ_BYTE_ARRAY) {
@@ -70,8 +70,7 @@ sc_status sc_pq_rows_put_null(struct sc_pq_rows *rows, size_t c, struct sc_error
   return add(rows, c, 0, 0, err) ? SC_OK : err->status;
 }
 
-sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v,
-                             struct sc_error *err) {
+sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v, struct sc_error *err) {
   int is_long = rows->specs[c].type == SC_PQ_INT64;
   unsigned char *p = add(rows, c, is_long ? 8 : 4, 1, err);
   if (!p) return err->status;
@@ -83,8 +82,7 @@ sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v,
   return SC_OK;
 }
 
-sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v,
-                              struct sc_error *err) {
+sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v, struct sc_error *err) {
   int is_double = rows->specs[c].type == SC_PQ_DOUBLE;
   float f = (float)v;
   uint32_t u;

@@ -20,9 +20,9 @@ struct sc_pq_spec {
   const char *name;
   enum sc_pq_type type; /* INT32, INT64, FLOAT, DOUBLE or BYTE_ARRAY */
   enum sc_pq_converted converted;
-  int logical;       /* enum sc_pq_logical, or 0 */
-  int is_unordered;  /* no minimum and maximum */
-  int is_unique;     /* a dictionary cannot pay */
+  int logical;      /* enum sc_pq_logical, or 0 */
+  int is_unordered; /* no minimum and maximum */
+  int is_unique;    /* a dictionary cannot pay */
 };
 
 /* Column chunks stay below this: offsets are 32 bits. */
@@ -38,12 +38,12 @@ struct sc_pq_column_rows {
 struct sc_pq_rows {
   const struct sc_pq_spec *specs; /* borrowed */
   size_t n_columns, n_rows;
-  size_t n_bytes;                 /* of all values */
+  size_t n_bytes; /* of all values */
   struct sc_pq_column_rows *columns;
 };
 
-sc_status sc_pq_rows_init(struct sc_pq_rows *rows, const struct sc_pq_spec *specs,
-                          size_t n_columns, struct sc_error *err);
+sc_status sc_pq_rows_init(struct sc_pq_rows *rows, const struct sc_pq_spec *specs, size_t n_columns,
+                          struct sc_error *err);
 /* Empty, memory kept. */
 void sc_pq_rows_clear(struct sc_pq_rows *rows);
 void sc_pq_rows_free(struct sc_pq_rows *rows);

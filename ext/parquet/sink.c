@@ -106,8 +106,8 @@ static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
     sqlite3_randomness((int)sizeof random, &random);
     sc_free(f->temporary);
     f->temporary = NULL;
-    sc_status st = sc_format(&f->temporary, err, "%.*s.%s.%08x.tmp", (int)(name - f->path),
-                             f->path, name, random);
+    sc_status st = sc_format(&f->temporary, err, "%.*s.%s.%08x.tmp", (int)(name - f->path), f->path,
+                             name, random);
     if (st) return st;
     f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (f->fd >= 0) return SC_OK;
@@ -141,8 +141,7 @@ sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_er
   return st;
 }
 
-sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n,
-                           struct sc_error *err) {
+sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n, struct sc_error *err) {
   s->n_written += n;
   return s->methods->write(s->file, data, n, err);
 }

@@ -29,8 +29,7 @@ struct sc_pq_sink {
 
 /* Create a file at a local path, folders included. SC_UNSUPPORTED for URLs. */
 sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_error *err);
-sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n,
-                           struct sc_error *err);
+sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n, struct sc_error *err);
 sc_status sc_pq_sink_finish(struct sc_pq_sink *s, struct sc_error *err);
 sc_status sc_pq_sink_commit(struct sc_pq_sink *s, struct sc_error *err);
 void sc_pq_sink_close(struct sc_pq_sink *s);

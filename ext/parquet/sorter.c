@@ -19,7 +19,7 @@
 struct cursor {
   uint64_t at, end; /* bytes of the run still in the file */
   struct sc_buffer window;
-  size_t next;      /* of the current record, in the window */
+  size_t next; /* of the current record, in the window */
   uint64_t key;
   uint32_t size;
 };
@@ -40,7 +40,8 @@ static size_t n_entries(const struct sc_sorter_run *run) {
 }
 
 /* One pass of the radix sort; 0 where all have the same digit. */
-static int sort_digit(const struct sc_sort_entry *from, struct sc_sort_entry *to, size_t n, unsigned shift) {
+static int sort_digit(const struct sc_sort_entry *from, struct sc_sort_entry *to, size_t n,
+                      unsigned shift) {
   size_t starts[257] = {0};
   for (size_t i = 0; i < n; i++) starts[(from[i].key >> shift & 255) + 1]++;
   if (starts[(from[0].key >> shift & 255) + 1] == n) return 0;
@@ -170,8 +171,7 @@ static struct cursor *cursor_of(const struct sc_sorter *s, size_t i) {
 }
 
 /* Have n bytes of the record at c->next in the window. */
-static sc_status fill(const struct sc_sorter *s, struct cursor *c, size_t n,
-                      struct sc_error *err) {
+static sc_status fill(const struct sc_sorter *s, struct cursor *c, size_t n, struct sc_error *err) {
   size_t have = c->window.size - c->next;
   if (have >= n) return SC_OK;
   size_t n_runs = s->cursors.size / sizeof *c, share = MERGE_BYTES / n_runs;
@@ -283,8 +283,8 @@ static sc_status next_merged(struct sc_sorter *s, uint64_t *key, const unsigned 
   return SC_OK;
 }
 
-sc_status sc_sorter_next(struct sc_sorter *s, uint64_t *key, const unsigned char **data,
-                         size_t *n, struct sc_error *err) {
+sc_status sc_sorter_next(struct sc_sorter *s, uint64_t *key, const unsigned char **data, size_t *n,
+                         struct sc_error *err) {
   struct sc_sorter_run *run = &s->runs[s->current];
   *data = NULL;
   if (s->is_merging) return next_merged(s, key, data, n, err);

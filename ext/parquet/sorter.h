@@ -34,14 +34,14 @@ struct sc_sorter_run {
 };
 
 struct sc_sorter {
-  size_t run_bytes;              /* size of a run */
-  struct sc_sorter_run runs[2];  /* one is filled while the other is written */
+  size_t run_bytes;             /* size of a run */
+  struct sc_sorter_run runs[2]; /* one is filled while the other is written */
   int current;
-  int fd;                        /* of the runs' file, -1 for none */
+  int fd; /* of the runs' file, -1 for none */
   uint64_t file_bytes;
-  struct sc_buffer places;       /* uint64_t: where each run ends */
-  struct sc_buffer cursors;      /* merging: one for each run */
-  struct sc_buffer heap;         /* uint32_t: numbers of cursors, least first */
+  struct sc_buffer places;  /* uint64_t: where each run ends */
+  struct sc_buffer cursors; /* merging: one for each run */
+  struct sc_buffer heap;    /* uint32_t: numbers of cursors, least first */
   size_t n_heap, at;
   int is_merging;
 };
@@ -53,8 +53,8 @@ sc_status sc_sorter_add(struct sc_sorter *s, uint64_t key, const void *data, siz
 /* All records are there. */
 sc_status sc_sorter_finish(struct sc_sorter *s, struct sc_error *err);
 /* The next record, valid until the next call; *data is NULL at the end. */
-sc_status sc_sorter_next(struct sc_sorter *s, uint64_t *key, const unsigned char **data,
-                         size_t *n, struct sc_error *err);
+sc_status sc_sorter_next(struct sc_sorter *s, uint64_t *key, const unsigned char **data, size_t *n,
+                         struct sc_error *err);
 void sc_sorter_free(struct sc_sorter *s);
 
 #endif

@@ -11,8 +11,8 @@
 #include "raster/raster_api.h"
 
 int sc_pq_is_url(const char *path) {
-  static const char *const schemes[] = {"http://", "https://", "s3://", "gs://", "az://",
-                                        "abfs://"};
+  static const char *const schemes[] = {"http://", "https://", "s3://",
+                                        "gs://",   "az://",    "abfs://"};
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
     if (strncmp(path, schemes[i], strlen(schemes[i])) == 0) return 1;
   }
@@ -60,8 +60,7 @@ static sc_status open_local(struct sc_pq_source *s, struct sc_error *err) {
     s->fd = open(s->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
   } while (s->fd < 0 && errno == EINTR);
   if (s->fd < 0) {
-    return sc_fail(err, errno == ENOENT ? SC_NOT_FOUND : SC_IO, "%s: %s", s->name,
-                   strerror(errno));
+    return sc_fail(err, errno == ENOENT ? SC_NOT_FOUND : SC_IO, "%s: %s", s->name, strerror(errno));
   }
   if (fstat(s->fd, &info) != 0) return sc_fail(err, SC_IO, "%s: %s", s->name, strerror(errno));
   if (!S_ISREG(info.st_mode)) return sc_fail(err, SC_BAD_ARG, "%s: it is no file", s->name);
@@ -76,8 +75,10 @@ sc_status sc_pq_source_open(const char *path, struct sc_pq_source *out, struct s
   if (st) return st;
   if (sc_pq_is_url(path)) return open_remote(out, err);
   if (strstr(path, "://")) {
-    return sc_fail(err, SC_UNSUPPORTED, "%s: only local paths and http, https, s3, gs, az and "
-                   "abfs URLs can be read", path);
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "%s: only local paths and http, https, s3, gs, az and "
+                   "abfs URLs can be read",
+                   path);
   }
   return open_local(out, err);
 }

@@ -11,10 +11,10 @@
 #include "base/status.h"
 
 struct sc_pq_source {
-  char *name;       /* path or URL, for messages; owned */
+  char *name; /* path or URL, for messages; owned */
   uint64_t size;
-  uint64_t n_read;  /* bytes read so far */
-  int fd;           /* of a local file */
+  uint64_t n_read; /* bytes read so far */
+  int fd;          /* of a local file */
   int is_remote;
   const unsigned char *memory; /* borrowed, or NULL */
 };

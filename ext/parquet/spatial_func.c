@@ -8,11 +8,11 @@
 
 /* All are false where the boxes do not meet. */
 static const char *const names[SC_SPATIAL_N] = {
-    "MbrIntersects", "MbrContains",  "MbrWithin",     "MbrOverlaps",   "MbrEqual",
+    "MbrIntersects", "MbrContains",      "MbrWithin",     "MbrOverlaps",   "MbrEqual",
     "MbrTouches",    "ST_EnvIntersects", "EnvIntersects", "ST_Intersects", "Intersects",
-    "ST_Contains",   "Contains",     "ST_Within",     "Within",        "ST_Overlaps",
-    "Overlaps",      "ST_Touches",   "Touches",       "ST_Crosses",    "Crosses",
-    "ST_Equals",     "Equals",       "ST_Covers",     "Covers",        "ST_CoveredBy",
+    "ST_Contains",   "Contains",         "ST_Within",     "Within",        "ST_Overlaps",
+    "Overlaps",      "ST_Touches",       "Touches",       "ST_Crosses",    "Crosses",
+    "ST_Equals",     "Equals",           "ST_Covers",     "Covers",        "ST_CoveredBy",
     "CoveredBy"};
 
 void sc_spatial_init(struct sc_spatial *set) {
@@ -29,8 +29,8 @@ void sc_spatial_free(struct sc_spatial *set) {
 static int value_box(sqlite3_value *v, struct sc_box *box, int *srid) {
   struct sc_error ignored = {0};
   if (sqlite3_value_type(v) != SQLITE_BLOB) return 0;
-  return sc_blob_box(sqlite3_value_blob(v), (size_t)sqlite3_value_bytes(v), box, srid,
-                     &ignored) == SC_OK;
+  return sc_blob_box(sqlite3_value_blob(v), (size_t)sqlite3_value_bytes(v), box, srid, &ignored) ==
+         SC_OK;
 }
 
 static int boxes_meet(const struct sc_box *a, const struct sc_box *b) {
@@ -69,12 +69,13 @@ static void call(sqlite3_context *context, int n, sqlite3_value **values) {
   int srid_a, srid_b;
   int has_boxes = n == 2 && value_box(values[0], &a, &srid_a) && value_box(values[1], &b, &srid_b);
   /* SpatiaLite gives -1, which WHERE takes for true; pages of nulls would not be read. */
-  if (sqlite3_value_type(values[0]) == SQLITE_NULL || sqlite3_value_type(values[1]) == SQLITE_NULL) {
+  if (sqlite3_value_type(values[0]) == SQLITE_NULL ||
+      sqlite3_value_type(values[1]) == SQLITE_NULL) {
     return;
   }
   if (has_boxes && srid_a > 0 && srid_b > 0 && srid_a != srid_b) {
-    sc_fail(&err, SC_BAD_ARG, "%s: SRID %d and SRID %d; ST_Transform one of them", s->name,
-            srid_a, srid_b);
+    sc_fail(&err, SC_BAD_ARG, "%s: SRID %d and SRID %d; ST_Transform one of them", s->name, srid_a,
+            srid_b);
     sc_result_error(context, &err);
   } else if (has_boxes && !boxes_meet(&a, &b)) {
     sqlite3_result_int(context, 0);

@@ -11,9 +11,7 @@ static uint64_t hash_of(const unsigned char *p, size_t n) { /* FNV-1a */
   return h ^ h >> 29;
 }
 
-static uint32_t *slots_of(const struct sc_texts *p) {
-  return (uint32_t *)(void *)p->table.data;
-}
+static uint32_t *slots_of(const struct sc_texts *p) { return (uint32_t *)(void *)p->table.data; }
 
 const unsigned char *sc_texts_get(const struct sc_texts *p, uint32_t i, size_t *n) {
   const uint64_t *ends = (const uint64_t *)(const void *)p->ends.data;
@@ -47,7 +45,7 @@ static sc_status grow(struct sc_texts *p, struct sc_error *err) {
 }
 
 sc_status sc_texts_find(struct sc_texts *p, const void *key, size_t n, uint32_t *out,
-                             struct sc_error *err) {
+                        struct sc_error *err) {
   sc_status st = SC_OK;
   if (2 * (size_t)p->n >= p->table.size / sizeof(uint32_t)) st = grow(p, err);
   if (st) return st;

@@ -19,7 +19,7 @@ struct sc_texts {
 
 /* The number of a text. SC_TOO_BIG beyond SC_TEXTS_MAX. */
 sc_status sc_texts_find(struct sc_texts *p, const void *key, size_t n, uint32_t *out,
-                             struct sc_error *err);
+                        struct sc_error *err);
 /* The bytes of a number that was given out; valid until the next find. */
 const unsigned char *sc_texts_get(const struct sc_texts *p, uint32_t i, size_t *n);
 void sc_texts_free(struct sc_texts *p);

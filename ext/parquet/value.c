@@ -98,8 +98,7 @@ static void set_timestamp(int64_t days, int64_t units, int digits, int is_utc,
   set_scratch(out, n);
 }
 
-static void set_int_timestamp(const struct sc_pq_leaf *leaf, int64_t units,
-                              struct sc_pq_sql *out) {
+static void set_int_timestamp(const struct sc_pq_leaf *leaf, int64_t units, struct sc_pq_sql *out) {
   int64_t per_day = power_of_ten(leaf->unit_digits) * DAY_SECONDS;
   int64_t days = units / per_day, rest = units % per_day;
   if (rest < 0) {
@@ -162,8 +161,7 @@ static int format_u128(u128 u, char *out) {
 /* The text of unscaled * 10^-scale. scale < 40. */
 static void set_decimal_text(i128 unscaled, int scale, struct sc_pq_sql *out) {
   char digits[40], *p = out->scratch;
-  u128 u = unscaled < 0 ? 0 - (u128)unscaled
-                                     : (u128)unscaled;
+  u128 u = unscaled < 0 ? 0 - (u128)unscaled : (u128)unscaled;
   int n = format_u128(u, digits), whole = n > scale ? n - scale : 0;
   if (unscaled < 0) *p++ = '-';
   if (whole == 0) *p++ = '0';
@@ -176,8 +174,7 @@ static void set_decimal_text(i128 unscaled, int scale, struct sc_pq_sql *out) {
   set_scratch(out, (int)(p - out->scratch));
 }
 
-static void set_decimal(const struct sc_pq_leaf *leaf, i128 unscaled,
-                        struct sc_pq_sql *out) {
+static void set_decimal(const struct sc_pq_leaf *leaf, i128 unscaled, struct sc_pq_sql *out) {
   if (leaf->scale == 0 && unscaled >= INT64_MIN && unscaled <= INT64_MAX) {
     out->type = SC_PQ_SQL_INT;
     out->i = (int64_t)unscaled;

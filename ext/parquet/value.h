@@ -14,7 +14,13 @@
 #include "parquet/format.h"
 #include "parquet/meta.h"
 
-enum sc_pq_sql_type { SC_PQ_SQL_NULL, SC_PQ_SQL_INT, SC_PQ_SQL_REAL, SC_PQ_SQL_TEXT, SC_PQ_SQL_BLOB };
+enum sc_pq_sql_type {
+  SC_PQ_SQL_NULL,
+  SC_PQ_SQL_INT,
+  SC_PQ_SQL_REAL,
+  SC_PQ_SQL_TEXT,
+  SC_PQ_SQL_BLOB
+};
 
 struct sc_pq_sql {
   enum sc_pq_sql_type type;

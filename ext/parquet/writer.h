@@ -29,7 +29,7 @@ struct sc_pq_slot {
   struct sc_pq_chunk_out *chunks;
   struct sc_pq_box box; /* of the geometries, kept by the caller */
   struct sc_task task;
-  struct sc_error err;  /* of the task */
+  struct sc_error err; /* of the task */
   int is_busy;
 };
 
@@ -58,8 +58,7 @@ struct sc_pq_writer {
 sc_status sc_pq_writer_init(struct sc_pq_writer *w, const struct sc_pq_writer_options *options,
                             struct sc_error *err);
 /* Begin a file. A writer may write several, one after the other. */
-sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_pq_sink *sink,
-                             struct sc_error *err);
+sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_pq_sink *sink, struct sc_error *err);
 /* The rows being filled: put one value in each column, then sc_pq_writer_end_row(). */
 static inline struct sc_pq_rows *sc_pq_writer_rows(struct sc_pq_writer *w) {
   return &w->slots[w->current].rows;

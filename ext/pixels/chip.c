@@ -80,8 +80,8 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
     return sc_fail(err, SC_NOT_FOUND, "item %s: asset %s: no band %d; the file has %d",
                    chip->scene->scene.item.id, from->asset->key, last, opened->info.n_bands);
   }
-  struct sc_chip_band *bands = sc_realloc(
-      chip->bands, (size_t)(chip->n_bands + last - first + 1) * sizeof *bands);
+  struct sc_chip_band *bands =
+      sc_realloc(chip->bands, (size_t)(chip->n_bands + last - first + 1) * sizeof *bands);
   if (!bands) return sc_fail_nomem(err);
   chip->bands = bands;
   for (int i = first; i <= last; i++) {
@@ -118,11 +118,11 @@ static void keep_mask_nearest(struct sc_chip *chip) {
   }
 }
 
-static sc_status fail_no_asset(const struct sc_item *item, const char *name,
-                               struct sc_error *err) {
+static sc_status fail_no_asset(const struct sc_item *item, const char *name, struct sc_error *err) {
   char list[512];
   sc_item_list_assets(item, list, sizeof list);
-  return sc_fail(err, SC_NOT_FOUND, "item %s: no such asset: %s; there are: %s", item->id, name, list);
+  return sc_fail(err, SC_NOT_FOUND, "item %s: no such asset: %s; there are: %s", item->id, name,
+                 list);
 }
 
 static sc_status add_named(struct sc_connection *c, struct sc_chip *chip, const cJSON *name,
@@ -163,7 +163,8 @@ static sc_status add_picture_bands(struct sc_connection *c, struct sc_chip *chip
   int n = 0;
   while (n < 3 && sc_item_find(item, colors[n], &found[n])) n++;
   sc_status st = SC_OK;
-  for (int i = 0; i < n && n == 3 && !st; i++) st = add_bands(c, chip, &found[i], colors[i], options, err);
+  for (int i = 0; i < n && n == 3 && !st; i++)
+    st = add_bands(c, chip, &found[i], colors[i], options, err);
   if (n == 3 && !st && chip->n_bands == 3) return SC_OK;
   chip->n_bands = 0;
   if (!st) st = add_rule_bands(c, chip, options, err);
@@ -184,7 +185,8 @@ static sc_status choose_bands(struct sc_connection *c, struct sc_chip *chip,
     return st;
   }
   int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
-  return is_picture ? add_picture_bands(c, chip, options, err) : add_rule_bands(c, chip, options, err);
+  return is_picture ? add_picture_bands(c, chip, options, err)
+                    : add_rule_bands(c, chip, options, err);
 }
 
 static int is_float(enum sc_dtype t) { return t == SC_DTYPE_F32 || t == SC_DTYPE_F64; }
@@ -194,8 +196,10 @@ static int is_signed(enum sc_dtype t) {
 
 /* The smallest type that holds both, as numpy.promote_types() has it. */
 static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
-  static const enum sc_dtype unsigned_of[] = {0, SC_DTYPE_U8, SC_DTYPE_U16, 0, SC_DTYPE_U32, 0, 0, 0, SC_DTYPE_U64};
-  static const enum sc_dtype signed_of[] = {0, SC_DTYPE_I8, SC_DTYPE_I16, 0, SC_DTYPE_I32, 0, 0, 0, SC_DTYPE_I64};
+  static const enum sc_dtype unsigned_of[] = {0, SC_DTYPE_U8, SC_DTYPE_U16, 0, SC_DTYPE_U32, 0,
+                                              0, 0,           SC_DTYPE_U64};
+  static const enum sc_dtype signed_of[] = {0, SC_DTYPE_I8, SC_DTYPE_I16, 0, SC_DTYPE_I32, 0,
+                                            0, 0,           SC_DTYPE_I64};
   size_t na = sc_dtype_bytes(a), nb = sc_dtype_bytes(b);
   if (a == SC_DTYPE_NONE || a == b) return b;
   if (b == SC_DTYPE_NONE) return a;
@@ -216,8 +220,9 @@ static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
 static void choose_dtype(struct sc_chip *chip, const struct sc_chip_options *options) {
   enum sc_dtype native = SC_DTYPE_NONE;
   for (int i = 0; i < chip->n_bands; i++) native = promote(native, chip->bands[i].dtype);
-  chip->dtype = options->dtype ? (enum sc_dtype)options->dtype
-                : options->scale ? SC_DTYPE_F32 : native;
+  chip->dtype = options->dtype   ? (enum sc_dtype)options->dtype
+                : options->scale ? SC_DTYPE_F32
+                                 : native;
   if (options->scale) chip->dtype = SC_DTYPE_F32;
 }
 
@@ -251,7 +256,8 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   return SC_OK;
 }
 
-/* --- pixels ------------------------------------------------------------------------------------ */
+/* --- pixels ------------------------------------------------------------------------------------
+ */
 
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype) {
   return (size_t)chip->n_bands * (size_t)chip->width * (size_t)chip->height * sc_dtype_bytes(dtype);
@@ -273,8 +279,10 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     r->band = b->band;
     r->x = x;
     r->y = y;
-    r->width = snap(m->scale[0] * (double)(chip->window.x + chip->window.width_px) + m->offset[0]) - x;
-    r->height = snap(m->scale[1] * (double)(chip->window.y + chip->window.height_px) + m->offset[1]) - y;
+    r->width =
+        snap(m->scale[0] * (double)(chip->window.x + chip->window.width_px) + m->offset[0]) - x;
+    r->height =
+        snap(m->scale[1] * (double)(chip->window.y + chip->window.height_px) + m->offset[1]) - y;
     r->out_width = chip->width;
     r->out_height = chip->height;
     r->dtype = dtype;
@@ -313,8 +321,8 @@ static int leaves_grid(const struct sc_chip *chip) {
          chip->window.y + chip->window.height_px > g->height_px;
 }
 
-void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options,
-                  double *values, uint8_t *valid) {
+void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
+                  uint8_t *valid) {
   int check_place = leaves_grid(chip);
   size_t n = (size_t)chip->width * (size_t)chip->height;
   for (int k = 0; k < chip->n_bands; k++) {
@@ -343,7 +351,8 @@ static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips
   if (!raster) return err->status;
   struct sc_read *reads = sc_alloc_zero(n * n_bands, sizeof *reads);
   if (!reads) return sc_fail_nomem(err);
-  for (size_t i = 0; i < n; i++) sc_chip_plan(&chips[i], pixels + i * bytes, dtype, reads + i * n_bands);
+  for (size_t i = 0; i < n; i++)
+    sc_chip_plan(&chips[i], pixels + i * bytes, dtype, reads + i * n_bands);
   sc_status st = raster->read(reads, n * n_bands, interrupted, c->db, err);
   for (size_t i = 0; i < n * n_bands && errors && st != SC_INTERRUPT && st != SC_NOMEM; i++) {
     struct sc_error *to = &errors[i / n_bands];

@@ -20,21 +20,21 @@ struct sc_chip_band {
   enum sc_resampling resampling;
   int has_nodata;
   double nodata;
-  double scale, offset;          /* of the item, else of the file */
-  double shift;                  /* subtracted by harmonize; 0 for none */
+  double scale, offset; /* of the item, else of the file */
+  double shift;         /* subtracted by harmonize; 0 for none */
 };
 
 /* Zeroed is empty; sc_chip_close(). */
 struct sc_chip {
-  struct sc_open_scene *scene;   /* held */
+  struct sc_open_scene *scene; /* held */
   struct sc_tiling tiling;
-  int64_t x, y;                  /* position; -1 for a chip round a centre */
-  struct sc_window window;       /* of the grid, buffer included */
-  int width, height;             /* of the output, pixels */
+  int64_t x, y;            /* position; -1 for a chip round a centre */
+  struct sc_window window; /* of the grid, buffer included */
+  int width, height;       /* of the output, pixels */
   struct sc_chip_band *bands;
   int n_bands;
-  enum sc_dtype dtype;           /* of the output */
-  int has_fill;                  /* else a band's nodata, else 0 */
+  enum sc_dtype dtype; /* of the output */
+  int has_fill;        /* else a band's nodata, else 0 */
   double fill;
 };
 
@@ -69,8 +69,8 @@ int sc_chip_needs_values(const struct sc_chip *chip, const struct sc_chip_option
  * From float64 values [band][row][column]: valid[band][row][column] (1 where the pixel is
  * inside and not nodata; may be NULL), then harmonize and scale in place.
  */
-void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options,
-                  double *values, uint8_t *valid);
+void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
+                  uint8_t *valid);
 
 /* Read chips side by side into pixels, one after another: n_chips arrays of sc_chip_bytes()
  * of `dtype` each, all of one shape. errors: one per chip, or NULL to stop at the first. */

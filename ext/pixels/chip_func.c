@@ -84,17 +84,23 @@ static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
   if (own) free_options((void *)(size_t)options);
 }
 
-/* --- stacchip_chip_info ------------------------------------------------------------------------ */
+/* --- stacchip_chip_info ------------------------------------------------------------------------
+ */
 
-static cJSON *number_array(const double *numbers, int n) { return cJSON_CreateDoubleArray(numbers, n); }
+static cJSON *number_array(const double *numbers, int n) {
+  return cJSON_CreateDoubleArray(numbers, n);
+}
 
 static void add_bands(cJSON *info, const struct sc_chip *chip) {
-  cJSON *names = cJSON_AddArrayToObject(info, "assets"), *nodata = cJSON_AddArrayToObject(info, "nodata");
-  cJSON *scale = cJSON_AddArrayToObject(info, "scale"), *offset = cJSON_AddArrayToObject(info, "offset");
+  cJSON *names = cJSON_AddArrayToObject(info, "assets"),
+        *nodata = cJSON_AddArrayToObject(info, "nodata");
+  cJSON *scale = cJSON_AddArrayToObject(info, "scale"),
+        *offset = cJSON_AddArrayToObject(info, "offset");
   for (int i = 0; i < chip->n_bands; i++) {
     const struct sc_chip_band *b = &chip->bands[i];
     cJSON_AddItemToArray(names, cJSON_CreateString(b->name));
-    cJSON_AddItemToArray(nodata, b->has_nodata ? cJSON_CreateNumber(b->nodata) : cJSON_CreateNull());
+    cJSON_AddItemToArray(nodata,
+                         b->has_nodata ? cJSON_CreateNumber(b->nodata) : cJSON_CreateNull());
     cJSON_AddItemToArray(scale, cJSON_CreateNumber(b->scale));
     cJSON_AddItemToArray(offset, cJSON_CreateNumber(b->offset));
   }
@@ -159,7 +165,8 @@ static void info_func(sqlite3_context *context, int n, sqlite3_value **values) {
   if (own) free_options((void *)(size_t)options);
 }
 
-/* --- stacchip_row_export ------------------------------------------------------------------------ */
+/* --- stacchip_row_export ------------------------------------------------------------------------
+ */
 
 static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const char *table,
                             struct sc_buffer *out, struct sc_error *err) {

@@ -9,7 +9,7 @@
 static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
 static const char *const kernel_names[] = {"nearest", "bilinear", "cubic", "cubicspline",
                                            "lanczos", "average",  "mode",  "gauss"};
-static const char *const dtype_names[] = {NULL,     "uint8", "int8",   "uint16", "int16",  "uint32",
+static const char *const dtype_names[] = {NULL,    "uint8",  "int8",  "uint16",  "int16",  "uint32",
                                           "int32", "uint64", "int64", "float32", "float64"};
 
 /* What the table fills before it is checked further. */
@@ -22,28 +22,32 @@ struct raw {
 
 #define AT(member) offsetof(struct raw, member)
 #define DTYPES "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64"
-#define COMMON                                                                      \
-  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                                   \
-      {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},                       \
-      {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},                                 \
-      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},                         \
-      {"buffer", SC_OPTION_INT, AT(buffer), 0, SC_BUFFER_MAX_PX, 0},                 \
-      {"fill", SC_OPTION_JSON, AT(fill), 0, 0, 0},                                   \
-      {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0}
-#define PIXELS                                                                      \
-  {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},                              \
-      {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},                                 \
-      {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0},                             \
-      {"rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0},                             \
-      {"size", SC_OPTION_INT, AT(size), 1, 16384, 0}
+#define COMMON                                                       \
+  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                   \
+      {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},       \
+      {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},                 \
+      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},         \
+      {"buffer", SC_OPTION_INT, AT(buffer), 0, SC_BUFFER_MAX_PX, 0}, \
+      {"fill", SC_OPTION_JSON, AT(fill), 0, 0, 0}, {                 \
+    "table", SC_OPTION_TEXT, AT(table), 0, 0, 0                      \
+  }
+#define PIXELS                                             \
+  {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},    \
+      {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},       \
+      {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0},   \
+      {"rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0}, { \
+    "size", SC_OPTION_INT, AT(size), 1, 16384, 0           \
+  }
 
 static const struct sc_option chip_table[] = {
-    COMMON, PIXELS,
+    COMMON,
+    PIXELS,
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw|geotiff|png|jpeg"},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null"},
 };
 static const struct sc_option stack_table[] = {
-    COMMON, PIXELS,
+    COMMON,
+    PIXELS,
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw|geotiff|png|jpeg"},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
 };
@@ -61,8 +65,8 @@ static int find_kernel(const cJSON *value) {
   return -1;
 }
 
-static sc_status take_resampling(const cJSON *value, const char *what,
-                                 struct sc_chip_options *out, struct sc_error *err) {
+static sc_status take_resampling(const cJSON *value, const char *what, struct sc_chip_options *out,
+                                 struct sc_error *err) {
   const cJSON *entry;
   if (!value) return SC_OK;
   int kernel = find_kernel(value);
@@ -71,8 +75,9 @@ static sc_status take_resampling(const cJSON *value, const char *what,
     return SC_OK;
   }
   if (!cJSON_IsObject(value)) {
-    return sc_fail(err, SC_BAD_ARG, "%s: 'resampling' takes one of %s, or an object of them by asset",
-                   what, kernels);
+    return sc_fail(err, SC_BAD_ARG,
+                   "%s: 'resampling' takes one of %s, or an object of them by asset", what,
+                   kernels);
   }
   cJSON_ArrayForEach(entry, value) {
     kernel = find_kernel(entry);
@@ -116,7 +121,8 @@ static sc_status check_percentiles(const cJSON *list, const char *what, struct s
     ok = ok && cJSON_IsNumber(entry) && entry->valuedouble >= 0 && entry->valuedouble <= 100;
   }
   if (ok) return SC_OK;
-  return sc_fail(err, SC_BAD_ARG, "%s: 'percentiles' takes an array of numbers from 0 to 100", what);
+  return sc_fail(err, SC_BAD_ARG, "%s: 'percentiles' takes an array of numbers from 0 to 100",
+                 what);
 }
 
 static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,

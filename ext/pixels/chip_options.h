@@ -21,23 +21,23 @@ enum sc_on_error { SC_ON_ERROR_ABORT = 0, SC_ON_ERROR_NULL, SC_ON_ERROR_SKIP };
 
 /* Zeroed is all defaults but for stretch; sc_chip_options_parse() sets those. */
 struct sc_chip_options {
-  struct sc_options json;       /* owns what the others borrow */
-  const struct cJSON *assets;   /* text or array of texts; NULL: the rule's */
+  struct sc_options json;                  /* owns what the others borrow */
+  const struct cJSON *assets;              /* text or array of texts; NULL: the rule's */
   const struct cJSON *resampling_by_asset; /* object, or NULL */
-  enum sc_resampling resampling; /* of assets that the object does not name */
-  int format;                   /* enum sc_format */
-  int dtype;                    /* enum sc_dtype; 0 native */
+  enum sc_resampling resampling;           /* of assets that the object does not name */
+  int format;                              /* enum sc_format */
+  int dtype;                               /* enum sc_dtype; 0 native */
   int scale, harmonize, valid;
   int64_t buffer_px;
   int has_fill;
   double fill;
-  double stretch[2];            /* percentiles 0..100 */
+  double stretch[2]; /* percentiles 0..100 */
   int has_rescale;
-  double rescale[2];            /* absolute */
-  int64_t size_px;              /* of a picture; 0: of the chip */
-  int on_error;                 /* enum sc_on_error */
-  const char *table;            /* of an integer handle */
-  int exclude_cloud;            /* stacchip_band_stats */
+  double rescale[2];               /* absolute */
+  int64_t size_px;                 /* of a picture; 0: of the chip */
+  int on_error;                    /* enum sc_on_error */
+  const char *table;               /* of an integer handle */
+  int exclude_cloud;               /* stacchip_band_stats */
   const struct cJSON *percentiles; /* stacchip_band_stats: array of 0..100, or NULL */
 };
 

@@ -22,7 +22,8 @@ static sc_status append_pixels(struct sc_connection *c, const struct sc_chip *ch
                                struct sc_buffer *out, struct sc_error *err) {
   size_t bytes = sc_chip_bytes(chip, chip->dtype), at = out->size;
   sc_status st = sc_buffer_resize(out, at + bytes, err);
-  return st ? st : sc_chips_read(c, chip, 1, options, chip->dtype, out->data + at, valid, NULL, err);
+  return st ? st
+            : sc_chips_read(c, chip, 1, options, chip->dtype, out->data + at, valid, NULL, err);
 }
 
 static sc_status encode_npy(struct sc_connection *c, const struct sc_chip *chip,
@@ -64,7 +65,8 @@ static sc_status encode_npz(struct sc_connection *c, const struct sc_chip *chip,
   }
   shape[0] = (size_t)chip->n_bands;
   if (!st && valid) {
-    st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 3, valid, sc_chip_bytes(chip, SC_DTYPE_U8), err);
+    st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 3, valid, sc_chip_bytes(chip, SC_DTYPE_U8),
+                    err);
   }
   if (!st) st = sc_npz_finish(&npz, err);
   if (!st) sc_buffer_move(&npz.archive, out);
@@ -132,8 +134,8 @@ static sc_status encode_picture(struct sc_connection *c, const struct sc_chip *c
 }
 
 sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
-                         const struct sc_chip_options *options, size_t limit,
-                         struct sc_buffer *out, struct sc_error *err) {
+                         const struct sc_chip_options *options, size_t limit, struct sc_buffer *out,
+                         struct sc_error *err) {
   size_t bytes = sc_chip_bytes(chip, chip->dtype);
   if (bytes > limit) {
     return sc_fail(err, SC_TOO_BIG, "item %s: a chip of %zu bytes; this connection allows %zu",

@@ -11,8 +11,8 @@
  * limit: SQLITE_LIMIT_LENGTH; SC_TOO_BIG is found before anything is read.
  */
 sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
-                         const struct sc_chip_options *options, size_t limit,
-                         struct sc_buffer *out, struct sc_error *err);
+                         const struct sc_chip_options *options, size_t limit, struct sc_buffer *out,
+                         struct sc_error *err);
 
 /* The affine transform and bounding box of a chip in its grid's CRS. */
 void sc_chip_transform(const struct sc_chip *chip, double out[6]);

@@ -19,8 +19,9 @@ static int is_needed(const char *key) {
 
 /* Take members away that a reader of pixels does not look at. */
 static void thin_bands(cJSON *list) {
-  static const char *const extra[] = {"center_wavelength", "full_width_half_max", "description",
-                                      "gsd", "statistics", "histogram", "spatial_resolution"};
+  static const char *const extra[] = {
+      "center_wavelength", "full_width_half_max", "description",       "gsd",
+      "statistics",        "histogram",           "spatial_resolution"};
   cJSON *band;
   if (!cJSON_IsArray(list)) return;
   cJSON_ArrayForEach(band, list) {
@@ -67,12 +68,14 @@ static int is_listed(const struct listed *l, const char *key) {
 
 /* Thin an item in place: the assets listed only, and of these what a chip needs. */
 static void thin_item(cJSON *item, const struct listed *listed) {
-  static const char *const keep[] = {"type", "stac_version", "id", "collection", "properties", "assets"};
+  static const char *const keep[] = {"type",       "stac_version", "id",
+                                     "collection", "properties",   "assets"};
   cJSON *member, *next;
   for (member = item->child; member; member = next) {
     int kept = 0;
     next = member->next;
-    for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) kept |= strcmp(member->string, keep[i]) == 0;
+    for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
+      kept |= strcmp(member->string, keep[i]) == 0;
     if (!kept) cJSON_Delete(cJSON_DetachItemViaPointer(item, member));
   }
   cJSON *properties = cJSON_GetObjectItemCaseSensitive(item, "properties");
@@ -134,7 +137,8 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
   sc_status st = sc_buffer_append_text(out, "{\"item\":", err);
   if (!st) st = append_item(index, out, err);
   if (!st) st = append_tiling(&options->tiling, out, err);
-  if (!st && (options->platform[0] || !index->location)) st = append_platform(index->platform, out, err);
+  if (!st && (options->platform[0] || !index->location))
+    st = append_platform(index->platform, out, err);
   if (!st && options->shape[0]) {
     st = sc_buffer_printf(out, err, ",\"shape\":[%lld,%lld]", (long long)options->shape[0],
                           (long long)options->shape[1]);
@@ -154,8 +158,10 @@ sc_status sc_handle_export(const struct sc_chip *chip, struct sc_buffer *out,
     x = chip->window.x;
     y = chip->window.y;
     if (x < 0 || y < 0) {
-      return sc_fail(err, SC_RANGE, "item %s: a chip that leaves the grid at the upper left has no "
-                     "position to export", s->item.id);
+      return sc_fail(err, SC_RANGE,
+                     "item %s: a chip that leaves the grid at the upper left has no "
+                     "position to export",
+                     s->item.id);
     }
   }
   sc_status st = sc_buffer_append_text(out, "{\"item\":", err);
@@ -163,8 +169,8 @@ sc_status sc_handle_export(const struct sc_chip *chip, struct sc_buffer *out,
   if (!st) st = append_tiling(&tiling, out, err);
   if (!st) st = append_platform(sc_scene_platform(s), out, err);
   return st ? st
-            : sc_buffer_printf(out, err, ",\"chip_index_x\":%lld,\"chip_index_y\":%lld}", (long long)x,
-                               (long long)y);
+            : sc_buffer_printf(out, err, ",\"chip_index_x\":%lld,\"chip_index_y\":%lld}",
+                               (long long)x, (long long)y);
 }
 
 sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct sc_buffer *out,

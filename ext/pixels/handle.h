@@ -30,7 +30,6 @@ sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct 
 struct sc_chip;
 
 /* A self-contained handle of an open chip: hrefs and projection fields instead of a path. */
-sc_status sc_handle_export(const struct sc_chip *chip, struct sc_buffer *out,
-                           struct sc_error *err);
+sc_status sc_handle_export(const struct sc_chip *chip, struct sc_buffer *out, struct sc_error *err);
 
 #endif

@@ -27,13 +27,16 @@ static double baseline(const struct sc_item *item) {
 static int is_sentinel_2(const struct sc_item *item) {
   const char *constellation = sc_json_text(item->properties, "constellation");
   const char *platform = sc_json_text(item->properties, "platform");
-  return (constellation && strncasecmp(constellation, "sentinel", 8) == 0 && strchr(constellation, '2')) ||
-         (platform && strncasecmp(platform, "sentinel-2", 10) == 0) || strncmp(item->id, "S2", 2) == 0;
+  return (constellation && strncasecmp(constellation, "sentinel", 8) == 0 &&
+          strchr(constellation, '2')) ||
+         (platform && strncasecmp(platform, "sentinel-2", 10) == 0) ||
+         strncmp(item->id, "S2", 2) == 0;
 }
 
 /* Reflectance bands only: SCL, AOT and WVP have no offset. */
 static int is_reflectance(const struct sc_chip *chip, const struct sc_chip_band *b) {
-  static const char *const others[] = {"scl", "aot", "wvp", "visual", "cloud", "snow", "cld", "snw"};
+  static const char *const others[] = {"scl",   "aot",  "wvp", "visual",
+                                       "cloud", "snow", "cld", "snw"};
   (void)chip;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     if (strncasecmp(b->key, others[i], strlen(others[i])) == 0) return 0;
@@ -67,8 +70,8 @@ static sc_status looks_shifted(const struct sc_chip_band *b, int *shifted, struc
 }
 
 static int says_applied(const struct sc_item *item) {
-  static const char *const keys[] = {"earthsearch:boa_offset_applied", "sentinel:boa_offset_applied",
-                                     "s2:boa_offset_applied"};
+  static const char *const keys[] = {"earthsearch:boa_offset_applied",
+                                     "sentinel:boa_offset_applied", "s2:boa_offset_applied"};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item->properties, keys[i]))) return 1;
   }

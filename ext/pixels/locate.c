@@ -40,7 +40,8 @@ static sc_status scene_options(struct sc_connection *c, const struct handle *h,
                                struct sc_index_options *out, struct sc_error *err) {
   sc_status st = sc_index_options_parse(NULL, out, err);
   if (st) return st;
-  if (h->platform && (!h->bucket || sc_rules_has(c->rules, h->platform))) snprintf(out->platform, sizeof out->platform, "%s", h->platform);
+  if (h->platform && (!h->bucket || sc_rules_has(c->rules, h->platform)))
+    snprintf(out->platform, sizeof out->platform, "%s", h->platform);
   const cJSON *rows = cJSON_GetArrayItem(h->shape, 0), *columns = cJSON_GetArrayItem(h->shape, 1);
   if (cJSON_IsNumber(rows) && cJSON_IsNumber(columns)) {
     out->shape[0] = (int64_t)rows->valuedouble;
@@ -85,7 +86,8 @@ static sc_status item_argument(const struct handle *h, char **out, struct sc_err
   if (h->bucket) {
     size_t n = strlen(h->bucket);
     if (!h->platform || !cJSON_IsString(h->item)) {
-      return sc_fail(err, SC_BAD_ARG, WHAT ": with 'bucket' it needs 'platform' and the id as 'item'");
+      return sc_fail(err, SC_BAD_ARG,
+                     WHAT ": with 'bucket' it needs 'platform' and the id as 'item'");
     }
     return sc_format(out, err, "%s%s%s/%s/stac_item.json", h->bucket,
                      n && h->bucket[n - 1] == '/' ? "" : "/", h->platform, h->item->valuestring);
@@ -116,7 +118,8 @@ static sc_status place_center(const struct sc_scene *s, const cJSON *center, int
   if (st) return st;
   double col = ((x - t[2]) * t[4] - (y - t[5]) * t[1]) / det;
   double row = ((y - t[5]) * t[0] - (x - t[2]) * t[3]) / det;
-  if (!(col >= 0 && row >= 0 && col <= (double)s->grid.width_px && row <= (double)s->grid.height_px)) {
+  if (!(col >= 0 && row >= 0 && col <= (double)s->grid.width_px &&
+        row <= (double)s->grid.height_px)) {
     return sc_fail(err, SC_RANGE, "item %s: center [%g, %g] is outside the grid", s->item.id,
                    a->valuedouble, b->valuedouble);
   }
@@ -189,8 +192,8 @@ static sc_status locate_object(struct sc_connection *c, const char *text, size_t
     }
   }
   handle_init(&h);
-  sc_status st = sc_options_parse(text, WHAT, handle_table, sizeof handle_table / sizeof *handle_table,
-                                  &h.json, &h, err);
+  sc_status st = sc_options_parse(text, WHAT, handle_table,
+                                  sizeof handle_table / sizeof *handle_table, &h.json, &h, err);
   if (st) return st;
   if (!h.item) st = sc_fail(err, SC_BAD_ARG, WHAT ": it names no 'item'");
   if (!st) st = item_argument(&h, &item, err);
@@ -222,7 +225,8 @@ sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
                      WHAT ": neither the column \"row\" of an index nor a JSON object: %.60s",
                      text ? text : "");
     }
-    st = text[blanks] == '[' ? sc_merged_locate(c, text, out, err) : locate_object(c, text, n, out, err);
+    st = text[blanks] == '[' ? sc_merged_locate(c, text, out, err)
+                             : locate_object(c, text, n, out, err);
   }
   if (st) sc_chip_close(out);
   return st;

@@ -40,10 +40,11 @@ static sc_status parse_handle(const cJSON *json, struct merged_handle *out, stru
 /* Rows that came from index files have their item in the bucket. */
 static sc_status item_of_bucket(const struct sc_merge_row *row, char **out, struct sc_error *err) {
   if (!row->bucket || !*row->bucket || !row->platform) {
-    return sc_fail(err, SC_NOT_FOUND,
-                   "item %s: it was merged from index files, which do not say where its pixels are; "
-                   "give the table the argument bucket=",
-                   row->item);
+    return sc_fail(
+        err, SC_NOT_FOUND,
+        "item %s: it was merged from index files, which do not say where its pixels are; "
+        "give the table the argument bucket=",
+        row->item);
   }
   size_t n = strlen(row->bucket);
   return sc_format(out, err, "%s%s%s/%s/stac_item.json", row->bucket,
@@ -117,7 +118,8 @@ sc_status sc_merged_locate(struct sc_connection *c, const char *handle, struct s
   if (!st) st = sc_merge_lookup(c->db, h.schema, h.table, h.rowid, &row, err);
   if (!st && (strcmp(row.item, h.item) != 0 || row.x != h.x || row.y != h.y)) {
     st = sc_fail(err, SC_NOT_FOUND,
-                 "stale chip handle: row %" PRId64 " of %s is now chip (%d, %d) of item %s, not "
+                 "stale chip handle: row %" PRId64
+                 " of %s is now chip (%d, %d) of item %s, not "
                  "(%" PRId64 ", %" PRId64 ") of %s",
                  h.rowid, h.table, row.x, row.y, row.item, h.x, h.y, h.item);
   }
@@ -126,8 +128,8 @@ sc_status sc_merged_locate(struct sc_connection *c, const char *handle, struct s
   return st;
 }
 
-sc_status sc_merged_locate_rowid(struct sc_connection *c, const char *table,
-                                 sqlite3_int64 rowid, struct sc_chip *out, struct sc_error *err) {
+sc_status sc_merged_locate_rowid(struct sc_connection *c, const char *table, sqlite3_int64 rowid,
+                                 struct sc_chip *out, struct sc_error *err) {
   struct sc_merge_row row = {0};
   if (!table) {
     return sc_fail(err, SC_BAD_ARG, "chip handle: a rowid needs the option 'table'");

@@ -9,18 +9,20 @@
 #include "base/bytes.h"
 
 const char *sc_npy_descr(enum sc_dtype dtype) {
-  static const char *const names[] = {"", "|u1", "|i1", "<u2", "<i2", "<u4", "<i4",
-                                      "<u8", "<i8", "<f4", "<f8"};
+  static const char *const names[] = {"",    "|u1", "|i1", "<u2", "<i2", "<u4",
+                                      "<i4", "<u8", "<i8", "<f4", "<f8"};
   return names[dtype];
 }
 
-sc_status sc_npy_header(const char *descr, const size_t *shape, int n_dims,
-                        struct sc_buffer *out, struct sc_error *err) {
+sc_status sc_npy_header(const char *descr, const size_t *shape, int n_dims, struct sc_buffer *out,
+                        struct sc_error *err) {
   char text[256], dims[128] = "";
   size_t used = 0;
   for (int i = 0; i < n_dims && used < sizeof dims; i++) {
     used += (size_t)snprintf(dims + used, sizeof dims - used, "%zu%s", shape[i],
-                             i + 1 < n_dims ? ", " : n_dims == 1 ? "," : "");
+                             i + 1 < n_dims ? ", "
+                             : n_dims == 1  ? ","
+                                            : "");
   }
   int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
                    descr, dims);
@@ -106,8 +108,8 @@ static size_t to_utf32(const char *text, uint32_t *out) {
   return n;
 }
 
-sc_status sc_npz_add_texts(struct sc_npz *z, const char *name, const char *const *texts,
-                           size_t n, struct sc_error *err) {
+sc_status sc_npz_add_texts(struct sc_npz *z, const char *name, const char *const *texts, size_t n,
+                           struct sc_error *err) {
   size_t width = 1;
   char descr[24];
   for (size_t i = 0; i < n; i++) {

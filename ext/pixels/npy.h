@@ -15,8 +15,8 @@
 const char *sc_npy_descr(enum sc_dtype dtype);
 
 /* Append the header of an array in C order; its data follow. n_dims 1 to 4. */
-sc_status sc_npy_header(const char *descr, const size_t *shape, int n_dims,
-                        struct sc_buffer *out, struct sc_error *err);
+sc_status sc_npy_header(const char *descr, const size_t *shape, int n_dims, struct sc_buffer *out,
+                        struct sc_error *err);
 
 /* A ZIP archive in the making. Zeroed is empty; free with sc_buffer_free on both. */
 struct sc_npz {
@@ -26,12 +26,11 @@ struct sc_npz {
 };
 
 /* Add "name.npy" with an array: header and data. SC_TOO_BIG beyond 4 GB. */
-sc_status sc_npz_add(struct sc_npz *npz, const char *name, const char *descr,
-                     const size_t *shape, int n_dims, const void *data, size_t n,
-                     struct sc_error *err);
+sc_status sc_npz_add(struct sc_npz *npz, const char *name, const char *descr, const size_t *shape,
+                     int n_dims, const void *data, size_t n, struct sc_error *err);
 /* Texts as an array of fixed-width strings ("<U24"). */
-sc_status sc_npz_add_texts(struct sc_npz *npz, const char *name, const char *const *texts,
-                           size_t n, struct sc_error *err);
+sc_status sc_npz_add_texts(struct sc_npz *npz, const char *name, const char *const *texts, size_t n,
+                           struct sc_error *err);
 /* End the archive: it is then in npz->archive. */
 sc_status sc_npz_finish(struct sc_npz *npz, struct sc_error *err);
 void sc_npz_free(struct sc_npz *npz);

@@ -69,7 +69,8 @@ static int iso_week(int64_t days) {
 
 static void result_pairs(sqlite3_context *context, double a, double b) {
   char text[160];
-  sqlite3_snprintf(sizeof text, text, "[%!.17g,%!.17g,%!.17g,%!.17g]", sin(a), cos(a), sin(b), cos(b));
+  sqlite3_snprintf(sizeof text, text, "[%!.17g,%!.17g,%!.17g,%!.17g]", sin(a), cos(a), sin(b),
+                   cos(b));
   sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
@@ -93,8 +94,8 @@ static void encode_latlon_func(sqlite3_context *context, int n, sqlite3_value **
   int srid;
   (void)n;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  if (sc_blob_box(sqlite3_value_blob(values[0]), (size_t)sqlite3_value_bytes(values[0]), &box, &srid,
-                  &err)) {
+  if (sc_blob_box(sqlite3_value_blob(values[0]), (size_t)sqlite3_value_bytes(values[0]), &box,
+                  &srid, &err)) {
     sc_result_error(context, &err);
     return;
   }

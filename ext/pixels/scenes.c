@@ -97,9 +97,8 @@ static void put_in(struct sc_scenes *all, struct sc_open_scene *s) {
   s->used = ++all->clock;
 }
 
-sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n,
-                         struct sc_scene *scene, struct sc_open_scene **out,
-                         struct sc_error *err) {
+sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, struct sc_scene *scene,
+                         struct sc_open_scene **out, struct sc_error *err) {
   struct sc_scenes *all = scenes_of(c);
   struct sc_open_scene *s = sc_alloc_zero(1, sizeof *s);
   sc_status st = all && s ? sc_strndup(key, n, &s->key, err) : sc_fail_nomem(err);
@@ -139,7 +138,8 @@ static sc_status open_asset(struct sc_connection *c, struct sc_open_scene *s,
   if (!raster) return err->status;
   sc_status st = sc_item_href(&s->scene.item, asset, &to->href, err);
   if (!st && s->table && sc_href_is_url(to->href)) {
-    st = sc_merge_asset_header(c->db, s->schema, s->table, s->item_rowid, asset->key, &to->header, err);
+    st = sc_merge_asset_header(c->db, s->schema, s->table, s->item_rowid, asset->key, &to->header,
+                               err);
   }
   if (st) return st;
   to->source = (struct sc_source){.href = to->href,

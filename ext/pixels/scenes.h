@@ -21,7 +21,7 @@ struct sc_stamp sc_stamp_of(const char *path);
 /* An asset that was opened. */
 struct sc_opened_asset {
   int is_open;
-  char *href;              /* resolved, allowed; owned */
+  char *href; /* resolved, allowed; owned */
   struct sc_raster_info info;
   struct sc_mapping mapping;
   struct sc_buffer header; /* stored header of a remote file; may be empty */
@@ -30,17 +30,17 @@ struct sc_opened_asset {
 };
 
 struct sc_open_scene {
-  char *key;               /* owned */
+  char *key; /* owned */
   size_t key_bytes;
   struct sc_scene scene;
   struct sc_opened_asset *assets; /* one per scene.item.assets */
   /* where the item came from: */
-  struct sc_stamp stamp;     /* of the item's file */
-  char *schema, *table;      /* of a merged index, else NULL; owned */
+  struct sc_stamp stamp; /* of the item's file */
+  char *schema, *table;  /* of a merged index, else NULL; owned */
   int64_t item_rowid;
-  struct sc_tiling tiling;   /* of the handles that begin with the key */
+  struct sc_tiling tiling; /* of the handles that begin with the key */
   unsigned long used;
-  int n_users;               /* chips of a stack hold it */
+  int n_users; /* chips of a stack hold it */
 };
 
 struct sc_scenes; /* of one connection */
@@ -51,9 +51,8 @@ void sc_scenes_free(struct sc_scenes *scenes);
  * has changed. Takes a hold. */
 struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
 /* Keep a scene (it moves) under a key. Takes a hold; *out is released with _release(). */
-sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n,
-                         struct sc_scene *scene, struct sc_open_scene **out,
-                         struct sc_error *err);
+sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, struct sc_scene *scene,
+                         struct sc_open_scene **out, struct sc_error *err);
 /* Forget a scene that has become stale. The hold stays until it is released. */
 void sc_scenes_forget(struct sc_connection *c, struct sc_open_scene *scene);
 void sc_scenes_release(struct sc_open_scene *scene);

@@ -15,7 +15,8 @@
 #include "pixels/npy.h"
 #include "pixels/view.h"
 
-/* --- gathering --------------------------------------------------------------------------------- */
+/* --- gathering ---------------------------------------------------------------------------------
+ */
 
 static sc_status add_row(struct sc_stack *s, sqlite3_value *handle, sqlite3_value *sort_key,
                          struct sc_error *err) {
@@ -95,7 +96,8 @@ void sc_stack_clear(struct sc_stack *s) {
   memset(s, 0, sizeof *s);
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------
+ */
 
 /* The chips of a group, open. */
 struct batch {
@@ -119,7 +121,8 @@ static int is_failure_of_chip(sc_status st) {
 /* Same number of bands and pixels; types may differ only where one holds all. */
 static sc_status check_shape(const struct sc_chip *first, const struct sc_chip *chip,
                              size_t position, struct sc_error *err) {
-  if (first->n_bands == chip->n_bands && first->width == chip->width && first->height == chip->height) {
+  if (first->n_bands == chip->n_bands && first->width == chip->width &&
+      first->height == chip->height) {
     return SC_OK;
   }
   return sc_fail(err, SC_BAD_DATA,
@@ -153,15 +156,17 @@ static enum sc_dtype batch_dtype(const struct batch *b) {
     enum sc_dtype t = b->chips[i].dtype;
     if (t == widest) continue;
     size_t a = sc_dtype_bytes(widest), z = sc_dtype_bytes(t);
-    int both_unsigned = (widest == SC_DTYPE_U8 || widest == SC_DTYPE_U16 || widest == SC_DTYPE_U32) &&
-                        (t == SC_DTYPE_U8 || t == SC_DTYPE_U16 || t == SC_DTYPE_U32);
+    int both_unsigned =
+        (widest == SC_DTYPE_U8 || widest == SC_DTYPE_U16 || widest == SC_DTYPE_U32) &&
+        (t == SC_DTYPE_U8 || t == SC_DTYPE_U16 || t == SC_DTYPE_U32);
     widest = both_unsigned ? (z > a ? t : widest) : SC_DTYPE_F64;
   }
   return widest;
 }
 
 /* Take failed chips out of all arrays. */
-static void drop_failed(struct batch *b, const struct sc_error *errors, size_t bytes, size_t values) {
+static void drop_failed(struct batch *b, const struct sc_error *errors, size_t bytes,
+                        size_t values) {
   size_t kept = 0;
   for (size_t i = 0; i < b->n; i++) {
     if (errors[i].status) {
@@ -184,9 +189,10 @@ static sc_status read_batch(struct sc_connection *c, const struct sc_chip_option
                             struct sc_error *err) {
   size_t bytes = sc_chip_bytes(&b->chips[0], dtype), values = bytes / sc_dtype_bytes(dtype), total;
   if (__builtin_mul_overflow(bytes, b->n, &total) || total + 65536 > limit) {
-    return sc_fail(err, SC_TOO_BIG,
-                   "a stack of %zu chips of %zu bytes; this connection allows %zu bytes, which hold %zu",
-                   b->n, bytes, limit, limit / bytes);
+    return sc_fail(
+        err, SC_TOO_BIG,
+        "a stack of %zu chips of %zu bytes; this connection allows %zu bytes, which hold %zu", b->n,
+        bytes, limit, limit / bytes);
   }
   int skip = options->on_error == SC_ON_ERROR_SKIP;
   struct sc_error *errors = sc_alloc_zero(b->n, sizeof *errors);
@@ -204,7 +210,8 @@ static sc_status read_batch(struct sc_connection *c, const struct sc_chip_option
   return st;
 }
 
-/* --- results --------------------------------------------------------------------------------------- */
+/* --- results
+ * --------------------------------------------------------------------------------------- */
 
 static void shape_of(const struct batch *b, size_t shape[4]) {
   shape[0] = b->n;
@@ -219,7 +226,8 @@ static sc_status finish_npy(struct batch *b, const size_t shape[4], enum sc_dtyp
   struct sc_buffer header = {0};
   size_t bytes = b->n * (b->n ? sc_chip_bytes(&b->chips[0], dtype) : 0);
   sc_status st = sc_npy_header(sc_npy_descr(dtype), shape, 4, &header, err);
-  if (!st && header.size > 256) st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes", header.size);
+  if (!st && header.size > 256)
+    st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes", header.size);
   if (!st) {
     memmove(b->pixels + header.size, b->pixels, bytes);
     memcpy(b->pixels, header.data, header.size);
@@ -269,9 +277,10 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_stack *s,
   struct batch b = {0};
   size_t shape[4] = {0, 0, 0, 0};
   int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
-  sc_status st = options->format == SC_FORMAT_GEOTIFF
-                     ? sc_fail(err, SC_BAD_ARG, "stacchip_stack options: 'format' geotiff is for one chip")
-                     : open_batch(c, s, options, &b, err);
+  sc_status st =
+      options->format == SC_FORMAT_GEOTIFF
+          ? sc_fail(err, SC_BAD_ARG, "stacchip_stack options: 'format' geotiff is for one chip")
+          : open_batch(c, s, options, &b, err);
   enum sc_dtype dtype = is_picture ? SC_DTYPE_F64 : batch_dtype(&b);
   int want_valid = is_picture || options->format == SC_FORMAT_NPZ;
   if (!st && b.n) st = read_batch(c, options, &b, dtype, want_valid, limit, err);

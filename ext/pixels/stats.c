@@ -98,7 +98,8 @@ static void add_values(struct band_stats *b, const double *v, const uint8_t *val
   join(b, count, mean, m2);
 }
 
-/* --- clouds ---------------------------------------------------------------------------------------- */
+/* --- clouds
+ * ---------------------------------------------------------------------------------------- */
 
 static sc_status read_cloud_table(struct sc_connection *c, const struct sc_chip *chip,
                                   const struct sc_opened_asset *mask, int band, uint8_t *table,
@@ -106,27 +107,30 @@ static sc_status read_cloud_table(struct sc_connection *c, const struct sc_chip 
   const struct sc_scene *s = &chip->scene->scene;
   const struct sc_band_info *info = &mask->info.bands[band - 1];
   if (sc_dtype_bytes(info->dtype) > 2) {
-    return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: exclude_cloud needs a mask of 8 or 16 bits",
-                   s->item.id, mask->source.asset);
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "item %s: asset %s: exclude_cloud needs a mask of 8 or 16 bits", s->item.id,
+                   mask->source.asset);
   }
-  return sc_rules_table(c->rules, &s->rule, info->dtype, info->has_nodata, info->nodata, table, err);
+  return sc_rules_table(c->rules, &s->rule, info->dtype, info->has_nodata, info->nodata, table,
+                        err);
 }
 
 /* excluded: 1 where the mask says cloud, per pixel of the chip. */
-static sc_status find_clouds(struct sc_connection *c, const struct sc_chip *chip,
-                             uint8_t *excluded, struct sc_error *err) {
+static sc_status find_clouds(struct sc_connection *c, const struct sc_chip *chip, uint8_t *excluded,
+                             struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   const struct sc_scene *s = &chip->scene->scene;
   struct sc_opened_asset *mask;
   if (!raster) return err->status;
   if (!s->has_mask || !s->rule.name) {
-    return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to exclude clouds by", s->item.id,
-                   sc_scene_platform(s));
+    return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to exclude clouds by",
+                   s->item.id, sc_scene_platform(s));
   }
   sc_status st = sc_scenes_asset(c, chip->scene, s->mask.asset, &mask, err);
   if (st) return st;
   int band = s->mask.band ? s->mask.band : 1;
-  size_t n = (size_t)chip->width * (size_t)chip->height, size = sc_dtype_bytes(mask->info.bands[band - 1].dtype);
+  size_t n = (size_t)chip->width * (size_t)chip->height,
+         size = sc_dtype_bytes(mask->info.bands[band - 1].dtype);
   uint8_t *table = sc_alloc(65536);
   unsigned char *pixels = sc_alloc(n * 8);
   st = table && pixels ? read_cloud_table(c, chip, mask, band, table, err) : sc_fail_nomem(err);
@@ -149,11 +153,13 @@ static sc_status find_clouds(struct sc_connection *c, const struct sc_chip *chip
   return st;
 }
 
-/* --- gathering -------------------------------------------------------------------------------------- */
+/* --- gathering
+ * -------------------------------------------------------------------------------------- */
 
 static sc_status take_names(struct stats *s, const struct sc_chip *chip, struct sc_error *err) {
   sc_status st = stats_new(s, chip->n_bands, err);
-  for (int i = 0; i < chip->n_bands && !st; i++) st = sc_strdup(chip->bands[i].name, &s->names[i], err);
+  for (int i = 0; i < chip->n_bands && !st; i++)
+    st = sc_strdup(chip->bands[i].name, &s->names[i], err);
   return st;
 }
 
@@ -172,8 +178,11 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
   uint8_t *valid = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
   uint8_t *excluded = options->exclude_cloud ? sc_alloc(n) : NULL;
-  sc_status st = values && valid && (excluded || !options->exclude_cloud) ? SC_OK : sc_fail_nomem(err);
-  if (!st) st = sc_chips_read(c, chip, 1, options, SC_DTYPE_F64, (unsigned char *)values, valid, NULL, err);
+  sc_status st =
+      values && valid && (excluded || !options->exclude_cloud) ? SC_OK : sc_fail_nomem(err);
+  if (!st)
+    st =
+        sc_chips_read(c, chip, 1, options, SC_DTYPE_F64, (unsigned char *)values, valid, NULL, err);
   if (!st && excluded) st = find_clouds(c, chip, excluded, err);
   for (int k = 0; k < chip->n_bands && !st; k++) {
     add_values(&s->bands[k], values + (size_t)k * n, valid + (size_t)k * n, excluded, n);
@@ -184,7 +193,8 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
   return st;
 }
 
-/* --- JSON -------------------------------------------------------------------------------------------- */
+/* --- JSON
+ * -------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -198,7 +208,9 @@ static double quantile(const double *sorted, size_t n, double percent) {
   return low + 1 < n ? sorted[low] + part * (sorted[low + 1] - sorted[low]) : sorted[low];
 }
 
-static cJSON *number_or_null(double v) { return isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull(); }
+static cJSON *number_or_null(double v) {
+  return isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull();
+}
 
 static void add_percentiles(cJSON *to, const struct band_stats *b, const cJSON *wanted) {
   const cJSON *p;
@@ -213,7 +225,8 @@ static void add_percentiles(cJSON *to, const struct band_stats *b, const cJSON *
 static void add_sketch(cJSON *to, const struct band_stats *b) {
   cJSON *list = cJSON_CreateArray();
   for (int i = 0; i < SKETCH && b->n_sample; i++) {
-    cJSON_AddItemToArray(list, cJSON_CreateNumber(quantile(b->sample, b->n_sample, 100.0 * i / (SKETCH - 1))));
+    cJSON_AddItemToArray(
+        list, cJSON_CreateNumber(quantile(b->sample, b->n_sample, 100.0 * i / (SKETCH - 1))));
   }
   cJSON_AddItemToArray(to, list);
 }
@@ -221,7 +234,8 @@ static void add_sketch(cJSON *to, const struct band_stats *b) {
 static char *stats_json(const struct stats *s, const cJSON *wanted) {
   static const double usual[] = {2, 25, 50, 75, 98};
   cJSON *json = cJSON_CreateObject(), *own = wanted ? NULL : cJSON_CreateDoubleArray(usual, 5);
-  cJSON *names = cJSON_AddArrayToObject(json, "assets"), *count = cJSON_AddArrayToObject(json, "count");
+  cJSON *names = cJSON_AddArrayToObject(json, "assets"),
+        *count = cJSON_AddArrayToObject(json, "count");
   cJSON *mean = cJSON_AddArrayToObject(json, "mean"), *std = cJSON_AddArrayToObject(json, "std");
   cJSON *min = cJSON_AddArrayToObject(json, "min"), *max = cJSON_AddArrayToObject(json, "max");
   cJSON_AddItemToObject(json, "percents", cJSON_Duplicate(wanted ? wanted : own, 1));
@@ -292,7 +306,8 @@ void sc_stats_final(sqlite3_context *context) {
   sc_stack_clear(rows);
 }
 
-/* --- merging ------------------------------------------------------------------------------------------ */
+/* --- merging
+ * ------------------------------------------------------------------------------------------ */
 
 /* What has been merged so far; in the aggregate's context. */
 struct merge {
@@ -311,7 +326,8 @@ static sc_status merge_start(struct merge *m, const cJSON *json, struct sc_error
   const cJSON *names = cJSON_GetObjectItemCaseSensitive(json, "assets"), *name;
   int n = cJSON_GetArraySize(names), i = 0;
   if (!cJSON_IsArray(names) || n < 1 || n > 4096) {
-    return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: not the result of stacchip_band_stats");
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_band_stats_merge: not the result of stacchip_band_stats");
   }
   m->stats = sc_alloc_zero(1, sizeof *m->stats);
   if (!m->stats) return sc_fail_nomem(err);
@@ -319,7 +335,8 @@ static sc_status merge_start(struct merge *m, const cJSON *json, struct sc_error
   m->weights = sc_alloc_zero((size_t)n, sizeof *m->weights);
   if (!st && !m->weights) st = sc_fail_nomem(err);
   cJSON_ArrayForEach(name, names) {
-    if (!st) st = sc_strdup(cJSON_IsString(name) ? name->valuestring : "", &m->stats->names[i], err);
+    if (!st)
+      st = sc_strdup(cJSON_IsString(name) ? name->valuestring : "", &m->stats->names[i], err);
     i++;
   }
   m->percents = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(json, "percents"), 1);
@@ -334,7 +351,8 @@ static sc_status merge_sketch(struct merge *m, int i, const cJSON *json, double 
   int n = cJSON_IsArray(q) ? cJSON_GetArraySize(q) : 0;
   if (n == 0) return SC_OK;
   if (b->n_sample + (size_t)n > SAMPLE_MAX) {
-    return sc_fail(err, SC_TOO_BIG, "stacchip_band_stats_merge: more than %d results", SAMPLE_MAX / SKETCH);
+    return sc_fail(err, SC_TOO_BIG, "stacchip_band_stats_merge: more than %d results",
+                   SAMPLE_MAX / SKETCH);
   }
   if (!m->weights[i]) m->weights[i] = sc_alloc(SAMPLE_MAX * sizeof(double));
   if (!m->weights[i]) return sc_fail_nomem(err);
@@ -421,7 +439,8 @@ void sc_stats_merge_final(sqlite3_context *context) {
   if (!m) return;
   for (int i = 0; m->stats && i < m->stats->n_bands; i++) {
     struct band_stats *b = &m->stats->bands[i];
-    if (!m->err.status && m->weights && m->weights[i] && b->n_sample) even_out(b, m->weights[i], &m->err);
+    if (!m->err.status && m->weights && m->weights[i] && b->n_sample)
+      even_out(b, m->weights[i], &m->err);
     if (m->weights) sc_free(m->weights[i]);
   }
   if (m->err.status) {

@@ -73,7 +73,8 @@ static void draw_chip(const struct sheet *s, const struct sc_chip *chip, size_t 
   int left = (int)(i % (size_t)s->columns) * (chip->width + GAP_PX);
   int top = (int)(i / (size_t)s->columns) * (chip->height + GAP_PX);
   for (int y = 0; y < chip->height; y++) {
-    uint8_t *to = s->pixels + ((size_t)(top + y) * (size_t)s->width + (size_t)left) * (size_t)s->channels;
+    uint8_t *to =
+        s->pixels + ((size_t)(top + y) * (size_t)s->width + (size_t)left) * (size_t)s->channels;
     for (int x = 0; x < chip->width; x++, to += s->channels) {
       int ok = 1;
       for (int k = 0; k < chip->n_bands; k++) {
@@ -115,7 +116,8 @@ sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
   size_t per_chip = sc_chip_bytes(&chips[0], SC_DTYPE_U8);
   if (!raster) return err->status;
   if (n_bands != 1 && n_bands != 3) {
-    return sc_fail(err, SC_BAD_ARG, "a picture has 1 or 3 bands, not %d: name them in 'assets'", n_bands);
+    return sc_fail(err, SC_BAD_ARG, "a picture has 1 or 3 bands, not %d: name them in 'assets'",
+                   n_bands);
   }
   int has_invalid = n > 1 || memchr(valid, 0, n * per_chip) != NULL;
   layout(chips, n, is_png && has_invalid, &s);

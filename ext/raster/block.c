@@ -49,7 +49,8 @@ static sc_status decompress(const struct sc_file *file, size_t index, int n_rows
   if (!st) {
     const struct sc_buffer *from = bytes ? bytes : &stored;
     size_t room = whole < capacity ? whole : capacity;
-    st = sc_decode_block(t, from->data, from->size, wanted, room < wanted ? wanted : whole, out, err);
+    st = sc_decode_block(t, from->data, from->size, wanted, room < wanted ? wanted : whole, out,
+                         err);
   }
   sc_buffer_free(&stored);
   return st;
@@ -94,9 +95,9 @@ sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_
   return SC_OK;
 }
 
-sc_status sc_block_decode_once(struct sc_block_scratch *s, const struct sc_file *file,
-                               size_t index, int n_rows, const struct sc_buffer *bytes,
-                               unsigned char **out, struct sc_error *err) {
+sc_status sc_block_decode_once(struct sc_block_scratch *s, const struct sc_file *file, size_t index,
+                               int n_rows, const struct sc_buffer *bytes, unsigned char **out,
+                               struct sc_error *err) {
   const struct sc_tiff *t = &file->tiff;
   size_t row = sc_tiff_row_bytes(t), whole = row * (size_t)sc_tiff_block_rows(t, index);
   sc_status st = SC_OK;

@@ -12,8 +12,7 @@
  * all up. Returns how many pixels it did; it stops at the first 16 with a larger value.
  */
 __attribute__((target("ssse3"))) static size_t classify_small(const uint8_t *pixels, size_t n,
-                                                              const uint8_t *table,
-                                                              uint8_t *bits) {
+                                                              const uint8_t *table, uint8_t *bits) {
   const __m128i look_up = _mm_loadu_si128((const __m128i *)(const void *)table);
   const __m128i high = _mm_set1_epi8((char)0xF0);
   size_t i = 0;

@@ -59,9 +59,9 @@ static struct decompressors *thread_decompressors(struct sc_error *err) {
 static const unsigned char mark[32] = "\x8f\x13\xc4stacchip: not yet written\xe1\x5a\x96";
 
 static sc_status inflate_error(enum libdeflate_result result, struct sc_error *err) {
-  return sc_fail(err, SC_BAD_DATA, "inflate: %s",
-                 result == LIBDEFLATE_INSUFFICIENT_SPACE ? "more data than the block has"
-                                                         : "damaged data");
+  return sc_fail(
+      err, SC_BAD_DATA, "inflate: %s",
+      result == LIBDEFLATE_INSUFFICIENT_SPACE ? "more data than the block has" : "damaged data");
 }
 
 /* Into memory of its own, with room for a stored block behind the wanted bytes. */
@@ -72,7 +72,8 @@ static sc_status inflate_with_room(struct decompressors *d, const void *bytes, s
   if (room > whole) room = whole;
   unsigned char *copy = sc_alloc(room);
   if (!copy) return sc_fail_nomem(err);
-  enum libdeflate_result result = libdeflate_zlib_decompress(d->deflate, bytes, n, copy, room, &got);
+  enum libdeflate_result result =
+      libdeflate_zlib_decompress(d->deflate, bytes, n, copy, room, &got);
   int ok = (result == LIBDEFLATE_SUCCESS && got >= wanted) ||
            (result == LIBDEFLATE_INSUFFICIENT_SPACE && room < whole);
   if (ok) memcpy(out, copy, wanted);
@@ -80,9 +81,8 @@ static sc_status inflate_with_room(struct decompressors *d, const void *bytes, s
   return ok ? SC_OK : inflate_error(result, err);
 }
 
-static sc_status inflate_block(struct decompressors *d, const void *bytes, size_t n,
-                               size_t wanted, size_t whole, unsigned char *out,
-                               struct sc_error *err) {
+static sc_status inflate_block(struct decompressors *d, const void *bytes, size_t n, size_t wanted,
+                               size_t whole, unsigned char *out, struct sc_error *err) {
   size_t room = wanted + SC_DECODE_SLACK < whole ? wanted + SC_DECODE_SLACK : whole, got = 0;
   if (room < whole) memcpy(out + wanted + MARK_AT, mark, sizeof mark);
   enum libdeflate_result result = libdeflate_zlib_decompress(d->deflate, bytes, n, out, room, &got);
@@ -97,9 +97,8 @@ static sc_status inflate_block(struct decompressors *d, const void *bytes, size_
   return inflate_error(result, err);
 }
 
-static sc_status unzstd_block(struct decompressors *d, const void *bytes, size_t n,
-                              size_t wanted, size_t whole, unsigned char *out,
-                              struct sc_error *err) {
+static sc_status unzstd_block(struct decompressors *d, const void *bytes, size_t n, size_t wanted,
+                              size_t whole, unsigned char *out, struct sc_error *err) {
   size_t room = wanted + SC_DECODE_SLACK < whole ? wanted + SC_DECODE_SLACK : whole;
   ZSTD_inBuffer in = {bytes, n, 0};
   ZSTD_outBuffer to = {out, room, 0};
@@ -132,15 +131,15 @@ sc_status sc_decode_block(const struct sc_tiff *tiff, const void *bytes, size_t 
 }
 
 /* Running sums of n values, each on the value `stride` before it. */
-#define SUM_ROW(TYPE)                                         \
-  do {                                                        \
-    TYPE *p = (TYPE *)(void *)row;                            \
-    if (stride == 1) {                                        \
-      TYPE sum = p[0];                                        \
-      for (size_t i = 1; i < n; i++) p[i] = sum = (TYPE)(sum + p[i]); \
-    } else {                                                  \
+#define SUM_ROW(TYPE)                                                          \
+  do {                                                                         \
+    TYPE *p = (TYPE *)(void *)row;                                             \
+    if (stride == 1) {                                                         \
+      TYPE sum = p[0];                                                         \
+      for (size_t i = 1; i < n; i++) p[i] = sum = (TYPE)(sum + p[i]);          \
+    } else {                                                                   \
       for (size_t i = stride; i < n; i++) p[i] = (TYPE)(p[i] + p[i - stride]); \
-    }                                                         \
+    }                                                                          \
   } while (0)
 
 static void undo_horizontal(const struct sc_tiff *t, unsigned char *row) {

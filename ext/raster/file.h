@@ -16,12 +16,12 @@
 struct sc_remote; /* http/remote.h */
 
 struct sc_file {
-  uint64_t serial;     /* unique in the process: the key of its blocks in the cache */
-  char *href;          /* owned */
+  uint64_t serial; /* unique in the process: the key of its blocks in the cache */
+  char *href;      /* owned */
   int is_remote;
-  int is_plain;        /* tiff is there; else only GDAL reads it */
+  int is_plain; /* tiff is there; else only GDAL reads it */
   struct sc_tiff tiff;
-  int descriptor;      /* local files; -1 else */
+  int descriptor; /* local files; -1 else */
   uint64_t size;
   struct timespec modified; /* local files */
   ino_t inode;

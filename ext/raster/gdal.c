@@ -122,7 +122,8 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
   } else if (GDALGetMetadataItem(*out, "OVERVIEW_FILE", "OVERVIEWS")) {
     st = sc_source_fail(source, SC_DENIED, err, "it names an external overview file", "");
   } else if (is_absurd(*out)) {
-    st = sc_source_fail(source, SC_TOO_BIG, err, "its blocks or bands are absurdly many or large", "");
+    st = sc_source_fail(source, SC_TOO_BIG, err, "its blocks or bands are absurdly many or large",
+                        "");
   }
   if (st && *out) {
     GDALClose(*out);
@@ -139,7 +140,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
 struct pooled {
   char *href;
   struct timespec modified; /* of a local file, when it was opened */
-  off_t size; /* of a remote file: its generation */
+  off_t size;               /* of a remote file: its generation */
   GDALDatasetH dataset;
   unsigned long used;
 };
@@ -169,8 +170,7 @@ static void clear_pooled(struct pooled *p) {
   memset(p, 0, sizeof *p);
 }
 
-sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out,
-                          struct sc_error *err) {
+sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out, struct sc_error *err) {
   struct pooled now = {0};
   GDALDatasetH stale = NULL;
   identify(source->href, &now);
@@ -237,8 +237,8 @@ enum sc_dtype sc_gdal_dtype(GDALRasterBandH band) {
 }
 
 GDALDataType sc_gdal_type(enum sc_dtype dtype) {
-  static const GDALDataType types[] = {GDT_Unknown, GDT_Byte,   GDT_Byte,  GDT_UInt16,
-                                       GDT_Int16,   GDT_UInt32, GDT_Int32, GDT_UInt64,
+  static const GDALDataType types[] = {GDT_Unknown, GDT_Byte,    GDT_Byte,   GDT_UInt16,
+                                       GDT_Int16,   GDT_UInt32,  GDT_Int32,  GDT_UInt64,
                                        GDT_Int64,   GDT_Float32, GDT_Float64};
   return types[dtype];
 }
@@ -290,7 +290,8 @@ static sc_status read_info(GDALDatasetH ds, struct sc_raster_info *out, struct s
   out->bands = sc_alloc_zero((size_t)out->n_bands, sizeof *out->bands);
   if (!st && !out->bands) st = sc_fail_nomem(err);
   if (st) return st;
-  for (int i = 0; i < out->n_bands; i++) read_band_info(GDALGetRasterBand(ds, i + 1), &out->bands[i]);
+  for (int i = 0; i < out->n_bands; i++)
+    read_band_info(GDALGetRasterBand(ds, i + 1), &out->bands[i]);
   GDALRasterBandH first = GDALGetRasterBand(ds, 1);
   GDALGetBlockSize(first, &out->block_width, &out->block_height);
   out->has_mask = (GDALGetMaskFlags(first) & (GMF_PER_DATASET | GMF_ALPHA)) != 0;
@@ -386,10 +387,9 @@ static void inside(double begin, double extent, int n_out, int limit, int *first
 }
 
 static GDALRIOResampleAlg gdal_kernel(enum sc_resampling r) {
-  static const GDALRIOResampleAlg kernels[] = {GRIORA_NearestNeighbour, GRIORA_Bilinear,
-                                               GRIORA_Cubic,            GRIORA_CubicSpline,
-                                               GRIORA_Lanczos,          GRIORA_Average,
-                                               GRIORA_Mode,             GRIORA_Gauss};
+  static const GDALRIOResampleAlg kernels[] = {
+      GRIORA_NearestNeighbour, GRIORA_Bilinear, GRIORA_Cubic, GRIORA_CubicSpline,
+      GRIORA_Lanczos,          GRIORA_Average,  GRIORA_Mode,  GRIORA_Gauss};
   return kernels[r];
 }
 

@@ -31,8 +31,7 @@ sc_status sc_source_fail(const struct sc_source *source, sc_status status, struc
  * A dataset of the source for the calling thread alone, from a bounded pool or opened anew.
  * Give it back with sc_gdal_release(); `broken` closes it.
  */
-sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out,
-                          struct sc_error *err);
+sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out, struct sc_error *err);
 void sc_gdal_release(const struct sc_source *source, GDALDatasetH dataset, int broken);
 
 /* Forget all pooled datasets: in the child after fork() they belong to the parent. */

@@ -34,8 +34,9 @@ static sc_status open_half(const struct sc_raster_api **out, struct sc_error *er
   void *symbol = NULL;
   sc_status st = find_half(&symbol, err);
   if (st) {
-    return sc_fail_within(err, "stacchip's raster half, or a library it needs (GDAL, PROJ, "
-                               "libcurl), is missing");
+    return sc_fail_within(err,
+                          "stacchip's raster half, or a library it needs (GDAL, PROJ, "
+                          "libcurl), is missing");
   }
   sc_raster_api_function entry;
   memcpy(&entry, &symbol, sizeof entry);

@@ -21,7 +21,7 @@
 #include "raster/gdal.h"
 #include "raster/pool.h"
 
-#define STRIP_BYTES (8 << 20) /* of GDAL's strips */
+#define STRIP_BYTES (8 << 20)  /* of GDAL's strips */
 #define FETCH_BYTES (24 << 20) /* of remote blocks at once */
 
 struct count {
@@ -99,7 +99,8 @@ static void sum_segment(const struct patch *p, const uint8_t *bits, double begin
   if (first == begin && last == end) return; /* whole pixels */
   int cut[2] = {(int)floor(begin), (int)floor(end)};
   for (int k = 0; k < 2; k++) {
-    if ((k == 0 && cut[0] == first) || (k == 1 && cut[1] == end) || (k == 1 && cut[1] < first)) continue;
+    if ((k == 0 && cut[0] == first) || (k == 1 && cut[1] == end) || (k == 1 && cut[1] < first))
+      continue;
     double share = overlap(begin, end, cut[k]);
     uint8_t b = bits[cut[k] - p->x];
     if (b & 1) out[0] += share;
@@ -144,8 +145,8 @@ static sc_status classify_value(struct count *c, const unsigned char *at, enum s
   int64_t integer;
   load_value(at, dtype, &real, &integer);
   if (job->by_nodata) {
-    int same = dtype == SC_DTYPE_F32 ? (float)real == (float)job->nodata_value
-                                     : real == job->nodata_value;
+    int same =
+        dtype == SC_DTYPE_F32 ? (float)real == (float)job->nodata_value : real == job->nodata_value;
     *bits = job->nd_bits[isnan(real) || (job->has_nodata && same)];
     return SC_OK;
   }
@@ -265,7 +266,8 @@ static sc_status undo_rows(const struct sc_tiff *t, unsigned char *data, int n_r
   if (p->differences || t->predictor == 1) return SC_OK;
   unsigned char *scratch = sc_alloc(sc_tiff_row_bytes(t));
   if (!scratch) return sc_fail_nomem(err);
-  for (int y = 0; y < n_rows; y++) sc_decode_row(t, data + (size_t)y * sc_tiff_row_bytes(t), scratch);
+  for (int y = 0; y < n_rows; y++)
+    sc_decode_row(t, data + (size_t)y * sc_tiff_row_bytes(t), scratch);
   sc_free(scratch);
   return SC_OK;
 }
@@ -274,14 +276,13 @@ static sc_status count_block(struct count *c, size_t block, const struct sc_buff
                              struct sc_error *err) {
   const struct sc_tiff *t = &c->file->tiff;
   struct sc_block_scratch scratch = {{0}, {0}};
-  struct patch p = {.dtype = t->dtype,
-                    .pixel_bytes = sc_tiff_pixel_bytes(t),
-                    .row_bytes = sc_tiff_row_bytes(t)};
+  struct patch p = {
+      .dtype = t->dtype, .pixel_bytes = sc_tiff_pixel_bytes(t), .row_bytes = sc_tiff_row_bytes(t)};
   unsigned char *data = NULL;
   block_place(t, block, &p);
   int n_rows = wanted_rows(c->job, &p);
-  sc_status st = n_rows ? sc_block_decode_once(&scratch, c->file, block, n_rows, bytes, &data, err)
-                        : SC_OK;
+  sc_status st =
+      n_rows ? sc_block_decode_once(&scratch, c->file, block, n_rows, bytes, &data, err) : SC_OK;
   int is_stored = t->byte_counts[block] > 0 && t->offsets[block] > 0;
   if (!st && n_rows && is_stored) st = undo_rows(t, data, n_rows, &p, err);
   if (!st && n_rows) {
@@ -295,7 +296,8 @@ static sc_status count_block(struct count *c, size_t block, const struct sc_buff
 
 static size_t first_block(const struct count *c) {
   const struct sc_tiff *t = &c->file->tiff;
-  return t->planar ? (size_t)(c->job->band - 1) * (size_t)t->blocks_across * (size_t)t->blocks_down : 0;
+  return t->planar ? (size_t)(c->job->band - 1) * (size_t)t->blocks_across * (size_t)t->blocks_down
+                   : 0;
 }
 
 static int keep_error(struct count *c, const struct sc_error *err) {
@@ -440,8 +442,8 @@ static sc_status count_once(struct sc_mask_job *job, struct sc_error *err) {
   sc_status st = c.covered ? sc_file_acquire(job->source, &c.file, err) : sc_fail_nomem(err);
   if (!st) {
     clear_counts(&c);
-    int is_plain = c.file->is_plain && job->band != SC_BAND_VALIDITY &&
-                   job->band <= c.file->tiff.n_bands;
+    int is_plain =
+        c.file->is_plain && job->band != SC_BAND_VALIDITY && job->band <= c.file->tiff.n_bands;
     if (is_plain) st = count_plain(&c, err);
     /* GDAL is the judge of blocks that are not as they should be; damaged data are an error. */
     int ask_gdal = !c.file->is_remote && (st == SC_UNSUPPORTED || st == SC_IO);

@@ -24,9 +24,11 @@ static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *
   sc_status st = SC_OK;
   GDALDriverH driver = GDALGetDriverByName(driver_name);
   if (!driver) return sc_fail(err, SC_UNSUPPORTED, "this GDAL has no %s driver", driver_name);
-  snprintf(path, sizeof path, "/vsimem/stacchip-%p-%u", (void *)&counter, atomic_fetch_add(&counter, 1));
+  snprintf(path, sizeof path, "/vsimem/stacchip-%p-%u", (void *)&counter,
+           atomic_fetch_add(&counter, 1));
   sc_gdal_begin(&scope);
-  GDALDatasetH copy = GDALCreateCopy(driver, path, ds, 0, (CSLConstList)(size_t)options, NULL, NULL);
+  GDALDatasetH copy =
+      GDALCreateCopy(driver, path, ds, 0, (CSLConstList)(size_t)options, NULL, NULL);
   if (copy) {
     GDALClose(copy);
     GByte *bytes = VSIGetMemFileBuffer(path, &size, 0);
@@ -67,8 +69,7 @@ static sc_status memory_dataset(const void *pixels, GDALDataType type, int width
 }
 
 sc_status sc_picture_encode(enum sc_picture_format format, const uint8_t *pixels, int width,
-                            int height, int channels, struct sc_buffer *out,
-                            struct sc_error *err) {
+                            int height, int channels, struct sc_buffer *out, struct sc_error *err) {
   static const char *const png[] = {"ZLEVEL=6", NULL}, *const jpeg[] = {"QUALITY=90", NULL};
   GDALDatasetH ds = NULL;
   sc_gdal_register();
@@ -126,9 +127,9 @@ sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *o
   struct sc_gdal_scope scope;
   sc_gdal_register();
   sc_gdal_begin(&scope);
-  sc_status st = memory_dataset(image->pixels, sc_gdal_type(image->dtype), image->width,
-                                image->height, image->n_bands, size, line,
-                                line * (size_t)image->height, &ds, err);
+  sc_status st =
+      memory_dataset(image->pixels, sc_gdal_type(image->dtype), image->width, image->height,
+                     image->n_bands, size, line, line * (size_t)image->height, &ds, err);
   if (!st) {
     GDALSetGeoTransform(ds, gt);
     if (image->crs) st = set_crs(ds, image->crs, err);

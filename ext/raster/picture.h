@@ -5,8 +5,7 @@
 #include "raster/raster_api.h"
 
 sc_status sc_picture_encode(enum sc_picture_format format, const uint8_t *pixels, int width,
-                            int height, int channels, struct sc_buffer *out,
-                            struct sc_error *err);
+                            int height, int channels, struct sc_buffer *out, struct sc_error *err);
 sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *out,
                              struct sc_error *err);
 

@@ -124,8 +124,8 @@ static void withdraw_job(struct job *job, int (*interrupted)(void *), void *cont
   pthread_mutex_unlock(&lock);
 }
 
-int sc_pool_run(size_t n, int (*task)(void *, size_t), void *context,
-                int (*interrupted)(void *), void *interrupt_context) {
+int sc_pool_run(size_t n, int (*task)(void *, size_t), void *context, int (*interrupted)(void *),
+                void *interrupt_context) {
   struct job job = {.task = task, .context = context, .n = n};
   int helpers = sc_runtime_threads() - 1;
   if ((size_t)helpers >= n) helpers = n ? (int)n - 1 : 0;

@@ -49,13 +49,13 @@ enum sc_resampling {
  * stored data. A snapshot: the strings live as long as the call that gets it.
  */
 struct sc_settings {
-  const char *hosts;        /* patterns of allowed hosts, comma separated; NULL: default rule */
-  int threads;              /* workers; 1 to 64 */
-  int verify;               /* decode whole blocks and check their checksums */
-  int64_t cache_bytes;      /* budget of the block cache, process-wide */
-  int max_connections;      /* concurrent requests per host */
-  int timeout_ms;           /* of one request */
-  int retries;              /* after the first try */
+  const char *hosts;   /* patterns of allowed hosts, comma separated; NULL: default rule */
+  int threads;         /* workers; 1 to 64 */
+  int verify;          /* decode whole blocks and check their checksums */
+  int64_t cache_bytes; /* budget of the block cache, process-wide */
+  int max_connections; /* concurrent requests per host */
+  int timeout_ms;      /* of one request */
+  int retries;         /* after the first try */
 };
 
 /* Where the bytes of one raster file are. Strings are borrowed for the call. */
@@ -84,7 +84,7 @@ struct sc_raster_info {
   char *crs;           /* "EPSG:32720", else WKT2; NULL where the file has none */
   struct sc_band_info *bands;
   int block_width, block_height;
-  int has_mask; /* an internal mask or an alpha band (beyond a nodata value) */
+  int has_mask;      /* an internal mask or an alpha band (beyond a nodata value) */
   char datetime[32]; /* TIFFTAG_DATETIME as RFC 3339, or "" */
 };
 
@@ -94,15 +94,15 @@ struct sc_raster_info {
 /* One window of one band, resampled to out_width x out_height. */
 struct sc_read {
   const struct sc_source *source;
-  int band;                    /* 1 .. n_bands, or SC_BAND_VALIDITY */
-  double x, y, width, height;  /* in pixels of the file; may be fractional or leave the raster */
-  int out_width, out_height;   /* pixels of the output */
-  enum sc_dtype dtype;         /* of the output; values are clamped and rounded to it */
+  int band;                   /* 1 .. n_bands, or SC_BAND_VALIDITY */
+  double x, y, width, height; /* in pixels of the file; may be fractional or leave the raster */
+  int out_width, out_height;  /* pixels of the output */
+  enum sc_dtype dtype;        /* of the output; values are clamped and rounded to it */
   enum sc_resampling resampling;
-  void *out;                   /* first pixel; rows are row_bytes apart */
+  void *out; /* first pixel; rows are row_bytes apart */
   size_t row_bytes;
-  double fill;                 /* where the window leaves the raster */
-  struct sc_error err;         /* out: err.status is SC_OK or why this one failed */
+  double fill;         /* where the window leaves the raster */
+  struct sc_error err; /* out: err.status is SC_OK or why this one failed */
 };
 
 /*
@@ -113,9 +113,9 @@ struct sc_read {
 struct sc_mask_job {
   const struct sc_source *source;
   int band;
-  int n_cols, n_rows;                  /* chips across and down */
-  const double *col_begin, *col_end;   /* n_cols each, mask pixels, non-decreasing */
-  const double *row_begin, *row_end;   /* n_rows each */
+  int n_cols, n_rows;                /* chips across and down */
+  const double *col_begin, *col_end; /* n_cols each, mask pixels, non-decreasing */
+  const double *row_begin, *row_end; /* n_rows each */
   /*
    * Bits of a value: 1 cloud, 2 nodata. For 8 and 16 bit masks `table` has an entry for each
    * bit pattern of the stored type; otherwise classify() is called once for each distinct
@@ -131,8 +131,8 @@ struct sc_mask_job {
   sc_status (*classify)(void *context, double real, int64_t integer, uint8_t *bits,
                         struct sc_error *err);
   void *context;
-  double *cloud, *nodata;              /* out: n_cols * n_rows fractions, row by row, 0..1 */
-  int (*interrupted)(void *context);   /* polled on the calling thread; may be NULL */
+  double *cloud, *nodata;            /* out: n_cols * n_rows fractions, row by row, 0..1 */
+  int (*interrupted)(void *context); /* polled on the calling thread; may be NULL */
   void *interrupt_context;
 };
 
@@ -147,26 +147,26 @@ struct sc_geotiff {
   double transform[6];
   int has_nodata;
   double nodata;
-  const char *const *band_names; /* n_bands, or NULL */
+  const char *const *band_names;  /* n_bands, or NULL */
   const double *scales, *offsets; /* n_bands each, or NULL */
 };
 
 /* One HTTP answer, or one byte range of a remote file. */
 struct sc_http_request {
-  const char *method;          /* "GET", "POST", "HEAD", "PUT" */
-  const char *url;             /* http, https, s3, gs, az, abfs */
-  const char *const *headers;  /* "Name: value", NULL-terminated, or NULL */
+  const char *method;         /* "GET", "POST", "HEAD", "PUT" */
+  const char *url;            /* http, https, s3, gs, az, abfs */
+  const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
   const void *body;
   size_t body_size;
-  uint64_t offset, size;       /* range asked for; size 0: the whole thing */
-  size_t limit_bytes;          /* larger answers are an error; 0: the default limit */
-  struct sc_buffer answer;     /* out; freed by the caller */
-  int http_status;             /* out */
-  uint64_t total_bytes;        /* out: size of the whole file where known, else 0 */
-  char etag[128];              /* out: "" where there is none */
-  char content_type[128];      /* out */
-  char final_url[2048];        /* out: after redirects, signed query stripped */
-  struct sc_error err;         /* out: SC_OK or why this request failed */
+  uint64_t offset, size;   /* range asked for; size 0: the whole thing */
+  size_t limit_bytes;      /* larger answers are an error; 0: the default limit */
+  struct sc_buffer answer; /* out; freed by the caller */
+  int http_status;         /* out */
+  uint64_t total_bytes;    /* out: size of the whole file where known, else 0 */
+  char etag[128];          /* out: "" where there is none */
+  char content_type[128];  /* out */
+  char final_url[2048];    /* out: after redirects, signed query stripped */
+  struct sc_error err;     /* out: SC_OK or why this request failed */
 };
 
 struct sc_raster_api {
@@ -204,8 +204,7 @@ struct sc_raster_api {
    */
   sc_status (*to_lonlat)(const char *crs, size_t n, double *x, double *y, struct sc_error *err);
   /* The other way round: lon, lat degrees to the CRS. */
-  sc_status (*from_lonlat)(const char *crs, size_t n, double *x, double *y,
-                           struct sc_error *err);
+  sc_status (*from_lonlat)(const char *crs, size_t n, double *x, double *y, struct sc_error *err);
   /* 1 for a geographic CRS: its longitudes come back from to_lonlat() on their own turn, so
    * that a grid from 170 to 190 degrees stays one. 0 for others. */
   int (*is_geographic)(const char *crs);
@@ -217,10 +216,9 @@ struct sc_raster_api {
                   enum sc_dtype to_type, size_t to_stride, size_t n);
 
   /* Encode an 8-bit picture [row][column][channel], 1, 3 or 4 channels. */
-  sc_status (*picture)(enum sc_picture_format format, const uint8_t *pixels, int width,
-                       int height, int channels, struct sc_buffer *out, struct sc_error *err);
-  sc_status (*geotiff)(const struct sc_geotiff *image, struct sc_buffer *out,
-                       struct sc_error *err);
+  sc_status (*picture)(enum sc_picture_format format, const uint8_t *pixels, int width, int height,
+                       int channels, struct sc_buffer *out, struct sc_error *err);
+  sc_status (*geotiff)(const struct sc_geotiff *image, struct sc_buffer *out, struct sc_error *err);
 
   /*
    * Perform requests side by side under the concurrency cap. The result is the first

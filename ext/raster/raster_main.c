@@ -32,7 +32,7 @@ static sc_status info(const struct sc_source *source, struct sc_raster_info *out
 }
 
 static sc_status read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
-                      void *interrupt_context, struct sc_error *err) {
+                              void *interrupt_context, struct sc_error *err) {
   sc_runtime_enter();
   return sc_read_windows(reads, n, interrupted, interrupt_context, err);
 }

@@ -123,7 +123,8 @@ static sc_status plan_window(struct plan *p, struct window *w, struct sc_error *
                w->rows[r->out_height - 1] < 0;
   if (leaves || !some) fill_output(r);
   if (!some) return SC_OK;
-  size_t plane = t->planar ? (size_t)w->band * (size_t)t->blocks_across * (size_t)t->blocks_down : 0;
+  size_t plane =
+      t->planar ? (size_t)w->band * (size_t)t->blocks_across * (size_t)t->blocks_down : 0;
   for (int by = y0 / t->block_height; by <= y1 / t->block_height && !st; by++) {
     for (int bx = x0 / t->block_width; bx <= x1 / t->block_width && !st; bx++) {
       st = add_piece(p, w, plane + (size_t)by * (size_t)t->blocks_across + (size_t)bx, err);
@@ -133,9 +134,9 @@ static sc_status plan_window(struct plan *p, struct window *w, struct sc_error *
 }
 
 static int wants_gdal(const struct sc_read *r, const struct sc_file *f) {
-  int resampled = r->resampling != SC_NEAREST &&
-                  (r->width != r->out_width || r->height != r->out_height ||
-                   r->x != floor(r->x) || r->y != floor(r->y));
+  int resampled =
+      r->resampling != SC_NEAREST && (r->width != r->out_width || r->height != r->out_height ||
+                                      r->x != floor(r->x) || r->y != floor(r->y));
   return !f->is_plain || resampled || r->band == SC_BAND_VALIDITY;
 }
 
@@ -189,9 +190,8 @@ static sc_status make_groups(struct plan *p, struct sc_error *err) {
 static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g);
 
 /* Fetch what groups [begin, end) of remote files need and the cache has not, in one go. */
-static sc_status fetch_remote(struct plan *p, size_t begin, size_t end,
-                              int (*interrupted)(void *), void *interrupt_context,
-                              struct sc_error *err) {
+static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*interrupted)(void *),
+                              void *interrupt_context, struct sc_error *err) {
   struct sc_remote_block *blocks = sc_alloc_zero(end - begin + 1, sizeof *blocks);
   struct group **owners = sc_alloc((end - begin + 1) * sizeof *owners);
   size_t n = 0;
@@ -260,16 +260,16 @@ static void columns_in_block(const struct window *w, int left, int right, int *f
 }
 
 /* One of every `step` values of a type, side by side. */
-#define GATHER(TYPE)                                                       \
-  do {                                                                     \
-    const TYPE *from = (const TYPE *)(const void *)band;                   \
-    TYPE *into = (TYPE *)to;                                               \
-    if (w->plain_columns) {                                                \
-      from += (size_t)(columns[0] - left) * step;                          \
-      for (size_t i = 0; i < n; i++) into[i] = from[i * step];             \
-    } else {                                                               \
+#define GATHER(TYPE)                                                                     \
+  do {                                                                                   \
+    const TYPE *from = (const TYPE *)(const void *)band;                                 \
+    TYPE *into = (TYPE *)to;                                                             \
+    if (w->plain_columns) {                                                              \
+      from += (size_t)(columns[0] - left) * step;                                        \
+      for (size_t i = 0; i < n; i++) into[i] = from[i * step];                           \
+    } else {                                                                             \
       for (size_t i = 0; i < n; i++) into[i] = from[(size_t)(columns[i] - left) * step]; \
-    }                                                                      \
+    }                                                                                    \
   } while (0)
 
 /* Pixels of a block row side by side: output columns [first, end). Blocks, results and their
@@ -292,8 +292,8 @@ static void gather(const struct window *w, const unsigned char *band, int left, 
 }
 
 /* Copy one row: pixel `column` of the block is at row + (column - left) * pixel bytes. */
-static void copy_row(const struct window *w, const unsigned char *row, int left, int first,
-                     int end, unsigned char *out) {
+static void copy_row(const struct window *w, const unsigned char *row, int left, int first, int end,
+                     unsigned char *out) {
   enum { CHUNK = 256 };
   const struct sc_tiff *t = &w->file->tiff;
   size_t size = sc_dtype_bytes(t->dtype), to_size = sc_dtype_bytes(w->read->dtype);
@@ -373,7 +373,8 @@ static void read_block(const struct plan *p, struct group *g) {
     if (g->bytes.data && !block->stored.data) sc_buffer_move(&g->bytes, &block->stored);
     const struct sc_buffer *bytes = block->stored.data ? &block->stored : NULL;
     st = sc_block_prepare(block, file, first->block, wanted_rows(p, g), bytes, &err);
-    if (block->n_rows >= sc_tiff_block_rows(&file->tiff, first->block)) sc_buffer_free(&block->stored);
+    if (block->n_rows >= sc_tiff_block_rows(&file->tiff, first->block))
+      sc_buffer_free(&block->stored);
     for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block->data);
     pthread_mutex_unlock(&block->lock);
     sc_cache_release(block, st == SC_OK);
@@ -433,8 +434,9 @@ static void *fetch_batches(void *fetcher) {
     pthread_mutex_lock(&f->lock);
     while (k >= f->n_used + BATCHES_AHEAD && !f->cancel) pthread_cond_wait(&f->moved, &f->lock);
     pthread_mutex_unlock(&f->lock);
-    st = is_cancelled(f) ? SC_INTERRUPT
-                         : fetch_remote(f->plan, batch_begin(f, k), f->ends[k], is_cancelled, f, &err);
+    st = is_cancelled(f)
+             ? SC_INTERRUPT
+             : fetch_remote(f->plan, batch_begin(f, k), f->ends[k], is_cancelled, f, &err);
     pthread_mutex_lock(&f->lock);
     f->n_fetched += st == SC_OK;
     f->status = st;
@@ -474,12 +476,14 @@ static sc_status decode_batch(struct plan *p, size_t begin, size_t end, int (*in
   return sc_fail(err, SC_INTERRUPT, "interrupted");
 }
 
-static sc_status run_batches(struct fetcher *f, int (*interrupted)(void *),
-                             void *interrupt_context, struct sc_error *err) {
+static sc_status run_batches(struct fetcher *f, int (*interrupted)(void *), void *interrupt_context,
+                             struct sc_error *err) {
   sc_status st = SC_OK;
   for (size_t k = 0; k < f->n_batches && !st; k++) {
     st = wait_for_batch(f, k, interrupted, interrupt_context, err);
-    if (!st) st = decode_batch(f->plan, batch_begin(f, k), f->ends[k], interrupted, interrupt_context, err);
+    if (!st)
+      st =
+          decode_batch(f->plan, batch_begin(f, k), f->ends[k], interrupted, interrupt_context, err);
     pthread_mutex_lock(&f->lock);
     f->n_used = k + 1;
     f->cancel = st != SC_OK;
@@ -496,7 +500,8 @@ static size_t find_batches(const struct plan *p, size_t *ends) {
   for (size_t i = 0; i < p->n_groups; i++) {
     const struct group *g = &p->groups[i];
     const struct piece *first = g->begin < g->end ? &p->pieces[g->begin] : NULL;
-    if (first && first->window->file->is_remote) bytes += first->window->file->tiff.byte_counts[first->block];
+    if (first && first->window->file->is_remote)
+      bytes += first->window->file->tiff.byte_counts[first->block];
     if (bytes < BATCH_BYTES && i + 1 < p->n_groups) continue;
     ends[n++] = i + 1;
     bytes = 0;

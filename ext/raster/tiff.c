@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 
 #define TAG_GDAL_NODATA 42113
-#define BLOCKS_MAX 8000000       /* of one file */
+#define BLOCKS_MAX 8000000 /* of one file */
 #define BLOCK_BYTES_MAX (256u << 20)
 
 struct stream {
@@ -56,8 +56,8 @@ static TIFF *open_tiff(struct stream *s) {
   TIFFOpenOptionsSetErrorHandlerExtR(options, keep_quiet, NULL);
   TIFFOpenOptionsSetWarningHandlerExtR(options, keep_quiet, NULL);
   /* C: keep strips as they are stored; m: no memory map. */
-  TIFF *tiff = TIFFClientOpenExt("", "rcm", s, stream_read, stream_write, stream_seek,
-                                 stream_close, stream_size, NULL, NULL, options);
+  TIFF *tiff = TIFFClientOpenExt("", "rcm", s, stream_read, stream_write, stream_seek, stream_close,
+                                 stream_size, NULL, NULL, options);
   TIFFOpenOptionsFree(options);
   return tiff;
 }
@@ -105,9 +105,8 @@ static int read_packing(TIFF *tiff, struct sc_tiff *out) {
   int is_float = out->dtype == SC_DTYPE_F32 || out->dtype == SC_DTYPE_F64;
   return out->dtype != SC_DTYPE_NONE && bands >= 1 && bands <= 4096 &&
          /* GDAL makes colours of CMYK, YCbCr and the others behind them. */
-         fill_order == FILLORDER_MSB2LSB && photometric < PHOTOMETRIC_SEPARATED &&
-         predictor >= 1 && predictor <= 3 && (predictor != 3 || is_float) &&
-         !TIFFIsByteSwapped(tiff);
+         fill_order == FILLORDER_MSB2LSB && photometric < PHOTOMETRIC_SEPARATED && predictor >= 1 &&
+         predictor <= 3 && (predictor != 3 || is_float) && !TIFFIsByteSwapped(tiff);
 }
 
 static int read_shape(TIFF *tiff, struct sc_tiff *out) {

@@ -25,8 +25,8 @@ struct sc_tiff {
   int has_nodata;
   double nodata;
   int blocks_across, blocks_down;
-  size_t n_blocks;        /* of all bands together when planar */
-  uint64_t *offsets;      /* n_blocks; 0: the block is not stored (all nodata) */
+  size_t n_blocks;   /* of all bands together when planar */
+  uint64_t *offsets; /* n_blocks; 0: the block is not stored (all nodata) */
   uint64_t *byte_counts;
 };
 

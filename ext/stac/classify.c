@@ -27,12 +27,13 @@ static sc_status fail_rule(const struct sc_rule *rule, sqlite3 *db, struct sc_er
  * that the expressions are compiled once.
  */
 static sc_status table_sql(const struct sc_rule *rule, char **out, struct sc_error *err) {
-  return sc_format(out, err,
-                   "WITH RECURSIVE value(v) AS (SELECT ?1 UNION ALL SELECT v + 1 FROM value "
-                   "WHERE v < ?2), pixel AS (SELECT v, v IS ?3 AS nd FROM value) "
-                   "SELECT v, CASE WHEN (%s\n) THEN 1 ELSE 0 END + CASE WHEN (%s\n) THEN 2 ELSE 0 END "
-                   "FROM pixel",
-                   cloud_of(rule), nodata_of(rule));
+  return sc_format(
+      out, err,
+      "WITH RECURSIVE value(v) AS (SELECT ?1 UNION ALL SELECT v + 1 FROM value "
+      "WHERE v < ?2), pixel AS (SELECT v, v IS ?3 AS nd FROM value) "
+      "SELECT v, CASE WHEN (%s\n) THEN 1 ELSE 0 END + CASE WHEN (%s\n) THEN 2 ELSE 0 END "
+      "FROM pixel",
+      cloud_of(rule), nodata_of(rule));
 }
 
 /* Run the table's statement. The set is locked. */
@@ -77,9 +78,8 @@ static const uint8_t *find_table(const struct sc_rules *rules, const char *key) 
   return NULL;
 }
 
-sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule,
-                         enum sc_dtype dtype, int has_nodata, double nodata, uint8_t *table,
-                         struct sc_error *err) {
+sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule, enum sc_dtype dtype,
+                         int has_nodata, double nodata, uint8_t *table, struct sc_error *err) {
   size_t n = sc_dtype_bytes(dtype) == 1 ? 256 : 65536;
   char *sql = NULL, *key = NULL;
   sc_status st = table_sql(rule, &sql, err);
@@ -154,9 +154,9 @@ struct sc_classifier {
   size_t n_known, capacity;
 };
 
-sc_status sc_classifier_new(struct sc_rules *rules, const struct sc_rule *rule,
-                            enum sc_dtype dtype, int has_nodata, double nodata,
-                            struct sc_classifier **out, struct sc_error *err) {
+sc_status sc_classifier_new(struct sc_rules *rules, const struct sc_rule *rule, enum sc_dtype dtype,
+                            int has_nodata, double nodata, struct sc_classifier **out,
+                            struct sc_error *err) {
   struct sc_classifier *c = sc_alloc_zero(1, sizeof *c);
   char *sql = NULL;
   *out = NULL;

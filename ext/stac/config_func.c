@@ -31,9 +31,8 @@ static sc_status append_query(sqlite3 *db, const char *sql, struct sc_buffer *ou
 static sc_status append_debug(sqlite3 *db, struct sc_buffer *b, struct sc_error *err) {
   struct sc_error missing = {0};
   const struct sc_raster_api *raster = sc_raster(&missing);
-  sc_status st = sc_buffer_printf(
-      b, err, "{\"stacchip\":\"%s\",\"sqlite\":\"%s\",\"sqlite_file\":", STACCHIP_VERSION,
-      sqlite3_libversion());
+  sc_status st = sc_buffer_printf(b, err, "{\"stacchip\":\"%s\",\"sqlite\":\"%s\",\"sqlite_file\":",
+                                  STACCHIP_VERSION, sqlite3_libversion());
   if (!st) st = sc_buffer_append_json(b, sc_host_sqlite_path(), err);
   if (!st) st = sc_buffer_printf(b, err, ",\"deepbind\":%d,\"spatialite\":", sc_host_deepbind());
   if (!st) st = append_query(db, "SELECT spatialite_version()", b, err);

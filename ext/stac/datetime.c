@@ -56,7 +56,8 @@ struct parts {
 };
 
 static void read_fraction(const char **p, struct parts *t) {
-  size_t n = strspn(*p + 1, "0123456789"), keep = n < sizeof t->fraction ? n : sizeof t->fraction - 1;
+  size_t n = strspn(*p + 1, "0123456789"),
+         keep = n < sizeof t->fraction ? n : sizeof t->fraction - 1;
   memcpy(t->fraction, *p + 1, keep);
   while (keep && t->fraction[keep - 1] == '0') keep--;
   t->fraction[keep] = '\0';
@@ -123,8 +124,9 @@ int sc_datetime_normalise(const char *text, char out[SC_DATETIME_BYTES]) {
   int64_t year;
   sc_civil_from_days(days, &year, &month, &day);
   if (year < 0 || year > 9999) return 0;
-  snprintf(out, SC_DATETIME_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d%s%.9sZ", (int)year & 0x3fff, month & 0xf,
-           day & 0x1f, rest / 3600, rest / 60 % 60, rest % 60, t.fraction[0] ? "." : "", t.fraction);
+  snprintf(out, SC_DATETIME_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d%s%.9sZ", (int)year & 0x3fff,
+           month & 0xf, day & 0x1f, rest / 3600, rest / 60 % 60, rest % 60,
+           t.fraction[0] ? "." : "", t.fraction);
   return 1;
 }
 

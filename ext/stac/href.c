@@ -48,9 +48,16 @@ const char *sc_href_for_message(const char *href, char *out, size_t n) {
 
 /* Does a query of n bytes hold a signature or key? By the names that the stores use. */
 static int is_signed(const char *query, size_t n) {
-  static const char *const names[] = {"sig=", "signature=", "x-amz-signature=", "x-amz-security-token=",
-                                      "x-goog-signature=", "token=", "access_token=", "api_key=",
-                                      "apikey=", "subscription-key="};
+  static const char *const names[] = {"sig=",
+                                      "signature=",
+                                      "x-amz-signature=",
+                                      "x-amz-security-token=",
+                                      "x-goog-signature=",
+                                      "token=",
+                                      "access_token=",
+                                      "api_key=",
+                                      "apikey=",
+                                      "subscription-key="};
   for (size_t at = 0; at < n; at++) {
     if (at && query[at - 1] != '&' && query[at - 1] != ';') continue;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -191,7 +198,8 @@ sc_status sc_href_locate(const char *named, char **out, struct sc_error *err) {
   char here[PATH_MAX + 1];
   *out = NULL;
   if (sc_href_is_url(named) || *named == '/') return sc_href_resolve(NULL, named, out, err);
-  if (!getcwd(here, PATH_MAX)) return sc_fail(err, SC_IO, "no working directory: %s", strerror(errno));
+  if (!getcwd(here, PATH_MAX))
+    return sc_fail(err, SC_IO, "no working directory: %s", strerror(errno));
   size_t n = strlen(here);
   memcpy(here + n, "/", 2);
   return sc_href_resolve(here, named, out, err);
@@ -214,7 +222,8 @@ static sc_status apply_href_map(const char *href, char **out, struct sc_error *e
     return sc_fail(err, SC_BAD_ARG, "setting 'href_map' is no JSON object of prefixes");
   }
   cJSON_ArrayForEach(entry, map) {
-    if (!cJSON_IsString(entry) || strncmp(href, entry->string, strlen(entry->string)) != 0) continue;
+    if (!cJSON_IsString(entry) || strncmp(href, entry->string, strlen(entry->string)) != 0)
+      continue;
     if (!best || strlen(entry->string) > strlen(best->string)) best = entry;
   }
   if (best) {
@@ -277,8 +286,7 @@ static sc_status allow_url(const char *url, struct sc_error *err) {
   return st;
 }
 
-sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out,
-                        struct sc_error *err) {
+sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, struct sc_error *err) {
   *out = NULL;
   int is_local = !sc_href_is_url(href);
   if (is_local && origin == SC_ORIGIN_NETWORK) {

@@ -40,8 +40,7 @@ enum sc_origin {
  * Apply the process's settings to a resolved href: href_map first (*out gets the new one),
  * then local_roots and hosts. SC_DENIED says which rule.
  */
-sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out,
-                        struct sc_error *err);
+sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, struct sc_error *err);
 
 /*
  * A copy of a text (an href, an item) without the signed queries and passwords of the URLs in

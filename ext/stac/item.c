@@ -50,7 +50,8 @@ static sc_status check_is_item(const cJSON *json, struct sc_error *err) {
     const char *hint = type && strcmp(type, "FeatureCollection") == 0
                            ? "; stacchip_items() lists the items of a FeatureCollection"
                            : "";
-    return sc_fail(err, SC_BAD_DATA, "%s, not a STAC item%s", describe(json, what, sizeof what), hint);
+    return sc_fail(err, SC_BAD_DATA, "%s, not a STAC item%s", describe(json, what, sizeof what),
+                   hint);
   }
   const char *id = sc_json_text(json, "id");
   if (!id || !*id) return sc_fail(err, SC_BAD_DATA, "the STAC item has no id, or an empty one");
@@ -113,8 +114,8 @@ static sc_status self_folder(const struct sc_item *item, char **out, struct sc_e
   return SC_OK;
 }
 
-sc_status sc_item_take(cJSON *json, const char *base, enum sc_origin origin,
-                       struct sc_item *out, struct sc_error *err) {
+sc_status sc_item_take(cJSON *json, const char *base, enum sc_origin origin, struct sc_item *out,
+                       struct sc_error *err) {
   char *self = NULL;
   out->json = json;
   out->origin = origin;
@@ -157,8 +158,8 @@ static sc_status parse_json(const char *text, size_t n, const char *where, cJSON
                  at < n ? text + at : "");
 }
 
-static sc_status read_text_item(const char *text, size_t n, const char *base,
-                                struct sc_item *out, struct sc_error *err) {
+static sc_status read_text_item(const char *text, size_t n, const char *base, struct sc_item *out,
+                                struct sc_error *err) {
   char *folder = NULL;
   cJSON *json = NULL;
   sc_status st = parse_json(text, n, "item", &json, err);
@@ -233,8 +234,7 @@ static cJSON *raster_item(const char *location, const char *datetime) {
   return item;
 }
 
-static sc_status read_raster_item(const char *location, struct sc_item *out,
-                                  struct sc_error *err) {
+static sc_status read_raster_item(const char *location, struct sc_item *out, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   struct sc_raster_info info = {0};
   struct sc_source source = {.href = location};
@@ -250,8 +250,7 @@ static sc_status read_raster_item(const char *location, struct sc_item *out,
   return st;
 }
 
-static sc_status read_file_item(const char *location, struct sc_item *out,
-                                struct sc_error *err) {
+static sc_status read_file_item(const char *location, struct sc_item *out, struct sc_error *err) {
   struct sc_buffer text = {0};
   cJSON *json = NULL;
   char *folder = NULL, shown[1024];
@@ -295,10 +294,10 @@ sc_status sc_item_read(const char *argument, size_t n, const char *base, struct 
   memset(out, 0, sizeof *out);
   size_t skip = skip_blanks(argument, n);
   if (skip < n && (argument[skip] == '{' || argument[skip] == '[')) {
-    sc_status st = n - skip > SC_ITEM_MAX_BYTES
-                       ? sc_fail(err, SC_TOO_BIG, "an item of %zu bytes; at most %d", n,
-                                 SC_ITEM_MAX_BYTES)
-                       : read_text_item(argument + skip, n - skip, base, out, err);
+    sc_status st =
+        n - skip > SC_ITEM_MAX_BYTES
+            ? sc_fail(err, SC_TOO_BIG, "an item of %zu bytes; at most %d", n, SC_ITEM_MAX_BYTES)
+            : read_text_item(argument + skip, n - skip, base, out, err);
     if (st) sc_item_free(out);
     return st;
   }
@@ -358,7 +357,8 @@ struct format {
 static enum sc_pixels find_format(const struct format *formats, size_t n, const char *text,
                                   int as_suffix, const struct sc_asset *asset) {
   for (size_t i = 0; i < n; i++) {
-    int found = as_suffix ? ends_with(text, formats[i].word) : strcasestr(text, formats[i].word) != NULL;
+    int found =
+        as_suffix ? ends_with(text, formats[i].word) : strcasestr(text, formats[i].word) != NULL;
     if (!found) continue;
     if (!formats[i].picture) return formats[i].pixels;
     int is_data = sc_asset_has_role(asset, "data") &&
@@ -370,11 +370,11 @@ static enum sc_pixels find_format(const struct format *formats, size_t n, const 
 
 enum sc_pixels sc_asset_pixels(const struct sc_asset *asset) {
   static const struct format types[] = {
-      {"image/tiff", SC_PIXELS_RASTER, 0},     {"geotiff", SC_PIXELS_RASTER, 0},
-      {"image/jp2", SC_PIXELS_RASTER, 0},      {"image/jpx", SC_PIXELS_RASTER, 0},
-      {"jpeg2000", SC_PIXELS_RASTER, 0},       {"hdf", SC_PIXELS_UNOPENED, 0},
-      {"netcdf", SC_PIXELS_UNOPENED, 0},       {"image/png", SC_PIXELS_RASTER, 1},
-      {"image/jpeg", SC_PIXELS_RASTER, 1},     {"image/jpg", SC_PIXELS_RASTER, 1},
+      {"image/tiff", SC_PIXELS_RASTER, 0}, {"geotiff", SC_PIXELS_RASTER, 0},
+      {"image/jp2", SC_PIXELS_RASTER, 0},  {"image/jpx", SC_PIXELS_RASTER, 0},
+      {"jpeg2000", SC_PIXELS_RASTER, 0},   {"hdf", SC_PIXELS_UNOPENED, 0},
+      {"netcdf", SC_PIXELS_UNOPENED, 0},   {"image/png", SC_PIXELS_RASTER, 1},
+      {"image/jpeg", SC_PIXELS_RASTER, 1}, {"image/jpg", SC_PIXELS_RASTER, 1},
   };
   static const struct format suffixes[] = {
       {".tif", SC_PIXELS_RASTER, 0},   {".tiff", SC_PIXELS_RASTER, 0},

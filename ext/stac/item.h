@@ -19,15 +19,15 @@ struct sc_asset {
 
 /* Zeroed is empty; sc_item_free(). Pointers into the JSON live as long as the item. */
 struct sc_item {
-  struct cJSON *json;              /* owned; asset hrefs are absolute where they can be */
-  char *location;                  /* absolute path or URL it was read from, or NULL; owned */
-  enum sc_origin origin;           /* SC_ORIGIN_NETWORK where it was read from a URL */
-  int is_raster;                   /* made up for the path of a bare raster */
-  const char *id;                  /* not empty */
-  const char *collection;          /* or NULL */
+  struct cJSON *json;               /* owned; asset hrefs are absolute where they can be */
+  char *location;                   /* absolute path or URL it was read from, or NULL; owned */
+  enum sc_origin origin;            /* SC_ORIGIN_NETWORK where it was read from a URL */
+  int is_raster;                    /* made up for the path of a bare raster */
+  const char *id;                   /* not empty */
+  const char *collection;           /* or NULL */
   char datetime[SC_DATETIME_BYTES]; /* normalised, "" for none */
-  const struct cJSON *properties;  /* object, or NULL */
-  struct sc_asset *assets;         /* in the order of the item; owned array */
+  const struct cJSON *properties;   /* object, or NULL */
+  struct sc_asset *assets;          /* in the order of the item; owned array */
   size_t n_assets;
 };
 
@@ -62,8 +62,8 @@ int sc_asset_has_role(const struct sc_asset *asset, const char *role);
 
 enum sc_pixels {
   SC_PIXELS_NONE = 0,
-  SC_PIXELS_RASTER,   /* a file that we open: TIFF, JPEG 2000, data PNG or JPEG */
-  SC_PIXELS_UNOPENED  /* HDF, netCDF: pixels of a format that we do not open */
+  SC_PIXELS_RASTER,  /* a file that we open: TIFF, JPEG 2000, data PNG or JPEG */
+  SC_PIXELS_UNOPENED /* HDF, netCDF: pixels of a format that we do not open */
 };
 
 /* Does an asset hold pixels? By media type and role, as DESIGN section 2 says. */
@@ -72,8 +72,8 @@ enum sc_pixels sc_asset_pixels(const struct sc_asset *asset);
 /* A band of an asset: the file's band number and what the item says of it. */
 struct sc_asset_band {
   const struct sc_asset *asset;
-  int band;                  /* 1-based; 0: all bands of the file */
-  const struct cJSON *json;  /* the entry of bands, eo:bands or raster:bands; or NULL */
+  int band;                 /* 1-based; 0: all bands of the file */
+  const struct cJSON *json; /* the entry of bands, eo:bands or raster:bands; or NULL */
 };
 
 /*

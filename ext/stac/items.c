@@ -21,7 +21,7 @@
 
 /* A document to read: a stack, the next one on top. */
 struct pending {
-  char *href;   /* absolute; owned */
+  char *href; /* absolute; owned */
   int depth;
   int may_skip; /* found in a folder: passed over where it is no STAC */
 };
@@ -38,8 +38,8 @@ struct sc_items {
   cJSON *at;              /* next item in it */
   struct sc_buffer lines; /* newline-delimited JSON */
   size_t line_at;
-  char *location;         /* of the document; owned */
-  char *folder;           /* base of its hrefs; owned; NULL: items say it themselves */
+  char *location; /* of the document; owned */
+  char *folder;   /* base of its hrefs; owned; NULL: items say it themselves */
   enum sc_origin origin;
 };
 
@@ -69,7 +69,8 @@ static sc_status push(struct sc_items *s, char *href, int depth, int may_skip,
                       struct sc_error *err) {
   if (s->n_pending == s->capacity) {
     size_t capacity = s->capacity ? 2 * s->capacity : 64;
-    struct pending *p = capacity > DOCUMENTS_MAX ? NULL : sc_realloc(s->pending, capacity * sizeof *p);
+    struct pending *p =
+        capacity > DOCUMENTS_MAX ? NULL : sc_realloc(s->pending, capacity * sizeof *p);
     if (!p) {
       sc_free(href);
       return sc_fail_nomem(err);
@@ -90,7 +91,8 @@ static void reverse_from(struct sc_items *s, size_t begin) {
   }
 }
 
-/* --- folders and globs ------------------------------------------------------------------------------ */
+/* --- folders and globs
+ * ------------------------------------------------------------------------------ */
 
 static int has_json_suffix(const char *name) {
   static const char *const suffixes[] = {".json", ".geojson", ".ndjson", ".jsonl"};
@@ -137,7 +139,8 @@ static sc_status push_glob(struct sc_items *s, const char *pattern, struct sc_er
   int code = glob(pattern, GLOB_MARK, NULL, &found);
   if (code != 0) {
     globfree(&found);
-    return sc_fail(err, code == GLOB_NOSPACE ? SC_NOMEM : SC_NOT_FOUND, "%s: no such files", pattern);
+    return sc_fail(err, code == GLOB_NOSPACE ? SC_NOMEM : SC_NOT_FOUND, "%s: no such files",
+                   pattern);
   }
   for (size_t i = 0; i < found.gl_pathc && !st; i++) {
     char *path = NULL, *allowed = NULL;
@@ -151,7 +154,8 @@ static sc_status push_glob(struct sc_items *s, const char *pattern, struct sc_er
   return st;
 }
 
-/* --- documents ------------------------------------------------------------------------------------------ */
+/* --- documents
+ * ------------------------------------------------------------------------------------------ */
 
 static int was_seen(struct sc_items *s, const char *href) {
   for (size_t i = 0; i < s->n_seen; i++) {
@@ -176,14 +180,17 @@ static sc_status push_links(struct sc_items *s, const cJSON *document, const cha
   size_t begin = s->n_pending;
   char *folder = NULL;
   if (was_seen(s, location)) return SC_OK;
-  if (depth >= DEPTH_MAX) return sc_fail(err, SC_TOO_BIG, "%s: catalogues more than %d deep", location, DEPTH_MAX);
+  if (depth >= DEPTH_MAX)
+    return sc_fail(err, SC_TOO_BIG, "%s: catalogues more than %d deep", location, DEPTH_MAX);
   sc_status st = remember(s, location, err);
   if (!st) st = sc_href_folder(location, &folder, err);
   enum sc_origin origin = sc_href_is_url(location) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
   cJSON_ArrayForEach(link, links) {
     const char *rel = sc_json_text(link, "rel"), *href = sc_json_text(link, "href");
     char *absolute = NULL, *allowed = NULL;
-    if (st || !rel || !href || (strcmp(rel, "child") && strcmp(rel, "item") && strcmp(rel, "items"))) continue;
+    if (st || !rel || !href ||
+        (strcmp(rel, "child") && strcmp(rel, "item") && strcmp(rel, "items")))
+      continue;
     st = sc_href_resolve(folder, href, &absolute, err);
     if (!st) st = sc_href_allow(absolute, origin, &allowed, err);
     sc_free(absolute);
@@ -275,7 +282,9 @@ static sc_status open_pending(struct sc_items *s, struct sc_error *err) {
   return st;
 }
 
-/* --- taking ------------------------------------------------------------------------------------------------ */
+/* --- taking
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Hrefs that are no URL may not come over the network. */
 static void drop_local_hrefs(struct sc_item *item) {
@@ -295,7 +304,8 @@ static sc_status take_item(struct sc_items *s, cJSON *json, struct sc_item *out,
   if (st) {
     char shown[600];
     sc_item_free(out);
-    if (s->location) sc_fail_within(err, "%s", sc_href_for_message(s->location, shown, sizeof shown));
+    if (s->location)
+      sc_fail_within(err, "%s", sc_href_for_message(s->location, shown, sizeof shown));
   }
   return st;
 }
@@ -312,7 +322,8 @@ static sc_status take_line(struct sc_items *s, struct sc_item *out, int *found,
     if (strspn(text + begin, " \t\r") >= n) continue;
     cJSON *json = cJSON_ParseWithLength(text + begin, n);
     if (!json) {
-      return sc_fail(err, SC_BAD_DATA, "%s: byte %zu: not JSON: '%.30s'", s->location, begin, text + begin);
+      return sc_fail(err, SC_BAD_DATA, "%s: byte %zu: not JSON: '%.30s'", s->location, begin,
+                     text + begin);
     }
     *found = 1;
     return take_item(s, json, out, err);
@@ -339,8 +350,7 @@ static sc_status next_page(struct sc_items *s, int (*interrupted)(void *), void 
 }
 
 sc_status sc_items_next(struct sc_items *s, struct sc_item *out, int *found,
-                        int (*interrupted)(void *), void *interrupt_context,
-                        struct sc_error *err) {
+                        int (*interrupted)(void *), void *interrupt_context, struct sc_error *err) {
   sc_status st = SC_OK;
   *found = 0;
   if (s->max_items && s->n_items >= s->max_items) return SC_OK;
@@ -350,10 +360,12 @@ sc_status sc_items_next(struct sc_items *s, struct sc_item *out, int *found,
       s->at = json->next;
       *found = 1;
       s->n_items++;
-      return take_item(s, cJSON_DetachItemViaPointer(cJSON_IsArray(s->document)
-                                                         ? s->document
-                                                         : cJSON_GetObjectItemCaseSensitive(s->document, "features"),
-                                                     json),
+      return take_item(s,
+                       cJSON_DetachItemViaPointer(
+                           cJSON_IsArray(s->document)
+                               ? s->document
+                               : cJSON_GetObjectItemCaseSensitive(s->document, "features"),
+                           json),
                        out, err);
     }
     if (s->lines.size) {
@@ -362,7 +374,8 @@ sc_status sc_items_next(struct sc_items *s, struct sc_item *out, int *found,
       sc_buffer_free(&s->lines);
     }
     int more = s->n_pending > 0;
-    if (interrupted && interrupted(interrupt_context)) return sc_fail(err, SC_INTERRUPT, "interrupted");
+    if (interrupted && interrupted(interrupt_context))
+      return sc_fail(err, SC_INTERRUPT, "interrupted");
     if (s->pages) {
       st = next_page(s, interrupted, interrupt_context, &more, err);
     } else if (more) {
@@ -374,7 +387,9 @@ sc_status sc_items_next(struct sc_items *s, struct sc_item *out, int *found,
   return st;
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------- */
+/* --- opening
+ * --------------------------------------------------------------------------------------------------
+ */
 
 sc_status sc_items_open(const char *source, struct sc_items **out, struct sc_error *err) {
   struct sc_items *s = sc_alloc_zero(1, sizeof *s);

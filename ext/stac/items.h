@@ -39,8 +39,7 @@ sc_status sc_items_search(const char *url, const char *query,
 
 /* The next item; *found is 0 at the end. Free it with sc_item_free(). interrupted may be NULL. */
 sc_status sc_items_next(struct sc_items *items, struct sc_item *out, int *found,
-                        int (*interrupted)(void *), void *interrupt_context,
-                        struct sc_error *err);
+                        int (*interrupted)(void *), void *interrupt_context, struct sc_error *err);
 void sc_items_free(struct sc_items *items);
 
 #endif

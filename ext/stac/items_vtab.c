@@ -45,10 +45,11 @@ struct items_cursor {
 
 static int connect_table(sqlite3 *db, void *aux, int is_search, sqlite3_vtab **out) {
   int code = sqlite3_declare_vtab(
-      db, is_search ? "CREATE TABLE x(item_json TEXT, id TEXT, collection TEXT, datetime TEXT, "
-                      "eo_cloud_cover REAL, geometry BLOB, url HIDDEN, query HIDDEN, options HIDDEN)"
-                    : "CREATE TABLE x(item_json TEXT, id TEXT, collection TEXT, datetime TEXT, "
-                      "eo_cloud_cover REAL, geometry BLOB, source HIDDEN)");
+      db, is_search
+              ? "CREATE TABLE x(item_json TEXT, id TEXT, collection TEXT, datetime TEXT, "
+                "eo_cloud_cover REAL, geometry BLOB, url HIDDEN, query HIDDEN, options HIDDEN)"
+              : "CREATE TABLE x(item_json TEXT, id TEXT, collection TEXT, datetime TEXT, "
+                "eo_cloud_cover REAL, geometry BLOB, source HIDDEN)");
   struct items_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
   if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
   t->connection = aux;
@@ -58,8 +59,8 @@ static int connect_table(sqlite3 *db, void *aux, int is_search, sqlite3_vtab **o
   return SQLITE_OK;
 }
 
-static int items_connect(sqlite3 *db, void *aux, int n, const char *const *args,
-                         sqlite3_vtab **out, char **message) {
+static int items_connect(sqlite3 *db, void *aux, int n, const char *const *args, sqlite3_vtab **out,
+                         char **message) {
   (void)n, (void)args, (void)message;
   return connect_table(db, aux, 0, out);
 }
@@ -148,8 +149,8 @@ static sc_status open_search(struct items_cursor *c, int n, sqlite3_value **valu
   const char *url = (const char *)sqlite3_value_text(values[0]);
   const char *query = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
   const char *text = n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL;
-  sc_status st = sc_options_parse(text, "stacchip_search options", table, sizeof table / sizeof *table,
-                                  &json, &options, err);
+  sc_status st = sc_options_parse(text, "stacchip_search options", table,
+                                  sizeof table / sizeof *table, &json, &options, err);
   if (!st && options.headers && !cJSON_IsObject(options.headers)) {
     st = sc_fail(err, SC_BAD_ARG, "stacchip_search options: 'headers' takes an object of texts");
   }
@@ -167,8 +168,9 @@ static int items_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text,
   clear_cursor(c);
   sc_status st = sc_connection_check(t->connection, &err);
   if (!st && n == 0) {
-    st = sc_fail(&err, SC_BAD_ARG, t->is_search ? "stacchip_search(url, query [, options]) needs a URL"
-                                                : "stacchip_items(source) needs a source");
+    st = sc_fail(&err, SC_BAD_ARG,
+                 t->is_search ? "stacchip_search(url, query [, options]) needs a URL"
+                              : "stacchip_items(source) needs a source");
   }
   if (st) return sc_vtab_error(cursor->pVtab, &err);
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return SQLITE_OK;
@@ -178,7 +180,9 @@ static int items_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text,
   return items_next(cursor);
 }
 
-static int items_eof(sqlite3_vtab_cursor *cursor) { return !((struct items_cursor *)cursor)->found; }
+static int items_eof(sqlite3_vtab_cursor *cursor) {
+  return !((struct items_cursor *)cursor)->found;
+}
 
 static sc_status result_geometry(struct items_table *t, const struct sc_item *item,
                                  sqlite3_context *context, struct sc_error *err) {
@@ -225,7 +229,9 @@ static int items_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
       cloud = cJSON_GetObjectItemCaseSensitive(item->properties, "eo:cloud_cover");
       if (cJSON_IsNumber(cloud)) sqlite3_result_double(context, cloud->valuedouble);
       break;
-    case GEOMETRY: st = result_geometry((struct items_table *)cursor->pVtab, item, context, &err); break;
+    case GEOMETRY:
+      st = result_geometry((struct items_table *)cursor->pVtab, item, context, &err);
+      break;
     default: break;
   }
   if (st) sc_result_error(context, &err);
@@ -237,11 +243,11 @@ static int items_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
   return SQLITE_OK;
 }
 
-#define METHODS                                                                              \
-  .iVersion = 0, .xCreate = NULL /* eponymous only */, .xBestIndex = items_best_index,        \
-  .xDisconnect = items_disconnect, .xDestroy = NULL, .xOpen = items_open,                     \
-  .xClose = items_close, .xFilter = items_filter, .xNext = items_next, .xEof = items_eof,     \
-  .xColumn = items_column, .xRowid = items_rowid, .xUpdate = NULL
+#define METHODS                                                                                  \
+  .iVersion = 0, .xCreate = NULL /* eponymous only */, .xBestIndex = items_best_index,           \
+  .xDisconnect = items_disconnect, .xDestroy = NULL, .xOpen = items_open, .xClose = items_close, \
+  .xFilter = items_filter, .xNext = items_next, .xEof = items_eof, .xColumn = items_column,      \
+  .xRowid = items_rowid, .xUpdate = NULL
 
 static const sqlite3_module items_module = {METHODS, .xConnect = items_connect};
 static const sqlite3_module search_module = {METHODS, .xConnect = search_connect};

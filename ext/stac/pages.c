@@ -29,19 +29,20 @@ struct page_request {
 };
 
 struct sc_pages {
-  char *first_body;  /* of the search, for "merge"; owned */
-  cJSON *headers;    /* the caller's, copied; may be NULL */
-  char host[256];    /* of the search; "" before its first request */
+  char *first_body;          /* of the search, for "merge"; owned */
+  cJSON *headers;            /* the caller's, copied; may be NULL */
+  char host[256];            /* of the search; "" before its first request */
   struct page_request *next; /* to be taken next; NULL at the end */
   pthread_t thread;
-  int is_running;    /* thread fetches `next` */
+  int is_running; /* thread fetches `next` */
   atomic_int cancel;
   int n_empty;
 };
 
 static void request_free(struct page_request *r) {
   if (!r) return;
-  for (size_t i = 0; i < sizeof r->owned_headers / sizeof *r->owned_headers; i++) sc_free(r->owned_headers[i]);
+  for (size_t i = 0; i < sizeof r->owned_headers / sizeof *r->owned_headers; i++)
+    sc_free(r->owned_headers[i]);
   sc_buffer_free(&r->http.answer);
   sc_free(r->url);
   sc_free(r->body);
@@ -101,7 +102,8 @@ static sc_status request_new(const struct sc_pages *p, char *url, char *body,
   return SC_OK;
 }
 
-/* --- fetching ------------------------------------------------------------------------------------ */
+/* --- fetching ------------------------------------------------------------------------------------
+ */
 
 static int is_cancelled(void *pages) { return atomic_load(&((struct sc_pages *)pages)->cancel); }
 
@@ -136,7 +138,8 @@ static void wait(struct sc_pages *p, int (*interrupted)(void *), void *interrupt
   }
 }
 
-/* --- links ------------------------------------------------------------------------------------------ */
+/* --- links
+ * ------------------------------------------------------------------------------------------ */
 
 /* The body of a POST link, with "merge" laid over the search's own. */
 static sc_status link_body(const struct sc_pages *p, const cJSON *link, char **out,
@@ -192,26 +195,29 @@ static int is_same(const char *a, const char *b) { return a == b || (a && b && s
 /* Find what comes after a page, and begin to fetch it. */
 static sc_status advance(struct sc_pages *p, struct page_request *done, const cJSON *page,
                          struct sc_error *err) {
-  const cJSON *link = next_link(page), *features = cJSON_GetObjectItemCaseSensitive(page, "features");
+  const cJSON *link = next_link(page),
+              *features = cJSON_GetObjectItemCaseSensitive(page, "features");
   struct page_request *next = NULL;
   p->next = NULL;
   if (!link) return SC_OK;
   p->n_empty = cJSON_GetArraySize(features) ? 0 : p->n_empty + 1;
   sc_status st = request_of_link(p, done->url, link, &next, err);
   if (st) return st;
-  if ((is_same(next->url, done->url) && is_same(next->body, done->body)) || p->n_empty > EMPTY_PAGES_MAX) {
+  if ((is_same(next->url, done->url) && is_same(next->body, done->body)) ||
+      p->n_empty > EMPTY_PAGES_MAX) {
     char shown[600];
     sc_href_for_message(done->url, shown, sizeof shown);
     request_free(next);
-    return sc_fail(err, SC_BAD_DATA, "%s: its next link leads back to itself, or on through empty pages",
-                   shown);
+    return sc_fail(err, SC_BAD_DATA,
+                   "%s: its next link leads back to itself, or on through empty pages", shown);
   }
   p->next = next;
   start(p);
   return SC_OK;
 }
 
-/* --- the pages ----------------------------------------------------------------------------------------- */
+/* --- the pages
+ * ----------------------------------------------------------------------------------------- */
 
 static sc_status search_url(const char *url, char **out, struct sc_error *err) {
   size_t n = strlen(url);
@@ -219,7 +225,8 @@ static sc_status search_url(const char *url, char **out, struct sc_error *err) {
   while (n && url[n - 1] == '/') n--;
   int is_search = n >= 7 && strncmp(url + n - 7, "/search", 7) == 0;
   if (!sc_href_is_url(url)) return sc_fail(err, SC_BAD_ARG, "%s: not the URL of a STAC API", url);
-  sc_status st = sc_format(&whole, err, "%.*s%s", (int)n, url, is_search || strchr(url, '?') ? "" : "/search");
+  sc_status st =
+      sc_format(&whole, err, "%.*s%s", (int)n, url, is_search || strchr(url, '?') ? "" : "/search");
   if (!st) st = sc_href_resolve(NULL, whole, &resolved, err);
   if (!st) st = sc_href_allow(resolved, SC_ORIGIN_LOCAL, out, err);
   sc_free(whole);
@@ -231,7 +238,8 @@ static sc_status append_escaped(struct sc_buffer *b, const char *text, struct sc
   sc_status st = SC_OK;
   for (; *text && !st; text++) {
     unsigned char c = (unsigned char)*text;
-    int plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("-._~,:/", c);
+    int plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                strchr("-._~,:/", c);
     st = plain ? sc_buffer_append(b, text, 1, err) : sc_buffer_printf(b, err, "%%%02X", c);
   }
   return st;
@@ -261,8 +269,8 @@ static sc_status query_string(const cJSON *query, struct sc_buffer *out, struct 
   return st ? st : sc_buffer_terminate(out, err);
 }
 
-static sc_status first_request(struct sc_pages *p, const char *url, const cJSON *query,
-                               int use_get, struct sc_error *err) {
+static sc_status first_request(struct sc_pages *p, const char *url, const cJSON *query, int use_get,
+                               struct sc_error *err) {
   char *whole = NULL, *body = NULL, *with_query = NULL;
   struct sc_buffer text = {0};
   sc_status st = search_url(url, &whole, err);
@@ -285,9 +293,8 @@ static sc_status first_request(struct sc_pages *p, const char *url, const cJSON 
   return st;
 }
 
-sc_status sc_pages_open(const char *url, const char *query,
-                        const struct sc_search_options *options, struct sc_pages **out,
-                        struct sc_error *err) {
+sc_status sc_pages_open(const char *url, const char *query, const struct sc_search_options *options,
+                        struct sc_pages **out, struct sc_error *err) {
   struct sc_pages *p = sc_alloc_zero(1, sizeof *p);
   cJSON *body = query && *query ? cJSON_ParseWithOpts(query, NULL, 1) : cJSON_CreateObject();
   char *text = cJSON_IsObject(body) ? cJSON_PrintUnformatted(body) : NULL;
@@ -327,7 +334,8 @@ sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void
   struct page_request *done = p->next;
   *out = NULL;
   if (!done) return SC_OK;
-  if (interrupted && interrupted(interrupt_context)) return sc_fail(err, SC_INTERRUPT, "interrupted");
+  if (interrupted && interrupted(interrupt_context))
+    return sc_fail(err, SC_INTERRUPT, "interrupted");
   start(p); /* the first page, and where no thread was to be had before */
   if (!p->is_running) fetch(p);
   wait(p, interrupted, interrupt_context);

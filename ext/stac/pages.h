@@ -8,9 +8,8 @@
 
 struct sc_pages; /* zero or more pages to come */
 
-sc_status sc_pages_open(const char *url, const char *query,
-                        const struct sc_search_options *options, struct sc_pages **out,
-                        struct sc_error *err);
+sc_status sc_pages_open(const char *url, const char *query, const struct sc_search_options *options,
+                        struct sc_pages **out, struct sc_error *err);
 
 /*
  * The next page, parsed (*out is the caller's: cJSON_Delete()), NULL at the end. The page

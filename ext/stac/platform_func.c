@@ -72,8 +72,7 @@ static int platform_close(sqlite3_vtab_cursor *cursor) {
   return SQLITE_OK;
 }
 
-static sc_status add_rule(void *context, const char *name, const char *json,
-                          struct sc_error *err) {
+static sc_status add_rule(void *context, const char *name, const char *json, struct sc_error *err) {
   cJSON *rule = cJSON_Parse(json);
   if (!rule || !cJSON_AddStringToObject(rule, "name", name) ||
       !cJSON_AddItemToArray(context, rule)) {

@@ -58,8 +58,7 @@ static int read_numbers(const cJSON *array, double *out, int least, int most) {
   return n >= least ? n : 0;
 }
 
-static sc_status fail_field(const struct sc_item *item, const cJSON *value,
-                            struct sc_error *err) {
+static sc_status fail_field(const struct sc_item *item, const cJSON *value, struct sc_error *err) {
   char *text = cJSON_PrintUnformatted(value);
   sc_fail(err, SC_BAD_DATA, "item %s: %s is absurd: %.100s", item->id, value->string,
           text ? text : "");
@@ -164,11 +163,12 @@ static sc_status offer_stated(const struct sc_item *item, size_t i, const int64_
 }
 
 /* What the file lacks. */
-static sc_status fail_file(const struct sc_item *item, size_t i, const char *href,
-                           const char *what, struct sc_error *err) {
+static sc_status fail_file(const struct sc_item *item, size_t i, const char *href, const char *what,
+                           struct sc_error *err) {
   char shown[1024];
   return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: neither item nor file states its %s",
-                 item->id, item->assets[i].key, sc_href_for_message(href, shown, sizeof shown), what);
+                 item->id, item->assets[i].key, sc_href_for_message(href, shown, sizeof shown),
+                 what);
 }
 
 /*

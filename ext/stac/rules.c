@@ -28,8 +28,7 @@ static int authorize(void *rules, int action, const char *a, const char *b, cons
     case SQLITE_SELECT:
     case SQLITE_RECURSIVE: return SQLITE_OK;
     case SQLITE_READ: return strcmp(a, "rule") == 0 ? SQLITE_DENY : SQLITE_OK;
-    case SQLITE_FUNCTION:
-      return b && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_FUNCTION: return b && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
     default: return SQLITE_DENY;
   }
 }
@@ -37,8 +36,8 @@ static int authorize(void *rules, int action, const char *a, const char *b, cons
 /* Open the connection and load the built-in rules, on first need. The lock is held. */
 static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
   if (r->db) return SC_OK;
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY |
-              SQLITE_OPEN_FULLMUTEX;
+  int flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_FULLMUTEX;
   if (sqlite3_open_v2(":memory:", &r->db, flags, NULL) != SQLITE_OK) {
     sqlite3_close(r->db);
     r->db = NULL;
@@ -248,11 +247,13 @@ sc_status sc_rules_list(struct sc_rules *r,
 /* "there are: a, b, ...; or 'none'" behind a message. The lock is held. */
 static sc_status fail_listing(struct sc_rules *r, const char *what, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
-  sc_status st = sc_db_prepare(r->db, "SELECT group_concat(name, ', ') FROM (SELECT name FROM rule "
-                               "ORDER BY position)", NULL, NULL, &stmt, err);
+  sc_status st = sc_db_prepare(r->db,
+                               "SELECT group_concat(name, ', ') FROM (SELECT name FROM rule "
+                               "ORDER BY position)",
+                               NULL, NULL, &stmt, err);
   if (!st) {
-    const char *names = sqlite3_step(stmt) == SQLITE_ROW
-                            ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    const char *names =
+        sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     st = sc_fail(err, SC_NOT_FOUND,
                  "%s; there are: %s; platform 'none' indexes without cloud and nodata", what,
                  names ? names : "");
@@ -311,8 +312,8 @@ static sc_status prepare_matcher(struct sc_rules *r, struct sc_error *err) {
                        NULL, NULL, &list, err);
   }
   while (!st && sqlite3_step(list) == SQLITE_ROW) {
-    st = sc_buffer_printf(&sql, err, " WHEN (%s\n) THEN %d", (const char *)sqlite3_column_text(list, 1),
-                          sqlite3_column_int(list, 0));
+    st = sc_buffer_printf(&sql, err, " WHEN (%s\n) THEN %d",
+                          (const char *)sqlite3_column_text(list, 1), sqlite3_column_int(list, 0));
   }
   sqlite3_finalize(list);
   if (!st) st = sc_buffer_append_text(&sql, " WHEN 0 THEN 0 END FROM " SC_RULES_ITEM_SOURCE, err);
@@ -323,8 +324,7 @@ static sc_status prepare_matcher(struct sc_rules *r, struct sc_error *err) {
 }
 
 /* STAC's words for platform and constellation have changed: bind what is there. */
-static sc_status bind_item(sqlite3_stmt *stmt, const struct sc_item *item,
-                           struct sc_error *err) {
+static sc_status bind_item(sqlite3_stmt *stmt, const struct sc_item *item, struct sc_error *err) {
   const char *platform = sc_json_text(item->properties, "platform");
   const char *constellation = sc_json_text(item->properties, "constellation");
   const cJSON *assets = cJSON_GetObjectItemCaseSensitive(item->json, "assets");
@@ -372,7 +372,8 @@ sc_status sc_rules_match(struct sc_rules *r, const struct sc_item *item, struct 
     sqlite3_snprintf(sizeof what, what, "item %.200s: no platform rule matches", item->id);
     st = fail_listing(r, what, err);
   } else if (!st) {
-    st = sc_db_prepare(r->db, "SELECT name, json FROM rule WHERE position = ?1", NULL, NULL, &stmt, err);
+    st = sc_db_prepare(r->db, "SELECT name, json FROM rule WHERE position = ?1", NULL, NULL, &stmt,
+                       err);
     if (!st) sqlite3_bind_int64(stmt, 1, position);
     if (!st && sqlite3_step(stmt) == SQLITE_ROW) st = take_rule(stmt, out, err);
   }

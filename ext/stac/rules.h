@@ -24,7 +24,8 @@ struct cJSON;
 /* Zeroed is empty; sc_rule_free(). */
 struct sc_rule {
   char *name;
-  struct cJSON *json; /* {"match":..., "mask":..., "cloud":..., "nodata":..., "assets":...}; owned */
+  struct cJSON
+      *json; /* {"match":..., "mask":..., "cloud":..., "nodata":..., "assets":...}; owned */
 };
 
 /* A new set with the built-in rules; sc_rules_free(). */
@@ -52,8 +53,8 @@ sc_status sc_rules_get(struct sc_rules *rules, const char *name, struct sc_rule 
 /* Is there a rule of that name? */
 int sc_rules_has(struct sc_rules *rules, const char *name);
 /* The rule whose match expression holds for the item; SC_NOT_FOUND lists the names. */
-sc_status sc_rules_match(struct sc_rules *rules, const struct sc_item *item,
-                         struct sc_rule *out, struct sc_error *err);
+sc_status sc_rules_match(struct sc_rules *rules, const struct sc_item *item, struct sc_rule *out,
+                         struct sc_error *err);
 void sc_rule_free(struct sc_rule *rule);
 
 /* Text of the rule as a JSON object with its name; *out is freed with sc_free(). */
@@ -61,16 +62,15 @@ sc_status sc_rule_text(const struct sc_rule *rule, char **out, struct sc_error *
 /* A rule from that text, as a merged index stores it. */
 sc_status sc_rule_from_text(const char *text, struct sc_rule *out, struct sc_error *err);
 
-#define SC_RULE_CLOUD 1  /* bits of a classified value */
+#define SC_RULE_CLOUD 1 /* bits of a classified value */
 #define SC_RULE_NODATA 2
 
 /*
  * Bits of every value of an 8 or 16 bit mask, by stored bit pattern: 256 or 65536 entries.
  * NULL cloud expression (a mask that knows no clouds) leaves the bit 0.
  */
-sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule,
-                         enum sc_dtype dtype, int has_nodata, double nodata, uint8_t *table,
-                         struct sc_error *err);
+sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule, enum sc_dtype dtype,
+                         int has_nodata, double nodata, uint8_t *table, struct sc_error *err);
 
 /*
  * Rules that look at `nd` alone ("nodata": "nd") need no value: *by_nodata is then set and
@@ -81,9 +81,9 @@ sc_status sc_rules_by_nodata(struct sc_rules *rules, const struct sc_rule *rule,
 
 /* Bits of single values of wider masks; each distinct one is evaluated once. */
 struct sc_classifier;
-sc_status sc_classifier_new(struct sc_rules *rules, const struct sc_rule *rule,
-                            enum sc_dtype dtype, int has_nodata, double nodata,
-                            struct sc_classifier **out, struct sc_error *err);
+sc_status sc_classifier_new(struct sc_rules *rules, const struct sc_rule *rule, enum sc_dtype dtype,
+                            int has_nodata, double nodata, struct sc_classifier **out,
+                            struct sc_error *err);
 /* See sc_mask_job.classify; `classifier` is the context. Locked inside. */
 sc_status sc_classifier_bits(void *classifier, double real, int64_t integer, uint8_t *bits,
                              struct sc_error *err);

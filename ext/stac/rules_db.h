@@ -20,12 +20,12 @@ struct sc_rules {
   sqlite3_stmt *matcher; /* item -> position of the rule that matches; NULL: make it anew */
   int is_guarded;        /* the authorizer checks what is being prepared: a user's expression */
   struct sc_kept_table kept[SC_KEPT_TABLES];
-  int next_kept;         /* the one to replace next */
-  long n_ticks;          /* progress callbacks since sc_rules_enter() */
+  int next_kept; /* the one to replace next */
+  long n_ticks;  /* progress callbacks since sc_rules_enter() */
 };
 
 /* What the expressions see: an item by parameters 1 to 6, a value by parameters 1 and 2. */
-#define SC_RULES_ITEM_SOURCE                                                                  \
+#define SC_RULES_ITEM_SOURCE                                                                    \
   "(SELECT ?1 AS id, ?2 AS collection, ?3 AS platform, ?4 AS constellation, ?5 AS properties, " \
   "?6 AS assets)"
 #define SC_RULES_VALUE_SOURCE "(SELECT ?1 AS v, ?2 AS nd)"

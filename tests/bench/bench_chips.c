@@ -30,10 +30,18 @@ struct scene {
 };
 
 static const struct scene scenes[] = {
-    {"sentinel-2", 10980, 10, {"blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22"}},
+    {"sentinel-2",
+     10980,
+     10,
+     {"blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16",
+      "swir22"}},
     {"landsat", 8301, 6, {"red", "green", "blue", "nir08", "swir16", "swir22"}},
     {"naip", 10240, 1, {"image"}},
-    {"modis", 2400, 7, {"sur_refl_b01", "sur_refl_b02", "sur_refl_b03", "sur_refl_b04", "sur_refl_b05", "sur_refl_b06", "sur_refl_b07"}},
+    {"modis",
+     2400,
+     7,
+     {"sur_refl_b01", "sur_refl_b02", "sur_refl_b03", "sur_refl_b04", "sur_refl_b05",
+      "sur_refl_b06", "sur_refl_b07"}},
 };
 
 enum order { RANDOM, IN_ORDER };
@@ -95,9 +103,11 @@ static GDALDatasetH open_file(const struct scene *s, int i) {
 static void read_by_gdal(const struct scene *s, GDALDatasetH ds, int x, int y, unsigned char *out) {
   int n_bands = GDALGetRasterCount(ds), own = GDALGetRasterXSize(ds);
   double ratio = (double)s->width_px / own;
-  int x0 = (int)(x * SIDE / ratio), y0 = (int)(y * SIDE / ratio), side = (int)(SIDE / ratio + 0.999);
+  int x0 = (int)(x * SIDE / ratio), y0 = (int)(y * SIDE / ratio),
+      side = (int)(SIDE / ratio + 0.999);
   GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
-  if (GDALDatasetRasterIO(ds, GF_Read, x0, y0, side, side, out, SIDE, SIDE, type, n_bands, NULL, 0, 0, 0) != CE_None) {
+  if (GDALDatasetRasterIO(ds, GF_Read, x0, y0, side, side, out, SIDE, SIDE, type, n_bands, NULL, 0,
+                          0, 0) != CE_None) {
     fail("RasterIO");
   }
 }
@@ -130,12 +140,17 @@ static sqlite3 *open_ours(const struct job *job, const int *x, const int *y) {
   const char *extension = getenv("STACCHIP_EXT");
   if (sqlite3_open(":memory:", &db) != SQLITE_OK) fail("sqlite3_open");
   sqlite3_enable_load_extension(db, 1);
-  if (sqlite3_load_extension(db, extension ? extension : "build/release/stacchip", NULL, &message)) fail(message);
-  snprintf(sql, sizeof sql, "SELECT stacchip_config('threads', %d), stacchip_config('cache_bytes', %d)", job->threads, job->cache_mb << 20);
+  if (sqlite3_load_extension(db, extension ? extension : "build/release/stacchip", NULL, &message))
+    fail(message);
+  snprintf(sql, sizeof sql,
+           "SELECT stacchip_config('threads', %d), stacchip_config('cache_bytes', %d)",
+           job->threads, job->cache_mb << 20);
   run(db, sql);
   run(db, "CREATE TABLE t(k INTEGER PRIMARY KEY, r TEXT)");
   for (int i = 0; i < job->n; i++) {
-    snprintf(sql, sizeof sql, "INSERT INTO t(r) VALUES ('{\"item\":\"%s/%s/item.json\",\"chip_index_x\":%d,\"chip_index_y\":%d}')",
+    snprintf(sql, sizeof sql,
+             "INSERT INTO t(r) VALUES "
+             "('{\"item\":\"%s/%s/item.json\",\"chip_index_x\":%d,\"chip_index_y\":%d}')",
              folder, job->scene->name, x[i], y[i]);
     run(db, sql);
   }
@@ -144,11 +159,13 @@ static sqlite3 *open_ours(const struct job *job, const int *x, const int *y) {
 
 static double pass_ours(const struct job *job, sqlite3 *db) {
   sqlite3_stmt *statement;
-  const char *sql = job->way == OURS ? "SELECT stacchip_chip(r) FROM t ORDER BY k" : "SELECT stacchip_stack(r) FROM t";
+  const char *sql = job->way == OURS ? "SELECT stacchip_chip(r) FROM t ORDER BY k"
+                                     : "SELECT stacchip_stack(r) FROM t";
   double begin = now_ms();
   int code, bytes = 0;
   if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) fail(sqlite3_errmsg(db));
-  while ((code = sqlite3_step(statement)) == SQLITE_ROW) bytes += sqlite3_column_bytes(statement, 0);
+  while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+    bytes += sqlite3_column_bytes(statement, 0);
   if (code != SQLITE_DONE || bytes < job->n * SIDE * SIDE) fail(sqlite3_errmsg(db));
   sqlite3_finalize(statement);
   return (now_ms() - begin) / job->n;
@@ -162,7 +179,8 @@ static void measure_here(const struct job *job, struct result *out) {
   choose(job, x, y);
   if (job->way == OURS || job->way == OURS_STACK) {
     sqlite3 *db = open_ours(job, x, y);
-    run(db, "SELECT stacchip_chip_info(r) FROM t LIMIT 1"); /* the rival's libraries are loaded, too */
+    run(db,
+        "SELECT stacchip_chip_info(r) FROM t LIMIT 1"); /* the rival's libraries are loaded, too */
     out->before_kb = peak_kb();
     out->cold_ms = pass_ours(job, db);
     out->peak_kb = peak_kb();
@@ -171,7 +189,8 @@ static void measure_here(const struct job *job, struct result *out) {
     CPLSetConfigOption("GDAL_PAM_ENABLED", "NO");
     GDALAllRegister();
     GDALSetCacheMax64((GIntBig)job->cache_mb << 20);
-    for (int i = 0; i < job->scene->n_files && job->way == GDAL_OPEN; i++) kept[i] = open_file(job->scene, i);
+    for (int i = 0; i < job->scene->n_files && job->way == GDAL_OPEN; i++)
+      kept[i] = open_file(job->scene, i);
     out->cold_ms = pass_gdal(job, kept, x, y);
     out->warm_ms = pass_gdal(job, kept, x, y);
   }
@@ -210,9 +229,11 @@ static void measure_both(struct job a, struct job b, struct result *ra, struct r
 /* One line: ours, the rival, how many times faster, cold and warm, and what is wanted. */
 static void compare(const char *what, struct result ours, struct result rival, double least) {
   double ratio = rival.cold_ms / ours.cold_ms;
-  printf("%-42s cold %8.2f ms  rival %8.2f  %5.2fx | warm %8.2f  rival %8.2f  %5.2fx | at least %.1fx%s\n", what,
-         ours.cold_ms, rival.cold_ms, ratio, ours.warm_ms, rival.warm_ms, rival.warm_ms / ours.warm_ms, least,
-         ratio < least ? "  SHORT" : "");
+  printf(
+      "%-42s cold %8.2f ms  rival %8.2f  %5.2fx | warm %8.2f  rival %8.2f  %5.2fx | at least "
+      "%.1fx%s\n",
+      what, ours.cold_ms, rival.cold_ms, ratio, ours.warm_ms, rival.warm_ms,
+      rival.warm_ms / ours.warm_ms, least, ratio < least ? "  SHORT" : "");
 }
 
 static void bench_pair(const char *what, struct job ours, struct job rival, double least) {
@@ -227,9 +248,11 @@ static void bench_sentinel_2(int n) {
              (struct job){s, GDAL_OPEN, RANDOM, n, 0, 0}, 1.7);
   bench_pair("sentinel-2, in order, one by one", (struct job){s, OURS, IN_ORDER, 2 * n, 0, 0},
              (struct job){s, GDAL_OPEN, IN_ORDER, 2 * n, 0, 0}, 1.2);
-  bench_pair("sentinel-2, stack of 128 random chips", (struct job){s, OURS_STACK, RANDOM, 128, 1, 0},
+  bench_pair("sentinel-2, stack of 128 random chips",
+             (struct job){s, OURS_STACK, RANDOM, 128, 1, 0},
              (struct job){s, GDAL_OPEN, RANDOM, 128, 0, 0}, 2);
-  bench_pair("  with two threads, rival: ours with one", (struct job){s, OURS_STACK, RANDOM, 128, 2, 0},
+  bench_pair("  with two threads, rival: ours with one",
+             (struct job){s, OURS_STACK, RANDOM, 128, 2, 0},
              (struct job){s, OURS_STACK, RANDOM, 128, 1, 0}, 1.7);
 }
 
@@ -237,10 +260,14 @@ static void bench_memory(int n) {
   const struct scene *s = &scenes[0];
   int cache_mb = 64;
   struct result r = measure((struct job){s, OURS_STACK, RANDOM, n, 2, cache_mb});
-  double result_mb = (double)n * 10 * SIDE * SIDE * 2 / 1048576, took = (double)(r.peak_kb - r.before_kb) / 1024;
-  double most = 2 * result_mb + cache_mb + 32; /* SQLite copies what an aggregate returns (OP_Copy) */
-  printf("%-42s %.0f MB more than before; result %.0f + SQLite's copy of it + cache %d + 32 = %.0f MB%s\n",
-         "stack, peak memory", took, result_mb, cache_mb, most, took > most ? "  SHORT" : "");
+  double result_mb = (double)n * 10 * SIDE * SIDE * 2 / 1048576,
+         took = (double)(r.peak_kb - r.before_kb) / 1024;
+  double most =
+      2 * result_mb + cache_mb + 32; /* SQLite copies what an aggregate returns (OP_Copy) */
+  printf(
+      "%-42s %.0f MB more than before; result %.0f + SQLite's copy of it + cache %d + 32 = %.0f "
+      "MB%s\n",
+      "stack, peak memory", took, result_mb, cache_mb, most, took > most ? "  SHORT" : "");
 }
 
 static void bench_other(const struct scene *s, int n) {
@@ -250,7 +277,8 @@ static void bench_other(const struct scene *s, int n) {
     enum way way = i % 2 ? GDAL_PER_CHIP : GDAL_OPEN;
     snprintf(what, sizeof what, "%s, %s, rival: %s", s->name, i / 2 ? "in order" : "random",
              i % 2 ? "opens per chip" : "kept open");
-    bench_pair(what, (struct job){s, OURS, order, n, 0, 0}, (struct job){s, way, order, n, 0, 0}, 1);
+    bench_pair(what, (struct job){s, OURS, order, n, 0, 0}, (struct job){s, way, order, n, 0, 0},
+               1);
   }
 }
 
@@ -262,7 +290,8 @@ int main(int argc, char **argv) {
   int n = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 128;
   seed = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : (unsigned)time(NULL);
   if (n < 1 || n > 2048) fail("N is 1 to 2048");
-  printf("chips of %d x %d, ms per chip, %d chips, seed %u, caches of %d MB\n", SIDE, SIDE, n, seed, CACHE_MB);
+  printf("chips of %d x %d, ms per chip, %d chips, seed %u, caches of %d MB\n", SIDE, SIDE, n, seed,
+         CACHE_MB);
   bench_sentinel_2(n);
   bench_memory(n < 64 ? 64 : 128);
   for (int i = 1; i < 4; i++) bench_other(&scenes[i], 2 * n);

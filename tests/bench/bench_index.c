@@ -89,7 +89,8 @@ static void pass_gdal(const struct scene *s, const char *folder, struct result *
   GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
   int bytes = GDALGetDataTypeSizeBytes(type);
   void *pixels = malloc((size_t)w * (size_t)h * (size_t)bytes);
-  if (GDALDatasetRasterIO(ds, GF_Read, 0, 0, w, h, pixels, w, h, type, 1, NULL, 0, 0, 0) != CE_None) fail("RasterIO");
+  if (GDALDatasetRasterIO(ds, GF_Read, 0, 0, w, h, pixels, w, h, type, 1, NULL, 0, 0, 0) != CE_None)
+    fail("RasterIO");
   count(s, pixels, w, h, bytes, out);
   free(pixels);
   GDALClose(ds);
@@ -97,9 +98,12 @@ static void pass_gdal(const struct scene *s, const char *folder, struct result *
 
 static void pass_ours(sqlite3 *db, const struct scene *s, const char *folder, struct result *out) {
   sqlite3_stmt *statement;
-  char *sql = sqlite3_mprintf("SELECT count(*), sum(cloud_cover_percentage), sum(length(geometry)), sum(length(row)) "
-                              "FROM stacchip_index('%q/%s/item.json')", folder, s->name);
-  if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK || sqlite3_step(statement) != SQLITE_ROW) {
+  char *sql = sqlite3_mprintf(
+      "SELECT count(*), sum(cloud_cover_percentage), sum(length(geometry)), sum(length(row)) "
+      "FROM stacchip_index('%q/%s/item.json')",
+      folder, s->name);
+  if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
+      sqlite3_step(statement) != SQLITE_ROW) {
     fail(sqlite3_errmsg(db));
   }
   out->n_chips = sqlite3_column_int(statement, 0);
@@ -116,7 +120,9 @@ static void measure_here(int ours, const struct scene *s, const char *folder, st
   if (ours) {
     if (sqlite3_open(":memory:", &db) != SQLITE_OK) fail("sqlite3_open");
     sqlite3_enable_load_extension(db, 1);
-    if (sqlite3_load_extension(db, extension ? extension : "build/release/stacchip", NULL, &message)) fail(message);
+    if (sqlite3_load_extension(db, extension ? extension : "build/release/stacchip", NULL,
+                               &message))
+      fail(message);
     sqlite3_exec(db, "SELECT stacchip_config('threads', 1)", NULL, NULL, NULL);
   } else {
     CPLSetConfigOption("GDAL_PAM_ENABLED", "NO");
@@ -161,11 +167,15 @@ int main(int argc, char **argv) {
     const struct scene *s = &scenes[i];
     struct result rival = measure(0, s, folder), ours = measure(1, s, folder);
     double ratio = ours.warm_ms / rival.warm_ms;
-    printf("%-12s index of %d chips: warm %7.1f ms  GDAL decode and count %7.1f  %.2f | cold %7.1f  %7.1f  %.2f | at most %.2f%s\n",
-           s->name, ours.n_chips, ours.warm_ms, rival.warm_ms, ratio, ours.cold_ms, rival.cold_ms,
-           ours.cold_ms / rival.cold_ms, s->most, ratio > s->most ? "  SHORT" : "");
-    if (ours.n_chips != rival.n_chips || ours.cloud - rival.cloud > 1e-3 || rival.cloud - ours.cloud > 1e-3) {
-      fprintf(stderr, "bench_index: %d chips with %f clouds, the rival has %d with %f\n", ours.n_chips, ours.cloud, rival.n_chips, rival.cloud);
+    printf(
+        "%-12s index of %d chips: warm %7.1f ms  GDAL decode and count %7.1f  %.2f | cold %7.1f  "
+        "%7.1f  %.2f | at most %.2f%s\n",
+        s->name, ours.n_chips, ours.warm_ms, rival.warm_ms, ratio, ours.cold_ms, rival.cold_ms,
+        ours.cold_ms / rival.cold_ms, s->most, ratio > s->most ? "  SHORT" : "");
+    if (ours.n_chips != rival.n_chips || ours.cloud - rival.cloud > 1e-3 ||
+        rival.cloud - ours.cloud > 1e-3) {
+      fprintf(stderr, "bench_index: %d chips with %f clouds, the rival has %d with %f\n",
+              ours.n_chips, ours.cloud, rival.n_chips, rival.cloud);
       return 1;
     }
   }

@@ -87,7 +87,7 @@ static void chip_of(int64_t i, struct chip *c) {
 
 static void put_blob(const struct chip *c, unsigned char out[BLOB_BYTES]) {
   const double *b = c->box, skew = 0.02 * CHIP_DEG;
-  const double xy[10] = {b[0] + skew, b[1], b[2], b[1] + skew, b[2] - skew,
+  const double xy[10] = {b[0] + skew, b[1], b[2],        b[1] + skew, b[2] - skew,
                          b[3],        b[0], b[3] - skew, b[0] + skew, b[1]};
   const uint32_t head[3] = {3, 1, 5};
   const int32_t srid = 4326;
@@ -113,9 +113,10 @@ static int rows_connect(sqlite3 *db, void *aux, int argc, const char *const *arg
   (void)aux, (void)argc, (void)argv, (void)message;
   *out = sqlite3_malloc(sizeof **out);
   memset(*out, 0, sizeof **out);
-  return sqlite3_declare_vtab(db, "CREATE TABLE x(chipid, platform, item, date, chip_index_x, "
-                                  "chip_index_y, cloud_cover_percentage, nodata_percentage, "
-                                  "geometry, first HIDDEN, n HIDDEN)");
+  return sqlite3_declare_vtab(db,
+                              "CREATE TABLE x(chipid, platform, item, date, chip_index_x, "
+                              "chip_index_y, cloud_cover_percentage, nodata_percentage, "
+                              "geometry, first HIDDEN, n HIDDEN)");
 }
 static int rows_best(sqlite3_vtab *v, sqlite3_index_info *info) {
   (void)v;
@@ -188,11 +189,16 @@ static int rows_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *out) {
   *out = ((struct rows_cursor *)cursor)->at;
   return SQLITE_OK;
 }
-static sqlite3_module rows_module = {.xConnect = rows_connect, .xBestIndex = rows_best,
-                                     .xDisconnect = rows_free, .xOpen = rows_open,
-                                     .xClose = rows_close,     .xFilter = rows_filter,
-                                     .xNext = rows_next,       .xEof = rows_eof,
-                                     .xColumn = rows_column,   .xRowid = rows_rowid};
+static sqlite3_module rows_module = {.xConnect = rows_connect,
+                                     .xBestIndex = rows_best,
+                                     .xDisconnect = rows_free,
+                                     .xOpen = rows_open,
+                                     .xClose = rows_close,
+                                     .xFilter = rows_filter,
+                                     .xNext = rows_next,
+                                     .xEof = rows_eof,
+                                     .xColumn = rows_column,
+                                     .xRowid = rows_rowid};
 
 /* ---- running SQL ---- */
 
@@ -203,7 +209,8 @@ static sqlite3 *open_db(const char *path, int is_new) {
   if (is_new) unlink(path);
   sqlite3_open(path, &db);
   sqlite3_enable_load_extension(db, 1);
-  if (sqlite3_load_extension(db, extension ? extension : "build/release/stacchip", NULL, &message)) {
+  if (sqlite3_load_extension(db, extension ? extension : "build/release/stacchip", NULL,
+                             &message)) {
     fprintf(stderr, "%s\n", message);
     exit(1);
   }
@@ -318,10 +325,10 @@ static void pack_floor(sqlite3 *db, int64_t n) {
           continue;
         }
         chip_of(keys[i].i, &c);
-        struct sc_rtree_cell leaf = {(int64_t)keys[i].i + 1,
-                                     {(float)c.box[0], (float)c.box[2], (float)c.box[1],
-                                      (float)c.box[3], (float)c.day, (float)c.day, c.cloud,
-                                      c.cloud}};
+        struct sc_rtree_cell leaf = {
+            (int64_t)keys[i].i + 1,
+            {(float)c.box[0], (float)c.box[2], (float)c.box[1], (float)c.box[3], (float)c.day,
+             (float)c.day, c.cloud, c.cloud}};
         *cell = leaf;
       }
       write_node(s, &node, BYTES);
@@ -342,12 +349,14 @@ static void pack_floor(sqlite3 *db, int64_t n) {
 static void compare_boxes(sqlite3 *plain, sqlite3 *merged, double degrees, int64_t n) {
   double floor_ms[QUERIES], our_ms[QUERIES];
   int64_t floor_rows = 0, our_rows = 0;
-  sqlite3_stmt *f = prepare(plain, "SELECT id FROM rt WHERE x0 <= ?3 AND x1 >= ?1 AND y0 <= ?4 "
-                                   "AND y1 >= ?2 AND d0 >= 1096 AND d1 <= 1461 AND c1 < 0.1");
-  sqlite3_stmt *m = prepare(merged, "SELECT rowid FROM chips WHERE ST_Intersects(geometry, "
-                                    "BuildMbr(?1, ?2, ?3, ?4, 4326)) AND date BETWEEN "
-                                    "'2023-01-01' AND '2024-01-01' AND "
-                                    "cloud_cover_percentage < 0.1");
+  sqlite3_stmt *f = prepare(plain,
+                            "SELECT id FROM rt WHERE x0 <= ?3 AND x1 >= ?1 AND y0 <= ?4 "
+                            "AND y1 >= ?2 AND d0 >= 1096 AND d1 <= 1461 AND c1 < 0.1");
+  sqlite3_stmt *m = prepare(merged,
+                            "SELECT rowid FROM chips WHERE ST_Intersects(geometry, "
+                            "BuildMbr(?1, ?2, ?3, ?4, 4326)) AND date BETWEEN "
+                            "'2023-01-01' AND '2024-01-01' AND "
+                            "cloud_cover_percentage < 0.1");
   for (int q = -5; q < QUERIES; q++) {
     struct chip c = {.item = -1};
     chip_of((int64_t)(uniform((uint64_t)(q + 5) + 31337) * (double)n), &c);
@@ -368,9 +377,10 @@ static void compare_boxes(sqlite3 *plain, sqlite3 *merged, double degrees, int64
   qsort(floor_ms, QUERIES, sizeof *floor_ms, compare_double);
   qsort(our_ms, QUERIES, sizeof *our_ms, compare_double);
   double a = floor_ms[QUERIES / 2], b = our_ms[QUERIES / 2];
-  printf("box %4.1f deg, cloud, year   4-D R*Tree %8.3f ms (%lld rows)  merged %8.3f ms (%lld "
-         "rows)  ratio %.2f (limit 2.5)\n",
-         degrees, a, (long long)floor_rows, b, (long long)our_rows, b / a);
+  printf(
+      "box %4.1f deg, cloud, year   4-D R*Tree %8.3f ms (%lld rows)  merged %8.3f ms (%lld "
+      "rows)  ratio %.2f (limit 2.5)\n",
+      degrees, a, (long long)floor_rows, b, (long long)our_rows, b / a);
 }
 
 static double median_query(sqlite3 *db, const char *sql, int64_t *value) {
@@ -385,20 +395,27 @@ static double median_query(sqlite3 *db, const char *sql, int64_t *value) {
 
 static void compare_counts(sqlite3 *plain, sqlite3 *merged) {
   int64_t a, b;
-  const char *tail = "WHERE cloud_cover_percentage < 0.1 AND date BETWEEN '2023-01-01' AND "
-                     "'2023-06-30'";
+  const char *tail =
+      "WHERE cloud_cover_percentage < 0.1 AND date BETWEEN '2023-01-01' AND "
+      "'2023-06-30'";
   char sql[400];
   snprintf(sql, sizeof sql, "SELECT count(*) FROM plain %s", tail);
   double f = median_query(plain, sql, &a);
   snprintf(sql, sizeof sql, "SELECT count(*) FROM chips %s", tail);
   double m = median_query(merged, sql, &b);
-  printf("count by cloud and date     covering index %8.1f ms (%lld)  merged %8.1f ms (%lld)  "
-         "ratio %.2f (limit 2)\n", f, (long long)a, m, (long long)b, m / f);
-  m = median_query(merged, "SELECT chipid, cloud_cover_percentage FROM chips WHERE platform = "
-                           "'sentinel-2-l2a' AND date BETWEEN '2023-06-01' AND '2023-06-30' "
-                           "ORDER BY cloud_cover_percentage LIMIT 100", &b);
-  printf("100 least cloudy, platform, month                    merged %8.2f ms (%lld rows)  "
-         "(limit 10 ms)\n", m, (long long)b);
+  printf(
+      "count by cloud and date     covering index %8.1f ms (%lld)  merged %8.1f ms (%lld)  "
+      "ratio %.2f (limit 2)\n",
+      f, (long long)a, m, (long long)b, m / f);
+  m = median_query(merged,
+                   "SELECT chipid, cloud_cover_percentage FROM chips WHERE platform = "
+                   "'sentinel-2-l2a' AND date BETWEEN '2023-06-01' AND '2023-06-30' "
+                   "ORDER BY cloud_cover_percentage LIMIT 100",
+                   &b);
+  printf(
+      "100 least cloudy, platform, month                    merged %8.2f ms (%lld rows)  "
+      "(limit 10 ms)\n",
+      m, (long long)b);
 }
 
 static void one_item(sqlite3 *merged, int64_t n) {
@@ -417,8 +434,8 @@ static void one_item(sqlite3 *merged, int64_t n) {
   }
   qsort(add, 9, sizeof *add, compare_double);
   qsort(drop, 9, sizeof *drop, compare_double);
-  printf("add an item of %d chips   %.1f ms   delete it %.1f ms  (limit 75 ms each)\n",
-         ITEM_CHIPS, add[4], drop[4]);
+  printf("add an item of %d chips   %.1f ms   delete it %.1f ms  (limit 75 ms each)\n", ITEM_CHIPS,
+         add[4], drop[4]);
   double first;
   snprintf(sql, sizeof sql, "DELETE FROM chips WHERE item = 'S2A_T%06d_20240311T140636_L2A'", 7);
   first = run(merged, sql);
@@ -441,16 +458,19 @@ int main(int argc, char **argv) {
     double m = run(merged, sql);
     getrusage(RUSAGE_SELF, &usage);
     plain = open_db(plain_path, 1);
-    run(plain, "CREATE TABLE plain(chipid TEXT, platform TEXT, item TEXT, date TEXT, chip_index_x "
-               "INTEGER, chip_index_y INTEGER, cloud_cover_percentage REAL, nodata_percentage "
-               "REAL, geometry BLOB)");
+    run(plain,
+        "CREATE TABLE plain(chipid TEXT, platform TEXT, item TEXT, date TEXT, chip_index_x "
+        "INTEGER, chip_index_y INTEGER, cloud_cover_percentage REAL, nodata_percentage "
+        "REAL, geometry BLOB)");
     snprintf(sql, sizeof sql, "INSERT INTO plain SELECT * FROM synthetic(0, %lld)", (long long)n);
     double p = run(plain, sql);
     printf("load %lld rows   plain %.0f rows/s   merged %.0f rows/s   ratio %.2f (limit 0.33)\n",
            (long long)n, (double)n / p * 1e3, (double)n / m * 1e3, p / m);
-    printf("on disk   plain %.0f bytes/row   merged %.0f bytes/row (limit 300)   memory %.0f MB "
-           "(limit 600)\n", file_mb(plain_path) * 1e6 / (double)n,
-           file_mb(merged_path) * 1e6 / (double)n, (double)usage.ru_maxrss / 1024);
+    printf(
+        "on disk   plain %.0f bytes/row   merged %.0f bytes/row (limit 300)   memory %.0f MB "
+        "(limit 600)\n",
+        file_mb(plain_path) * 1e6 / (double)n, file_mb(merged_path) * 1e6 / (double)n,
+        (double)usage.ru_maxrss / 1024);
     fflush(stdout);
     run(plain, "CREATE INDEX plain_cover ON plain(date, cloud_cover_percentage)");
     pack_floor(plain, n);

@@ -56,7 +56,8 @@ static void open_database(const char *path) {
     fprintf(stderr, "%s: %s\n", path, message ? message : sqlite3_errmsg(db));
     exit(1);
   }
-  run("PRAGMA cache_size=-262144; PRAGMA mmap_size=16000000000"); /* DuckDB has its table in memory */
+  run("PRAGMA cache_size=-262144; PRAGMA mmap_size=16000000000"); /* DuckDB has its table in memory
+                                                                   */
 }
 
 static uint32_t seed = 12345;
@@ -166,8 +167,9 @@ static void export(const char *path, const char *out, const char *options) {
 
 static void import(const char *path, const char *file) {
   open_database(path);
-  const char *columns = "chipid, platform, item, date, chip_index_x, chip_index_y, "
-                        "cloud_cover_percentage, nodata_percentage, geometry";
+  const char *columns =
+      "chipid, platform, item, date, chip_index_x, chip_index_y, "
+      "cloud_cover_percentage, nodata_percentage, geometry";
   run("PRAGMA journal_mode=off; PRAGMA synchronous=off;"
       "ATTACH '' AS a; CREATE TABLE a.copy(chipid TEXT PRIMARY KEY, platform, item, date,"
       " chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage, geometry);");
@@ -199,9 +201,10 @@ static long long bytes_read(void) {
 
 static void box(const char *file, long long size) {
   open_database(":memory:");
-  char *sql = sqlite3_mprintf("SELECT count(*) FROM (SELECT * FROM stacchip_parquet(%Q) WHERE "
-                              "MbrIntersects(geometry, BuildMbr(-100.25, 40, -99.75, 40.5, 4326)))",
-                              file);
+  char *sql = sqlite3_mprintf(
+      "SELECT count(*) FROM (SELECT * FROM stacchip_parquet(%Q) WHERE "
+      "MbrIntersects(geometry, BuildMbr(-100.25, 40, -99.75, 40.5, 4326)))",
+      file);
   long long before = bytes_read();
   double t = now();
   sqlite3_int64 n = number(sql);

@@ -35,7 +35,8 @@ static void *work(void *unused) {
     uint16_t *pixels = malloc(n * sizeof *pixels);
     GDALDatasetH ds = GDALOpen(v->url, GA_ReadOnly);
     if (!ds || !pixels ||
-        GDALRasterIO(GDALGetRasterBand(ds, 1), GF_Read, v->x, v->y, v->w, v->h, pixels, v->w, v->h, GDT_UInt16, 0, 0) != CE_None) {
+        GDALRasterIO(GDALGetRasterBand(ds, 1), GF_Read, v->x, v->y, v->w, v->h, pixels, v->w, v->h,
+                     GDT_UInt16, 0, 0) != CE_None) {
       fprintf(stderr, "bench_remote_gdal: %s failed\n", v->url);
       exit(1);
     }
@@ -50,15 +51,19 @@ int main(int n, char **arguments) {
   pthread_t threads[64];
   struct timespec a, b;
   uint64_t sum = 0;
-  static const char *const settings[][2] = {
-      {"GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR"}, {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".tif"},
-      {"GDAL_HTTP_MERGE_CONSECUTIVE_RANGES", "YES"}, {"GDAL_HTTP_MULTIPLEX", "YES"},
-      {"GDAL_HTTP_VERSION", "2"},                    {"GDAL_INGESTED_BYTES_AT_OPEN", "32768"},
-      {"VSI_CACHE", "TRUE"},                         {"VSI_CACHE_SIZE", "5000000"},
-      {"GDAL_CACHEMAX", "256"}};
+  static const char *const settings[][2] = {{"GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR"},
+                                            {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".tif"},
+                                            {"GDAL_HTTP_MERGE_CONSECUTIVE_RANGES", "YES"},
+                                            {"GDAL_HTTP_MULTIPLEX", "YES"},
+                                            {"GDAL_HTTP_VERSION", "2"},
+                                            {"GDAL_INGESTED_BYTES_AT_OPEN", "32768"},
+                                            {"VSI_CACHE", "TRUE"},
+                                            {"VSI_CACHE_SIZE", "5000000"},
+                                            {"GDAL_CACHEMAX", "256"}};
   windows = calloc(WINDOWS_MAX, sizeof *windows);
   if (!windows) return 1;
-  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) CPLSetConfigOption(settings[i][0], settings[i][1]);
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+    CPLSetConfigOption(settings[i][0], settings[i][1]);
   GDALAllRegister();
   while (n_windows < WINDOWS_MAX) {
     struct window *v = &windows[n_windows];
@@ -70,6 +75,7 @@ int main(int n, char **arguments) {
   for (int i = 0; i < n_threads && i < 64; i++) pthread_join(threads[i], NULL);
   clock_gettime(CLOCK_MONOTONIC, &b);
   for (int i = 0; i < n_windows; i++) sum += windows[i].sum;
-  printf("%.1f %llu\n", (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6, (unsigned long long)sum);
+  printf("%.1f %llu\n", (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6,
+         (unsigned long long)sum);
   return 0;
 }

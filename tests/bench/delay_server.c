@@ -53,7 +53,8 @@ static int answer_file(int s, const char *path, const char *range, int is_head) 
   char name[4096], head[600];
   struct stat info;
   const char *file = strchr(path + 1, '/');
-  snprintf(name, sizeof name, "%s%.*s", root, (int)strcspn(file ? file : path, "?"), file ? file : path);
+  snprintf(name, sizeof name, "%s%.*s", root, (int)strcspn(file ? file : path, "?"),
+           file ? file : path);
   int fd = open(name, O_RDONLY);
   atomic_fetch_add(&n_requests, 1);
   wait_ms(delay_ms);
@@ -65,9 +66,13 @@ static int answer_file(int s, const char *path, const char *range, int is_head) 
   long size = (long)info.st_size, first = 0, last = size - 1;
   if (range && sscanf(range, "%ld-%ld", &first, &last) < 2) last = size - 1;
   if (last >= size) last = size - 1;
-  int n = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nETag: \"one\"\r\nAccept-Ranges: bytes\r\nContent-Length: %ld\r\n",
-                   range ? "206 Partial Content" : "200 OK", last - first + 1);
-  if (range) n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %ld-%ld/%ld\r\n", first, last, size);
+  int n =
+      snprintf(head, sizeof head,
+               "HTTP/1.1 %s\r\nETag: \"one\"\r\nAccept-Ranges: bytes\r\nContent-Length: %ld\r\n",
+               range ? "206 Partial Content" : "200 OK", last - first + 1);
+  if (range)
+    n += snprintf(head + n, sizeof head - (size_t)n, "Content-Range: bytes %ld-%ld/%ld\r\n", first,
+                  last, size);
   n += snprintf(head + n, sizeof head - (size_t)n, "\r\n");
   int failed = send_text(s, head, (size_t)n, is_head ? 0 : MSG_MORE);
   off_t at = first;
@@ -123,7 +128,8 @@ int main(int n, char **arguments) {
     fprintf(stderr, "usage: delay_server PORT ROOT MS\n");
     return 2;
   }
-  struct sockaddr_in place = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(arguments[1]))};
+  struct sockaddr_in place = {.sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)atoi(arguments[1]))};
   int s = socket(AF_INET, SOCK_STREAM, 0), one = 1;
   pthread_attr_t detached;
   root = arguments[2];

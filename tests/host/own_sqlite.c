@@ -19,10 +19,12 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s\n", message);
     return 1;
   }
-  sql = sqlite3_mprintf("CREATE VIRTUAL TABLE chips USING stacchip_merge();"
-                        "INSERT INTO chips(item_json) VALUES (%Q);"
-                        "SELECT count(*), min(AsText(geometry)) IS NOT NULL FROM chips;"
-                        "SELECT length(stacchip_chip(row)) FROM chips LIMIT 1;", argv[2]);
+  sql = sqlite3_mprintf(
+      "CREATE VIRTUAL TABLE chips USING stacchip_merge();"
+      "INSERT INTO chips(item_json) VALUES (%Q);"
+      "SELECT count(*), min(AsText(geometry)) IS NOT NULL FROM chips;"
+      "SELECT length(stacchip_chip(row)) FROM chips LIMIT 1;",
+      argv[2]);
   if (sqlite3_exec(db, sql, print_row, NULL, &message) != SQLITE_OK) {
     fprintf(stderr, "%s\n", message);
     return 1;

@@ -35,8 +35,8 @@ void check_int(const char *file, int line, const char *expression, int64_t expec
   printf("  expected  %" PRId64 "\n  got       %" PRId64 "\n", expected, actual);
 }
 
-void check_real(const char *file, int line, const char *expression, double expected,
-                double actual, double tolerance) {
+void check_real(const char *file, int line, const char *expression, double expected, double actual,
+                double tolerance) {
   if ((isnan(expected) && isnan(actual)) || fabs(expected - actual) <= tolerance) {
     n_passed++;
     return;

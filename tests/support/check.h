@@ -25,8 +25,8 @@ void check_case(const char *name);
 void check_true(const char *file, int line, const char *expression, int holds);
 void check_int(const char *file, int line, const char *expression, int64_t expected,
                int64_t actual);
-void check_real(const char *file, int line, const char *expression, double expected,
-                double actual, double tolerance);
+void check_real(const char *file, int line, const char *expression, double expected, double actual,
+                double tolerance);
 void check_text(const char *file, int line, const char *expression, const char *expected,
                 const char *actual);
 void check_has(const char *file, int line, const char *expression, const char *part,

@@ -42,7 +42,8 @@ static void add_noise(int *field, int w, int h, uint32_t seed, int step, int amp
     for (int x = 0; x < w; x++) {
       int gx = x / step, fx = x % step;
       if (step == 1) {
-        field[(size_t)y * (size_t)w + (size_t)x] += random_in(seed, (uint32_t)x, (uint32_t)y, amplitude);
+        field[(size_t)y * (size_t)w + (size_t)x] +=
+            random_in(seed, (uint32_t)x, (uint32_t)y, amplitude);
         continue;
       }
       int a = random_in(seed, (uint32_t)gx, (uint32_t)gy, amplitude);
@@ -50,8 +51,8 @@ static void add_noise(int *field, int w, int h, uint32_t seed, int step, int amp
       int c = random_in(seed, (uint32_t)gx, (uint32_t)gy + 1, amplitude);
       int d = random_in(seed, (uint32_t)gx + 1, (uint32_t)gy + 1, amplitude);
       int top = a * (step - fx) + b * fx, bottom = c * (step - fx) + d * fx;
-      field[(size_t)y * (size_t)w + (size_t)x] += (int)(((int64_t)top * (step - fy) + (int64_t)bottom * fy) /
-                                                        ((int64_t)step * step));
+      field[(size_t)y * (size_t)w + (size_t)x] +=
+          (int)(((int64_t)top * (step - fy) + (int64_t)bottom * fy) / ((int64_t)step * step));
     }
   }
 }
@@ -92,7 +93,7 @@ static int cloud_at(const struct fields *f, int x, int y) {
   return f->cloud[(size_t)y * (size_t)f->w + (size_t)x];
 }
 
-#define CLOUD 480  /* of the cloud field */
+#define CLOUD 480 /* of the cloud field */
 #define THICK 600
 #define THIN 400
 
@@ -100,7 +101,8 @@ static int shadow_at(const struct fields *f, int x, int y) {
   return x >= 14 && y >= 20 && cloud_at(f, x - 14, y - 20) > CLOUD;
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------
+ */
 
 struct place {
   int epsg;
@@ -117,7 +119,8 @@ static void write_cog(const char *name, const struct place *at, double pixel_m, 
   GDALDatasetH ds = GDALCreate(GDALGetDriverByName("MEM"), "", w, h, 0, type, NULL);
   size_t bytes = (size_t)GDALGetDataTypeSizeBytes(type), plane = (size_t)w * (size_t)h * bytes;
   for (int i = 0; i < bands; i++) {
-    snprintf(pointer, sizeof pointer, "%llu", (unsigned long long)(size_t)((char *)pixels + (size_t)i * plane));
+    snprintf(pointer, sizeof pointer, "%llu",
+             (unsigned long long)(size_t)((char *)pixels + (size_t)i * plane));
     char **o = CSLSetNameValue(NULL, "DATAPOINTER", pointer);
     GDALAddBand(ds, type, o);
     CSLDestroy(o);
@@ -173,13 +176,16 @@ static void write_asset(FILE *f, int first, const char *key, const char *common,
           first ? "" : ",", key, key, h, w, pixel_m, at->x0, pixel_m, at->y0);
   if (common) {
     fprintf(f, ", \"eo:bands\": [{\"name\": \"%s\", \"common_name\": \"%s\"}]", key, common);
-    fprintf(f, ", \"raster:bands\": [{\"nodata\": 0, \"data_type\": \"uint16\", \"scale\": %g, \"offset\": %g}]",
+    fprintf(f,
+            ", \"raster:bands\": [{\"nodata\": 0, \"data_type\": \"uint16\", \"scale\": %g, "
+            "\"offset\": %g}]",
             scale, offset);
   }
   fprintf(f, "}");
 }
 
-/* --- systems ------------------------------------------------------------------------------------ */
+/* --- systems ------------------------------------------------------------------------------------
+ */
 
 static int clamp(int v, int least, int most) { return v < least ? least : v > most ? most : v; }
 
@@ -206,7 +212,8 @@ static uint16_t *make_band(const struct fields *f, int w, int h, int level, uint
 }
 
 static void sentinel_2(int size) {
-  static const char *const names20[] = {"rededge1", "rededge2", "rededge3", "nir08", "swir16", "swir22"};
+  static const char *const names20[] = {"rededge1", "rededge2", "rededge3",
+                                        "nir08",    "swir16",   "swir22"};
   static const char *const names10[] = {"blue", "green", "red", "nir"};
   const struct place at = {32720, 499980, 6400000};
   int half = size / 2, sixth = size / 6, block = size > 4096 ? 1024 : 512;
@@ -241,7 +248,8 @@ static void sentinel_2(int size) {
     uint16_t *v = make_band(&f, half, half, 1800 + 200 * i, 200 + 10 * (uint32_t)i, 5);
     snprintf(file, sizeof file, "%s.tif", names20[i]);
     write_cog(file, &at, 20, v, GDT_UInt16, half, half, 1, block, 1, 1);
-    write_asset(item, 0, names20[i], i < 3 ? "rededge" : names20[i], 0.0001, -0.1, 20, half, half, &at);
+    write_asset(item, 0, names20[i], i < 3 ? "rededge" : names20[i], 0.0001, -0.1, 20, half, half,
+                &at);
     free(v);
   }
   uint16_t *coastal = make_band(&f, sixth, sixth, 1500, 300, 5);
@@ -259,8 +267,8 @@ static void landsat(int size) {
   size_t n = (size_t)size * (size_t)size;
   uint16_t *qa = malloc(n * sizeof *qa);
   FILE *item = open_item();
-  write_head(item, "LC09_L2SP_012031_20240311_20240312_02_T1_SR", "landsat-c2l2-sr", "LANDSAT_9", "landsat",
-             "2024-03-11T15:20:01.123456Z", &at);
+  write_head(item, "LC09_L2SP_012031_20240311_20240312_02_T1_SR", "landsat-c2l2-sr", "LANDSAT_9",
+             "landsat", "2024-03-11T15:20:01.123456Z", &at);
   for (int y = 0; y < size; y++) {
     for (int x = 0; x < size; x++) {
       int c = cloud_at(&f, x, y);
@@ -296,7 +304,8 @@ static void naip(int size) {
     int *detail = new_field(size, size);
     add_noise(detail, size, size, 500 + 10 * k, 8, 20);
     add_noise(detail, size, size, 501 + 10 * k, 1, 6);
-    for (size_t i = 0; i < n; i++) bands[k * n + i] = (uint8_t)clamp(110 + f.land[i] / 14 + detail[i], 1, 255);
+    for (size_t i = 0; i < n; i++)
+      bands[k * n + i] = (uint8_t)clamp(110 + f.land[i] / 14 + detail[i], 1, 255);
     free(detail);
   }
   write_cog("image.tif", &at, 0.6, bands, GDT_Byte, size, size, 4, 512, 0, 1);
@@ -342,7 +351,10 @@ int main(int argc, char **argv) {
     const char *name;
     void (*make)(int);
     int full;
-  } kinds[] = {{"sentinel-2", sentinel_2, 10980}, {"landsat", landsat, 8301}, {"naip", naip, 10240}, {"modis", modis, 2400}};
+  } kinds[] = {{"sentinel-2", sentinel_2, 10980},
+               {"landsat", landsat, 8301},
+               {"naip", naip, 10240},
+               {"modis", modis, 2400}};
   if (argc < 3) {
     fprintf(stderr, "usage: make_scene sentinel-2|landsat|naip|modis FOLDER [SIZE|full]\n");
     return 2;
@@ -352,7 +364,9 @@ int main(int argc, char **argv) {
   GDALAllRegister();
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
     if (strcmp(argv[1], kinds[i].name) != 0) continue;
-    int size = argc > 3 ? (strcmp(argv[3], "full") == 0 ? kinds[i].full : (int)strtol(argv[3], NULL, 10)) : 1536;
+    int size = argc > 3
+                   ? (strcmp(argv[3], "full") == 0 ? kinds[i].full : (int)strtol(argv[3], NULL, 10))
+                   : 1536;
     if (size < 6 || size > 20000) {
       fprintf(stderr, "make_scene: SIZE is 6 to 20000\n");
       return 2;

@@ -77,7 +77,8 @@ static inline sc_status drain(const void *data, size_t size, int64_t *n_values,
     struct sc_error ignored = {0};
     struct sc_pq_filter filter = {(int)i, SC_PQ_GE, SC_PQ_SQL_INT, 7, 0, "", 0};
     int64_t n = 0;
-    if (f.meta.leaves[i].kind == SC_PQ_KIND_TEXT) filter.type = SC_PQ_SQL_TEXT, filter.bytes = "m", filter.size = 1;
+    if (f.meta.leaves[i].kind == SC_PQ_KIND_TEXT)
+      filter.type = SC_PQ_SQL_TEXT, filter.bytes = "m", filter.size = 1;
     drain_columns(&f, (int)i, NULL, &n, &ignored);
     drain_columns(&f, (int)i, &filter, &n, &ignored);
   }

@@ -48,8 +48,8 @@ static void test_shapes(void) {
   static struct sc_block b;
   check_case("a_full_block_in_order_takes_20_bytes_a_chip");
   for (int i = 0; i < 64; i++) {
-    struct sc_block_chip c = chip_at(1000 + i, 10 + 0.02f * (float)(i % 8),
-                                     50 - 0.02f * (float)(i / 8), (float)i / 64);
+    struct sc_block_chip c =
+        chip_at(1000 + i, 10 + 0.02f * (float)(i % 8), 50 - 0.02f * (float)(i / 8), (float)i / 64);
     sc_block_put(&b, i, &c);
   }
   CHECK_INT(64, b.n);

@@ -23,7 +23,8 @@ static int fails_now(void) {
   if (left < 0) return 0;
   left = __atomic_sub_fetch(&countdown, 1, __ATOMIC_RELAXED);
   if (left > 0) return 0;
-  if (left < 0 || !stays_failed) __atomic_store_n(&countdown, stays_failed ? 1 : -1, __ATOMIC_RELAXED);
+  if (left < 0 || !stays_failed)
+    __atomic_store_n(&countdown, stays_failed ? 1 : -1, __ATOMIC_RELAXED);
   if (stays_failed) __atomic_store_n(&countdown, 1, __ATOMIC_RELAXED);
   return 1;
 }
@@ -36,8 +37,10 @@ static const char *const flow[] = {
     "CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)",
     "INSERT INTO chips(item_json) VALUES ('" SCENE "')",
     "SELECT count(*) FROM chips WHERE cloud_cover_percentage < 0.1",
-    "SELECT length(stacchip_chip(row, '{\"assets\":[\"red\",\"coastal\"]}')) FROM chips WHERE chip_index_x = 3 AND chip_index_y = 3",
-    "SELECT length(stacchip_stack(row, '{\"assets\":[\"scl\"],\"format\":\"npz\"}')) FROM (SELECT row FROM chips LIMIT 3)",
+    "SELECT length(stacchip_chip(row, '{\"assets\":[\"red\",\"coastal\"]}')) FROM chips WHERE "
+    "chip_index_x = 3 AND chip_index_y = 3",
+    "SELECT length(stacchip_stack(row, '{\"assets\":[\"scl\"],\"format\":\"npz\"}')) FROM (SELECT "
+    "row FROM chips LIMIT 3)",
     "SELECT stacchip_export('chips', 'build/fault.parquet')",
     "SELECT count(*) FROM stacchip_parquet('build/fault.parquet')",
     "DELETE FROM chips WHERE chip_index_x = 2",

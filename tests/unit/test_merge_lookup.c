@@ -18,9 +18,10 @@ static void test_rows(sqlite3 *db) {
   struct sc_error err = {0};
   struct sc_buffer header = {0};
   run(db, "CREATE VIRTUAL TABLE chips USING stacchip_merge(chip_size=100, bucket='s3://b')");
-  run(db, "WITH n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 19) INSERT INTO "
-          "chips(item, platform, date, chip_index_x, chip_index_y, geometry) SELECT 'I' || (i / 10), "
-          "'p', '2024-01-02', i % 10, 3, BuildMbr(i, 0, i + 1, 1, 4326) FROM n");
+  run(db,
+      "WITH n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 19) INSERT INTO "
+      "chips(item, platform, date, chip_index_x, chip_index_y, geometry) SELECT 'I' || (i / 10), "
+      "'p', '2024-01-02', i % 10, 3, BuildMbr(i, 0, i + 1, 1, 4326) FROM n");
   check_case("a_chip_and_its_item");
   CHECK_INT(SC_OK, sc_merge_lookup(db, "main", "chips", 15, &row, &err));
   CHECK_TEXT("I1", row.item);

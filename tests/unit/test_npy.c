@@ -18,7 +18,10 @@ static void test_header(void) {
     CHECK_INT('\n', out.data[out.size - 1]);
     CHECK(memmem(out.data, out.size, "'descr': '<u2'", 14) != NULL);
     CHECK(memmem(out.data, out.size, "'fortran_order': False", 22) != NULL);
-    const char *dims = n == 1 ? "(7,)" : n == 2 ? "(7, 10)" : n == 3 ? "(7, 10, 256)" : "(7, 10, 256, 100000)";
+    const char *dims = n == 1   ? "(7,)"
+                       : n == 2 ? "(7, 10)"
+                       : n == 3 ? "(7, 10, 256)"
+                                : "(7, 10, 256, 100000)";
     CHECK(memmem(out.data, out.size, dims, strlen(dims)) != NULL);
     sc_buffer_free(&out);
   }

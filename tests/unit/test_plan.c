@@ -7,15 +7,23 @@
 #include "merge/filter.h"
 
 static void test_words(void) {
-  struct sc_plan plan = {SOURCE_AREA, ORDER_CLOUD, 1, 0, 4,
-                         {{COL_GEOMETRY, OP_PREDICATE, 0}, {COL_DATE, OP_GE, 0},
-                          {COL_ROWID, OP_LIMIT, 0}, {COL_ROWID, OP_EQ, 0}}};
+  struct sc_plan plan = {SOURCE_AREA,
+                         ORDER_CLOUD,
+                         1,
+                         0,
+                         4,
+                         {{COL_GEOMETRY, OP_PREDICATE, 0},
+                          {COL_DATE, OP_GE, 0},
+                          {COL_ROWID, OP_LIMIT, 0},
+                          {COL_ROWID, OP_EQ, 0}}};
   struct sc_plan back;
   struct sc_error err = {0};
   check_case("a_plan_survives_its_words");
   char *words = sc_plan_encode(&plan);
-  CHECK_TEXT("area: geometry ST_Intersects, date >=, limit, rowid =; order by "
-             "cloud_cover_percentage desc", words);
+  CHECK_TEXT(
+      "area: geometry ST_Intersects, date >=, limit, rowid =; order by "
+      "cloud_cover_percentage desc",
+      words);
   CHECK_INT(SC_OK, sc_plan_decode(plan.source, words, &back, &err));
   CHECK(memcmp(&plan, &back, sizeof plan) == 0);
   sqlite3_free(words);

@@ -46,7 +46,8 @@ static void test_words(void) {
   for (unsigned kind = 0; kind < 12; kind++) {
     for (size_t n = 1; n < 120; n++) {
       for (size_t i = 0; i < n; i++) values[i] = (uint16_t)(pixel(i, kind) * 331u);
-      for (size_t i = 0; i < n; i++) differences[i] = (uint16_t)(values[i] - (i ? values[i - 1] : 0));
+      for (size_t i = 0; i < n; i++)
+        differences[i] = (uint16_t)(values[i] - (i ? values[i - 1] : 0));
       for (int as_differences = 0; as_differences < 2; as_differences++) {
         memset(bits, 0xEE, sizeof bits);
         sc_classify_u16(as_differences ? differences : values, n, table, as_differences, bits);
@@ -64,7 +65,8 @@ static void test_counts(void) {
   uint8_t bits[N_MAX];
   int n_wrong = 0;
   for (int fill = 0; fill < 5; fill++) {
-    for (size_t i = 0; i < N_MAX; i++) bits[i] = fill < 4 ? (uint8_t)fill : (uint8_t)(pixel(i, 2) & 3);
+    for (size_t i = 0; i < N_MAX; i++)
+      bits[i] = fill < 4 ? (uint8_t)fill : (uint8_t)(pixel(i, 2) & 3);
     for (size_t n = 0; n <= N_MAX; n++) {
       uint32_t cloud = 0, nodata = 0, want_cloud = 0, want_nodata = 0;
       for (size_t i = 0; i < n; i++) want_cloud += bits[i] & 1u, want_nodata += bits[i] >> 1 & 1u;

@@ -95,7 +95,8 @@ static void test_damage(void) {
 
 /* Predictor 2 of every size and stride against differences made by a plain loop. */
 static void check_horizontal(enum sc_dtype dtype, int n_bands, int planar) {
-  const struct sc_tiff tiff = {.dtype = dtype, .n_bands = n_bands, .planar = planar, .block_width = 37, .predictor = 2};
+  const struct sc_tiff tiff = {
+      .dtype = dtype, .n_bands = n_bands, .planar = planar, .block_width = 37, .predictor = 2};
   size_t size = sc_dtype_bytes(dtype), stride = planar ? 1 : (size_t)n_bands, n = 37 * stride;
   uint64_t values[37 * 5], row[37 * 5];
   make_bytes(1, (unsigned char *)values, n * size);
@@ -113,7 +114,8 @@ static void check_horizontal(enum sc_dtype dtype, int n_bands, int planar) {
 
 /* Predictor 3: high bytes of all values first, then byte differences. */
 static void check_floating(enum sc_dtype dtype, int n_bands) {
-  const struct sc_tiff tiff = {.dtype = dtype, .n_bands = n_bands, .block_width = 37, .predictor = 3};
+  const struct sc_tiff tiff = {
+      .dtype = dtype, .n_bands = n_bands, .block_width = 37, .predictor = 3};
   size_t size = sc_dtype_bytes(dtype), stride = (size_t)n_bands, n = 37 * stride;
   unsigned char values[37 * 4 * 8], row[37 * 4 * 8], scratch[37 * 4 * 8];
   make_bytes(1, values, n * size);

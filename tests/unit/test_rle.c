@@ -52,8 +52,8 @@ static void hostile_runs_are_errors(void) {
 
 static void delta_of_the_specification_reads(void) {
   /* Encodings.md, example 2: 7 5 3 1 2 3 4 5; block 128, 4 miniblocks, 8 values. */
-  static const unsigned char bytes[] = {0x80, 0x01, 0x04, 0x08, 0x0E, 0x03, 0x02, 0, 0, 0,
-                                        0xC0, 0x3F, 0, 0, 0, 0, 0, 0};
+  static const unsigned char bytes[] = {0x80, 0x01, 0x04, 0x08, 0x0E, 0x03, 0x02, 0, 0,
+                                        0,    0xC0, 0x3F, 0,    0,    0,    0,    0, 0};
   static const int64_t expected[] = {7, 5, 3, 1, 2, 3, 4, 5};
   struct sc_error err = {0};
   struct sc_delta_in d;

@@ -53,9 +53,10 @@ static void check_tree(sqlite3 *db, struct sc_rtree *t, int expected) {
   CHECK_TEXT(count, scalar_text(db, "SELECT count(*) FROM t"));
   CHECK_TEXT("", sc_rtree_check(t, &err) ? err.text : "");
   /* Found by place as well: every entry meets itself. */
-  CHECK_TEXT(count, scalar_text(db, "SELECT count(*) FROM t AS a WHERE EXISTS (SELECT 1 FROM t AS "
-                                    "b WHERE b.x1 >= a.x0 AND b.x0 <= a.x1 AND b.y1 >= a.y0 AND "
-                                    "b.y0 <= a.y1 AND b.id = a.id)"));
+  CHECK_TEXT(count, scalar_text(db,
+                                "SELECT count(*) FROM t AS a WHERE EXISTS (SELECT 1 FROM t AS "
+                                "b WHERE b.x1 >= a.x0 AND b.x0 <= a.x1 AND b.y1 >= a.y0 AND "
+                                "b.y0 <= a.y1 AND b.id = a.id)"));
 }
 
 static void test_life(const char *create, int n_dimensions) {
@@ -80,8 +81,10 @@ static void test_life(const char *create, int n_dimensions) {
   for (int k = 0; k < 300; k++) insert(&t, 5001 + k, 1);
   check_tree(db, &t, 5300);
   check_case("sqlite_can_go_on_writing");
-  sqlite3_exec(db, "DELETE FROM t WHERE id % 5 = 0; INSERT INTO t SELECT id + 100000, x0, x1, y0, "
-                   "y1 FROM t WHERE id < 500", NULL, NULL, NULL);
+  sqlite3_exec(db,
+               "DELETE FROM t WHERE id % 5 = 0; INSERT INTO t SELECT id + 100000, x0, x1, y0, "
+               "y1 FROM t WHERE id < 500",
+               NULL, NULL, NULL);
   int n = atoi(scalar_text(db, "SELECT count(*) FROM t"));
   CHECK(n_dimensions == 4 || n > 4240);
   check_case("deleted_in_every_order");
@@ -138,8 +141,8 @@ static void test_order(void) {
   uint64_t last = 0, seen = 0;
   for (int i = 0; i < 1000; i++) {
     const float *c = cells[order[i]].c;
-    uint64_t h = sc_hilbert_lonlat(((double)c[0] + (double)c[1]) / 2,
-                                   ((double)c[2] + (double)c[3]) / 2);
+    uint64_t h =
+        sc_hilbert_lonlat(((double)c[0] + (double)c[1]) / 2, ((double)c[2] + (double)c[3]) / 2);
     CHECK(h >= last);
     last = h;
     seen += order[i];

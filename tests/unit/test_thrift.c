@@ -45,8 +45,8 @@ static void what_is_written_reads_back(void) {
 
 static void skipping_passes_over_everything(void) {
   /* {1: {2: [true, false], 3: {} }, 4: {"a": 1}} as map of binary to i32 */
-  static const unsigned char bytes[] = {0x1C, 0x29, 0x21, 1, 2, 0x1C, 0, 0,
-                                        0x3B, 1, 0x85, 1, 'a', 2, 0};
+  static const unsigned char bytes[] = {0x1C, 0x29, 0x21, 1, 2,   0x1C, 0, 0,
+                                        0x3B, 1,    0x85, 1, 'a', 2,    0};
   struct sc_thrift_in t = sc_thrift_of(bytes, sizeof bytes);
   check_case("skipping_passes_over_everything");
   sc_thrift_skip(&t, SC_THRIFT_STRUCT);
@@ -59,12 +59,14 @@ static void hostile_bytes_are_faults(void) {
     const char *bytes;
     size_t n;
   } cases[] = {
-      {"\x15", 1},                                         /* a number is missing */
+      {"\x15", 1},                                              /* a number is missing */
       {"\x15\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 12}, /* too long a number */
-      {"\x18\x7F" "a", 3},                                 /* text beyond the end */
-      {"\x1F", 1},                                         /* an unknown type */
-      {"\x19\xF5\xFF\xFF\xFF\xFF\x0F", 7},                 /* 4 thousand million elements */
-      {"\x1B\xFF\xFF\xFF\xFF\x0F\x55", 7},                 /* the same as a map */
+      {"\x18\x7F"
+       "a",
+       3},                                 /* text beyond the end */
+      {"\x1F", 1},                         /* an unknown type */
+      {"\x19\xF5\xFF\xFF\xFF\xFF\x0F", 7}, /* 4 thousand million elements */
+      {"\x1B\xFF\xFF\xFF\xFF\x0F\x55", 7}, /* the same as a map */
   };
   check_case("hostile_bytes_are_faults");
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

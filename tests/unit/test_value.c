@@ -99,7 +99,8 @@ static void other_types_have_their_forms(void) {
   sc_pq_value_to_sql(&leaf, &v, &sql);
   CHECK_INT(4294967295, sql.i);
   leaf = leaf_of(SC_PQ_FIXED, SC_PQ_KIND_UUID);
-  v.as.bytes = (const unsigned char *)"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
+  v.as.bytes =
+      (const unsigned char *)"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
   v.size = 16;
   CHECK_TEXT("00112233-4455-6677-8899-aabbccddeeff", text_of(&leaf, &v));
   leaf = leaf_of(SC_PQ_FIXED, SC_PQ_KIND_FLOAT16);

@@ -40,20 +40,32 @@ static void use(sqlite3 *db) {
   gives(db, "36", "SELECT count(*) FROM chips");
   gives(db, "1310848", "SELECT length(stacchip_chip(row)) FROM chips LIMIT 1");
   gives(db, "5243008", "SELECT length(stacchip_stack(row)) FROM (SELECT row FROM chips LIMIT 4)");
-  gives(db, "1", "SELECT json_valid(stacchip_band_stats(row)) FROM (SELECT row FROM chips LIMIT 2)");
-  gives(db, "1", "SELECT length(stacchip_chip(row, '{\"format\":\"png\"}')) > 1000 FROM chips WHERE chip_index_x = 3 AND chip_index_y = 3");
-  gives(db, "1", "SELECT length(stacchip_chip(row, '{\"format\":\"npz\",\"valid\":true}')) > 1000 FROM chips LIMIT 1");
-  gives(db, "1", "SELECT length(stacchip_chip(row, '{\"format\":\"geotiff\"}')) > 1000 FROM chips LIMIT 1");
+  gives(db, "1",
+        "SELECT json_valid(stacchip_band_stats(row)) FROM (SELECT row FROM chips LIMIT 2)");
+  gives(db, "1",
+        "SELECT length(stacchip_chip(row, '{\"format\":\"png\"}')) > 1000 FROM chips WHERE "
+        "chip_index_x = 3 AND chip_index_y = 3");
+  gives(db, "1",
+        "SELECT length(stacchip_chip(row, '{\"format\":\"npz\",\"valid\":true}')) > 1000 FROM "
+        "chips LIMIT 1");
+  gives(db, "1",
+        "SELECT length(stacchip_chip(row, '{\"format\":\"geotiff\"}')) > 1000 FROM chips LIMIT 1");
   gives(db, "1", "SELECT json_valid(stacchip_item_info('" SCENE "'))");
   gives(db, "1", "SELECT count(*) FROM stacchip_items('" SCENE "')");
-  gives(db, "1", "SELECT stacchip_chip(stacchip_row_export(row)) = stacchip_chip(row) FROM chips LIMIT 1");
+  gives(db, "1",
+        "SELECT stacchip_chip(stacchip_row_export(row)) = stacchip_chip(row) FROM chips LIMIT 1");
   fails(db, "already", "INSERT INTO chips(item_json) VALUES ('" SCENE "')");
   fails(db, "not JSON", "SELECT * FROM stacchip_index('{')");
   fails(db, "No such file", "SELECT stacchip_chip('{\"item\":\"/nowhere\"}')");
-  fails(db, "outside the grid", "SELECT stacchip_chip('{\"item\":\"" SCENE "\",\"chip_index_x\":99,\"chip_index_y\":0}')");
-  fails(db, "no such asset", "SELECT stacchip_chip(row, '{\"assets\":\"rot\"}') FROM chips LIMIT 1");
-  fails(db, "position 1", "SELECT stacchip_stack(r) FROM (SELECT row r FROM (SELECT row FROM chips LIMIT 1) UNION ALL SELECT '{\"item\":\"/nowhere\"}')");
-  fails(db, "syntax error", "SELECT stacchip_platform_set('x', '{\"mask\":\"scl\",\"cloud\":\"v = = 4\"}')");
+  fails(db, "outside the grid",
+        "SELECT stacchip_chip('{\"item\":\"" SCENE "\",\"chip_index_x\":99,\"chip_index_y\":0}')");
+  fails(db, "no such asset",
+        "SELECT stacchip_chip(row, '{\"assets\":\"rot\"}') FROM chips LIMIT 1");
+  fails(db, "position 1",
+        "SELECT stacchip_stack(r) FROM (SELECT row r FROM (SELECT row FROM chips LIMIT 1) UNION "
+        "ALL SELECT '{\"item\":\"/nowhere\"}')");
+  fails(db, "syntax error",
+        "SELECT stacchip_platform_set('x', '{\"mask\":\"scl\",\"cloud\":\"v = = 4\"}')");
   gives(db, "", "DELETE FROM chips WHERE chip_index_x = 1");
   gives(db, "", "DROP TABLE chips");
 }
