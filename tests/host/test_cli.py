@@ -275,7 +275,8 @@ class Buckets(unittest.TestCase):
         code = ("import sys; sys.path.insert(0, %r); import host, io, numpy; db = host.connect(%r); n = db.execute('SELECT count(*) FROM chips').fetchone()[0]; "
                 "print(n, db.execute('SELECT count(*) FROM stacchip_parquet(?)', (%r,)).fetchone()[0], numpy.load(io.BytesIO(db.execute('SELECT stacchip_chip(row) FROM chips LIMIT 1').fetchone()[0])).shape)"
                 % (os.path.join(host.ROOT, "tests", "support"), db, out))
-        r = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, env=dict(self.env, STACCHIP_EXT=host.EXT))
+        r = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, env=dict(self.env, STACCHIP_EXT=host.EXT,
+                                                                                    LD_PRELOAD=os.environ.get("LD_PRELOAD", "")))
         self.assertEqual(r.returncode, 0, r.stderr)
         n, again, shape = r.stdout.split(maxsplit=2)
         self.assertEqual((n, shape.strip()), (again, "(10, 256, 256)"))
