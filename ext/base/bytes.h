@@ -68,6 +68,29 @@ static inline double sc_be_double(const unsigned char *p) {
   return d;
 }
 
+/* An unsigned LEB128 number of at most max_bytes (1 to 10), as Parquet and Thrift write them
+ * (DWARF 4, 7.6); 0 and overrun if it is longer. */
+static inline uint64_t sc_bytes_varint(struct sc_bytes *b, unsigned max_bytes) {
+  uint64_t v = 0;
+  for (unsigned i = 0; i < max_bytes; i++) {
+    const unsigned char *p = sc_bytes_take(b, 1);
+    uint8_t byte = p ? *p : 0;
+    v |= (uint64_t)(byte & 0x7F) << (7 * i);
+    if (!(byte & 0x80)) return v;
+  }
+  b->overrun = 1;
+  return 0;
+}
+/* Write one to p, room for 10; gives the bytes written. */
+static inline size_t sc_put_varint(unsigned char *p, uint64_t v) {
+  size_t n = 0;
+  do {
+    p[n++] = (unsigned char)((v & 0x7F) | (v > 0x7F ? 0x80 : 0));
+    v >>= 7;
+  } while (v);
+  return n;
+}
+
 static inline void sc_put_le32(unsigned char *p, uint32_t v) {
   p[0] = (unsigned char)v;
   p[1] = (unsigned char)(v >> 8);

@@ -21,6 +21,7 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
+#include "base/poll.h"
 #include "http/sign.h"
 #include "raster/runtime.h"
 #include "stacchip.h"
@@ -675,11 +676,7 @@ static sc_status post(struct sc_http_request *requests, size_t n, struct batch *
 static void wait_for(struct batch *b, int (*interrupted)(void *), void *context) {
   pthread_mutex_lock(&lock);
   while (b->n_left > 0) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += 50000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = sc_next_poll(CLOCK_MONOTONIC);
     pthread_cond_timedwait(&b->done, &lock, &until);
     if (!interrupted || b->cancelled || b->n_left == 0) continue;
     pthread_mutex_unlock(&lock);

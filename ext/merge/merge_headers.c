@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
+#include "base/poll.h"
 #include "merge/merge_store.h"
 #include "merge/merge_write.h"
 #include "raster/raster_api.h"
@@ -62,12 +63,8 @@ static void *helper(void *job) {
 /* Wait for a helper, which breaks off when the calling thread is asked to stop. */
 static void join_helper(struct header_job *job, pthread_t thread) {
   for (;;) {
-    struct timespec until;
     if (sc_interrupted(NULL)) atomic_store(&job->stop, 1);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = sc_next_poll(CLOCK_REALTIME);
     if (pthread_timedjoin_np(thread, NULL, &until) == 0) return;
   }
 }

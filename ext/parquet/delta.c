@@ -7,26 +7,15 @@
 
 #define BLOCK_MAX_VALUES (1u << 20)
 
-static uint64_t take_varint(struct sc_bytes *b) {
-  uint64_t v = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    uint8_t byte = sc_bytes_u8(b);
-    v |= (uint64_t)(byte & 0x7F) << shift;
-    if (!(byte & 0x80)) return v;
-  }
-  b->overrun = 1;
-  return 0;
-}
-
 static uint64_t unzigzag(uint64_t v) { return (v >> 1) ^ (0 - (v & 1)); }
 
 sc_status sc_delta_init(struct sc_delta_in *d, const void *data, size_t size,
                         struct sc_error *err) {
   memset(d, 0, sizeof *d);
   d->bytes = sc_bytes_of(data, size);
-  uint64_t block = take_varint(&d->bytes), minis = take_varint(&d->bytes);
-  d->left = take_varint(&d->bytes);
-  d->value = unzigzag(take_varint(&d->bytes));
+  uint64_t block = sc_bytes_varint(&d->bytes, 10), minis = sc_bytes_varint(&d->bytes, 10);
+  d->left = sc_bytes_varint(&d->bytes, 10);
+  d->value = unzigzag(sc_bytes_varint(&d->bytes, 10));
   d->is_first = 1;
   if (d->bytes.overrun || minis == 0 || block == 0 || block > BLOCK_MAX_VALUES || minis > block ||
       block % minis != 0 || (block / minis) % 8 != 0) {
@@ -46,7 +35,7 @@ static sc_status fail_short(struct sc_error *err) {
 
 static sc_status next_mini(struct sc_delta_in *d, struct sc_error *err) {
   if (d->mini == d->n_minis) {
-    d->least = unzigzag(take_varint(&d->bytes));
+    d->least = unzigzag(sc_bytes_varint(&d->bytes, 10));
     d->widths = sc_bytes_take(&d->bytes, d->n_minis);
     if (d->bytes.overrun) return fail_short(err);
     d->mini = 0;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/sqlite.h"
 #include "parquet/export.h"
+#include "parquet/import.h"
 
 #define DEFAULT_ROW_GROUP_ROWS 122880
 #define MAX_ROW_GROUP_ROWS 16777216
@@ -196,17 +197,8 @@ static sc_status check_keys(const cJSON *object, struct sc_error *err) {
 }
 
 static void default_columns(struct sc_export_options *o) {
-  static const char *const names[] = {"chipid",
-                                      "platform",
-                                      "item",
-                                      "date",
-                                      "chip_index_x",
-                                      "chip_index_y",
-                                      "cloud_cover_percentage",
-                                      "nodata_percentage",
-                                      "geometry"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    want_column(o, sc_export_find_column(names[i]));
+  for (size_t i = 0; i < SC_INDEX_N; i++) {
+    want_column(o, sc_export_find_column(sc_index_column_names[i]));
   }
 }
 

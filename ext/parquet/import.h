@@ -75,6 +75,7 @@ sc_status sc_import_column(struct sc_import *m, int column, sqlite3_context *con
 sqlite3_int64 sc_import_rowid(const struct sc_import *m);
 void sc_import_free(struct sc_import *m);
 
+/* Their names in a file, by enum sc_index_column. */
 extern const char *const sc_index_column_names[SC_INDEX_N];
 
 /* The virtual table, for parquet_register.c. */

@@ -31,19 +31,8 @@ sc_status sc_rle_init(struct sc_rle_in *r, const void *data, size_t size, unsign
                  width);
 }
 
-static uint64_t take_varint(struct sc_bytes *b) {
-  uint64_t v = 0;
-  for (unsigned shift = 0; shift < 35; shift += 7) {
-    uint8_t byte = sc_bytes_u8(b);
-    v |= (uint64_t)(byte & 0x7F) << shift;
-    if (!(byte & 0x80)) return v;
-  }
-  b->overrun = 1;
-  return 0;
-}
-
 static sc_status next_run(struct sc_rle_in *r, struct sc_error *err) {
-  uint64_t head = take_varint(&r->bytes);
+  uint64_t head = sc_bytes_varint(&r->bytes, 5);
   if (head & 1 && r->width == 0) { /* a writer has no reason for it; others crashed on it */
     return sc_fail(err, SC_BAD_DATA, "a bit-packed run of values without bits");
   }
@@ -107,13 +96,7 @@ static size_t run_length(const uint32_t *values, size_t n) {
 
 static sc_status put_varint(struct sc_buffer *out, uint64_t v, struct sc_error *err) {
   unsigned char bytes[10];
-  size_t n = 0;
-  do {
-    bytes[n] = (unsigned char)((v & 0x7F) | (v > 0x7F ? 0x80 : 0));
-    n++;
-    v >>= 7;
-  } while (v);
-  return sc_buffer_append(out, bytes, n, err);
+  return sc_buffer_append(out, bytes, sc_put_varint(bytes, v), err);
 }
 
 static sc_status put_repeated(uint32_t value, size_t n, unsigned width, struct sc_buffer *out,

@@ -186,13 +186,7 @@ static void put_bytes(struct sc_thrift_out *t, const void *data, size_t n) {
 
 static void put_varint(struct sc_thrift_out *t, uint64_t v) {
   unsigned char bytes[10];
-  size_t n = 0;
-  do {
-    bytes[n] = (unsigned char)((v & 0x7F) | (v > 0x7F ? 0x80 : 0));
-    n++;
-    v >>= 7;
-  } while (v);
-  put_bytes(t, bytes, n);
+  put_bytes(t, bytes, sc_put_varint(bytes, v));
 }
 
 static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }

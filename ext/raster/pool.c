@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/poll.h"
 #include "base/sqlite.h"
 #include "raster/runtime.h"
 
@@ -102,11 +103,7 @@ static void offer_job(struct job *job, int helpers) {
 /* The helpers may still be at work, and the caller be asked to stop meanwhile. */
 static void wait_for_helpers(struct job *job, int (*interrupted)(void *), void *context) {
   while (job->n_helpers > 0) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = sc_next_poll(CLOCK_REALTIME);
     if (pthread_cond_timedwait(&done, &lock, &until) == 0 || !interrupted) continue;
     pthread_mutex_unlock(&lock);
     if (interrupted(context)) atomic_store(&job->stop, 2);

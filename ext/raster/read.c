@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/poll.h"
 #include "base/sqlite.h"
 #include "http/remote.h"
 #include "raster/block.h"
@@ -453,11 +454,7 @@ static sc_status wait_for_batch(struct fetcher *f, size_t k, int (*interrupted)(
   int stop = 0;
   pthread_mutex_lock(&f->lock);
   while (f->n_fetched <= k && !f->status && !stop) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = sc_next_poll(CLOCK_REALTIME);
     if (pthread_cond_timedwait(&f->moved, &f->lock, &until) == 0 || !interrupted) continue;
     pthread_mutex_unlock(&f->lock);
     stop = interrupted(interrupt_context);

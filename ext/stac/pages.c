@@ -15,6 +15,7 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
+#include "base/poll.h"
 #include "raster/raster_api.h"
 
 #define EMPTY_PAGES_MAX 100 /* in a row: a server that pages for ever */
@@ -128,12 +129,8 @@ static void start(struct sc_pages *p) {
 
 static void wait(struct sc_pages *p, int (*interrupted)(void *), void *interrupt_context) {
   while (p->is_running) {
-    struct timespec until;
     if (interrupted && interrupted(interrupt_context)) atomic_store(&p->cancel, 1);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = sc_next_poll(CLOCK_REALTIME);
     if (pthread_timedjoin_np(p->thread, NULL, &until) == 0) p->is_running = 0;
   }
 }

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
+
 #define SIDE 256
 #define CACHE_MB 256
 #define FILES_MAX 10
@@ -61,12 +63,6 @@ struct result {
 
 static const char *folder;
 static unsigned seed;
-
-static double now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
 
 static void fail(const char *what) {
   fprintf(stderr, "bench_chips: %s\n", what);

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
+
 struct scene {
   const char *name, *mask;
   int side_px; /* of a chip in the mask */
@@ -36,12 +38,6 @@ struct result {
 };
 
 static int n_repeats = 7;
-
-static double now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
 
 static void fail(const char *what) {
   fprintf(stderr, "bench_index: %s\n", what);
