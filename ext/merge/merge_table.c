@@ -218,6 +218,7 @@ sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_erro
 void sc_merge_close(struct sc_merge *t) {
   registry_remove(t);
   sc_merge_release(t);
+  sqlite3_free(t->base.zErrMsg); /* SQLite does not fetch the one of a failed xDestroy */
   sc_predicates_free(t->predicates);
   sc_merge_args_free(&t->args);
   sc_buffer_free(&t->scratch);
