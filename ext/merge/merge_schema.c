@@ -9,18 +9,15 @@
 #include "sql/merge/copy_registration.h"
 #include "sql/merge/create.h"
 #include "sql/merge/create_layer.h"
-#include "sql/merge/create_spatial_index.h"
 #include "sql/merge/drop.h"
 #include "sql/merge/drop_layer.h"
-#include "sql/merge/drop_trigger.h"
 #include "sql/merge/get_config.h"
 #include "sql/merge/has_spatial_metadata.h"
 #include "sql/merge/has_srid.h"
 #include "sql/merge/init_spatial_metadata.h"
 #include "sql/merge/insert_srid.h"
-#include "sql/merge/list_triggers.h"
 #include "sql/merge/move_registration.h"
-#include "sql/merge/recover_geometry.h"
+#include "sql/merge/register_chip.h"
 #include "sql/merge/register_layer.h"
 #include "sql/merge/rename.h"
 #include "sql/merge/unregister.h"
@@ -50,13 +47,11 @@ static sc_status run_bound(sqlite3 *db, const char *sql, const char *schema, con
 }
 
 /* One of SpatiaLite's functions that answer 1 or 0 instead of an error. */
-static sc_status call_spatialite(sqlite3 *db, const char *sql, const char *argument,
-                                 struct sc_error *err) {
+static sc_status call_spatialite(sqlite3 *db, const char *sql, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   int result = 0;
   sc_status st = sc_db_prepare(db, sql, NULL, NULL, &stmt, err);
   if (st) return st;
-  if (argument) sqlite3_bind_text(stmt, 1, argument, -1, SQLITE_STATIC);
   int code = sqlite3_step(stmt);
   if (code == SQLITE_ROW) {
     result = sqlite3_column_int(stmt, 0);
@@ -74,30 +69,10 @@ static sc_status call_spatialite(sqlite3 *db, const char *sql, const char *argum
 static sc_status make_metadata(sqlite3 *db, const char *schema, struct sc_error *err) {
   sqlite3_int64 n = 0;
   sc_status st = sc_db_query_int(db, sql_merge_has_spatial_metadata, schema, NULL, 0, &n, err);
-  if (!st && n == 0) st = call_spatialite(db, sql_merge_init_spatial_metadata, NULL, err);
+  if (!st && n == 0) st = call_spatialite(db, sql_merge_init_spatial_metadata, err);
   if (!st) st = sc_db_query_int(db, sql_merge_has_srid, schema, NULL, 0, &n, err);
-  if (!st && n == 0) st = call_spatialite(db, sql_merge_insert_srid, NULL, err);
+  if (!st && n == 0) st = call_spatialite(db, sql_merge_insert_srid, err);
   return st;
-}
-
-/* Only we write the chip table, and keep its index ourselves: SpatiaLite's triggers go. */
-static sc_status drop_triggers(sqlite3 *db, const char *schema, const char *table,
-                               struct sc_error *err) {
-  for (;;) {
-    sqlite3_stmt *stmt = NULL;
-    char *trigger = NULL;
-    sc_status st = sc_db_prepare(db, sql_merge_list_triggers, schema, NULL, &stmt, err);
-    if (st) return st;
-    sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
-    if (sqlite3_step(stmt) == SQLITE_ROW) {
-      st = sc_strdup((const char *)sqlite3_column_text(stmt, 0), &trigger, err);
-    }
-    sqlite3_finalize(stmt);
-    if (!st && trigger) st = sc_db_run(db, sql_merge_drop_trigger, schema, trigger, err);
-    int is_last = trigger == NULL;
-    sc_free(trigger);
-    if (st || is_last) return st;
-  }
 }
 
 static sc_status check_name(const char *schema, const char *name, struct sc_error *err) {
@@ -125,18 +100,16 @@ static sc_status create_layer(sqlite3 *db, const char *schema, const char *name,
   return st;
 }
 
+/* The geometry is registered by SQL and not by SpatiaLite's RecoverGeometryColumn(): that makes
+ * triggers which have no use here, as only we write the table and keep its index, and (5.0) it
+ * does not end when memory runs out. */
 sc_status sc_merge_schema_create(sqlite3 *db, const char *schema, const char *name,
                                  struct sc_error *err) {
-  char *chip = NULL;
   sc_status st = check_name(schema, name, err);
-  if (!st) st = sc_format(&chip, err, "%s_chip", name);
   if (!st) st = make_metadata(db, schema, err);
   if (!st) st = sc_db_run(db, sql_merge_create, schema, name, err);
-  if (!st) st = call_spatialite(db, sql_merge_recover_geometry, chip, err);
-  if (!st) st = call_spatialite(db, sql_merge_create_spatial_index, chip, err);
-  if (!st) st = drop_triggers(db, schema, chip, err);
+  if (!st) st = sc_db_run(db, sql_merge_register_chip, schema, name, err);
   if (!st) st = create_layer(db, schema, name, err);
-  sc_free(chip);
   return st;
 }
 

@@ -1,1 +1,0 @@
-SELECT CreateSpatialIndex(?1, 'geometry')

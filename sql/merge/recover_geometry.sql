@@ -1,1 +1,0 @@
-SELECT RecoverGeometryColumn(?1, 'geometry', 4326, 'MULTIPOLYGON', 'XY')
