@@ -76,13 +76,16 @@ sc_status sc_db_run(sqlite3 *db, const char *sql, const char *db_name, const cha
   return st;
 }
 
+sc_status sc_db_next(sqlite3_stmt *stmt, int *is_row, struct sc_error *err) {
+  int code = sqlite3_step(stmt);
+  *is_row = code == SQLITE_ROW;
+  if (code == SQLITE_ROW || code == SQLITE_DONE) return SC_OK;
+  return sc_db_fail(sqlite3_db_handle(stmt), err, "running SQL");
+}
+
 sc_status sc_db_step_reset(sqlite3_stmt *stmt, struct sc_error *err) {
-  int code;
-  do {
-    code = sqlite3_step(stmt);
-  } while (code == SQLITE_ROW);
   sc_status st = SC_OK;
-  if (code != SQLITE_DONE) st = sc_db_fail(sqlite3_db_handle(stmt), err, "running SQL");
+  for (int is_row = 1; !st && is_row;) st = sc_db_next(stmt, &is_row, err);
   sqlite3_reset(stmt);
   return st;
 }
@@ -93,11 +96,10 @@ sc_status sc_db_query_int(sqlite3 *db, const char *sql, const char *db_name, con
   *out = missing;
   sc_status st = sc_db_prepare(db, sql, db_name, name, &stmt, err);
   if (st) return st;
-  int code = sqlite3_step(stmt);
-  if (code == SQLITE_ROW) {
-    if (sqlite3_column_type(stmt, 0) != SQLITE_NULL) *out = sqlite3_column_int64(stmt, 0);
-  } else if (code != SQLITE_DONE) {
-    st = sc_db_fail(db, err, "running SQL");
+  int is_row;
+  st = sc_db_next(stmt, &is_row, err);
+  if (!st && is_row && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+    *out = sqlite3_column_int64(stmt, 0);
   }
   sqlite3_finalize(stmt);
   return st;

@@ -26,6 +26,9 @@ sc_status sc_db_prepare(sqlite3 *db, const char *sql, const char *db_name, const
 sc_status sc_db_run(sqlite3 *db, const char *sql, const char *db_name, const char *name,
                     struct sc_error *err);
 
+/* Step once: *is_row says whether there is a row. A step that fails is an error, not "no row". */
+sc_status sc_db_next(sqlite3_stmt *stmt, int *is_row, struct sc_error *err);
+
 /* Step a prepared statement to its end and reset it, for statements that give no rows. */
 sc_status sc_db_step_reset(sqlite3_stmt *stmt, struct sc_error *err);
 

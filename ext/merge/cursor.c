@@ -93,14 +93,6 @@ sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement whic
   return st;
 }
 
-/* Step: *is_row, or the end. */
-static sc_status step(struct merge_cursor *c, sqlite3_stmt *s, int *is_row, struct sc_error *err) {
-  int code = sqlite3_step(s);
-  *is_row = code == SQLITE_ROW;
-  if (code == SQLITE_ROW || code == SQLITE_DONE) return SC_OK;
-  return sc_db_fail(c->table->db, err, c->table->name);
-}
-
 /* ---- spatial tests ---- */
 
 sc_status sc_cursor_geometry(struct merge_cursor *c, const void **blob, size_t *size,
@@ -116,7 +108,7 @@ sc_status sc_cursor_geometry(struct merge_cursor *c, const void **blob, size_t *
     if (!st && c->geometry_of != c->chip.id) {
       sqlite3_reset(s);
       sqlite3_bind_int64(s, 1, c->chip.id);
-      st = step(c, s, &is_row, err);
+      st = sc_db_next(s, &is_row, err);
       c->geometry_of = is_row ? c->chip.id : 0;
     }
   }
@@ -183,7 +175,7 @@ static sc_status next_area_block(struct merge_cursor *c, struct sc_error *err) {
   while (!st && c->block_at < c->n_block_ids) {
     int is_row;
     sqlite3_bind_int64(s, 1, c->block_ids[c->block_at++]);
-    st = step(c, s, &is_row, err);
+    st = sc_db_next(s, &is_row, err);
     c->item = NULL;
     if (!st && is_row && c->filter.n_texts) {
       st = sc_cursor_item(c, sqlite3_column_int64(s, 1), &c->item, err);
@@ -202,7 +194,7 @@ static sc_status next_item(struct merge_cursor *c, struct sc_error *err) {
   sqlite3_stmt *items = c->statements[CURSOR_ITEM_SCAN], *blocks = c->statements[CURSOR_BLOCKS];
   int is_row = 0;
   for (;;) {
-    sc_status st = step(c, items, &is_row, err);
+    sc_status st = sc_db_next(items, &is_row, err);
     if (st) return st;
     if (!is_row) {
       c->is_eof = 1;
@@ -221,7 +213,7 @@ static sc_status next_item_block(struct merge_cursor *c, struct sc_error *err) {
   sc_status st = SC_OK;
   while (!st && !c->is_eof) {
     int is_row = 0;
-    if (c->item) st = step(c, c->statements[CURSOR_BLOCKS], &is_row, err);
+    if (c->item) st = sc_db_next(c->statements[CURSOR_BLOCKS], &is_row, err);
     if (!st && is_row) {
       st = take_block(c, c->statements[CURSOR_BLOCKS], err);
       if (st || c->pass) return st;
@@ -276,7 +268,7 @@ static sc_status next_of_chips(struct merge_cursor *c, struct sc_error *err) {
   sqlite3_stmt *s = c->statements[CURSOR_CHIPS];
   for (;;) {
     int passes = 0;
-    sc_status st = step(c, s, &passes, err);
+    sc_status st = sc_db_next(s, &passes, err);
     if (st) return st;
     if (!passes) {
       c->is_eof = 1;
@@ -378,7 +370,7 @@ static sc_status collect_blocks(struct merge_cursor *c, sqlite3_stmt *s, double 
   sqlite3_bind_double(s, 1, min_lon);
   sqlite3_bind_double(s, 2, max_lon);
   int is_row;
-  sc_status st = step(c, s, &is_row, err);
+  sc_status st = sc_db_next(s, &is_row, err);
   while (!st && is_row) {
     if (c->n_block_ids == *capacity) {
       *capacity = 2 * *capacity + 256;
@@ -387,7 +379,7 @@ static sc_status collect_blocks(struct merge_cursor *c, sqlite3_stmt *s, double 
       c->block_ids = ids;
     }
     c->block_ids[c->n_block_ids++] = sqlite3_column_int64(s, 0) / 2;
-    st = step(c, s, &is_row, err);
+    st = sc_db_next(s, &is_row, err);
   }
   sqlite3_reset(s);
   return st;

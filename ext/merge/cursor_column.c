@@ -80,16 +80,12 @@ sc_status sc_cursor_item(struct merge_cursor *c, int64_t id, struct cursor_item 
   sc_status st = sc_cursor_statement(c, CURSOR_ITEM_READ, sql_merge_item_read, &s, err);
   if (st) return st;
   free_item(item);
-  item->id = id;
   sqlite3_bind_int64(s, 1, id);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
-    st = read_item(c, s, item, err);
-  } else if (code == SQLITE_DONE) {
-    item->passes = c->filter.n_texts == 0;
-  } else {
-    st = sc_db_fail(c->table->db, err, "reading an item");
-  }
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) st = read_item(c, s, item, err);
+  if (!st && !is_row) item->passes = c->filter.n_texts == 0;
+  item->id = st ? 0 : id;
   sqlite3_reset(s);
   return st;
 }
@@ -191,9 +187,11 @@ static sc_status result_item_json(struct merge_cursor *c, sqlite3_context *conte
   sc_status st = sc_merge_statement(c->table, ITEM_JSON, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, c->chip.item_id);
-  if (sqlite3_step(s) == SQLITE_ROW) sqlite3_result_value(context, sqlite3_column_value(s, 0));
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) sqlite3_result_value(context, sqlite3_column_value(s, 0));
   sqlite3_reset(s);
-  return SC_OK;
+  return st;
 }
 
 sc_status sc_cursor_column(struct merge_cursor *c, sqlite3_context *context, int column,

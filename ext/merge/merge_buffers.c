@@ -14,15 +14,14 @@ static sc_status read_block(struct sc_merge *t, struct sc_cached_block *b, struc
   sqlite3_bind_int64(s, 1, b->key.item_id);
   sqlite3_bind_int(s, 2, b->key.tile_y);
   sqlite3_bind_int(s, 3, b->key.tile_x);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) {
     b->id = sqlite3_column_int64(s, 0);
     st = sc_block_decode(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1), &b->block,
                          err);
     if (st) sc_fail_within(err, "%s_block, row %lld", t->name, (long long)b->id);
     if (!st) b->range = sc_block_range(&b->block);
-  } else if (code != SQLITE_DONE) {
-    st = sc_db_fail(t->db, err, "reading a block");
   }
   sqlite3_reset(s);
   return st;
@@ -179,8 +178,11 @@ static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error 
     sqlite3_stmt *s;
     sc_status st = sc_merge_statement(t, BLOCK_LAST, &s, err);
     if (st) return st;
-    t->next_block = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) + 1 : 1;
+    int is_row;
+    st = sc_db_next(s, &is_row, err);
+    if (!st) t->next_block = is_row ? sqlite3_column_int64(s, 0) + 1 : 1;
     sqlite3_reset(s);
+    if (st) return st;
     if (t->next_block < 1 || t->next_block > INT64_MAX / 4) {
       t->next_block = 0;
       return sc_fail(err, SC_BAD_DATA, "%s_block: its last id is out of range", t->name);

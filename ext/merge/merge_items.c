@@ -69,11 +69,8 @@ static void show_progress(struct items_job *job, int is_last) {
 }
 
 /* Does a statement with its values bound give a row? */
-static sc_status has_row(struct sc_merge *t, sqlite3_stmt *s, int *out, struct sc_error *err) {
-  int code = sqlite3_step(s);
-  sc_status st = SC_OK;
-  *out = code == SQLITE_ROW;
-  if (code != SQLITE_ROW && code != SQLITE_DONE) st = sc_db_fail(t->db, err, "looking for an item");
+static sc_status has_row(sqlite3_stmt *s, int *out, struct sc_error *err) {
+  sc_status st = sc_db_next(s, out, err);
   sqlite3_reset(s);
   sqlite3_clear_bindings(s);
   return st;
@@ -98,7 +95,7 @@ static sc_status is_text_done(struct sc_merge *t, const char *item, size_t n, in
     sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, text_member(json, "collection"), -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, platform[0] ? platform : NULL, -1, SQLITE_STATIC);
-    st = has_row(t, s, out, err);
+    st = has_row(s, out, err);
   }
   cJSON_Delete(json);
   return st;
@@ -115,11 +112,11 @@ static sc_status is_location_done(struct sc_merge *t, const char *item, int *out
     char *stored = NULL;
     st = sc_href_without_secrets(item, &stored, err);
     if (!st) sqlite3_bind_text(s, 1, stored, -1, sc_free);
-    if (!st) st = has_row(t, s, out, err);
+    if (!st) st = has_row(s, out, err);
   }
   if (!st && !*out && path) {
     sqlite3_bind_text(s, 1, path, -1, SQLITE_STATIC);
-    st = has_row(t, s, out, err);
+    st = has_row(s, out, err);
   }
   free(path);
   return st;

@@ -115,15 +115,14 @@ static sc_status load_item(struct sc_merge *t, int64_t item_row, uint64_t versio
   if (st) return st;
   clear(cache);
   sqlite3_bind_int64(s, 1, item_row);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
-    st = read_texts(s, cache, err);
-    if (!st) read_grid(s, cache);
-  } else {
-    st = code == SQLITE_DONE ? sc_fail(err, SC_BAD_DATA, "%s_item: row %lld of a chip is missing",
-                                       t->name, (long long)item_row)
-                             : sc_db_fail(t->db, err, "reading an item");
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && !is_row) {
+    st = sc_fail(err, SC_BAD_DATA, "%s_item: row %lld of a chip is missing", t->name,
+                 (long long)item_row);
   }
+  if (!st) st = read_texts(s, cache, err);
+  if (!st) read_grid(s, cache);
   sqlite3_reset(s);
   cache->item_row = item_row;
   if (!st) st = check_item(t, cache, err);
@@ -141,18 +140,18 @@ static sc_status read_chip(struct sc_merge *t, int64_t rowid, struct sc_merge_ro
   sc_status st = sc_merge_statement(t, CHIP_FIND, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, rowid);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) {
     out->rowid = rowid;
     out->item_row = sqlite3_column_int64(s, 0);
     out->x = sqlite3_column_int(s, 1);
     out->y = sqlite3_column_int(s, 2);
-  } else {
-    st = code == SQLITE_DONE ? sc_fail(err, SC_NOT_FOUND,
-                                       "%s has no chip with rowid %lld: deleted, or merged "
-                                       "again since the handle was made",
-                                       t->name, (long long)rowid)
-                             : sc_db_fail(t->db, err, "reading a chip");
+  } else if (!st) {
+    st = sc_fail(
+        err, SC_NOT_FOUND,
+        "%s has no chip with rowid %lld: deleted, or merged again since the handle was made",
+        t->name, (long long)rowid);
   }
   sqlite3_reset(s);
   return st;
@@ -203,11 +202,10 @@ sc_status sc_merge_asset_header(sqlite3 *db, const char *schema, const char *tab
   if (st) return st;
   sqlite3_bind_int64(s, 1, item_row);
   sqlite3_bind_text(s, 2, asset_key, -1, SQLITE_STATIC);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW && sqlite3_column_type(s, 0) == SQLITE_BLOB) {
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row && sqlite3_column_type(s, 0) == SQLITE_BLOB) {
     st = sc_buffer_append(out, sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), err);
-  } else if (code != SQLITE_ROW && code != SQLITE_DONE) {
-    st = sc_db_fail(db, err, "reading a stored header");
   }
   sqlite3_reset(s);
   sqlite3_clear_bindings(s);

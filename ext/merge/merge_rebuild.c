@@ -32,11 +32,10 @@ static sc_status check_by_query(struct sc_merge *t, const char *sql, struct sc_e
   sqlite3_stmt *s = NULL;
   sc_status st = sc_db_prepare(t->db, sql, t->schema, t->name, &s, err);
   if (st) return st;
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) {
     st = sc_fail(err, SC_BAD_DATA, "%s: %s", t->name, (const char *)sqlite3_column_text(s, 0));
-  } else if (code != SQLITE_DONE) {
-    st = sc_db_fail(t->db, err, "checking");
   }
   sqlite3_finalize(s);
   return st;
@@ -63,9 +62,11 @@ static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc
                             int64_t item_id, int64_t x, int64_t y, struct sc_error *err) {
   struct sc_footprint f;
   struct sc_box32 box, west;
-  int srid;
+  int srid, is_row;
   sqlite3_bind_int64(c->chip, 1, chip->id);
-  if (sqlite3_step(c->chip) != SQLITE_ROW) {
+  sc_status st = sc_db_next(c->chip, &is_row, err);
+  if (st) return st;
+  if (!is_row) {
     return sc_fail(err, SC_DB, "%s: the blocks name chip %lld, which is missing", t->name,
                    (long long)chip->id);
   }
@@ -75,8 +76,8 @@ static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc
     return sc_fail(err, SC_DB, "%s: chip %lld is not what its block says", t->name,
                    (long long)chip->id);
   }
-  sc_status st = sc_footprint_from_blob(sqlite3_column_blob(c->chip, 6),
-                                        (size_t)sqlite3_column_bytes(c->chip, 6), &f, &srid, err);
+  st = sc_footprint_from_blob(sqlite3_column_blob(c->chip, 6),
+                              (size_t)sqlite3_column_bytes(c->chip, 6), &f, &srid, err);
   if (st) return sc_fail_within(err, "%s: chip %lld", t->name, (long long)chip->id);
   sc_block_boxes(&f, &box, &west);
   if (!holds(&chip->box, &box) || (!sc_box32_is_empty(&west) && !holds(&chip->west, &west))) {
@@ -87,7 +88,9 @@ static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc
   struct sc_box exact = sc_footprint_box(&f);
   struct sc_box32 whole = sc_box32_of(&exact), entry;
   sqlite3_bind_int64(c->index, 1, chip->id);
-  if (sqlite3_step(c->index) != SQLITE_ROW) {
+  st = sc_db_next(c->index, &is_row, err);
+  if (st) return st;
+  if (!is_row) {
     return sc_fail(err, SC_DB, "%s: chip %lld is not in the spatial index", t->name,
                    (long long)chip->id);
   }
@@ -107,7 +110,10 @@ static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
   if (sc_box32_is_empty(box)) return SC_OK;
   sqlite3_bind_int64(c->area, 1, id);
   c->n_area++;
-  if (sqlite3_step(c->area) != SQLITE_ROW) {
+  int is_row;
+  sc_status st = sc_db_next(c->area, &is_row, err);
+  if (st) return st;
+  if (!is_row) {
     return sc_fail(err, SC_DB, "%s: block %lld is not in the area index", t->name,
                    (long long)id / 2);
   }
@@ -155,11 +161,8 @@ static sc_status check_blocks(struct sc_merge *t, struct check *c, struct sc_err
   if (!st) st = sc_merge_prepare(t, sql_merge_area_entry, &c->area, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_index_entry, &c->index, err);
   if (!st) st = sc_merge_statement(t, CHIP_READ, &c->chip, err);
-  while (!st) {
-    int code = sqlite3_step(c->blocks);
-    if (code == SQLITE_DONE) break;
-    st = code == SQLITE_ROW ? check_block(t, c, err) : sc_db_fail(t->db, err, "reading blocks");
-  }
+  int is_row;
+  while (!st && !(st = sc_db_next(c->blocks, &is_row, err)) && is_row) st = check_block(t, c, err);
   if (!st) st = check_count(t, sql_merge_check_chip_count, c->n_chips, "chips", err);
   if (!st) st = check_count(t, sql_merge_check_index_count, c->n_chips, "index entries", err);
   if (!st) st = check_count(t, sql_merge_check_area_count, c->n_area, "area entries", err);
@@ -197,10 +200,12 @@ static sc_status day_of_item(struct sc_merge *t, sqlite3_stmt *items, int64_t it
   sc_status st = SC_OK;
   if (*last == item_id) return SC_OK;
   sqlite3_bind_int64(items, 1, item_id);
-  if (sqlite3_step(items) == SQLITE_ROW) {
+  int is_row;
+  st = sc_db_next(items, &is_row, err);
+  if (!st && is_row) {
     *day = sc_merge_day((const char *)sqlite3_column_text(items, 0));
     *last = item_id;
-  } else {
+  } else if (!st) {
     st = sc_fail(err, SC_BAD_DATA, "%s: item %lld of a chip is missing", t->name,
                  (long long)item_id);
   }
@@ -246,10 +251,11 @@ static sc_status rebuild_chips(struct sc_merge *t, sqlite3_stmt *chips, sqlite3_
   sqlite3_bind_int64(chips, 1, INT64_MIN);
   sqlite3_bind_int64(chips, 2, INT64_MAX);
   for (;;) {
-    int code = sqlite3_step(chips);
-    if (code == SQLITE_DONE) return sc_merge_flush(t, err);
-    if (code != SQLITE_ROW) return sc_db_fail(t->db, err, "reading chips");
-    sc_status st = day_of_item(t, items, sqlite3_column_int64(chips, 1), &last, &day, err);
+    int is_row;
+    sc_status st = sc_db_next(chips, &is_row, err);
+    if (st) return st;
+    if (!is_row) return sc_merge_flush(t, err);
+    st = day_of_item(t, items, sqlite3_column_int64(chips, 1), &last, &day, err);
     if (!st) st = rebuild_chip(t, chips, day, err);
     if (st) {
       return sc_fail_within(err, "%s_chip, row %lld", t->name,

@@ -49,15 +49,10 @@ static sc_status run_bound(sqlite3 *db, const char *sql, const char *schema, con
 /* One of SpatiaLite's functions that answer 1 or 0 instead of an error. */
 static sc_status call_spatialite(sqlite3 *db, const char *sql, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
-  int result = 0;
+  int result = 0, is_row = 0;
   sc_status st = sc_db_prepare(db, sql, NULL, NULL, &stmt, err);
-  if (st) return st;
-  int code = sqlite3_step(stmt);
-  if (code == SQLITE_ROW) {
-    result = sqlite3_column_int(stmt, 0);
-  } else if (code != SQLITE_DONE) {
-    st = sc_db_fail(db, err, "calling SpatiaLite");
-  }
+  if (!st) st = sc_db_next(stmt, &is_row, err);
+  if (!st && is_row) result = sqlite3_column_int(stmt, 0);
   sqlite3_finalize(stmt);
   if (!st && result != 1) {
     const char *text = strstr(sql, "SELECT ");
@@ -120,8 +115,11 @@ sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *nam
   sc_status st = sc_db_prepare(db, sql_merge_get_config, schema, name, &stmt, err);
   if (st) return sc_fail_within(err, "merged index %s", name);
   sqlite3_bind_text(stmt, 1, "version", -1, SQLITE_STATIC);
-  if (sqlite3_step(stmt) == SQLITE_ROW) version = sqlite3_column_int64(stmt, 0);
+  int is_row;
+  st = sc_db_next(stmt, &is_row, err);
+  if (!st && is_row) version = sqlite3_column_int64(stmt, 0);
   sqlite3_finalize(stmt);
+  if (st) return sc_fail_within(err, "merged index %s", name);
   if (version < 1) {
     return sc_fail(err, SC_BAD_DATA, "merged index %s: its schema has no version", name);
   }

@@ -29,8 +29,11 @@ static sc_status new_chip_id(struct sc_merge *t, int64_t *out, struct sc_error *
     sqlite3_stmt *s;
     sc_status st = sc_merge_statement(t, CHIP_LAST, &s, err);
     if (st) return st;
-    int64_t last = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    int is_row;
+    st = sc_db_next(s, &is_row, err);
+    int64_t last = !st && is_row ? sqlite3_column_int64(s, 0) : 0;
     sqlite3_reset(s);
+    if (st) return st;
     if (last < 0 || last > INT64_MAX / 2) {
       return sc_fail(err, SC_BAD_DATA, "%s_chip: its last id, %lld, is out of range", t->name,
                      (long long)last);
@@ -132,12 +135,11 @@ static sc_status find_item(struct sc_merge *t, const char *item, const char *pla
   sqlite3_bind_text(s, 1, item, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 2, platform, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 3, collection, -1, SQLITE_STATIC);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) {
     *id = sqlite3_column_int64(s, 0);
     *day = sc_merge_day((const char *)sqlite3_column_text(s, 1));
-  } else if (code != SQLITE_DONE) {
-    st = sc_db_fail(t->db, err, "looking for the item");
   }
   sqlite3_reset(s);
   return st;
@@ -412,14 +414,13 @@ static sc_status delete_item(struct sc_merge *t, int64_t item_id, struct sc_erro
   if (!st) st = sc_merge_statement(t, BLOCK_OF_ITEM, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, item_id);
-  int code;
-  while (!st && (code = sqlite3_step(s)) == SQLITE_ROW) {
+  int is_row;
+  while (!st && !(st = sc_db_next(s, &is_row, err)) && is_row) {
     struct sc_block_key key = {item_id, sqlite3_column_int(s, 3), sqlite3_column_int(s, 2)};
     struct sc_cached_block *b;
     st = sc_merge_block(t, &key, 0, 0, &b, err);
     if (!st) st = delete_block_chips(t, b, err);
   }
-  if (!st && code != SQLITE_DONE) st = sc_db_fail(t->db, err, "reading the item's blocks");
   sqlite3_reset(s);
   if (!st) st = sc_merge_flush_blocks(t, err);
   if (!st) st = run_with_id(t, ASSET_DELETE, item_id, err);
@@ -492,9 +493,11 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
   sc_status st = sc_merge_statement(t, CHIP_FIND, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, id);
-  if (sqlite3_step(s) != SQLITE_ROW) {
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (st || !is_row) { /* no row: gone already */
     sqlite3_reset(s);
-    return SC_OK; /* gone already */
+    return st;
   }
   int64_t item_id = sqlite3_column_int64(s, 0);
   int32_t x = sqlite3_column_int(s, 1), y = sqlite3_column_int(s, 2);
@@ -510,9 +513,8 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
   st = sc_merge_statement(t, ITEM_READ, &item, err);
   if (!st && !sc_block_cache_find(&t->blocks, &key)) {
     sqlite3_bind_int64(item, 1, item_id);
-    if (sqlite3_step(item) == SQLITE_ROW) {
-      day = sc_merge_day((const char *)sqlite3_column_text(item, 3));
-    }
+    st = sc_db_next(item, &is_row, err);
+    if (!st && is_row) day = sc_merge_day((const char *)sqlite3_column_text(item, 3));
     sqlite3_reset(item);
   }
   if (!st) st = sc_merge_block(t, &key, day, 0, &block, err);

@@ -150,7 +150,9 @@ static sc_status read_config(struct sc_merge *t, struct sc_error *err) {
   sc_status st = sc_merge_prepare(t, sql_merge_get_config, &stmt, err);
   if (st) return st;
   sqlite3_bind_text(stmt, 1, "on_error", -1, SQLITE_STATIC);
-  if (sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_type(stmt, 0) == SQLITE_TEXT) {
+  int is_row;
+  st = sc_db_next(stmt, &is_row, err);
+  if (!st && is_row && sqlite3_column_type(stmt, 0) == SQLITE_TEXT) {
     st = sc_on_error_parse((const char *)sqlite3_column_text(stmt, 0), &t->args.on_error, err);
   }
   sqlite3_finalize(stmt);

@@ -53,7 +53,9 @@ sc_status sc_rtree_check(struct sc_rtree *t, struct sc_error *err) {
   sqlite3_stmt *s = NULL;
   sc_status st = check_node(&w, 1, -1, NULL, err);
   if (!st) st = sc_db_prepare(t->db, sql_merge_rtree_counts, t->schema, t->name, &s, err);
-  if (!st && sqlite3_step(s) == SQLITE_ROW &&
+  int is_row = 0;
+  if (!st) st = sc_db_next(s, &is_row, err);
+  if (!st && is_row &&
       (sqlite3_column_int64(s, 0) != w.n_entries || sqlite3_column_int64(s, 1) != w.n_nodes - 1)) {
     st = sc_fail(err, SC_BAD_DATA, "%s: %lld entries and %lld nodes, its maps have %lld and %lld",
                  t->name, (long long)w.n_entries, (long long)w.n_nodes - 1,

@@ -80,12 +80,9 @@ static sc_status find_holder(struct sc_rtree *t, int which, int64_t id, int64_t 
   sc_status st = statement(t, which, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, id);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
-    *out = sqlite3_column_int64(s, 0);
-  } else if (code != SQLITE_DONE) {
-    st = sc_db_fail(t->db, err, "reading the R*Tree");
-  }
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) *out = sqlite3_column_int64(s, 0);
   sqlite3_reset(s);
   return st;
 }
@@ -146,9 +143,11 @@ static sc_status begin(struct sc_rtree *t, struct sc_error *err) {
   if (!t->bytes || !t->path) return sc_fail_nomem(err);
   st = statement(t, RTREE_NODE_LAST, &s, err);
   if (st) return st;
-  t->next_node = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) + 1 : 2;
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st) t->next_node = is_row ? sqlite3_column_int64(s, 0) + 1 : 2;
   sqlite3_reset(s);
-  return SC_OK;
+  return st;
 }
 
 /* Record that `holder` holds cell `id` of a node at `height`. */

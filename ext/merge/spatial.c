@@ -128,7 +128,9 @@ static sc_status ask_box(struct merge_predicates *p, sqlite3_value *value, struc
   *is_geometry = 0;
   if (st) return st;
   sqlite3_bind_value(p->box, 1, value);
-  if (sqlite3_step(p->box) == SQLITE_ROW && sqlite3_column_type(p->box, 0) == SQLITE_FLOAT) {
+  int is_row;
+  st = sc_db_next(p->box, &is_row, err);
+  if (!st && is_row && sqlite3_column_type(p->box, 0) == SQLITE_FLOAT) {
     *is_geometry = 1;
     box->min_x = sqlite3_column_double(p->box, 0);
     box->min_y = sqlite3_column_double(p->box, 1);
@@ -138,7 +140,7 @@ static sc_status ask_box(struct merge_predicates *p, sqlite3_value *value, struc
   }
   sqlite3_reset(p->box);
   sqlite3_clear_bindings(p->box);
-  return SC_OK;
+  return st;
 }
 
 /* A POLYGON of one ring of five points, each at a corner of the bounding box, in order. */

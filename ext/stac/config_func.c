@@ -19,7 +19,9 @@ static sc_status append_query(sqlite3 *db, const char *sql, struct sc_buffer *ou
                               struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   sc_status st = sc_db_prepare(db, sql, NULL, NULL, &stmt, err);
-  if (!st && sqlite3_step(stmt) == SQLITE_ROW) {
+  int is_row = 0;
+  if (!st) st = sc_db_next(stmt, &is_row, err);
+  if (!st && is_row) {
     st = sc_buffer_append_json(out, (const char *)sqlite3_column_text(stmt, 0), err);
   } else if (!st) {
     st = sc_buffer_append_text(out, "null", err);

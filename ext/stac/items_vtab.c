@@ -196,7 +196,9 @@ static sc_status result_geometry(struct items_table *t, const struct sc_item *it
   }
   if (!st) {
     sqlite3_bind_text(t->to_geometry, 1, text, -1, SQLITE_STATIC);
-    if (sqlite3_step(t->to_geometry) == SQLITE_ROW) {
+    int is_row;
+    st = sc_db_next(t->to_geometry, &is_row, err);
+    if (!st && is_row) {
       sqlite3_result_value(context, sqlite3_column_value(t->to_geometry, 0));
     }
     sqlite3_reset(t->to_geometry);

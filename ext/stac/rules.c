@@ -235,7 +235,8 @@ sc_status sc_rules_list(struct sc_rules *r,
   sc_status st = sc_rules_enter(r, err);
   if (st) return st;
   st = sc_db_prepare(r->db, sql_list, NULL, NULL, &stmt, err);
-  while (!st && sqlite3_step(stmt) == SQLITE_ROW) {
+  int is_row = 1;
+  while (!st && !(st = sc_db_next(stmt, &is_row, err)) && is_row) {
     st = row(context, (const char *)sqlite3_column_text(stmt, 0),
              (const char *)sqlite3_column_text(stmt, 1), err);
   }
@@ -251,9 +252,10 @@ static sc_status fail_listing(struct sc_rules *r, const char *what, struct sc_er
                                "SELECT group_concat(name, ', ') FROM (SELECT name FROM rule "
                                "ORDER BY position)",
                                NULL, NULL, &stmt, err);
+  int is_row = 0;
+  if (!st) st = sc_db_next(stmt, &is_row, err);
   if (!st) {
-    const char *names =
-        sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    const char *names = is_row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     st = sc_fail(err, SC_NOT_FOUND,
                  "%s; there are: %s; platform 'none' indexes without cloud and nodata", what,
                  names ? names : "");
@@ -278,9 +280,11 @@ sc_status sc_rules_get(struct sc_rules *r, const char *name, struct sc_rule *out
   st = sc_db_prepare(r->db, "SELECT name, json FROM rule WHERE name = ?1", NULL, NULL, &stmt, err);
   if (!st) {
     sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-    if (sqlite3_step(stmt) == SQLITE_ROW) {
+    int is_row;
+    st = sc_db_next(stmt, &is_row, err);
+    if (!st && is_row) {
       st = take_rule(stmt, out, err);
-    } else {
+    } else if (!st) {
       sqlite3_snprintf(sizeof what, what, "no platform rule '%.200s'", name);
       st = fail_listing(r, what, err);
     }
@@ -311,7 +315,8 @@ static sc_status prepare_matcher(struct sc_rules *r, struct sc_error *err) {
                        "WHERE json_extract(json, '$.match') IS NOT NULL ORDER BY position DESC",
                        NULL, NULL, &list, err);
   }
-  while (!st && sqlite3_step(list) == SQLITE_ROW) {
+  int is_row = 1;
+  while (!st && !(st = sc_db_next(list, &is_row, err)) && is_row) {
     st = sc_buffer_printf(&sql, err, " WHEN (%s\n) THEN %d",
                           (const char *)sqlite3_column_text(list, 1), sqlite3_column_int(list, 0));
   }
@@ -375,7 +380,9 @@ sc_status sc_rules_match(struct sc_rules *r, const struct sc_item *item, struct 
     st = sc_db_prepare(r->db, "SELECT name, json FROM rule WHERE position = ?1", NULL, NULL, &stmt,
                        err);
     if (!st) sqlite3_bind_int64(stmt, 1, position);
-    if (!st && sqlite3_step(stmt) == SQLITE_ROW) st = take_rule(stmt, out, err);
+    int is_row = 0;
+    if (!st) st = sc_db_next(stmt, &is_row, err);
+    if (!st && is_row) st = take_rule(stmt, out, err);
   }
   sqlite3_finalize(stmt);
   sc_rules_leave(r);
