@@ -1,6 +1,7 @@
 /* Write buffers; see merge_buffers.h. */
 #include "merge/merge_buffers.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -40,6 +41,55 @@ sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, flo
   if (st) (*out)->block.mask = 0, (*out)->block.n = 0, (*out)->id = 0;
   return st;
 }
+
+/* ---- rows of chips ---- */
+
+static void bind_fraction(sqlite3_stmt *s, int i, float v) {
+  if (isnan(v)) {
+    sqlite3_bind_null(s, i);
+  } else {
+    sqlite3_bind_double(s, i, (double)v);
+  }
+}
+
+/* The seven values of a chip's row, from parameter `at` on. */
+static void bind_chip(sqlite3_stmt *s, int at, const struct merge_new_chip *chip) {
+  sqlite3_bind_int64(s, at, chip->id);
+  sqlite3_bind_int64(s, at + 1, chip->item_id);
+  sqlite3_bind_int(s, at + 2, chip->x);
+  sqlite3_bind_int(s, at + 3, chip->y);
+  bind_fraction(s, at + 4, chip->cloud);
+  bind_fraction(s, at + 5, chip->nodata);
+  sqlite3_bind_blob(s, at + 6, chip->geometry.data, (int)chip->geometry.size, SQLITE_STATIC);
+}
+
+sc_status sc_merge_flush_chips(struct sc_merge *t, struct sc_error *err) {
+  int n = t->n_new_chips, at_once = n == MERGE_CHIPS_AT_ONCE ? n : 1;
+  sqlite3_stmt *s;
+  if (n == 0) return SC_OK;
+  sc_merge_enter(t);
+  sc_status st = sc_merge_statement(t, at_once == 1 ? CHIP_INSERT : CHIP_INSERT_MANY, &s, err);
+  for (int i = 0; i < n && !st; i += at_once) {
+    for (int k = 0; k < at_once; k++) bind_chip(s, 7 * k + 1, &t->new_chips[i + k]);
+    st = sc_db_step_reset(s, err);
+  }
+  t->n_new_chips = 0;
+  if (st) t->is_broken = 1;
+  sc_merge_leave(t);
+  return st;
+}
+
+sc_status sc_merge_new_chip(struct sc_merge *t, struct merge_new_chip **out, struct sc_error *err) {
+  sc_status st = t->n_new_chips == MERGE_CHIPS_AT_ONCE ? sc_merge_flush_chips(t, err) : SC_OK;
+  if (st) return st;
+  *out = &t->new_chips[t->n_new_chips++];
+  (*out)->geometry.size = 0;
+  return SC_OK;
+}
+
+void sc_merge_drop_new_chip(struct sc_merge *t) { t->n_new_chips--; }
+
+/* ---- SpatiaLite's index ---- */
 
 static sc_status reserve_cells(struct sc_merge *t, size_t extra, struct sc_error *err) {
   if (t->n_new_cells + extra <= t->new_cells_capacity) return SC_OK;
@@ -118,8 +168,10 @@ sc_status sc_merge_index_remove(struct sc_merge *t, int64_t id, struct sc_error 
 }
 
 sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
+  sc_status st = sc_merge_flush_chips(t, err);
+  if (st) return st;
   sc_merge_enter(t);
-  sc_status st = sc_rtree_delete(&t->index, t->old_ids, t->n_old_ids, err);
+  st = sc_rtree_delete(&t->index, t->old_ids, t->n_old_ids, err);
   if (!st) st = sc_rtree_insert(&t->index, t->new_cells, t->n_new_cells, err);
   t->n_old_ids = t->n_new_cells = 0;
   t->is_probed = 0;
@@ -127,6 +179,8 @@ sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
   sc_merge_leave(t);
   return st;
 }
+
+/* ---- blocks ---- */
 
 /* What a flush of blocks does to the area index, and the items that may have lost all. */
 struct area_changes {
@@ -258,11 +312,12 @@ static sc_status delete_empty_items(struct sc_merge *t, const struct area_change
 
 sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   size_t n = t->blocks.n;
-  if (n == 0) return SC_OK;
+  sc_status st = sc_merge_flush_chips(t, err); /* no block names a chip that is not there */
+  if (st || n == 0) return st;
   struct area_changes a = {sc_alloc(2 * n * sizeof *a.gone),  0,
                            sc_alloc(2 * n * sizeof *a.cells), 0,
                            sc_alloc(n * sizeof *a.items),     0};
-  sc_status st = a.gone && a.cells && a.items ? SC_OK : sc_fail_nomem(err);
+  st = a.gone && a.cells && a.items ? SC_OK : sc_fail_nomem(err);
   sc_merge_enter(t);
   for (size_t i = 0; i < n && !st; i++) st = write_block(t, t->blocks.entries[i], &a, err);
   if (!st) st = sc_rtree_delete(&t->area, a.gone, a.n_gone, err);
@@ -279,5 +334,5 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
 }
 
 int sc_merge_has_buffers(const struct sc_merge *t) {
-  return t->blocks.n > 0 || t->n_new_cells > 0 || t->n_old_ids > 0;
+  return t->n_new_chips > 0 || t->blocks.n > 0 || t->n_new_cells > 0 || t->n_old_ids > 0;
 }

@@ -12,6 +12,14 @@ sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, flo
                          struct sc_cached_block **out, struct sc_error *err);
 
 /*
+ * The row to fill for a new chip: written with others, at the latest by the flush of the index
+ * or of the blocks. A chip that was asked for last can be dropped again.
+ */
+sc_status sc_merge_new_chip(struct sc_merge *t, struct merge_new_chip **out, struct sc_error *err);
+void sc_merge_drop_new_chip(struct sc_merge *t);
+sc_status sc_merge_flush_chips(struct sc_merge *t, struct sc_error *err);
+
+/*
  * Add an entry to SpatiaLite's index, or take one out. The first after a flush goes through
  * the R*Tree module, which refuses while a cursor is open on the index: then we must not
  * write its nodes either.

@@ -16,14 +16,6 @@ float sc_merge_day(const char *date) {
   return days == INT32_MIN ? SC_NO_DAY : (float)days;
 }
 
-static void bind_fraction(sqlite3_stmt *s, int i, float v) {
-  if (isnan(v)) {
-    sqlite3_bind_null(s, i);
-  } else {
-    sqlite3_bind_double(s, i, (double)v);
-  }
-}
-
 static sc_status new_chip_id(struct sc_merge *t, int64_t *out, struct sc_error *err) {
   if (!t->next_chip) {
     sqlite3_stmt *s;
@@ -44,52 +36,51 @@ static sc_status new_chip_id(struct sc_merge *t, int64_t *out, struct sc_error *
   return SC_OK;
 }
 
-/* A chip as the tables want it: the footprint parsed, the geometry a MULTIPOLYGON. */
+/* A chip as the tables want it. */
 struct ready_chip {
   int64_t id, item_id;
   int32_t x, y;
+  struct sc_footprint footprint;
   struct sc_box box;
   struct sc_block_chip in_block; /* its id is set when it is written */
 };
 
-/* Take over the footprint and leave its MULTIPOLYGON in t->scratch. */
-static sc_status ready_footprint(struct sc_merge *t, const struct sc_footprint *f,
-                                 struct ready_chip *chip, struct sc_error *err) {
-  if (f->n_parts == 0) return sc_fail(err, SC_BAD_DATA, "geometry: it has no polygon");
-  chip->box = sc_footprint_box(f);
-  sc_block_boxes(f, &chip->in_block.box, &chip->in_block.west);
-  t->scratch.size = 0;
-  return sc_footprint_to_blob(f, 1, &t->scratch, err);
+static sc_status ready_footprint(struct ready_chip *chip, struct sc_error *err) {
+  if (chip->footprint.n_parts == 0) {
+    return sc_fail(err, SC_BAD_DATA, "geometry: it has no polygon");
+  }
+  chip->box = sc_footprint_box(&chip->footprint);
+  sc_block_boxes(&chip->footprint, &chip->in_block.box, &chip->in_block.west);
+  return SC_OK;
 }
 
-static sc_status ready_geometry(struct sc_merge *t, const void *blob, size_t size,
-                                struct ready_chip *chip, struct sc_error *err) {
-  struct sc_footprint f;
+static sc_status ready_geometry(const void *blob, size_t size, struct ready_chip *chip,
+                                struct sc_error *err) {
   int srid;
-  sc_status st = sc_footprint_from_blob(blob, size, &f, &srid, err);
+  sc_status st = sc_footprint_from_blob(blob, size, &chip->footprint, &srid, err);
   if (st) return st;
   if (srid != SC_SRID_LONLAT) {
     return sc_fail(err, SC_BAD_DATA,
                    "geometry: expected SRID 4326, found %d; use ST_Transform(geometry, 4326)",
                    srid);
   }
-  return ready_footprint(t, &f, chip, err);
+  return ready_footprint(chip, err);
 }
 
-/* Write the chip's row, from the chip and the geometry in t->scratch. */
 static sc_status write_chip(struct sc_merge *t, const struct ready_chip *chip,
                             struct sc_error *err) {
-  sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, CHIP_INSERT, &s, err);
+  struct merge_new_chip *row;
+  sc_status st = sc_merge_new_chip(t, &row, err);
   if (st) return st;
-  sqlite3_bind_int64(s, 1, chip->id);
-  sqlite3_bind_int64(s, 2, chip->item_id);
-  sqlite3_bind_int(s, 3, chip->x);
-  sqlite3_bind_int(s, 4, chip->y);
-  bind_fraction(s, 5, chip->in_block.cloud);
-  bind_fraction(s, 6, chip->in_block.nodata);
-  sqlite3_bind_blob(s, 7, t->scratch.data, (int)t->scratch.size, SQLITE_STATIC);
-  return sc_db_step_reset(s, err);
+  row->id = chip->id;
+  row->item_id = chip->item_id;
+  row->x = chip->x;
+  row->y = chip->y;
+  row->cloud = chip->in_block.cloud;
+  row->nodata = chip->in_block.nodata;
+  st = sc_footprint_to_blob(&chip->footprint, 1, &row->geometry, err);
+  if (st) sc_merge_drop_new_chip(t);
+  return st;
 }
 
 static sc_status run_with_id(struct sc_merge *t, enum merge_statement which, int64_t id,
@@ -217,7 +208,7 @@ static sc_status add_chip(struct sc_merge *t, struct ready_chip *chip,
   if (st) return st;
   st = sc_merge_index_add(t, chip->id, &chip->box, err);
   if (st) {
-    undo(t, CHIP_DELETE, chip->id);
+    sc_merge_drop_new_chip(t);
     return st;
   }
   chip->in_block.id = chip->id;
@@ -261,7 +252,7 @@ sc_status sc_merge_insert_row(struct sc_merge *t, const struct sc_merge_new_row 
   chip.y = row->y;
   chip.in_block.cloud = row->cloud;
   chip.in_block.nodata = row->nodata;
-  st = ready_geometry(t, row->geometry, row->geometry_size, &chip, err);
+  st = ready_geometry(row->geometry, row->geometry_size, &chip, err);
   if (!st) st = place_chip(t, &chip, day, is_new, conflict, err);
   if (st && is_new) {
     undo(t, ITEM_DELETE, chip.item_id);
@@ -358,7 +349,6 @@ static sc_status chips_by_tile(const struct sc_index *x, const struct sc_index_c
 static sc_status insert_chips(struct sc_merge *t, const struct sc_index *x, int64_t item_id,
                               struct sc_error *err) {
   const struct sc_index_chip **chips = NULL;
-  struct sc_footprint f;
   float day = sc_merge_day(x->date);
   sc_status st = chips_by_tile(x, &chips, err);
   for (size_t i = 0; i < x->n_chips && !st; i++) {
@@ -368,8 +358,8 @@ static sc_status insert_chips(struct sc_merge *t, const struct sc_index *x, int6
     chip.y = chips[i]->y;
     chip.in_block.cloud = chips[i]->cloud;
     chip.in_block.nodata = chips[i]->nodata;
-    sc_index_footprint(x, chips[i], &f);
-    st = ready_footprint(t, &f, &chip, err);
+    sc_index_footprint(x, chips[i], &chip.footprint);
+    st = ready_footprint(&chip, err);
     if (!st) st = place_chip(t, &chip, day, 1, SC_CONFLICT_FAIL, err);
   }
   sc_free(chips);
@@ -379,6 +369,9 @@ static sc_status insert_chips(struct sc_merge *t, const struct sc_index *x, int6
 /* Take away what was written of an item before a failure. */
 static void undo_item(struct sc_merge *t, int64_t item_id, int64_t first_chip, size_t n_cells,
                       int was_flushed) {
+  while (t->n_new_chips > 0 && t->new_chips[t->n_new_chips - 1].id >= first_chip) {
+    sc_merge_drop_new_chip(t);
+  }
   int64_t end = t->next_chip;
   if (was_flushed) t->is_broken = 1;
   if (sqlite3_get_autocommit(t->db) || t->is_broken) return;
@@ -490,7 +483,8 @@ sc_status sc_merge_insert_item(struct sc_merge *t, const struct sc_index *x,
 sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *err) {
   sqlite3_stmt *s;
   t->n_changes++;
-  sc_status st = sc_merge_statement(t, CHIP_FIND, &s, err);
+  sc_status st = sc_merge_flush_chips(t, err);
+  if (!st) st = sc_merge_statement(t, CHIP_FIND, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, id);
   int is_row;
@@ -581,6 +575,7 @@ sc_status sc_merge_release_savepoint(struct sc_merge *t, struct sc_error *err) {
 
 void sc_merge_discard(struct sc_merge *t) {
   sc_block_cache_clear(&t->blocks);
+  t->n_new_chips = 0;
   t->n_new_cells = t->n_old_ids = 0;
   t->is_probed = 0;
   sc_merge_forget(t);

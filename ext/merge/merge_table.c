@@ -23,6 +23,7 @@
 #include "sql/merge/chip_find.h"
 #include "sql/merge/chip_geometry.h"
 #include "sql/merge/chip_insert.h"
+#include "sql/merge/chip_insert_16.h"
 #include "sql/merge/chip_last.h"
 #include "sql/merge/chip_read.h"
 #include "sql/merge/error_delete.h"
@@ -54,6 +55,7 @@ static const char *const texts[MERGE_STATEMENTS] = {
     [ASSET_DELETE] = sql_merge_asset_delete,
     [ASSET_HEADER] = sql_merge_asset_header,
     [CHIP_INSERT] = sql_merge_chip_insert,
+    [CHIP_INSERT_MANY] = sql_merge_chip_insert_16,
     [CHIP_DELETE] = sql_merge_chip_delete,
     [CHIP_LAST] = sql_merge_chip_last,
     [CHIP_FIND] = sql_merge_chip_find,
@@ -224,6 +226,7 @@ void sc_merge_close(struct sc_merge *t) {
   sc_predicates_free(t->predicates);
   sc_merge_args_free(&t->args);
   sc_buffer_free(&t->scratch);
+  for (int i = 0; i < MERGE_CHIPS_AT_ONCE; i++) sc_buffer_free(&t->new_chips[i].geometry);
   sc_free(t->new_cells);
   sc_free(t->old_ids);
   sc_free(t->schema);

@@ -24,6 +24,7 @@ enum merge_statement {
   ASSET_DELETE,
   ASSET_HEADER,
   CHIP_INSERT,
+  CHIP_INSERT_MANY,
   CHIP_DELETE,
   CHIP_LAST,
   CHIP_FIND,
@@ -46,6 +47,7 @@ enum merge_statement {
 };
 
 #define MERGE_RECENT_ITEMS 512
+#define MERGE_CHIPS_AT_ONCE 16                /* rows of sql/merge/chip_insert_16.sql */
 #define MERGE_MAX_NEW_CELLS ((size_t)1 << 20) /* of 40 bytes, and 40 more while sorting */
 
 /* Items that rows were lately inserted for: saves a query a row. */
@@ -54,6 +56,14 @@ struct merge_recent_item {
   size_t key_size;
   int64_t id;
   float day;
+};
+
+/* A chip's row that is not yet written. */
+struct merge_new_chip {
+  int64_t id, item_id;
+  int32_t x, y;
+  float cloud, nodata;
+  struct sc_buffer geometry; /* owned: a MULTIPOLYGON blob; kept for the next chip */
 };
 
 struct merge_cursor;       /* cursor.h */
@@ -69,6 +79,8 @@ struct sc_merge {
   sqlite3_stmt *statements[MERGE_STATEMENTS];
 
   /* Write buffers: see merge_store.c. */
+  struct merge_new_chip new_chips[MERGE_CHIPS_AT_ONCE]; /* written together: half the time */
+  int n_new_chips;
   struct sc_block_cache blocks;
   struct sc_rtree area;            /* <name>_area: blocks by place, day and cloud */
   struct sc_rtree index;           /* idx_<name>_chip_geometry: SpatiaLite's */
