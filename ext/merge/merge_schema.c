@@ -16,6 +16,7 @@
 #include "sql/merge/has_srid.h"
 #include "sql/merge/init_spatial_metadata.h"
 #include "sql/merge/insert_srid.h"
+#include "sql/merge/migrate_1.h"
 #include "sql/merge/move_registration.h"
 #include "sql/merge/register_chip.h"
 #include "sql/merge/register_layer.h"
@@ -108,29 +109,43 @@ sc_status sc_merge_schema_create(sqlite3 *db, const char *schema, const char *na
   return st;
 }
 
-sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *name,
-                                struct sc_error *err) {
+static sc_status read_version(sqlite3 *db, const char *schema, const char *name, int64_t *out,
+                              struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
-  sqlite3_int64 version = 0;
+  int is_row = 0;
+  *out = 0;
   sc_status st = sc_db_prepare(db, sql_merge_get_config, schema, name, &stmt, err);
-  if (st) return sc_fail_within(err, "merged index %s", name);
-  sqlite3_bind_text(stmt, 1, "version", -1, SQLITE_STATIC);
-  int is_row;
-  st = sc_db_next(stmt, &is_row, err);
-  if (!st && is_row) version = sqlite3_column_int64(stmt, 0);
+  if (!st) {
+    sqlite3_bind_text(stmt, 1, "version", -1, SQLITE_STATIC);
+    st = sc_db_next(stmt, &is_row, err);
+  }
+  if (!st && is_row) *out = sqlite3_column_int64(stmt, 0);
   sqlite3_finalize(stmt);
   if (st) return sc_fail_within(err, "merged index %s", name);
-  if (version < 1) {
-    return sc_fail(err, SC_BAD_DATA, "merged index %s: its schema has no version", name);
+  if (*out >= 1) return SC_OK;
+  return sc_fail(err, SC_BAD_DATA, "merged index %s: its schema has no version", name);
+}
+
+sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *name,
+                                struct sc_error *err) {
+  int64_t version;
+  sc_status st = read_version(db, schema, name, &version, err);
+  if (st || version <= SC_MERGE_SCHEMA_VERSION) return st;
+  return sc_fail(err, SC_UNSUPPORTED,
+                 "merged index %s has schema version %lld, this stacchip knows up to %d: use a "
+                 "newer stacchip",
+                 name, (long long)version, SC_MERGE_SCHEMA_VERSION);
+}
+
+sc_status sc_merge_schema_migrate(sqlite3 *db, const char *schema, const char *name,
+                                  struct sc_error *err) {
+  static const char *const steps[SC_MERGE_SCHEMA_VERSION] = {[1] = sql_merge_migrate_1};
+  int64_t version;
+  sc_status st = read_version(db, schema, name, &version, err);
+  for (; !st && version < SC_MERGE_SCHEMA_VERSION; version++) {
+    st = sc_db_run(db, steps[version], schema, name, err);
   }
-  if (version > SC_MERGE_SCHEMA_VERSION) {
-    return sc_fail(err, SC_UNSUPPORTED,
-                   "merged index %s has schema version %lld, this stacchip knows up to %d: use a "
-                   "newer stacchip",
-                   name, (long long)version, SC_MERGE_SCHEMA_VERSION);
-  }
-  /* The first version: nothing to bring forward yet. Later ones migrate here, step by step. */
-  return SC_OK;
+  return st;
 }
 
 static sc_status unregister(sqlite3 *db, const char *schema, const char *name,

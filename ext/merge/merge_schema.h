@@ -8,15 +8,19 @@
 #include "base/sqlite.h"
 #include "base/status.h"
 
-#define SC_MERGE_SCHEMA_VERSION 1
+#define SC_MERGE_SCHEMA_VERSION 2
 
 /* Create the tables of merged index `name`, with SpatiaLite's metadata if it is missing. */
 sc_status sc_merge_schema_create(sqlite3 *db, const char *schema, const char *name,
                                  struct sc_error *err);
 
-/* Is this a version we know? Older ones are brought forward; newer ones are SC_UNSUPPORTED. */
+/* Is this a version we can read? Newer ones are SC_UNSUPPORTED; older ones are read as they are. */
 sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *name,
                                 struct sc_error *err);
+
+/* Bring an older version forward, step by step, within the transaction that is open. */
+sc_status sc_merge_schema_migrate(sqlite3 *db, const char *schema, const char *name,
+                                  struct sc_error *err);
 
 sc_status sc_merge_schema_rename(sqlite3 *db, const char *schema, const char *name,
                                  const char *new_name, struct sc_error *err);

@@ -600,5 +600,6 @@ void sc_merge_leave(struct sc_merge *t) {
 void sc_merge_forget(struct sc_merge *t) {
   sc_merge_forget_items(t);
   t->next_chip = t->next_block = 0;
+  t->is_current = 0;
   t->n_changes++;
 }

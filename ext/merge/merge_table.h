@@ -95,6 +95,7 @@ struct sc_merge {
   int n_inside;       /* our own writes run: the savepoints of their statements are not for us */
   int must_discard;   /* rolled back meanwhile: forget the buffers on the way out */
   int in_statement;   /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
+  int is_current;     /* the schema's version was looked at in this transaction */
   int is_broken;      /* a write failed half way: nothing may be committed until ROLLBACK */
   size_t n_flushes;   /* of blocks */
   unsigned n_changes; /* counts writes, so that readers' caches notice */

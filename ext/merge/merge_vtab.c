@@ -172,7 +172,10 @@ static int merge_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqli
   struct sc_merge *t = (struct sc_merge *)vtab;
   struct sc_error err = {0};
   sc_merge_enter(t);
-  sc_status st = update_row(t, argc, argv, rowid, &err);
+  sc_status st = SC_OK;
+  if (!t->is_current) st = sc_merge_schema_migrate(t->db, t->schema, t->name, &err);
+  t->is_current = st == SC_OK;
+  if (!st) st = update_row(t, argc, argv, rowid, &err);
   sc_merge_leave(t);
   return st ? sc_vtab_error(vtab, &err) : SQLITE_OK;
 }

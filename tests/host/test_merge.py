@@ -511,7 +511,7 @@ class LifeCycle(unittest.TestCase):
             before = db.execute("SELECT * FROM chips ORDER BY rowid").fetchall()
             db.execute("ALTER TABLE chips RENAME TO \"Other Chips\"")
             self.assertEqual(before, db.execute('SELECT * FROM "Other Chips" ORDER BY rowid').fetchall())
-            check(db, '"Other Chips"') if False else db.execute('INSERT INTO "Other Chips"("Other Chips") VALUES(\'integrity-check\')')
+            db.execute('INSERT INTO "Other Chips"("Other Chips") VALUES(\'integrity-check\')')
             self.assertEqual([("other chips_chip",)], db.execute("SELECT f_table_name FROM geometry_columns").fetchall())
             self.assertEqual([("other chips_layer",)], db.execute("SELECT view_name FROM views_geometry_columns").fetchall())
             db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)")
@@ -524,6 +524,38 @@ class LifeCycle(unittest.TestCase):
                       "geometry_columns_field_infos", "views_geometry_columns", "views_geometry_columns_auth"):
                 self.assertEqual(0, one(db, f"SELECT count(*) FROM {t}"), t)
             self.assertEqual("ok", one(db, "PRAGMA integrity_check"))
+
+    def test_an_older_schema_is_read_and_brought_forward_by_the_first_write(self):
+        version = "SELECT value FROM chips_config WHERE key = 'version'"
+        read_only = "SELECT read_only FROM geometry_columns_auth WHERE f_table_name = 'chips_chip'"
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a.db")
+            db = make(path)
+            newest, before = one(db, version), content(db)
+            self.assertEqual(1, one(db, read_only))
+            db.execute("UPDATE chips_config SET value = 1 WHERE key = 'version'")
+            db.execute("UPDATE geometry_columns_auth SET read_only = 0")
+            db.commit()
+            db.close()
+            db = host.connect(path)
+            db.execute("PRAGMA query_only = 1")
+            self.assertEqual(before, content(db))
+            db.close()
+            db = host.connect(path)
+            db.execute("BEGIN")
+            db.execute("DELETE FROM chips WHERE chip_index_x = 0")
+            self.assertEqual((newest, 1), (one(db, version), one(db, read_only)))
+            db.execute("ROLLBACK")
+            self.assertEqual((1, 0), (one(db, version), one(db, read_only)))
+            db.execute("DELETE FROM chips WHERE chip_index_x = 0")
+            self.assertEqual((newest, 1), (one(db, version), one(db, read_only)))
+            check(db)
+            db.execute("UPDATE chips_config SET value = ? WHERE key = 'version'", (newest + 1,))
+            db.commit()
+            db.close()
+            db = host.connect(path)
+            with self.assertRaisesRegex(sqlite3.OperationalError, "use a newer stacchip"):
+                db.execute("SELECT * FROM chips")
 
     def test_a_failing_drop_or_rename_leaves_the_table_in_use(self):
         db = make(items=3)
