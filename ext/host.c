@@ -5,6 +5,7 @@
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -137,6 +138,12 @@ const char *sc_host_folder(void) {
   static char folder[4096];
   if (!folder[0]) {
     const char *file = file_of((const void *)(size_t)sc_host_folder);
+    char program[4096];
+    ssize_t n = strchr(file, '/') ? -1 : readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n > 0) { /* a program found on PATH: dladdr() gives its bare name */
+      program[n] = '\0';
+      file = program;
+    }
     const char *slash = strrchr(file, '/');
     if (slash) snprintf(folder, sizeof folder, "%.*s", (int)(slash - file), file);
   }

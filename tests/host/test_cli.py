@@ -53,11 +53,11 @@ def write_json(path, value):
         json.dump(value, f)
 
 
-def layer(folder):
+def layer(folder, names=("20HNJ", "20HNK")):
     path = os.path.join(folder, "layer.geojson")
     square = [[-63, -33], [-62, -33], [-62, -32], [-63, -32], [-63, -33]]
     with open(path, "w") as f:
-        json.dump({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": n}, "geometry": {"type": "Polygon", "coordinates": [square]}} for n in ("20HNJ", "20HNK")]}, f)
+        json.dump({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": n}, "geometry": {"type": "Polygon", "coordinates": [square]}} for n in names]}, f)
     return path
 
 
@@ -175,6 +175,37 @@ class Cli(unittest.TestCase):
         self.assertEqual((r.returncode, "cannot" in r.stderr), (1, True), r.stderr)
         self.assertEqual(self.tree(), [])
 
+    def test_found_on_path(self):
+        """From any folder, by its bare name: the raster half is found all the same."""
+        env = dict(self.env(), PATH=os.path.dirname(PROGRAM) + ":" + os.environ["PATH"])
+        r = subprocess.run(["stacchip", "index", os.path.join(self.folder, "p.db"), os.path.join(SCENES, "naip-600", "item.json")], cwd="/", capture_output=True, text=True, env=env)
+        self.assertIn("1 merged", r.stderr)
+        self.assertEqual(r.returncode, 0, r.stderr)
+
+    def test_full_disk(self):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", self.bucket], capture_output=True).returncode:
+            self.skipTest("cannot mount a tmpfs")
+        try:
+            r = self.run_it("sentinel-2")
+            self.assertEqual((r.returncode, "No space left" in r.stderr), (1, True), r.stderr)
+            sources = {f: os.path.getsize(os.path.join(SCENES, "sentinel-2-600", f)) for f in os.listdir(os.path.join(SCENES, "sentinel-2-600"))}
+            self.assertTrue(self.tree())
+            for f in self.tree():
+                path = os.path.join(self.bucket, f)
+                if f.endswith(".tif"):
+                    self.assertEqual(os.path.getsize(path), sources[os.path.basename(f)], f)
+                elif f.endswith(".json"):
+                    read_json(path)
+                else:
+                    self.assertRegex(f, r"\.parquet$")
+                    host.connect().execute("SELECT count(*) FROM stacchip_parquet(?)", (path,)).fetchone()
+            subprocess.run(["mount", "-o", "remount,size=60m", self.bucket], check=True)
+            r = self.run_it("sentinel-2")
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.check_tree("sentinel-2-l2a", 8, 11, 10)
+        finally:
+            subprocess.run(["umount", "-l", self.bucket], check=True)
+
     def test_killed_and_started_again(self):
         seed = random.randrange(1 << 30)
         rng = random.Random(seed)
@@ -234,9 +265,8 @@ class Cli(unittest.TestCase):
 S3RVER = os.path.join(host.ROOT, "build", "node", "node_modules", "s3rver", "bin", "s3rver.js")
 
 
-@unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
-class Buckets(unittest.TestCase):
-    """The same against a bucket of an S3 server."""
+class BucketCase(unittest.TestCase):
+    """A catalogue and the bucket "archive" of an S3 server."""
 
     def setUp(self):
         self.work = tempfile.mkdtemp()
@@ -257,6 +287,11 @@ class Buckets(unittest.TestCase):
 
     def run_it(self, *args):
         return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=300, env=self.env)
+
+
+@unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
+class Buckets(BucketCase):
+    """The same against a bucket."""
 
     def test_tasks_of_an_array_and_the_merge_after_them(self):
         tasks = []
@@ -288,6 +323,107 @@ class Buckets(unittest.TestCase):
         r = self.run_it("sentinel-2")
         self.assertEqual(r.returncode, 1, r.stderr)
         self.assertIn("HTTP status 403", r.stderr)
+
+
+SLURM = [shutil.which(n, path="/usr/sbin:/usr/bin:/sbin:/bin") for n in ("munged", "slurmctld", "slurmd", "sbatch")]
+
+
+@unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
+@unittest.skipUnless(all(SLURM) and os.geteuid() == 0, "Slurm cannot be started here (slurm-wlm, as root)")
+class Slurm(BucketCase):
+    """examples/batch on a Slurm of one node: four tasks of an array, then the merge."""
+
+    def setUp(self):
+        super().setUp()
+        self.daemons = []
+        self.env["STACCHIP_MGRS_SOURCE"] = layer(self.work, ("20HNJ", "20HNK", "20HMJ", "20HMK"))
+        self.env["PATH"] = os.path.dirname(PROGRAM) + ":" + self.env["PATH"]
+        self.env["SLURM_CONF"] = self.write_conf()
+        with open("/proc/sys/kernel/random/uuid") as f, open(os.path.join(self.work, "munge.key"), "w") as key:
+            key.write(f.read() * 2)
+        os.chmod(key.name, 0o600)
+        munged, slurmctld, slurmd, self.sbatch = SLURM
+        at = lambda name: os.path.join(self.work, name)
+        self.start(munged, "-F", "--force", "--key-file", key.name, "--socket", at("munge.socket"), "--pid-file", at("munge.pid"), "--log-file", at("munge.log"), "--seed-file", at("munge.seed"))
+        self.wait_for(lambda: os.path.exists(at("munge.socket")), "munged")
+        self.start(slurmctld, "-D", "-i")
+        self.start(slurmd, "-D", "-N", "node")
+        self.wait_for(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "the node")
+
+    def tearDown(self):
+        for d in reversed(self.daemons):
+            d.terminate()
+            d.wait()
+        super().tearDown()
+
+    def write_conf(self):
+        path = os.path.join(self.work, "slurm.conf")
+        with open(path, "w") as f:
+            f.write(f"""ClusterName=test
+SlurmctldHost={os.uname().nodename}(127.0.0.1)
+SlurmctldPort={web.free_port()}
+SlurmdPort={web.free_port()}
+SlurmUser=root
+AuthInfo=socket={self.work}/munge.socket
+StateSaveLocation={self.work}/state
+SlurmdSpoolDir={self.work}/spool
+SlurmctldPidFile={self.work}/slurmctld.pid
+SlurmdPidFile={self.work}/slurmd.pid
+SlurmctldLogFile={self.work}/slurmctld.log
+SlurmdLogFile={self.work}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=batch_sched_delay=0
+MpiDefault=none
+NodeName=node NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory={os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20}
+PartitionName=test Nodes=ALL Default=YES State=UP
+""")
+        return path
+
+    def start(self, *command):
+        self.daemons.append(subprocess.Popen(command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def ask(self, *command):
+        return subprocess.run(command, capture_output=True, text=True, env=self.env).stdout
+
+    def wait_for(self, condition, what, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), end, f"{what} did not come up: {self.logs()}")
+            time.sleep(0.1)
+
+    def logs(self):
+        text = ""
+        for name in sorted(os.listdir(self.work)):
+            if name.endswith((".log", ".out")):
+                with open(os.path.join(self.work, name), errors="replace") as f:
+                    text += f"\n{name}:\n{f.read()[-2000:]}"
+        return text
+
+    def submit(self, script, *options):
+        r = subprocess.run([self.sbatch, "--parsable", f"--output={self.work}/%x_%a.out", *options, os.path.join(host.ROOT, "examples/batch", script)],
+                           capture_output=True, text=True, env=self.env)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r.stdout.strip()
+
+    def test_an_array_and_the_merge_after_it(self):
+        out = os.path.join(self.work, "all.parquet")
+        self.env["STACCHIP_MERGE_TARGET_DIR"] = out
+        self.env["STACCHIP_MERGE_DB"] = os.path.join(self.work, "m.db")
+        array = self.submit("slurm-processor.sbatch", "--array=0-3", "--mem=1G", "--cpus-per-task=1")
+        merge = self.submit("slurm-merge.sbatch", f"--dependency=afterok:{array}", "--mem=1G")
+        self.wait_for(lambda: not self.ask("squeue", "-h", "-t", "PENDING,RUNNING,COMPLETING") or "DependencyNeverSatisfied" in self.ask("squeue", "-h"), "the end of the jobs", 240)
+        states = self.ask("scontrol", "show", "job", "-o")
+        self.assertEqual(5, states.count("JobState=COMPLETED"), states + self.logs())
+        self.assertIn(f"JobId={merge} ", states)
+        indexes = [f for _, _, files in os.walk(os.path.join(self.work, "archive")) for f in files if f.startswith("index_") and ".parquet" in f]
+        db = host.connect(self.env["STACCHIP_MERGE_DB"])
+        n_items, n = db.execute("SELECT count(DISTINCT item), count(*) FROM chips").fetchone()
+        self.assertGreaterEqual(len(indexes), n_items)
+        self.assertGreaterEqual(n_items, 4)
+        self.assertEqual((n,), db.execute("SELECT count(*) FROM stacchip_parquet(?)", (out,)).fetchone())
 
 
 if __name__ == "__main__":
