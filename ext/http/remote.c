@@ -505,6 +505,11 @@ static int joins(const struct sc_remote_block *a, const struct sc_remote_block *
          b->offset + b->size - begin <= MERGE_MAX;
 }
 
+/* Where a request that ends with block b may end. */
+static uint64_t end_of(const struct sc_remote_block *b) {
+  return b->offset + (b->wanted && b->wanted < b->size ? b->wanted : b->size);
+}
+
 static size_t make_spans(const struct sc_remote_block *blocks, const size_t *order, size_t n,
                          struct span *spans, struct sc_http_request *requests) {
   size_t n_spans = 0;
@@ -512,12 +517,12 @@ static size_t make_spans(const struct sc_remote_block *blocks, const size_t *ord
     struct span *s = &spans[n_spans];
     struct sc_http_request *r = &requests[n_spans++];
     const struct sc_remote_block *first = &blocks[order[i]];
-    uint64_t end = first->offset + first->size;
+    uint64_t end = end_of(first), whole = first->offset + first->size;
     s->begin = i++;
     while (i < n && joins(&blocks[order[i - 1]], &blocks[order[i]], first->offset)) {
-      uint64_t e = blocks[order[i]].offset + blocks[order[i]].size;
-      if (e > end) end = e;
-      i++;
+      const struct sc_remote_block *b = &blocks[order[i++]];
+      end = end_of(b) > whole ? end_of(b) : whole; /* what is followed comes whole */
+      if (b->offset + b->size > whole) whole = b->offset + b->size;
     }
     s->end = i;
     r->method = "GET";
@@ -546,16 +551,17 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
   pthread_mutex_unlock(&file->remote->lock);
   for (size_t i = s->begin; i < s->end; i++) {
     struct sc_remote_block *b = &blocks[order[i]];
-    uint64_t at = b->offset - r->offset;
+    uint64_t at = b->offset - r->offset, size = end_of(b) - b->offset;
     b->err = err;
     if (err.status) continue;
-    if (at + b->size > r->answer.size) {
+    if (at + b->size <= r->size) size = b->size;
+    if (at + size > r->answer.size) {
       sc_fail(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
               (unsigned long long)b->size, (unsigned long long)b->offset);
-    } else if (at == 0 && b->size == r->answer.size) {
+    } else if (at == 0 && size == r->answer.size) {
       sc_buffer_move(&r->answer, &b->bytes); /* the only one: no copy */
     } else {
-      sc_buffer_append(&b->bytes, r->answer.data + at, (size_t)b->size, &b->err);
+      sc_buffer_append(&b->bytes, r->answer.data + at, (size_t)size, &b->err);
     }
   }
   sc_buffer_free(&r->answer);

@@ -57,6 +57,8 @@ struct sc_remote_block {
   struct sc_file *file;
   const struct sc_source *source; /* for messages */
   uint64_t offset, size;
+  uint64_t
+      wanted; /* its first bytes, if not all: the rest is left out where that saves something */
   struct sc_buffer bytes; /* out; freed by the caller */
   struct sc_error err;    /* out */
 };

@@ -31,6 +31,26 @@ static int is_missing(const struct sc_tiff *t, size_t index) {
   return t->offsets[index] == 0 || t->byte_counts[index] == 0;
 }
 
+/*
+ * libdeflate takes up to 8 bytes behind the end of its input for zeros before it calls it
+ * damaged: at most 64 symbols, of which each second one may be a match of 258 bytes. So where it
+ * stands at the end of a part, up to 16.5 KB of what it wrote last may be wrong; that many must
+ * come out behind the wanted rows.
+ */
+#define PART_SLACK ((size_t)32 << 10)
+
+static int is_part(const struct sc_tiff *t, size_t index, const struct sc_buffer *bytes) {
+  return bytes && bytes->size < t->byte_counts[index];
+}
+
+uint64_t sc_block_part(const struct sc_tiff *t, size_t index, int end) {
+  double row = (double)sc_tiff_row_bytes(t), stored = (double)t->byte_counts[index];
+  double whole = row * sc_tiff_block_rows(t, index), need = row * end + (double)PART_SLACK;
+  double part = stored * (need / whole) * 1.125 + 16384; /* the rows above may compress worse */
+  if (sc_runtime_verify() || part > stored * 0.95) return t->byte_counts[index];
+  return (uint64_t)part;
+}
+
 /* Decompress the first n_rows rows into out, which holds `capacity` bytes. */
 static sc_status decompress(const struct sc_file *file, size_t index, int n_rows,
                             const struct sc_buffer *bytes, unsigned char *out, size_t capacity,
@@ -41,6 +61,8 @@ static sc_status decompress(const struct sc_file *file, size_t index, int n_rows
   struct sc_buffer stored = {0};
   sc_status st = SC_OK;
   if (sc_runtime_verify()) wanted = whole;
+  if (is_part(t, index, bytes)) wanted += PART_SLACK;
+  if (wanted > whole) return sc_fail(err, SC_BAD_DATA, "part of a block where all is needed");
   if (is_missing(t, index)) {
     fill_missing(t, out, wanted);
     return SC_OK;
@@ -77,6 +99,7 @@ sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_
   if (b->n_rows < rows.end) {
     int n_rows = b->n_rows > 0 || sc_runtime_verify() ? all : rows.end;
     size_t whole = row * (size_t)all, need = row * (size_t)n_rows + SC_DECODE_SLACK;
+    if (is_part(t, index, bytes)) need += PART_SLACK;
     sc_status st = grow(b, need < whole ? need : whole, (size_t)all, err);
     b->n_rows = 0;
     if (!st) memset(b->row_done, 0, (size_t)all);

@@ -18,7 +18,8 @@ struct sc_block_rows {
 /*
  * Make rows of a block ready. The caller holds the block and its lock.
  *
- * bytes  The block as stored, or NULL: read from the (local) file.
+ * bytes  The block as stored, or its first bytes (see sc_block_part), or NULL: read from the
+ *        (local) file.
  *
  * The first time only the rows down to `end` are decompressed; when a block is wanted again
  * for more, it is decompressed whole.
@@ -26,6 +27,13 @@ struct sc_block_rows {
 sc_status sc_block_prepare(struct sc_block *block, const struct sc_file *file, size_t index,
                            struct sc_block_rows rows, const struct sc_buffer *bytes,
                            struct sc_error *err);
+
+/*
+ * How many of a stored block's bytes are likely to hold the rows down to `end`, if the rows
+ * compress alike; all where that is not clearly fewer. If sc_block_prepare() fails on a part,
+ * the whole block tells.
+ */
+uint64_t sc_block_part(const struct sc_tiff *tiff, size_t index, int end);
 
 /* The same into the caller's scratch, for one pass over a file that is not kept. *out borrows
  * from scratch. */

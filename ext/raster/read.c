@@ -23,6 +23,7 @@
 #include "raster/block.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
+#include "raster/runtime.h"
 
 /* A read and where its pixels come from. */
 struct window {
@@ -43,7 +44,7 @@ struct piece {
 struct group {
   size_t begin, end;
   struct window *window;     /* GDAL */
-  struct sc_buffer bytes;    /* of a remote block */
+  struct sc_buffer bytes;    /* of a remote block: all, or the first */
   struct sc_block *held;     /* a remote block that the cache has, kept there until it is used */
   struct sc_error fetch_err; /* why a remote block could not be had */
 };
@@ -56,6 +57,7 @@ struct plan {
   struct group *groups;
   size_t n_groups;
   size_t first_group;   /* of the batch that the pool runs */
+  int takes_parts;      /* of remote blocks, no more than the rows ask for: many are read */
   pthread_mutex_t lock; /* guards err of the reads */
 };
 
@@ -203,12 +205,14 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     struct window *w = p->pieces[g->begin].window;
     size_t block = p->pieces[g->begin].block;
     if (!w->file->is_remote || w->file->tiff.byte_counts[block] == 0) continue;
-    g->held = sc_cache_acquire_ready(w->file->serial, block, wanted_rows(p, g).end);
+    struct sc_block_rows rows = wanted_rows(p, g);
+    g->held = sc_cache_acquire_ready(w->file->serial, block, rows.end);
     if (g->held) continue;
     blocks[n].file = w->file;
     blocks[n].source = w->read->source;
     blocks[n].offset = w->file->tiff.offsets[block];
     blocks[n].size = w->file->tiff.byte_counts[block];
+    if (p->takes_parts) blocks[n].wanted = sc_block_part(&w->file->tiff, block, rows.end);
     owners[n++] = g;
   }
   if (!st && n) {
@@ -358,6 +362,42 @@ static void fail_group(const struct plan *p, const struct group *g, const struct
   }
 }
 
+/* Fetch what is missing behind the first bytes of a block. */
+static sc_status fetch_rest(const struct plan *p, struct group *g, struct sc_error *err) {
+  const struct piece *first = &p->pieces[g->begin];
+  const struct sc_tiff *t = &first->window->file->tiff;
+  struct sc_remote_block rest = {.file = first->window->file,
+                                 .source = first->window->read->source,
+                                 .offset = t->offsets[first->block] + g->bytes.size,
+                                 .size = t->byte_counts[first->block] - g->bytes.size};
+  sc_status st = sc_remote_fetch(&rest, 1, NULL, NULL, err);
+  if (!st) st = sc_buffer_append(&g->bytes, rest.bytes.data, rest.bytes.size, err);
+  sc_buffer_free(&rest.bytes);
+  return st;
+}
+
+/* Make the wanted rows of a block ready, from what is at hand of it. Its lock is held. */
+static sc_status prepare_block(const struct plan *p, struct group *g, struct sc_block *block,
+                               struct sc_error *err) {
+  const struct piece *first = &p->pieces[g->begin];
+  const struct sc_file *file = first->window->file;
+  const uint64_t size = file->tiff.byte_counts[first->block];
+  struct sc_block_rows rows = wanted_rows(p, g);
+  if (g->bytes.data && g->bytes.size < size && !block->stored.data) {
+    sc_status st = sc_block_prepare(block, file, first->block, rows, &g->bytes, err);
+    if (!st || st == SC_NOMEM) return st;
+    st = fetch_rest(p, g, err);
+    if (st) return st;
+  }
+  if (g->bytes.data && !block->stored.data) sc_buffer_move(&g->bytes, &block->stored);
+  const struct sc_buffer *bytes = block->stored.data ? &block->stored : NULL;
+  sc_status st = sc_block_prepare(block, file, first->block, rows, bytes, err);
+  if (block->n_rows >= sc_tiff_block_rows(&file->tiff, first->block)) {
+    sc_buffer_free(&block->stored);
+  }
+  return st;
+}
+
 static void read_block(const struct plan *p, struct group *g) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_file *file = first->window->file;
@@ -371,11 +411,7 @@ static void read_block(const struct plan *p, struct group *g) {
   sc_status st = block ? SC_OK : sc_cache_acquire(file->serial, first->block, &block, &err);
   if (!st) {
     pthread_mutex_lock(&block->lock);
-    if (g->bytes.data && !block->stored.data) sc_buffer_move(&g->bytes, &block->stored);
-    const struct sc_buffer *bytes = block->stored.data ? &block->stored : NULL;
-    st = sc_block_prepare(block, file, first->block, wanted_rows(p, g), bytes, &err);
-    if (block->n_rows >= sc_tiff_block_rows(&file->tiff, first->block))
-      sc_buffer_free(&block->stored);
+    st = prepare_block(p, g, block, &err);
     for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block->data);
     pthread_mutex_unlock(&block->lock);
     sc_cache_release(block, st == SC_OK);
@@ -402,18 +438,20 @@ static int run_group(void *context, size_t i) {
 
 /* --- batches --------------------------------------------------------------------------------- */
 
-#define BATCH_BYTES (64u << 20) /* of remote blocks; two batches are fetched ahead */
-#define BATCHES_AHEAD 2
+#define BATCH_BYTES (8u << 20) /* of remote blocks: decoding begins when the first have come */
+#define N_FETCHERS 4           /* batches that are under way at once, so that none waits */
+#define BATCHES_AHEAD 6        /* fetched or under way, and not yet decoded */
 
-/* A thread fetches batch after batch while the caller and the pool decode. */
+/* Threads fetch batch after batch while the caller and the pool decode. */
 struct fetcher {
   struct plan *plan;
-  const size_t *ends; /* of the batches, as group numbers */
-  size_t n_batches, n_fetched, n_used;
+  const size_t *ends;        /* of the batches, as group numbers */
+  unsigned char *is_fetched; /* a byte per batch */
+  size_t n_batches, n_begun, n_used;
   int cancel;
-  sc_status status;
+  sc_status status; /* of the first that failed */
   struct sc_error err;
-  pthread_mutex_t lock; /* guards the five above */
+  pthread_mutex_t lock; /* guards all from is_fetched on */
   pthread_cond_t moved;
 };
 
@@ -429,22 +467,26 @@ static int is_cancelled(void *fetcher) {
 
 static void *fetch_batches(void *fetcher) {
   struct fetcher *f = fetcher;
-  sc_status st = SC_OK;
-  for (size_t k = 0; k < f->n_batches && !st; k++) {
+  pthread_mutex_lock(&f->lock);
+  while (!f->cancel && !f->status && f->n_begun < f->n_batches) {
     struct sc_error err = {0};
-    pthread_mutex_lock(&f->lock);
-    while (k >= f->n_used + BATCHES_AHEAD && !f->cancel) pthread_cond_wait(&f->moved, &f->lock);
+    size_t k = f->n_begun;
+    if (k >= f->n_used + BATCHES_AHEAD) {
+      pthread_cond_wait(&f->moved, &f->lock);
+      continue;
+    }
+    f->n_begun++;
     pthread_mutex_unlock(&f->lock);
-    st = is_cancelled(f)
-             ? SC_INTERRUPT
-             : fetch_remote(f->plan, batch_begin(f, k), f->ends[k], is_cancelled, f, &err);
+    sc_status st = fetch_remote(f->plan, batch_begin(f, k), f->ends[k], is_cancelled, f, &err);
     pthread_mutex_lock(&f->lock);
-    f->n_fetched += st == SC_OK;
-    f->status = st;
-    f->err = err;
+    f->is_fetched[k] = st == SC_OK;
+    if (st && !f->status) {
+      f->status = st;
+      f->err = err;
+    }
     pthread_cond_broadcast(&f->moved);
-    pthread_mutex_unlock(&f->lock);
   }
+  pthread_mutex_unlock(&f->lock);
   return NULL;
 }
 
@@ -453,14 +495,14 @@ static sc_status wait_for_batch(struct fetcher *f, size_t k, int (*interrupted)(
                                 void *interrupt_context, struct sc_error *err) {
   int stop = 0;
   pthread_mutex_lock(&f->lock);
-  while (f->n_fetched <= k && !f->status && !stop) {
+  while (!f->is_fetched[k] && !f->status && !stop) {
     struct timespec until = sc_next_poll(CLOCK_REALTIME);
     if (pthread_cond_timedwait(&f->moved, &f->lock, &until) == 0 || !interrupted) continue;
     pthread_mutex_unlock(&f->lock);
     stop = interrupted(interrupt_context);
     pthread_mutex_lock(&f->lock);
   }
-  sc_status st = f->n_fetched > k ? SC_OK : f->status;
+  sc_status st = f->is_fetched[k] ? SC_OK : f->status;
   if (st) *err = f->err;
   pthread_mutex_unlock(&f->lock);
   return stop ? sc_fail(err, SC_INTERRUPT, "interrupted") : st;
@@ -490,10 +532,11 @@ static sc_status run_batches(struct fetcher *f, int (*interrupted)(void *), void
   return st;
 }
 
-/* Where the batches end; returns how many. */
-static size_t find_batches(const struct plan *p, size_t *ends) {
+/* Where the batches end; returns how many. Of more blocks than the cache holds none would be there
+ * for a later chip, so no more of each is fetched than its rows ask for. */
+static size_t find_batches(struct plan *p, size_t *ends) {
   size_t n = 0;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0, total = 0;
   for (size_t i = 0; i < p->n_groups; i++) {
     const struct group *g = &p->groups[i];
     const struct piece *first = g->begin < g->end ? &p->pieces[g->begin] : NULL;
@@ -501,29 +544,52 @@ static size_t find_batches(const struct plan *p, size_t *ends) {
       bytes += first->window->file->tiff.byte_counts[first->block];
     if (bytes < BATCH_BYTES && i + 1 < p->n_groups) continue;
     ends[n++] = i + 1;
+    total += bytes;
     bytes = 0;
   }
+  p->takes_parts = total > (uint64_t)sc_runtime_cache_bytes();
   return n;
+}
+
+/* Run the fetchers beside run_batches(). *has_run 0: no thread could be had. */
+static sc_status run_with_fetchers(struct fetcher *f, int *has_run, int (*interrupted)(void *),
+                                   void *interrupt_context, struct sc_error *err) {
+  pthread_t threads[N_FETCHERS];
+  size_t n = 0;
+  pthread_mutex_init(&f->lock, NULL);
+  pthread_cond_init(&f->moved, NULL);
+  while (n < N_FETCHERS && n < f->n_batches &&
+         pthread_create(&threads[n], NULL, fetch_batches, f) == 0) {
+    n++;
+  }
+  *has_run = n > 0;
+  sc_status st = n ? run_batches(f, interrupted, interrupt_context, err) : SC_OK;
+  while (n > 0) pthread_join(threads[--n], NULL);
+  pthread_cond_destroy(&f->moved);
+  pthread_mutex_destroy(&f->lock);
+  return st;
 }
 
 static sc_status run_all(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
                          struct sc_error *err) {
-  pthread_t thread;
+  sc_status st = SC_OK;
+  int has_run = 0;
   size_t *ends = sc_alloc((p->n_groups + 1) * sizeof *ends);
-  if (!ends) return sc_fail_nomem(err);
-  struct fetcher f = {.plan = p, .ends = ends, .n_batches = find_batches(p, ends)};
-  pthread_mutex_init(&f.lock, NULL);
-  pthread_cond_init(&f.moved, NULL);
-  sc_status st;
-  if (f.n_batches > 1 && pthread_create(&thread, NULL, fetch_batches, &f) == 0) {
-    st = run_batches(&f, interrupted, interrupt_context, err);
-    pthread_join(thread, NULL);
+  unsigned char *is_fetched = sc_alloc_zero(p->n_groups + 1, 1);
+  if (ends && is_fetched) {
+    struct fetcher f = {.plan = p, .ends = ends, .is_fetched = is_fetched};
+    f.n_batches = find_batches(p, ends);
+    if (f.n_batches > 1) {
+      st = run_with_fetchers(&f, &has_run, interrupted, interrupt_context, err);
+    }
+    if (!has_run) {
+      st = fetch_remote(p, 0, p->n_groups, interrupted, interrupt_context, err);
+      if (!st) st = decode_batch(p, 0, p->n_groups, interrupted, interrupt_context, err);
+    }
   } else {
-    st = fetch_remote(p, 0, p->n_groups, interrupted, interrupt_context, err);
-    if (!st) st = decode_batch(p, 0, p->n_groups, interrupted, interrupt_context, err);
+    st = sc_fail_nomem(err);
   }
-  pthread_cond_destroy(&f.moved);
-  pthread_mutex_destroy(&f.lock);
+  sc_free(is_fetched);
   sc_free(ends);
   return st;
 }

@@ -98,8 +98,6 @@ def main():
                 for b in BANDS:
                     step = 1 if b in ("blue", "green", "red", "nir") else 2
                     lines.append(f"/vsicurl/{url}/{s}/{b}.tif {x * 256 // step} {y * 256 // step} {256 // step} {256 // step}")
-            if os.environ.get("QUICK"):
-                ours(db, [["stack", [options, ids]]], ["stack"], [None], f"{d}/stack.npy"); return
             rival("GDAL /vsicurl, one chip, one after another", lines[:len(BANDS)], 1)
             rival("GDAL /vsicurl, one chip, 10 threads", lines[:len(BANDS)], 10)
             slow, total = rival("GDAL /vsicurl, 64 chips, one after another", lines, 1)

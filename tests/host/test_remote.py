@@ -146,6 +146,18 @@ class Requests(unittest.TestCase):
         self.assertEqual(sum(self.blocks_bytes(e)[1] for e in log), 4)
         self.check_bytes(log)
 
+    def test_a_stack_beyond_the_cache_takes_parts_of_blocks(self):
+        sql = "SELECT stacchip_stack(row, '{\"assets\":[\"red\",\"nir\",\"swir16\"]}') FROM (SELECT row FROM chips WHERE chip_index_x < 16 AND chip_index_y IN (0, 5, 8) ORDER BY chip_index_y, chip_index_x)"
+        self.server.clear()
+        whole = web.cold(self.db, [sql])
+        n_whole = sum(e.sent for e in self.server.log())
+        self.server.clear()
+        parts = web.cold(self.db, ["SELECT stacchip_config('cache_bytes', 1000000)"], [sql])
+        log = self.server.log()
+        self.assertEqual(pixels(bytes.fromhex(whole)).shape, (48, 3, 256, 256))
+        self.assertEqual(parts, whole)
+        self.assertLess(sum(e.sent for e in log), 0.85 * n_whole)
+
     def test_index_by_url_with_relative_hrefs(self):
         sql = "SELECT chipid, cloud_cover_percentage, nodata_percentage, geometry FROM stacchip_index(?)"
         got = self.local.execute(sql, (f"{self.url}/item.json",)).fetchall()
@@ -176,6 +188,31 @@ class Requests(unittest.TestCase):
 @unittest.skipUnless(web.NGINX and shutil.which("gdal_translate"), "nginx or gdal_translate is not there")
 class OtherRasters(unittest.TestCase):
     """What only GDAL reads, through our virtual file system."""
+
+    def test_blocks_that_are_dense_at_the_top(self):
+        """The part that was asked for ends too early: the rest is fetched, nothing is made up."""
+        with tempfile.TemporaryDirectory() as d:
+            values = numpy.zeros((2048, 2048), "<u2")
+            for top in (0, 1024):
+                values[top:top + 512] = numpy.random.default_rng(top).integers(0, 65536, (512, 2048))
+            values.tofile(f"{d}/a.raw")
+            with open(f"{d}/a.vrt", "w") as f:
+                f.write('<VRTDataset rasterXSize="2048" rasterYSize="2048"><VRTRasterBand dataType="UInt16" band="1" subClass="VRTRawRasterBand">'
+                        '<SourceFilename relativeToVRT="1">a.raw</SourceFilename><PixelOffset>2</PixelOffset><LineOffset>4096</LineOffset><ByteOrder>LSB</ByteOrder></VRTRasterBand></VRTDataset>')
+            subprocess.run(["gdal_translate", "-q", "-co", "TILED=YES", "-co", "BLOCKXSIZE=1024", "-co", "BLOCKYSIZE=1024", "-co", "COMPRESS=DEFLATE", f"{d}/a.vrt", f"{d}/a.tif"], check=True)
+            server = web.Nginx(d)
+            try:
+                item = {"type": "Feature", "stac_version": "1.0.0", "id": "x", "properties": {"datetime": "2020-01-01T00:00:00Z"},
+                        "assets": {"r": {"href": f"{server.url}/a.tif", "proj:epsg": 32720, "proj:shape": [2048, 2048], "proj:transform": [10, 0, 499980, 0, -10, 6400000]}}}
+                server.clear()
+                got = web.cold(":memory:", ["SELECT stacchip_config('cache_bytes', 1000)"],
+                               ["SELECT stacchip_stack(row, '{\"assets\": [\"r\"]}') FROM stacchip_index(?, '{\"platform\": \"none\", \"max_nodata\": 1}') WHERE chip_index_y IN (1, 5)", [json.dumps(item)]])
+                got = pixels(bytes.fromhex(got))
+                want = numpy.stack([values[256 * y:256 * y + 256, 256 * x:256 * x + 256] for y in (1, 5) for x in range(8)])
+                self.assertTrue((got[:, 0] == want).all())
+                self.assertGreaterEqual(len([e for e in server.log() if e.path.endswith(".tif")]), 3)  # a header, the blocks, the rest of the last
+            finally:
+                server.close()
 
     def test_jpeg2000_striped_bigendian_and_png(self):
         with tempfile.TemporaryDirectory() as d:
