@@ -43,11 +43,14 @@ struct piece {
 /* Pieces [begin, end) of one block, or one window for GDAL (begin == end). */
 struct group {
   size_t begin, end;
+  size_t batch;              /* of remote blocks; see struct fetcher */
   struct window *window;     /* GDAL */
   struct sc_buffer bytes;    /* of a remote block: all, or the first */
   struct sc_block *held;     /* a remote block that the cache has, kept there until it is used */
   struct sc_error fetch_err; /* why a remote block could not be had */
 };
+
+struct fetcher;
 
 struct plan {
   struct window *windows;
@@ -56,9 +59,9 @@ struct plan {
   size_t n_pieces, capacity;
   struct group *groups;
   size_t n_groups;
-  size_t first_group;   /* of the batch that the pool runs */
-  int takes_parts;      /* of remote blocks, no more than the rows ask for: many are read */
-  pthread_mutex_t lock; /* guards err of the reads */
+  struct fetcher *fetcher; /* fetches remote blocks meanwhile; NULL: they are there */
+  int takes_parts;         /* of remote blocks, no more than the rows ask for: many are read */
+  pthread_mutex_t lock;    /* guards err of the reads */
 };
 
 /* --- planning ------------------------------------------------------------------------------ */
@@ -424,30 +427,21 @@ static void read_block(const struct plan *p, struct group *g) {
   }
 }
 
-static int run_group(void *context, size_t i) {
-  struct plan *p = context;
-  struct group *g = &p->groups[p->first_group + i];
-  if (g->window) {
-    struct sc_error err = {0};
-    if (sc_gdal_read(g->window->read, &err)) set_error(g->window, &err);
-  } else {
-    read_block(p, g);
-  }
-  return 0; /* a failed read does not stop the others: callers may want them */
-}
-
 /* --- batches --------------------------------------------------------------------------------- */
 
 #define BATCH_BYTES (8u << 20) /* of remote blocks: decoding begins when the first have come */
 #define N_FETCHERS 4           /* batches that are under way at once, so that none waits */
-#define BATCHES_AHEAD 6        /* fetched or under way, and not yet decoded */
+#define BATCHES_AHEAD 6        /* fetched or under way, beyond the one in use */
 
 /* Threads fetch batch after batch while the caller and the pool decode. */
 struct fetcher {
   struct plan *plan;
-  const size_t *ends;        /* of the batches, as group numbers */
-  unsigned char *is_fetched; /* a byte per batch */
-  size_t n_batches, n_begun, n_used;
+  const size_t *ends;                /* of the batches, as group numbers */
+  unsigned char *is_fetched;         /* a byte per batch */
+  size_t n_batches, n_begun, n_used; /* n_used: the furthest that a group was wanted of */
+  pthread_t caller;
+  int (*interrupted)(void *);
+  void *interrupt_context;
   int cancel;
   sc_status status; /* of the first that failed */
   struct sc_error err;
@@ -490,46 +484,46 @@ static void *fetch_batches(void *fetcher) {
   return NULL;
 }
 
-/* Wait for batch k; asks the caller meanwhile whether to stop. */
-static sc_status wait_for_batch(struct fetcher *f, size_t k, int (*interrupted)(void *),
-                                void *interrupt_context, struct sc_error *err) {
-  int stop = 0;
+/* Wait for the batch of a group; 0 where it will not come. The caller's thread asks meanwhile
+ * whether to stop. */
+static int wait_for_batch(struct fetcher *f, size_t k) {
+  int is_caller = pthread_equal(pthread_self(), f->caller);
   pthread_mutex_lock(&f->lock);
-  while (!f->is_fetched[k] && !f->status && !stop) {
-    struct timespec until = sc_next_poll(CLOCK_REALTIME);
-    if (pthread_cond_timedwait(&f->moved, &f->lock, &until) == 0 || !interrupted) continue;
-    pthread_mutex_unlock(&f->lock);
-    stop = interrupted(interrupt_context);
-    pthread_mutex_lock(&f->lock);
-  }
-  sc_status st = f->is_fetched[k] ? SC_OK : f->status;
-  if (st) *err = f->err;
-  pthread_mutex_unlock(&f->lock);
-  return stop ? sc_fail(err, SC_INTERRUPT, "interrupted") : st;
-}
-
-static sc_status decode_batch(struct plan *p, size_t begin, size_t end, int (*interrupted)(void *),
-                              void *interrupt_context, struct sc_error *err) {
-  p->first_group = begin;
-  if (sc_pool_run(end - begin, run_group, p, interrupted, interrupt_context) != 2) return SC_OK;
-  return sc_fail(err, SC_INTERRUPT, "interrupted");
-}
-
-static sc_status run_batches(struct fetcher *f, int (*interrupted)(void *), void *interrupt_context,
-                             struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (size_t k = 0; k < f->n_batches && !st; k++) {
-    st = wait_for_batch(f, k, interrupted, interrupt_context, err);
-    if (!st)
-      st =
-          decode_batch(f->plan, batch_begin(f, k), f->ends[k], interrupted, interrupt_context, err);
-    pthread_mutex_lock(&f->lock);
-    f->n_used = k + 1;
-    f->cancel = st != SC_OK;
+  if (k > f->n_used) {
+    f->n_used = k;
     pthread_cond_broadcast(&f->moved);
-    pthread_mutex_unlock(&f->lock);
   }
-  return st;
+  while (!f->is_fetched[k] && !f->status && !f->cancel) {
+    struct timespec until = sc_next_poll(CLOCK_REALTIME);
+    if (pthread_cond_timedwait(&f->moved, &f->lock, &until) == 0) continue;
+    if (!is_caller || !f->interrupted) continue;
+    pthread_mutex_unlock(&f->lock);
+    int stop = f->interrupted(f->interrupt_context);
+    pthread_mutex_lock(&f->lock);
+    f->cancel |= stop;
+  }
+  int is_there = f->is_fetched[k];
+  pthread_mutex_unlock(&f->lock);
+  return is_there;
+}
+
+static int run_group(void *context, size_t i) {
+  struct plan *p = context;
+  struct group *g = &p->groups[i];
+  if (p->fetcher && !wait_for_batch(p->fetcher, g->batch)) return 1;
+  if (g->window) {
+    struct sc_error err = {0};
+    if (sc_gdal_read(g->window->read, &err)) set_error(g->window, &err);
+  } else {
+    read_block(p, g);
+  }
+  return 0; /* a failed read does not stop the others: callers may want them */
+}
+
+static sc_status run_groups(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
+                            struct sc_error *err) {
+  if (sc_pool_run(p->n_groups, run_group, p, interrupted, interrupt_context) != 2) return SC_OK;
+  return sc_fail(err, SC_INTERRUPT, "interrupted");
 }
 
 /* Where the batches end; returns how many. Of more blocks than the cache holds none would be there
@@ -538,8 +532,9 @@ static size_t find_batches(struct plan *p, size_t *ends) {
   size_t n = 0;
   uint64_t bytes = 0, total = 0;
   for (size_t i = 0; i < p->n_groups; i++) {
-    const struct group *g = &p->groups[i];
+    struct group *g = &p->groups[i];
     const struct piece *first = g->begin < g->end ? &p->pieces[g->begin] : NULL;
+    g->batch = n;
     if (first && first->window->file->is_remote)
       bytes += first->window->file->tiff.byte_counts[first->block];
     if (bytes < BATCH_BYTES && i + 1 < p->n_groups) continue;
@@ -551,11 +546,11 @@ static size_t find_batches(struct plan *p, size_t *ends) {
   return n;
 }
 
-/* Run the fetchers beside run_batches(). *has_run 0: no thread could be had. */
-static sc_status run_with_fetchers(struct fetcher *f, int *has_run, int (*interrupted)(void *),
-                                   void *interrupt_context, struct sc_error *err) {
+/* Run the groups while threads fetch for them. *has_run 0: no thread could be had. */
+static sc_status run_with_fetchers(struct fetcher *f, int *has_run, struct sc_error *err) {
   pthread_t threads[N_FETCHERS];
   size_t n = 0;
+  sc_status st = SC_OK;
   pthread_mutex_init(&f->lock, NULL);
   pthread_cond_init(&f->moved, NULL);
   while (n < N_FETCHERS && n < f->n_batches &&
@@ -563,7 +558,18 @@ static sc_status run_with_fetchers(struct fetcher *f, int *has_run, int (*interr
     n++;
   }
   *has_run = n > 0;
-  sc_status st = n ? run_batches(f, interrupted, interrupt_context, err) : SC_OK;
+  f->plan->fetcher = f;
+  if (n) st = run_groups(f->plan, f->interrupted, f->interrupt_context, err);
+  f->plan->fetcher = NULL;
+  pthread_mutex_lock(&f->lock);
+  if (!st && f->cancel) st = sc_fail(err, SC_INTERRUPT, "interrupted");
+  if (!st && f->status) {
+    *err = f->err;
+    st = f->status;
+  }
+  f->cancel = 1;
+  pthread_cond_broadcast(&f->moved);
+  pthread_mutex_unlock(&f->lock);
   while (n > 0) pthread_join(threads[--n], NULL);
   pthread_cond_destroy(&f->moved);
   pthread_mutex_destroy(&f->lock);
@@ -572,22 +578,23 @@ static sc_status run_with_fetchers(struct fetcher *f, int *has_run, int (*interr
 
 static sc_status run_all(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
                          struct sc_error *err) {
-  sc_status st = SC_OK;
   int has_run = 0;
   size_t *ends = sc_alloc((p->n_groups + 1) * sizeof *ends);
   unsigned char *is_fetched = sc_alloc_zero(p->n_groups + 1, 1);
-  if (ends && is_fetched) {
-    struct fetcher f = {.plan = p, .ends = ends, .is_fetched = is_fetched};
+  sc_status st = ends && is_fetched ? SC_OK : sc_fail_nomem(err);
+  if (!st) {
+    struct fetcher f = {.plan = p,
+                        .ends = ends,
+                        .is_fetched = is_fetched,
+                        .caller = pthread_self(),
+                        .interrupted = interrupted,
+                        .interrupt_context = interrupt_context};
     f.n_batches = find_batches(p, ends);
-    if (f.n_batches > 1) {
-      st = run_with_fetchers(&f, &has_run, interrupted, interrupt_context, err);
-    }
-    if (!has_run) {
-      st = fetch_remote(p, 0, p->n_groups, interrupted, interrupt_context, err);
-      if (!st) st = decode_batch(p, 0, p->n_groups, interrupted, interrupt_context, err);
-    }
-  } else {
-    st = sc_fail_nomem(err);
+    if (f.n_batches > 1) st = run_with_fetchers(&f, &has_run, err);
+  }
+  if (!st && !has_run) {
+    st = fetch_remote(p, 0, p->n_groups, interrupted, interrupt_context, err);
+    if (!st) st = run_groups(p, interrupted, interrupt_context, err);
   }
   sc_free(is_fetched);
   sc_free(ends);
