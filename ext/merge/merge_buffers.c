@@ -135,7 +135,7 @@ sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
  */
 struct area_changes {
   struct sc_buffer bytes; /* of the block being written */
-  int64_t *gone; /* entries to take out */
+  int64_t *gone;          /* entries to take out */
   size_t n_gone;
   struct sc_rtree_cell *cells;
   size_t n_cells;

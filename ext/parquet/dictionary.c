@@ -81,7 +81,7 @@ sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc
   for (size_t row = 0; row < rows->n_rows && !st; row++) {
     begin = end;
     end = sc_pq_rows_value_end(rows, c, row, begin);
-    if (!column->valid.data[row]) continue;
+    if (!sc_pq_rows_is_valid(column, row)) continue;
     const unsigned char *p = column->values.data + begin;
     size_t size = end - begin;
     if (!last || size != last_size || memcmp(p, last, size) != 0) {

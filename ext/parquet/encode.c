@@ -176,7 +176,7 @@ static struct slice next_slice(const struct sc_pq_rows *rows, size_t c,
   while (s.end < rows->n_rows && s.end - s.begin < SC_PQ_PAGE_ROWS) {
     size_t end = sc_pq_rows_value_end(rows, c, s.end, s.bytes_end);
     if (s.end > s.begin && end - s.bytes_begin > PAGE_MAX_BYTES) break;
-    s.value_end += column->valid.data[s.end];
+    s.value_end += (size_t)sc_pq_rows_is_valid(column, s.end);
     s.bytes_end = end;
     s.end++;
   }
@@ -191,7 +191,7 @@ static sc_status put_levels(struct sc_pq_encoder *e, const struct sc_pq_column_r
   if (!st) st = sc_buffer_resize(&e->levels, n * sizeof(uint32_t), err);
   if (st) return st;
   uint32_t *levels = (uint32_t *)(void *)e->levels.data;
-  for (size_t i = 0; i < n; i++) levels[i] = column->valid.data[s->begin + i];
+  for (size_t i = 0; i < n; i++) levels[i] = (uint32_t)sc_pq_rows_is_valid(column, s->begin + i);
   st = sc_rle_write(levels, n, 1, &e->body, err);
   if (!st) sc_put_le32(e->body.data + at, (uint32_t)(e->body.size - at - 4));
   return st;

@@ -5,7 +5,8 @@
  * One way through: SELECT -> row -> (sorter) -> writer -> file. Split by step:
  *   export_options.c  the options argument
  *   export_columns.c  the columns there are, their Parquet types, the SELECT
- *   export_rows.c     one row of the SELECT
+ *   export_source.c   the rows, as SQLite gives them
+ *   export_rows.c     one row: fetched, read, checked
  *   export_pack.c     rows as bytes for the sorter
  *   export_files.c    names, trees, temporary files, footers
  *   export_func.c     the loop and the SQL function
@@ -25,11 +26,12 @@
 
 #define SC_EXPORT_MAX_COLUMNS 16
 #define SC_EXPORT_MAX_SORT 16
+#define SC_EXPORT_MAX_POSITION 65535
 
 enum sc_export_kind {
   SC_EXPORT_TEXT,
   SC_EXPORT_DATE,
-  SC_EXPORT_POSITION, /* 0 .. 65535 */
+  SC_EXPORT_POSITION, /* 0 .. SC_EXPORT_MAX_POSITION */
   SC_EXPORT_FRACTION,
   SC_EXPORT_GEOMETRY,
   SC_EXPORT_INTEGER
@@ -72,12 +74,17 @@ sc_status sc_export_options_parse(const char *json, struct sc_export_options *ou
                                   struct sc_error *err);
 void sc_export_options_free(struct sc_export_options *o);
 
-/* The SELECT over a table ("name" or "schema.name") that gives columns[] in order. */
-sc_status sc_export_prepare(sqlite3 *db, const char *table, const struct sc_export_options *o,
-                            sqlite3_stmt **out, struct sc_error *err);
+/* "schema.table" where there is no table with that dot in its name; *schema, which the caller
+ * frees, is NULL without. */
+sc_status sc_export_split_name(sqlite3 *db, const char *name, char **schema, const char **table,
+                               struct sc_error *err);
+/* The SELECT over a table or view that gives columns[] in order to stacchip_export_row(). */
+sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
+                            const struct sc_export_options *o, sqlite3_stmt **out,
+                            struct sc_error *err);
 /* JSON text for the file's metadata: version, and a merged index's options and rules. */
-sc_status sc_export_metadata(sqlite3 *db, const char *table, struct sc_buffer *out,
-                             struct sc_error *err);
+sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
+                             struct sc_buffer *out, struct sc_error *err);
 
 /* One row: a value for each of columns[]. Bytes are borrowed from whoever filled it. */
 struct sc_export_cell {
@@ -94,12 +101,57 @@ struct sc_export_row {
   char chipid[256];     /* put together by unpacking */
 };
 
-/* Append the statement's current row, unchecked: what the thread of the connection does. */
-sc_status sc_export_row_fetch(sqlite3_stmt *stmt, const struct sc_export_options *o,
-                              struct sc_buffer *out, struct sc_error *err);
+/* Append one value of a row, unchecked: what the thread of the connection does. */
+sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
+                                struct sc_buffer *out, struct sc_error *err);
+/* The same for a text or BLOB that is no value of SQLite's. */
+sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
+                            struct sc_error *err);
+/* A fetched value that is a text; its bytes are NULL where it is not. */
+void sc_export_raw_text(const unsigned char *p, struct sc_export_cell *out);
 /* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. */
 sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
                              struct sc_export_row *row, struct sc_error *err);
+
+/* Bytes of "-x-y" at most. */
+#define SC_EXPORT_CHIPID_EXTRA 16
+/* "{item}-{x}-{y}" into `out`, which has room for it; its length, or 0 beyond positions. */
+size_t sc_export_make_chipid(const struct sc_export_cell *item, const struct sc_export_cell *x,
+                             const struct sc_export_cell *y, char *out);
+
+#define SC_EXPORT_ITEM_TEXTS 6
+#define SC_EXPORT_ITEM_ID 1 /* which of them is the id */
+#define SC_EXPORT_ITEMS 256 /* remembered, direct mapped by id */
+
+/* The texts of an item of a merged index, as fetched values. */
+struct sc_export_item {
+  int64_t id; /* 0: none */
+  struct sc_buffer cells[SC_EXPORT_ITEM_TEXTS];
+};
+
+/* Where rows come from. Zeroed, then next_row and job, then _open(); free also after errors. */
+struct sc_export_source {
+  /* Where the next row goes; NULL after an error. */
+  struct sc_buffer *(*next_row)(void *job, struct sc_error *err);
+  void *job; /* borrowed */
+  sqlite3 *db;
+  const struct sc_export_options *options; /* borrowed */
+  sqlite3_stmt *stmt;
+  sc_status (*put)(struct sc_export_source *s, sqlite3_value **values, struct sc_buffer *out,
+                   struct sc_error *err);
+  struct sc_error err; /* of the function that SQLite calls */
+  /* of a merged index */
+  sqlite3_stmt *item;
+  int from[SC_EXPORT_MAX_COLUMNS];
+  struct sc_export_item items[SC_EXPORT_ITEMS];
+  struct sc_buffer chipid;
+};
+sc_status sc_export_source_open(struct sc_export_source *s, sqlite3 *db, const char *schema,
+                                const char *table, const struct sc_export_options *o,
+                                struct sc_error *err);
+/* Fetch all rows, unchecked, into where next_row() says. */
+sc_status sc_export_source_read(struct sc_export_source *s, struct sc_error *err);
+void sc_export_source_free(struct sc_export_source *s);
 
 /*
  * Rows as bytes for the sorter, as short as is cheap: texts that repeat are numbers, a chipid
@@ -182,7 +234,9 @@ sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err
 /* Free; what was not committed is removed. */
 void sc_export_files_free(struct sc_export_files *f);
 
-/* The SQL function, for parquet_register.c. */
+/* The SQL functions, for parquet_register.c; stacchip_export_row() takes the rows. */
+void sc_export_row_step(sqlite3_context *context, int n, sqlite3_value **values);
+void sc_export_row_final(sqlite3_context *context);
 void sc_export_function(sqlite3_context *context, int n, sqlite3_value **arguments);
 
 #endif

@@ -25,6 +25,7 @@ void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_op
   }
 }
 
+/* Below 10^8. */
 static char *put_number(char *p, int64_t v) {
   char digits[8];
   int n = 0;
@@ -36,20 +37,28 @@ static char *put_number(char *p, int64_t v) {
   return p;
 }
 
-/* "{item}-{x}-{y}" into `out` of 256 bytes; 0 where it cannot be made. */
+size_t sc_export_make_chipid(const struct sc_export_cell *item, const struct sc_export_cell *x,
+                             const struct sc_export_cell *y, char *out) {
+  if (x->i < 0 || x->i > SC_EXPORT_MAX_POSITION || y->i < 0 || y->i > SC_EXPORT_MAX_POSITION) {
+    return 0;
+  }
+  if (item->size) memcpy(out, item->bytes, item->size);
+  char *end = out + item->size;
+  *end++ = '-';
+  end = put_number(end, x->i);
+  *end++ = '-';
+  end = put_number(end, y->i);
+  return (size_t)(end - out);
+}
+
+/* The chipid of the row's item and position into `out` of 256 bytes; 0 where it has none. */
 static size_t make_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
                           char *out) {
   if (p->item < 0 || p->x < 0 || p->y < 0) return 0;
   const struct sc_export_cell *item = &row->cells[p->item];
   if (item->is_null || row->cells[p->x].is_null || row->cells[p->y].is_null) return 0;
-  if (item->size > 240) return 0;
-  if (item->size) memcpy(out, item->bytes, item->size);
-  char *end = out + item->size;
-  *end++ = '-';
-  end = put_number(end, row->cells[p->x].i);
-  *end++ = '-';
-  end = put_number(end, row->cells[p->y].i);
-  return (size_t)(end - out);
+  if (item->size > sizeof row->chipid - SC_EXPORT_CHIPID_EXTRA) return 0;
+  return sc_export_make_chipid(item, &row->cells[p->x], &row->cells[p->y], out);
 }
 
 static int is_made_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,

@@ -31,9 +31,13 @@ struct sc_pq_spec {
 struct sc_pq_column_rows {
   struct sc_buffer values;  /* PLAIN, nulls left out */
   struct sc_buffer offsets; /* BYTE_ARRAY: uint32_t[n_rows], where each row's value begins */
-  struct sc_buffer valid;   /* uint8_t[n_rows]: 1, or 0 for null */
+  struct sc_buffer valid;   /* uint8_t[n_rows]: 1, or 0 for null; empty without nulls */
   size_t n_nulls;
 };
+
+static inline int sc_pq_rows_is_valid(const struct sc_pq_column_rows *column, size_t row) {
+  return column->n_nulls == 0 || column->valid.data[row];
+}
 
 struct sc_pq_rows {
   const struct sc_pq_spec *specs; /* borrowed */
@@ -61,7 +65,7 @@ static inline size_t sc_pq_rows_value_end(const struct sc_pq_rows *rows, size_t 
   const struct sc_pq_column_rows *column = &rows->columns[c];
   const uint32_t *offsets = (const uint32_t *)(const void *)column->offsets.data;
   size_t width = sc_pq_type_bytes(rows->specs[c].type, 0);
-  if (width) return begin + (column->valid.data[row] ? width : 0);
+  if (width) return begin + (sc_pq_rows_is_valid(column, row) ? width : 0);
   return row + 1 < rows->n_rows ? offsets[row + 1] : column->values.size;
 }
 
