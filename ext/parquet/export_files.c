@@ -151,7 +151,7 @@ static sc_status check_folder(const char *path, struct sc_error *err) {
   char *folder = NULL, *allowed = NULL, *slash;
   struct stat info;
   sc_status st = SC_OK;
-  if (strstr(path, "://")) return SC_OK; /* the sink refuses it */
+  if (strstr(path, "://")) return SC_OK; /* each request is checked, with its redirects */
   st = sc_strdup(path, &folder, err);
   if (st) return st;
   do {

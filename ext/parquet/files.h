@@ -1,6 +1,7 @@
 /*
  * Which files a path stands for: one file or URL, a glob (* ? [..] and ** for folders), or
- * all Parquet files below a folder; and what a file's folders say of its rows.
+ * all Parquet files below a folder, local or of an s3:// or gs:// store; and what a file's
+ * folders say of its rows.
  */
 #ifndef SC_PARQUET_FILES_H
 #define SC_PARQUET_FILES_H
