@@ -196,7 +196,7 @@ class Errors(Case):
                               ("columns are chipid", ("chips", "x.parquet", '{"columns":["nope"]}')), ("'columns'", ("chips", "x.parquet", '{"columns":[]}')),
                               ("no such column", ("chips", "x.parquet", '{"columns":["grid"]}')), ("no such column", ("chips", "x.parquet", '{"sort":"nope"}')),
                               ("where|syntax", ("chips", "x.parquet", '{"where":"1) ; DELETE FROM chips; --"}')), ("1.1", ("chips", "x.parquet", '{"geoparquet":"3"}')),
-                              ("is a folder", ("chips", self.dir)), ("not supported yet", ("chips", "s3://bucket/x.parquet")),
+                              ("is a folder", ("chips", self.dir)), ("cannot be written to", ("chips", "https://host/x.parquet")),
                               ("cannot create", ("chips", "/proc/x.parquet")), ("partition_by", ("chips", "x", '{"partition_by":["geometry"]}'))):
             with self.subTest(args=args):
                 self.fails(pattern, f"SELECT stacchip_export({','.join('?' * len(args))})", *args)

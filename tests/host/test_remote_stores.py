@@ -362,6 +362,17 @@ db.execute("SELECT stacchip_export('src', 's3://b/k.parquet')").fetchall()
         self.assertEqual(-9, victim[0].wait(60))
         self.assertEqual([s.split("?")[0] for s in self.steps()], ["POST /b/k.parquet", "PUT /b/k.parquet"])
 
+    def test_reading_a_small_file_takes_one_request(self):
+        self.server.fault = None
+        with tempfile.TemporaryDirectory() as d:
+            self.export(f"{d}/x.parquet")
+            with open(f"{d}/x.parquet", "rb") as f:
+                self.server.files["/b/x.parquet"] = f.read()
+        want = self.db.execute(f"SELECT {COLUMNS} FROM src ORDER BY 3, 5, 6").fetchall()
+        got = self.db.execute(f"SELECT {COLUMNS} FROM stacchip_parquet('s3://b/x.parquet') ORDER BY 3, 5, 6").fetchall()
+        self.assertEqual([r[2:8] for r in want], [r[2:8] for r in got])
+        self.assertEqual(["GET /b/x.parquet"], self.steps())
+
     def test_urls_that_cannot_be_written_to(self):
         for url in ("https://example.com/x.parquet", "az://c/x.parquet", "s3://b", "s3://b/", "s3:///x", "s3://b/x?y", "ftp://b/x"):
             with self.subTest(url=url), self.assertRaisesRegex(sqlite3.Error, "cannot be written to"):
