@@ -290,13 +290,18 @@ static sc_status decode_name(const char *name, size_t n, char **out, struct sc_e
   return SC_OK;
 }
 
-/* One folder: platform=... or item=... */
-static sc_status read_hive(const char *part, size_t n, char **platform, char **item,
+/* One folder: platform=..., item=... or date=... */
+static sc_status read_hive(const char *part, size_t n, struct sc_folder_values *out,
                            struct sc_error *err) {
-  if (n > 9 && memcmp(part, "platform=", 9) == 0) {
-    return decode_name(part + 9, n - 9, platform, err);
+  const struct {
+    const char *name;
+    char **value;
+  } keys[] = {{"platform=", &out->platform}, {"item=", &out->item}, {"date=", &out->date}};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    size_t length = strlen(keys[i].name);
+    if (n <= length || memcmp(part, keys[i].name, length) != 0) continue;
+    return decode_name(part + length, n - length, keys[i].value, err);
   }
-  if (n > 5 && memcmp(part, "item=", 5) == 0) return decode_name(part + 5, n - 5, item, err);
   return SC_OK;
 }
 
@@ -320,21 +325,22 @@ static sc_status read_names(const char *path, char **platform, char **item, stru
   return decode_name(begin, (size_t)(end - begin), platform, err);
 }
 
-sc_status sc_files_platform_item(const char *path, char **platform, char **item,
-                                 struct sc_error *err) {
+sc_status sc_folder_values_read(const char *path, struct sc_folder_values *out,
+                                struct sc_error *err) {
   sc_status st = SC_OK;
-  *platform = *item = NULL;
+  memset(out, 0, sizeof *out);
   const char *part = path;
   for (const char *p = path; *p && !st; p++) {
     if (*p != '/') continue;
-    st = read_hive(part, (size_t)(p - part), platform, item, err);
+    st = read_hive(part, (size_t)(p - part), out, err);
     part = p + 1;
   }
-  if (!st) st = read_names(path, platform, item, err);
-  if (st) {
-    sc_free(*platform);
-    sc_free(*item);
-    *platform = *item = NULL;
-  }
-  return st;
+  return st ? st : read_names(path, &out->platform, &out->item, err);
+}
+
+void sc_folder_values_free(struct sc_folder_values *v) {
+  sc_free(v->platform);
+  sc_free(v->item);
+  sc_free(v->date);
+  memset(v, 0, sizeof *v);
 }

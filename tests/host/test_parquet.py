@@ -107,6 +107,10 @@ class RoundTrip(Case):
                 self.assertEqual(self.read(style + "/**/*.parquet"), expected)
                 self.assertEqual(self.read(style, "item = 'item 3' AND chip_index_x < 4"),
                                  rows_of(self.db, where="item = 'item 3' AND chip_index_x < 4"))
+        self.export({"partition_by": ["platform", "date"], "partition_style": "hive"}, name="days")
+        self.assertEqual(self.read("days"), expected)
+        day = expected[0][3]
+        self.assertEqual(self.read("days", f"date = '{day}'"), rows_of(self.db, where=f"date = '{day}'"))
         self.assertTrue(os.path.exists(self.path("directory/index/naip/item%201/index_item%201.parquet")))
         self.assertTrue(os.path.exists(self.path("hive/platform=naip/item=item%201/index_item%201.parquet")))
 
