@@ -188,11 +188,13 @@ static sc_status put_levels(struct sc_pq_encoder *e, const struct sc_pq_column_r
                             const struct slice *s, struct sc_error *err) {
   size_t n = s->end - s->begin, at = e->body.size;
   sc_status st = sc_buffer_resize(&e->body, at + 4, err);
-  if (!st) st = sc_buffer_resize(&e->levels, n * sizeof(uint32_t), err);
-  if (st) return st;
-  uint32_t *levels = (uint32_t *)(void *)e->levels.data;
-  for (size_t i = 0; i < n; i++) levels[i] = (uint32_t)sc_pq_rows_is_valid(column, s->begin + i);
-  st = sc_rle_write(levels, n, 1, &e->body, err);
+  if (!st && s->value_end - s->value_begin == n) {
+    st = sc_rle_write_run(1, n, 1, &e->body, err);
+  } else if (!st && !(st = sc_buffer_resize(&e->levels, n * sizeof(uint32_t), err))) {
+    uint32_t *levels = (uint32_t *)(void *)e->levels.data;
+    for (size_t i = 0; i < n; i++) levels[i] = column->valid.data[s->begin + i];
+    st = sc_rle_write(levels, n, 1, &e->body, err);
+  }
   if (!st) sc_put_le32(e->body.data + at, (uint32_t)(e->body.size - at - 4));
   return st;
 }

@@ -1,5 +1,4 @@
 /* The files of an export: columns, names, footers; see export.h. */
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -195,12 +194,22 @@ static void widen(struct sc_pq_box *box, const struct sc_pq_box *more) {
   box->present = 1;
 }
 
+/* The next float on the way to the least or greatest one; v is finite. */
+static float step(float v, int up) {
+  int32_t bits;
+  if (v == 0) return up ? 1e-45f : -1e-45f; /* the least there are */
+  memcpy(&bits, &v, sizeof bits);
+  bits += up == (v > 0) ? 1 : -1;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
 /* The box column is FLOAT: rounded outwards, so that it covers the geometry. */
 static double box_side(const struct sc_pq_box *box, int side) {
   double v = side == 0 ? box->min_x : side == 1 ? box->min_y : side == 2 ? box->max_x : box->max_y;
   float f = (float)v;
-  if (side < 2 && (double)f > v) f = nextafterf(f, -HUGE_VALF);
-  if (side >= 2 && (double)f < v) f = nextafterf(f, HUGE_VALF);
+  if (side < 2 && (double)f > v) f = step(f, 0);
+  if (side >= 2 && (double)f < v) f = step(f, 1);
   return (double)f;
 }
 

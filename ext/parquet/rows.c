@@ -81,30 +81,12 @@ sc_status sc_pq_rows_put_null(struct sc_pq_rows *rows, size_t c, struct sc_error
   return st;
 }
 
-sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v, struct sc_error *err) {
-  int is_long = rows->specs[c].type == SC_PQ_INT64;
-  unsigned char *p = add(rows, c, is_long ? 8 : 4, err);
+sc_status sc_pq_rows_put_fixed(struct sc_pq_rows *rows, size_t c, const unsigned char *bytes,
+                               struct sc_error *err) {
+  size_t n = sc_pq_type_bytes(rows->specs[c].type, 0);
+  unsigned char *p = add(rows, c, n, err);
   if (!p) return err->status;
-  if (is_long) {
-    sc_put_le64(p, (uint64_t)v);
-  } else {
-    sc_put_le32(p, (uint32_t)v);
-  }
-  return SC_OK;
-}
-
-sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v, struct sc_error *err) {
-  int is_double = rows->specs[c].type == SC_PQ_DOUBLE;
-  float f = (float)v;
-  uint32_t u;
-  unsigned char *p = add(rows, c, is_double ? 8 : 4, err);
-  if (!p) return err->status;
-  if (is_double) {
-    sc_put_le_double(p, v);
-  } else {
-    memcpy(&u, &f, 4);
-    sc_put_le32(p, u);
-  }
+  memcpy(p, bytes, n);
   return SC_OK;
 }
 
