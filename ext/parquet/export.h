@@ -55,6 +55,7 @@ enum sc_export_sort { SC_SORT_HILBERT, SC_SORT_NONE, SC_SORT_COLUMNS };
 struct sc_export_options {
   const struct sc_export_column *columns[SC_EXPORT_MAX_COLUMNS];
   int n_columns;
+  int chipid, item, x, y;               /* numbers in columns[] of a chipid and its parts, or -1 */
   int partition[SC_EXPORT_MAX_COLUMNS]; /* numbers in columns[] */
   int n_partition;
   int is_hive;
@@ -86,6 +87,12 @@ sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
 sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
                              struct sc_buffer *out, struct sc_error *err);
 
+#define SC_EXPORT_CHIPID_EXTRA 16     /* bytes of "-x-y" at most */
+#define SC_EXPORT_CHIPID_ITEM_MAX 240 /* bytes of an item whose chipids are made of parts */
+static inline int sc_export_has_chipid_parts(const struct sc_export_options *o) {
+  return o->item >= 0 && o->x >= 0 && o->y >= 0;
+}
+
 /* One row: a value for each of columns[]. Bytes are borrowed from whoever filled it. */
 struct sc_export_cell {
   int is_null;
@@ -97,13 +104,15 @@ struct sc_export_cell {
 
 struct sc_export_row {
   struct sc_export_cell cells[SC_EXPORT_MAX_COLUMNS];
-  struct sc_buffer wkb; /* owned */
-  char chipid[256];     /* put together by unpacking */
+  struct sc_buffer wkb;                                            /* owned */
+  char chipid[SC_EXPORT_CHIPID_ITEM_MAX + SC_EXPORT_CHIPID_EXTRA]; /* made of its parts */
 };
 
 /* Append one value of a row, unchecked: what the thread of the connection does. */
 sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
                                 struct sc_buffer *out, struct sc_error *err);
+/* A type beside SQLite's: the chipid that the row's item and position make. */
+#define SC_EXPORT_RAW_CHIPID 6
 /* The same for a text or BLOB that is no value of SQLite's. */
 sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
                             struct sc_error *err);
@@ -113,8 +122,6 @@ void sc_export_raw_text(const unsigned char *p, struct sc_export_cell *out);
 sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
                              struct sc_export_row *row, struct sc_error *err);
 
-/* Bytes of "-x-y" at most. */
-#define SC_EXPORT_CHIPID_EXTRA 16
 /* "{item}-{x}-{y}" into `out`, which has room for it; its length, or 0 beyond positions. */
 size_t sc_export_make_chipid(const struct sc_export_cell *item, const struct sc_export_cell *x,
                              const struct sc_export_cell *y, char *out);
@@ -160,7 +167,6 @@ void sc_export_source_free(struct sc_export_source *s);
 struct sc_export_packer {
   const struct sc_export_options *options; /* borrowed */
   struct sc_texts texts;
-  int chipid, item, x, y; /* cells of a chipid and its parts, or -1 */
   struct {
     uint32_t id;
     int is_known;

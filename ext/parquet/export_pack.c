@@ -16,13 +16,6 @@
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o) {
   memset(p, 0, sizeof *p);
   p->options = o;
-  p->chipid = p->item = p->x = p->y = -1;
-  for (int i = 0; i < o->n_columns; i++) {
-    if (strcmp(o->columns[i]->name, "chipid") == 0) p->chipid = i;
-    if (strcmp(o->columns[i]->name, "item") == 0) p->item = i;
-    if (strcmp(o->columns[i]->name, "chip_index_x") == 0) p->x = i;
-    if (strcmp(o->columns[i]->name, "chip_index_y") == 0) p->y = i;
-  }
 }
 
 /* Below 10^8. */
@@ -54,18 +47,20 @@ size_t sc_export_make_chipid(const struct sc_export_cell *item, const struct sc_
 /* The chipid of the row's item and position into `out` of 256 bytes; 0 where it has none. */
 static size_t make_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
                           char *out) {
-  if (p->item < 0 || p->x < 0 || p->y < 0) return 0;
-  const struct sc_export_cell *item = &row->cells[p->item];
-  if (item->is_null || row->cells[p->x].is_null || row->cells[p->y].is_null) return 0;
-  if (item->size > sizeof row->chipid - SC_EXPORT_CHIPID_EXTRA) return 0;
-  return sc_export_make_chipid(item, &row->cells[p->x], &row->cells[p->y], out);
+  const struct sc_export_options *o = p->options;
+  if (!sc_export_has_chipid_parts(o)) return 0;
+  const struct sc_export_cell *item = &row->cells[o->item];
+  if (item->is_null || row->cells[o->x].is_null || row->cells[o->y].is_null) return 0;
+  if (item->size > SC_EXPORT_CHIPID_ITEM_MAX) return 0;
+  return sc_export_make_chipid(item, &row->cells[o->x], &row->cells[o->y], out);
 }
 
 static int is_made_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
                           int i) {
   char made[256];
   const struct sc_export_cell *cell = &row->cells[i];
-  if (i != p->chipid) return 0;
+  if (i != p->options->chipid) return 0;
+  if (cell->bytes == row->chipid) return 1;
   size_t n = make_chipid(p, row, made);
   return n && n == cell->size && memcmp(made, cell->bytes, n) == 0;
 }

@@ -69,7 +69,7 @@ sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value 
 /* One of our own fetched values; returns the byte after. */
 static const unsigned char *take_raw(const unsigned char *p, struct raw_value *v) {
   v->type = p[0];
-  if (v->type == SQLITE_NULL) return p + 1;
+  if (v->type == SQLITE_NULL || v->type == SC_EXPORT_RAW_CHIPID) return p + 1;
   if (v->type == SQLITE_INTEGER) {
     v->i = (int64_t)sc_le64(p + 1);
     v->r = (double)v->i;
@@ -207,14 +207,31 @@ static sc_status read_cell(const struct sc_export_column *c, const struct raw_va
   return SC_OK;
 }
 
+/* The chipid of the row's parts; NULL where one of them is. */
+static void make_chipid(const struct sc_export_options *o, struct sc_export_row *row) {
+  const struct sc_export_cell *item = &row->cells[o->item];
+  const struct sc_export_cell *x = &row->cells[o->x], *y = &row->cells[o->y];
+  struct sc_export_cell *cell = &row->cells[o->chipid];
+  cell->is_null = item->is_null || x->is_null || y->is_null;
+  if (cell->is_null) return;
+  cell->bytes = row->chipid;
+  cell->size = sc_export_make_chipid(item, x, y, row->chipid);
+}
+
 sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
                              struct sc_export_row *row, struct sc_error *err) {
   struct raw_value v = {0, 0, 0, NULL, 0};
+  int is_made = 0;
   sc_status st = SC_OK;
   for (int i = 0; i < o->n_columns && !st; i++) {
     *at = take_raw(*at, &v);
-    st = read_cell(o->columns[i], &v, row, &row->cells[i], err);
+    if (v.type == SC_EXPORT_RAW_CHIPID) {
+      is_made = 1;
+    } else {
+      st = read_cell(o->columns[i], &v, row, &row->cells[i], err);
+    }
   }
+  if (!st && is_made) make_chipid(o, row);
   return st;
 }
 

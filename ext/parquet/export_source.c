@@ -77,8 +77,12 @@ static sc_status read_item(struct sc_export_source *s, int64_t id, struct sc_exp
 static sc_status put_chipid(struct sc_export_source *s, const struct sc_buffer *item,
                             sqlite3_value **values, struct sc_buffer *out, struct sc_error *err) {
   struct sc_export_cell name, x, y;
+  static const unsigned char made = SC_EXPORT_RAW_CHIPID;
   sc_export_raw_text(item->data, &name);
   if (!name.bytes) return sc_buffer_append(out, item->data, item->size, err);
+  if (sc_export_has_chipid_parts(s->options) && name.size <= SC_EXPORT_CHIPID_ITEM_MAX) {
+    return sc_buffer_append(out, &made, 1, err);
+  }
   x.i = sqlite3_value_int64(values[AT_X]);
   y.i = sqlite3_value_int64(values[AT_Y]);
   sc_status st = sc_buffer_resize(&s->chipid, name.size + SC_EXPORT_CHIPID_EXTRA, err);
