@@ -107,18 +107,28 @@ static void find_float_extremes(const unsigned char *p, const unsigned char *end
   x->n_min = x->n_max = 4;
 }
 
+/* Texts are the longest to compare: their own loop too. */
+static int is_less(const unsigned char *a, size_t n_a, const unsigned char *b, size_t n_b) {
+  int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
+  return order ? order < 0 : n_a < n_b;
+}
+
+static void find_text_extremes(const unsigned char *p, const unsigned char *end,
+                               struct extremes *x) {
+  size_t n;
+  for (; p < end; p += n) {
+    n = sc_le32(p);
+    p += 4;
+    if (!x->min || is_less(p, n, x->min, x->n_min)) x->min = p, x->n_min = n;
+    if (!x->max || is_less(x->max, x->n_max, p, n)) x->max = p, x->n_max = n;
+  }
+}
+
 static void find_extremes(const struct sc_pq_spec *spec, const unsigned char *p,
                           const unsigned char *end, struct extremes *x) {
-  size_t width = sc_pq_type_bytes(spec->type, 0), n = width;
+  size_t width = sc_pq_type_bytes(spec->type, 0);
   int is_unsigned = is_unsigned_spec(spec);
-  while (p < end) {
-    if (!width) {
-      n = sc_le32(p);
-      p += 4;
-    }
-    add_extreme(x, spec->type, is_unsigned, p, n);
-    p += n;
-  }
+  for (; p < end; p += width) add_extreme(x, spec->type, is_unsigned, p, width);
 }
 
 /* Minimum and maximum of a slice. */
@@ -132,6 +142,8 @@ static void find_bounds(const struct sc_pq_spec *spec, const struct sc_pq_column
   const unsigned char *end = column->values.data + s->bytes_end;
   if (spec->type == SC_PQ_FLOAT) {
     find_float_extremes(p, end, &x);
+  } else if (spec->type == SC_PQ_BYTE_ARRAY) {
+    find_text_extremes(p, end, &x);
   } else {
     find_extremes(spec, p, end, &x);
   }

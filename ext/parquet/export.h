@@ -111,14 +111,17 @@ struct sc_export_row {
 /* Append one value of a row, unchecked: what the thread of the connection does. */
 sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
                                 struct sc_buffer *out, struct sc_error *err);
-/* A type beside SQLite's: the chipid that the row's item and position make. */
+/* Types beside SQLite's: the chipid that the row's item and position make, and the value of
+ * the row before, which a buffer's first row has not. */
 #define SC_EXPORT_RAW_CHIPID 6
+#define SC_EXPORT_RAW_SAME 7
 /* The same for a text or BLOB that is no value of SQLite's. */
 sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
                             struct sc_error *err);
 /* A fetched value that is a text; its bytes are NULL where it is not. */
 void sc_export_raw_text(const unsigned char *p, struct sc_export_cell *out);
-/* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. */
+/* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. `row` is
+ * as the row before left it. */
 sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
                              struct sc_export_row *row, struct sc_error *err);
 
@@ -150,6 +153,7 @@ struct sc_export_source {
   /* of a merged index */
   sqlite3_stmt *item;
   int from[SC_EXPORT_MAX_COLUMNS];
+  int64_t last_item; /* of the row before */
   struct sc_export_item items[SC_EXPORT_ITEMS];
   struct sc_buffer chipid;
 };

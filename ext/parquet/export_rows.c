@@ -69,7 +69,7 @@ sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value 
 /* One of our own fetched values; returns the byte after. */
 static const unsigned char *take_raw(const unsigned char *p, struct raw_value *v) {
   v->type = p[0];
-  if (v->type == SQLITE_NULL || v->type == SC_EXPORT_RAW_CHIPID) return p + 1;
+  if (v->type == SQLITE_NULL || v->type >= SC_EXPORT_RAW_CHIPID) return p + 1;
   if (v->type == SQLITE_INTEGER) {
     v->i = (int64_t)sc_le64(p + 1);
     v->r = (double)v->i;
@@ -227,7 +227,7 @@ sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned c
     *at = take_raw(*at, &v);
     if (v.type == SC_EXPORT_RAW_CHIPID) {
       is_made = 1;
-    } else {
+    } else if (v.type != SC_EXPORT_RAW_SAME) {
       st = read_cell(o->columns[i], &v, row, &row->cells[i], err);
     }
   }

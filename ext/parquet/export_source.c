@@ -94,8 +94,10 @@ static sc_status put_chipid(struct sc_export_source *s, const struct sc_buffer *
 
 static sc_status put_merged_row(struct sc_export_source *s, sqlite3_value **values,
                                 struct sc_buffer *out, struct sc_error *err) {
+  static const unsigned char same = SC_EXPORT_RAW_SAME;
   const struct sc_export_options *o = s->options;
   int64_t id = sqlite3_value_int64(values[AT_ITEM]);
+  int is_same = id == s->last_item && out->size > 0;
   struct sc_export_item *item = &s->items[(uint64_t)id % SC_EXPORT_ITEMS];
   sc_status st = item->id == id && id ? SC_OK : read_item(s, id, item, err);
   for (int i = 0; i < o->n_columns && !st; i++) {
@@ -106,9 +108,11 @@ static sc_status put_merged_row(struct sc_export_source *s, sqlite3_value **valu
       st = put_chipid(s, &item->cells[SC_EXPORT_ITEM_ID], values, out, err);
     } else {
       const struct sc_buffer *cell = &item->cells[from - FROM_ITEM];
-      st = sc_buffer_append(out, cell->data, cell->size, err);
+      st = is_same ? sc_buffer_append(out, &same, 1, err)
+                   : sc_buffer_append(out, cell->data, cell->size, err);
     }
   }
+  s->last_item = id;
   return st;
 }
 
