@@ -373,6 +373,27 @@ db.execute("SELECT stacchip_export('src', 's3://b/k.parquet')").fetchall()
         self.assertEqual([r[2:8] for r in want], [r[2:8] for r in got])
         self.assertEqual(["GET /b/x.parquet"], self.steps())
 
+    def test_long_listings_come_by_pages(self):
+        with tempfile.TemporaryDirectory() as d:
+            self.export(f"{d}/x.parquet")
+            with open(f"{d}/x.parquet", "rb") as f:
+                data = f.read()
+        pages = {"": "<Contents><Key>t/a.parquet</Key></Contents><Contents><Key>t/no.txt</Key></Contents><NextContinuationToken>p+2&amp;</NextContinuationToken>",
+                 "p%2B2%26": "<Contents><Key>t/b&amp;c/d.parquet</Key></Contents>"}
+
+        def store(h):
+            path, _, query = h.path.partition("?")
+            if path.endswith(".parquet"):
+                return lambda h: h.answer(206, data, Content_Range=f"bytes 0-{len(data) - 1}/{len(data)}")
+            token = query.partition("continuation-token=")[2].partition("&")[0]
+            return lambda h: h.answer(200, f"<ListBucketResult>{pages[token]}</ListBucketResult>".encode())
+        self.server.fault = store
+        for scheme in ("s3", "gs"):
+            self.server.clear()
+            self.assertEqual(400, self.db.execute("SELECT count(*) FROM stacchip_parquet(?)", (f"{scheme}://b/t/",)).fetchone()[0])
+            self.assertEqual(["GET /b/?list-type=2&prefix=t%2F", "GET /b/?continuation-token=p%2B2%26&list-type=2&prefix=t%2F",
+                              "GET /b/t/a.parquet", "GET /b/t/b%26c/d.parquet"], self.steps())
+
     def test_urls_that_cannot_be_written_to(self):
         for url in ("https://example.com/x.parquet", "az://c/x.parquet", "s3://b", "s3://b/", "s3:///x", "s3://b/x?y", "ftp://b/x"):
             with self.subTest(url=url), self.assertRaisesRegex(sqlite3.Error, "cannot be written to"):
