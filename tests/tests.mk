@@ -76,7 +76,7 @@ build/fuzz/fuzz_parquet: tests/fuzz/fuzz_parquet.c tests/support/parquet_drain.h
 	$(CLANG) -Iext -Iinclude -Ibuild/gen -Itests/support -D_GNU_SOURCE -DSQLITE_CORE -std=c11 -O1 -g \
 	  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	  -o $@ $< $(wildcard ext/base/*.c) $(filter-out %_func.c %_vtab.c %_register.c %import_scan.c ext/parquet/export_%.c,$(wildcard ext/parquet/*.c)) \
-	  ext/raster/load.c ext/host.c $(CORE_LIBS) -pthread
+	  ext/stac/objects.c ext/raster/load.c ext/host.c $(CORE_LIBS) -pthread
 fuzz: build/fuzz/fuzz_parquet
 	@mkdir -p $(FUZZ_CORPUS)
 	-cp -n $(SHARED)/fixtures/geoparquet/*.parquet $(FUZZ_CORPUS) 2>/dev/null

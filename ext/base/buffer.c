@@ -7,10 +7,9 @@
 
 #include "base/alloc.h"
 
-sc_status sc_buffer_reserve(struct sc_buffer *b, size_t extra, struct sc_error *err) {
+sc_status sc_buffer_grow(struct sc_buffer *b, size_t extra, struct sc_error *err) {
   size_t need;
   if (__builtin_add_overflow(b->size, extra, &need)) return sc_fail_nomem(err);
-  if (need <= b->capacity) return SC_OK;
   size_t capacity = b->capacity + b->capacity / 2;
   if (capacity < need) capacity = need;
   if (capacity < 64) capacity = 64;
@@ -18,23 +17,6 @@ sc_status sc_buffer_reserve(struct sc_buffer *b, size_t extra, struct sc_error *
   if (!data) return sc_fail_nomem(err);
   b->data = data;
   b->capacity = capacity;
-  return SC_OK;
-}
-
-sc_status sc_buffer_resize(struct sc_buffer *b, size_t size, struct sc_error *err) {
-  if (size > b->size) {
-    sc_status st = sc_buffer_reserve(b, size - b->size, err);
-    if (st) return st;
-  }
-  b->size = size;
-  return SC_OK;
-}
-
-sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n, struct sc_error *err) {
-  sc_status st = sc_buffer_reserve(b, n, err);
-  if (st) return st;
-  if (n) memcpy(b->data + b->size, bytes, n);
-  b->size += n;
   return SC_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/status.h"
 
@@ -16,11 +17,29 @@ struct sc_buffer {
   size_t capacity;     /* bytes allocated */
 };
 
+/* Allocate room for `extra` bytes after `size`, which is not there. */
+sc_status sc_buffer_grow(struct sc_buffer *b, size_t extra, struct sc_error *err);
 /* Make room for `extra` bytes after `size`. */
-sc_status sc_buffer_reserve(struct sc_buffer *b, size_t extra, struct sc_error *err);
+static inline sc_status sc_buffer_reserve(struct sc_buffer *b, size_t extra, struct sc_error *err) {
+  return extra <= b->capacity - b->size ? SC_OK : sc_buffer_grow(b, extra, err);
+}
 /* Set the size; new bytes are not initialised. */
-sc_status sc_buffer_resize(struct sc_buffer *b, size_t size, struct sc_error *err);
-sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n, struct sc_error *err);
+static inline sc_status sc_buffer_resize(struct sc_buffer *b, size_t size, struct sc_error *err) {
+  if (size > b->capacity) {
+    sc_status st = sc_buffer_grow(b, size - b->size, err);
+    if (st) return st;
+  }
+  b->size = size;
+  return SC_OK;
+}
+static inline sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes, size_t n,
+                                         struct sc_error *err) {
+  sc_status st = sc_buffer_reserve(b, n, err);
+  if (st) return st;
+  if (n) memcpy(b->data + b->size, bytes, n);
+  b->size += n;
+  return SC_OK;
+}
 sc_status sc_buffer_append_text(struct sc_buffer *b, const char *text, struct sc_error *err);
 /* printf at the end; the terminating zero is written but not counted. */
 sc_status sc_buffer_printf(struct sc_buffer *b, struct sc_error *err, const char *format, ...)

@@ -2,13 +2,11 @@
  * database where one is asked for. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/store.h"
 #include "cli/tree.h"
-#include "stac/href.h"
 
 enum { OPT_BUCKET, OPT_TARGET, OPT_DB, OPT_PARTITION, N_OPTIONS };
 
@@ -21,42 +19,15 @@ static sc_status target_path(const char *target, int partition, char **out, stru
 
 static sc_status export_table(sqlite3 *db, const char *table, const char *target, int partition,
                               struct sc_error *err) {
-  char *path = NULL, *sql = NULL;
+  char *path = NULL;
   struct sc_buffer rows = {0};
   int found;
   sc_status st = target_path(target, partition, &path, err);
-  int remote = !st && sc_href_is_url(path);
-  char *local = remote ? sqlite3_mprintf("/tmp/stacchip-merged-%d.parquet", (int)getpid()) : NULL;
-  if (!st && remote && partition)
-    st = sc_fail(err, SC_UNSUPPORTED, "a partitioned dataset is written to a folder, not to %s",
-                 path);
-  if (!st && !remote) { /* make the folder by putting the file's place there */
-    char *slash = strrchr(path, '/');
-    if (slash && slash != path) {
-      sql = sqlite3_mprintf("%.*s", (int)(slash - path), path);
-      if (!partition) st = sc_store_put(sql, ".stacchip", "", 0, err);
-      if (!st && !partition) {
-        char *mark = sqlite3_mprintf("%s/.stacchip", sql);
-        remove(mark);
-        sqlite3_free(mark);
-      }
-      sqlite3_free(sql);
-    }
-  }
   if (!st) {
-    st = sc_cli_text(db, &rows, &found, err, "SELECT stacchip_export(?1, ?2, ?3)", table,
-                     remote ? local : path,
+    st = sc_cli_text(db, &rows, &found, err, "SELECT stacchip_export(?1, ?2, ?3)", table, path,
                      partition ? "{\"partition_by\":[\"platform\",\"item\"]}" : "{}");
   }
-  if (!st && remote) {
-    char *slash = strrchr(path, '/');
-    *slash = '\0';
-    st = sc_store_put_file(path, slash + 1, local, err);
-    *slash = '/';
-    remove(local);
-  }
   if (!st) sc_cli_say("%s: %s chips", path, (char *)rows.data);
-  sqlite3_free(local);
   sc_buffer_free(&rows);
   sc_free(path);
   return st;

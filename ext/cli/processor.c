@@ -270,12 +270,9 @@ static sc_status write_item(struct job *job, cJSON *item, const char *folder, ch
 /* Index the copy and put its GeoParquet file; last, so that it says the scene is complete. */
 static sc_status write_index(struct job *job, const char *platform, const char *folder,
                              const char *item_text, const char *key, struct sc_error *err) {
-  char options[200], *item = NULL, temporary[] = "/tmp/stacchip-index-XXXXXX.parquet";
+  char options[200], *item = NULL, *path = NULL;
   sqlite3_snprintf(sizeof options, options, "{\"platform\":\"%s\",\"max_nodata\":%!.15g}", platform,
                    job->system->max_nodata);
-  int fd = mkstemps(temporary, 8);
-  if (fd < 0) return sc_fail(err, SC_IO, "no temporary file");
-  close(fd);
   sc_status st = sc_href_is_url(job->root)
                      ? sc_strdup(item_text, &item, err)
                      : sc_format(&item, err, "%s/%s/stac_item.json", job->root, folder);
@@ -284,9 +281,9 @@ static sc_status write_index(struct job *job, const char *platform, const char *
     st = sc_cli_run(job->db, err, "CREATE TABLE item_index AS SELECT * FROM stacchip_index(?1, ?2)",
                     item, options);
   }
-  if (!st) st = sc_cli_run(job->db, err, "SELECT stacchip_export('item_index', ?1)", temporary);
-  if (!st) st = sc_store_put_file(job->root, key, temporary, err);
-  unlink(temporary);
+  if (!st) st = sc_store_path(job->root, key, &path, err);
+  if (!st) st = sc_cli_run(job->db, err, "SELECT stacchip_export('item_index', ?1)", path);
+  sc_free(path);
   sc_free(item);
   return st;
 }

@@ -1,7 +1,6 @@
 /* Where a processor writes; see store.h. */
 #include "cli/store.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include "base/alloc.h"
 #include "raster/raster_api.h"
 #include "stac/href.h"
+#include "stac/objects.h"
 
 #define PIECE_BYTES (16u << 20)         /* of a download into a local file */
 #define OBJECT_MAX ((size_t)2000 << 20) /* of an object that goes through memory into a store */
@@ -307,84 +307,13 @@ static sc_status list_local(const char *root, const char *below,
   return st;
 }
 
-static sc_status escape(const char *text, struct sc_buffer *out, struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (; *text && !st; text++) {
-    unsigned char c = (unsigned char)*text;
-    st = isalnum(c) || strchr("-._~", c) ? sc_buffer_append(out, text, 1, err)
-                                         : sc_buffer_printf(out, err, "%%%02X", c);
-  }
-  return st;
-}
-
-/* The text between <tag> and </tag> from *at on, XML's escapes undone, into out. */
-static int next_tag(const char **at, const char *tag, char *out, size_t n) {
-  static const char *const escapes[][2] = {
-      {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&apos;", "'"}};
-  char open[64];
-  size_t used = 0;
-  snprintf(open, sizeof open, "<%s>", tag);
-  const char *p = strstr(*at, open);
-  if (!p) return 0;
-  for (p += strlen(open); *p && *p != '<' && used + 1 < n;) {
-    int replaced = 0;
-    for (size_t i = 0; i < 5 && !replaced; i++) {
-      size_t m = strlen(escapes[i][0]);
-      if (strncmp(p, escapes[i][0], m) != 0) continue;
-      out[used++] = escapes[i][1][0];
-      p += m;
-      replaced = 1;
-    }
-    if (!replaced) out[used++] = *p++;
-  }
-  out[used] = '\0';
-  *at = p;
-  return 1;
-}
-
-/* ListObjectsV2: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-static sc_status list_s3(const char *root, const char *prefix,
-                         sc_status (*found)(void *, const char *, struct sc_error *), void *context,
-                         struct sc_error *err) {
-  char bucket[300], inside[600], token[2048] = "", key[2048];
-  const char *slash = strchr(root + 5, '/');
-  snprintf(bucket, sizeof bucket, "%.*s", slash ? (int)(slash - root) : (int)strlen(root), root);
-  snprintf(inside, sizeof inside, "%s%s", slash ? slash + 1 : "", slash ? "/" : "");
-  sc_status st = SC_OK;
-  do {
-    struct sc_buffer url = {0};
-    st = sc_buffer_printf(&url, err, "%s/?list-type=2&prefix=", bucket);
-    if (!st) st = escape(inside, &url, err);
-    if (!st) st = escape(prefix, &url, err);
-    if (!st && token[0]) {
-      st = sc_buffer_append_text(&url, "&continuation-token=", err);
-      if (!st) st = escape(token, &url, err);
-    }
-    if (!st) st = sc_buffer_terminate(&url, err);
-    struct sc_http_request r = {.method = "GET", .url = (char *)url.data};
-    if (!st) st = http(&r, err);
-    if (!st) st = sc_buffer_terminate(&r.answer, err);
-    token[0] = '\0';
-    if (!st) {
-      const char *at = (char *)r.answer.data, *again = at;
-      while (!st && next_tag(&at, "Key", key, sizeof key)) {
-        size_t skip = strlen(inside);
-        st = found(context, strncmp(key, inside, skip) == 0 ? key + skip : key, err);
-      }
-      next_tag(&again, "NextContinuationToken", token, sizeof token);
-    }
-    sc_buffer_free(&r.answer);
-    sc_buffer_free(&url);
-  } while (!st && token[0]);
-  return st;
-}
-
 sc_status sc_store_list(const char *root, const char *prefix,
                         sc_status (*found)(void *, const char *, struct sc_error *), void *context,
                         struct sc_error *err) {
-  if (strncmp(root, "s3://", 5) == 0) return list_s3(root, prefix, found, context, err);
-  if (is_remote(root))
-    return sc_fail(err, SC_UNSUPPORTED, "%s: only s3:// stores can be listed", root);
+  if (sc_objects_is_store(root)) return sc_objects_list(root, prefix, found, context, err);
+  if (is_remote(root)) {
+    return sc_fail(err, SC_UNSUPPORTED, "%s: only s3:// and gs:// stores can be listed", root);
+  }
   size_t n = strlen(prefix);
   char folder[4096];
   snprintf(folder, sizeof folder, "%.*s", (int)(n && prefix[n - 1] == '/' ? n - 1 : n), prefix);

@@ -71,10 +71,19 @@ static int64_t now_ms(void) {
 /* --- answers ------------------------------------------------------------------------------------
  */
 
+#define ERROR_MAX_BYTES ((size_t)64 << 10) /* kept of an answer that is no success */
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *transfer) {
   struct transfer *t = transfer;
   struct sc_error ignored = {0};
+  long status = 0;
   (void)size;
+  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+  if (status >= 300) { /* words, whatever the limit for what was asked for */
+    size_t room = ERROR_MAX_BYTES - t->body.size;
+    sc_buffer_append(&t->body, bytes, n < room ? n : room, &ignored);
+    return n;
+  }
   if (t->body.size + n > t->limit) {
     t->too_big = 1;
     return 0;

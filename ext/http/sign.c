@@ -305,16 +305,20 @@ static sc_status sign_gs(const struct sc_http_request *r, const char *rest, stru
                          struct sc_error *err) {
   const char *endpoint =
       env("CPL_GS_ENDPOINT") ? env("CPL_GS_ENDPOINT") : "https://storage.googleapis.com/";
-  size_t n = strlen(endpoint);
-  char *path = NULL, *whole = NULL, host[300];
+  size_t n = strlen(endpoint), key_bytes = strcspn(rest, "?");
+  char *path = NULL, *whole = NULL, host[300], query[1100] = "";
   while (n && endpoint[n - 1] == '/') n--;
-  sc_status st = sc_format(&whole, err, "/%s", rest);
+  if (rest[key_bytes]) canonical_query(rest + key_bytes + 1, query, sizeof query);
+  sc_status st = sc_format(&whole, err, "/%.*s", (int)key_bytes, rest);
   if (!st) st = escape_path(whole, &path, err);
-  if (!st) st = sc_format(&out->url, err, "%.*s%s", (int)n, endpoint, path);
+  if (!st) {
+    st =
+        sc_format(&out->url, err, "%.*s%s%s%s", (int)n, endpoint, path, query[0] ? "?" : "", query);
+  }
   if (!st && env("GS_ACCESS_KEY_ID") && env("GS_SECRET_ACCESS_KEY") &&
       !is_yes(env("GS_NO_SIGN_REQUEST"))) {
     struct credentials c = {.region = "auto"};
-    struct signing g = {.method = r->method, .host = host, .path = path, .query = ""};
+    struct signing g = {.method = r->method, .host = host, .path = path, .query = query};
     copy(c.key, sizeof c.key, env("GS_ACCESS_KEY_ID"));
     copy(c.secret, sizeof c.secret, env("GS_SECRET_ACCESS_KEY"));
     const char *authority = strstr(out->url, "://") + 3;

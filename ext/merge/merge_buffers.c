@@ -182,9 +182,13 @@ sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
 
 /* ---- blocks ---- */
 
-/* What a flush of blocks does to the area index, and the items that may have lost all. */
+/*
+ * What a flush of blocks does to the area index, and the items that may have lost all. The
+ * bytes are its own: t->scratch belongs to whoever asked for the block that made room.
+ */
 struct area_changes {
-  int64_t *gone; /* entries to take out */
+  struct sc_buffer bytes; /* of the block being written */
+  int64_t *gone;          /* entries to take out */
   size_t n_gone;
   struct sc_rtree_cell *cells;
   size_t n_cells;
@@ -246,7 +250,8 @@ static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error 
   return SC_OK;
 }
 
-static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b, struct sc_error *err) {
+static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b,
+                              const struct sc_buffer *bytes, struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = new_block_id(t, &b->id, err);
   if (!st) st = sc_merge_statement(t, BLOCK_INSERT, &s, err);
@@ -256,17 +261,18 @@ static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b, str
   sqlite3_bind_int(s, 3, b->key.tile_y);
   sqlite3_bind_int(s, 4, b->key.tile_x);
   sqlite3_bind_int(s, 5, b->block.n);
-  sqlite3_bind_blob(s, 6, t->scratch.data, (int)t->scratch.size, SQLITE_STATIC);
+  sqlite3_bind_blob(s, 6, bytes->data, (int)bytes->size, SQLITE_STATIC);
   return sc_db_step_reset(s, err);
 }
 
-static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b, struct sc_error *err) {
+static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b,
+                              const struct sc_buffer *bytes, struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = sc_merge_statement(t, BLOCK_UPDATE, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, b->id);
   sqlite3_bind_int(s, 2, b->block.n);
-  sqlite3_bind_blob(s, 3, t->scratch.data, (int)t->scratch.size, SQLITE_STATIC);
+  sqlite3_bind_blob(s, 3, bytes->data, (int)bytes->size, SQLITE_STATIC);
   return sc_db_step_reset(s, err);
 }
 
@@ -275,14 +281,14 @@ static sc_status write_block(struct sc_merge *t, struct sc_cached_block *b, stru
   if (!b->is_dirty || (b->id == 0 && b->block.n == 0)) return SC_OK;
   if (b->block.n == 0) return delete_block(t, b, a, err);
   struct sc_block_range range = sc_block_range(&b->block);
-  t->scratch.size = 0;
-  sc_status st = sc_block_encode(&b->block, &t->scratch, err);
+  a->bytes.size = 0;
+  sc_status st = sc_block_encode(&b->block, &a->bytes, err);
   if (st) return st;
   if (b->id == 0) {
-    st = insert_block(t, b, err);
+    st = insert_block(t, b, &a->bytes, err);
     if (!st) add_area(a, b, &range);
   } else {
-    st = update_block(t, b, err);
+    st = update_block(t, b, &a->bytes, err);
     if (!st && memcmp(&range, &b->range, sizeof range) != 0) {
       remove_area(a, b);
       add_area(a, b, &range);
@@ -314,9 +320,9 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   size_t n = t->blocks.n;
   sc_status st = sc_merge_flush_chips(t, err); /* no block names a chip that is not there */
   if (st || n == 0) return st;
-  struct area_changes a = {sc_alloc(2 * n * sizeof *a.gone),  0,
-                           sc_alloc(2 * n * sizeof *a.cells), 0,
-                           sc_alloc(n * sizeof *a.items),     0};
+  struct area_changes a = {.gone = sc_alloc(2 * n * sizeof *a.gone),
+                           .cells = sc_alloc(2 * n * sizeof *a.cells),
+                           .items = sc_alloc(n * sizeof *a.items)};
   st = a.gone && a.cells && a.items ? SC_OK : sc_fail_nomem(err);
   sc_merge_enter(t);
   for (size_t i = 0; i < n && !st; i++) st = write_block(t, t->blocks.entries[i], &a, err);
@@ -326,6 +332,7 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   sc_free(a.gone);
   sc_free(a.cells);
   sc_free(a.items);
+  sc_buffer_free(&a.bytes);
   sc_block_cache_clear(&t->blocks);
   t->n_flushes++;
   if (st) t->is_broken = 1;

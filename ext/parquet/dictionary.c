@@ -54,6 +54,11 @@ static uint32_t find_entry(struct sc_pq_dictionary_out *d, const unsigned char *
   return d->n - 1;
 }
 
+/* Four bytes are most of them: without a call. */
+static inline int is_same(const unsigned char *a, const unsigned char *b, size_t n) {
+  return n == 4 ? sc_le32(a) == sc_le32(b) : memcmp(a, b, n) == 0;
+}
+
 static int is_hopeless(const struct sc_pq_dictionary_out *d, size_t n_done) {
   if (d->n > MAX_ENTRIES || d->entries.size > MAX_BYTES) return 1;
   return n_done == TRIAL_VALUES && d->n > TRIAL_VALUES / 2;
@@ -81,10 +86,10 @@ sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc
   for (size_t row = 0; row < rows->n_rows && !st; row++) {
     begin = end;
     end = sc_pq_rows_value_end(rows, c, row, begin);
-    if (!column->valid.data[row]) continue;
+    if (!sc_pq_rows_is_valid(column, row)) continue;
     const unsigned char *p = column->values.data + begin;
     size_t size = end - begin;
-    if (!last || size != last_size || memcmp(p, last, size) != 0) {
+    if (!last || size != last_size || !is_same(p, last, size)) {
       entry = find_entry(d, p, size, err);
       if (entry == UINT32_MAX) return err->status;
       if (is_hopeless(d, done)) return SC_OK;

@@ -107,18 +107,28 @@ static void find_float_extremes(const unsigned char *p, const unsigned char *end
   x->n_min = x->n_max = 4;
 }
 
+/* Texts are the longest to compare: their own loop too. */
+static int is_less(const unsigned char *a, size_t n_a, const unsigned char *b, size_t n_b) {
+  int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
+  return order ? order < 0 : n_a < n_b;
+}
+
+static void find_text_extremes(const unsigned char *p, const unsigned char *end,
+                               struct extremes *x) {
+  size_t n;
+  for (; p < end; p += n) {
+    n = sc_le32(p);
+    p += 4;
+    if (!x->min || is_less(p, n, x->min, x->n_min)) x->min = p, x->n_min = n;
+    if (!x->max || is_less(x->max, x->n_max, p, n)) x->max = p, x->n_max = n;
+  }
+}
+
 static void find_extremes(const struct sc_pq_spec *spec, const unsigned char *p,
                           const unsigned char *end, struct extremes *x) {
-  size_t width = sc_pq_type_bytes(spec->type, 0), n = width;
+  size_t width = sc_pq_type_bytes(spec->type, 0);
   int is_unsigned = is_unsigned_spec(spec);
-  while (p < end) {
-    if (!width) {
-      n = sc_le32(p);
-      p += 4;
-    }
-    add_extreme(x, spec->type, is_unsigned, p, n);
-    p += n;
-  }
+  for (; p < end; p += width) add_extreme(x, spec->type, is_unsigned, p, width);
 }
 
 /* Minimum and maximum of a slice. */
@@ -132,6 +142,8 @@ static void find_bounds(const struct sc_pq_spec *spec, const struct sc_pq_column
   const unsigned char *end = column->values.data + s->bytes_end;
   if (spec->type == SC_PQ_FLOAT) {
     find_float_extremes(p, end, &x);
+  } else if (spec->type == SC_PQ_BYTE_ARRAY) {
+    find_text_extremes(p, end, &x);
   } else {
     find_extremes(spec, p, end, &x);
   }
@@ -176,7 +188,7 @@ static struct slice next_slice(const struct sc_pq_rows *rows, size_t c,
   while (s.end < rows->n_rows && s.end - s.begin < SC_PQ_PAGE_ROWS) {
     size_t end = sc_pq_rows_value_end(rows, c, s.end, s.bytes_end);
     if (s.end > s.begin && end - s.bytes_begin > PAGE_MAX_BYTES) break;
-    s.value_end += column->valid.data[s.end];
+    s.value_end += (size_t)sc_pq_rows_is_valid(column, s.end);
     s.bytes_end = end;
     s.end++;
   }
@@ -188,11 +200,13 @@ static sc_status put_levels(struct sc_pq_encoder *e, const struct sc_pq_column_r
                             const struct slice *s, struct sc_error *err) {
   size_t n = s->end - s->begin, at = e->body.size;
   sc_status st = sc_buffer_resize(&e->body, at + 4, err);
-  if (!st) st = sc_buffer_resize(&e->levels, n * sizeof(uint32_t), err);
-  if (st) return st;
-  uint32_t *levels = (uint32_t *)(void *)e->levels.data;
-  for (size_t i = 0; i < n; i++) levels[i] = column->valid.data[s->begin + i];
-  st = sc_rle_write(levels, n, 1, &e->body, err);
+  if (!st && s->value_end - s->value_begin == n) {
+    st = sc_rle_write_run(1, n, 1, &e->body, err);
+  } else if (!st && !(st = sc_buffer_resize(&e->levels, n * sizeof(uint32_t), err))) {
+    uint32_t *levels = (uint32_t *)(void *)e->levels.data;
+    for (size_t i = 0; i < n; i++) levels[i] = column->valid.data[s->begin + i];
+    st = sc_rle_write(levels, n, 1, &e->body, err);
+  }
   if (!st) sc_put_le32(e->body.data + at, (uint32_t)(e->body.size - at - 4));
   return st;
 }

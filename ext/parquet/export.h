@@ -5,7 +5,8 @@
  * One way through: SELECT -> row -> (sorter) -> writer -> file. Split by step:
  *   export_options.c  the options argument
  *   export_columns.c  the columns there are, their Parquet types, the SELECT
- *   export_rows.c     one row of the SELECT
+ *   export_source.c   the rows, as SQLite gives them
+ *   export_rows.c     one row: fetched, read, checked
  *   export_pack.c     rows as bytes for the sorter
  *   export_files.c    names, trees, temporary files, footers
  *   export_func.c     the loop and the SQL function
@@ -25,11 +26,12 @@
 
 #define SC_EXPORT_MAX_COLUMNS 16
 #define SC_EXPORT_MAX_SORT 16
+#define SC_EXPORT_MAX_POSITION 65535
 
 enum sc_export_kind {
   SC_EXPORT_TEXT,
   SC_EXPORT_DATE,
-  SC_EXPORT_POSITION, /* 0 .. 65535 */
+  SC_EXPORT_POSITION, /* 0 .. SC_EXPORT_MAX_POSITION */
   SC_EXPORT_FRACTION,
   SC_EXPORT_GEOMETRY,
   SC_EXPORT_INTEGER
@@ -53,6 +55,7 @@ enum sc_export_sort { SC_SORT_HILBERT, SC_SORT_NONE, SC_SORT_COLUMNS };
 struct sc_export_options {
   const struct sc_export_column *columns[SC_EXPORT_MAX_COLUMNS];
   int n_columns;
+  int chipid, item, x, y;               /* numbers in columns[] of a chipid and its parts, or -1 */
   int partition[SC_EXPORT_MAX_COLUMNS]; /* numbers in columns[] */
   int n_partition;
   int is_hive;
@@ -72,12 +75,23 @@ sc_status sc_export_options_parse(const char *json, struct sc_export_options *ou
                                   struct sc_error *err);
 void sc_export_options_free(struct sc_export_options *o);
 
-/* The SELECT over a table ("name" or "schema.name") that gives columns[] in order. */
-sc_status sc_export_prepare(sqlite3 *db, const char *table, const struct sc_export_options *o,
-                            sqlite3_stmt **out, struct sc_error *err);
+/* "schema.table" where there is no table with that dot in its name; *schema, which the caller
+ * frees, is NULL without. */
+sc_status sc_export_split_name(sqlite3 *db, const char *name, char **schema, const char **table,
+                               struct sc_error *err);
+/* The SELECT over a table or view that gives columns[] in order to stacchip_export_row(). */
+sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
+                            const struct sc_export_options *o, sqlite3_stmt **out,
+                            struct sc_error *err);
 /* JSON text for the file's metadata: version, and a merged index's options and rules. */
-sc_status sc_export_metadata(sqlite3 *db, const char *table, struct sc_buffer *out,
-                             struct sc_error *err);
+sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
+                             struct sc_buffer *out, struct sc_error *err);
+
+#define SC_EXPORT_CHIPID_EXTRA 16     /* bytes of "-x-y" at most */
+#define SC_EXPORT_CHIPID_ITEM_MAX 240 /* bytes of an item whose chipids are made of parts */
+static inline int sc_export_has_chipid_parts(const struct sc_export_options *o) {
+  return o->item >= 0 && o->x >= 0 && o->y >= 0;
+}
 
 /* One row: a value for each of columns[]. Bytes are borrowed from whoever filled it. */
 struct sc_export_cell {
@@ -90,16 +104,65 @@ struct sc_export_cell {
 
 struct sc_export_row {
   struct sc_export_cell cells[SC_EXPORT_MAX_COLUMNS];
-  struct sc_buffer wkb; /* owned */
-  char chipid[256];     /* put together by unpacking */
+  struct sc_buffer wkb;                                            /* owned */
+  char chipid[SC_EXPORT_CHIPID_ITEM_MAX + SC_EXPORT_CHIPID_EXTRA]; /* made of its parts */
 };
 
-/* Append the statement's current row, unchecked: what the thread of the connection does. */
-sc_status sc_export_row_fetch(sqlite3_stmt *stmt, const struct sc_export_options *o,
-                              struct sc_buffer *out, struct sc_error *err);
-/* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. */
+/* Append one value of a row, unchecked: what the thread of the connection does. */
+sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
+                                struct sc_buffer *out, struct sc_error *err);
+/* Types beside SQLite's: the chipid that the row's item and position make, and the value of
+ * the row before, which a buffer's first row has not. */
+#define SC_EXPORT_RAW_CHIPID 6
+#define SC_EXPORT_RAW_SAME 7
+/* The same for a text or BLOB that is no value of SQLite's. */
+sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
+                            struct sc_error *err);
+/* A fetched value that is a text; its bytes are NULL where it is not. */
+void sc_export_raw_text(const unsigned char *p, struct sc_export_cell *out);
+/* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. `row` is
+ * as the row before left it. */
 sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
                              struct sc_export_row *row, struct sc_error *err);
+
+/* "{item}-{x}-{y}" into `out`, which has room for it; its length, or 0 beyond positions. */
+size_t sc_export_make_chipid(const struct sc_export_cell *item, const struct sc_export_cell *x,
+                             const struct sc_export_cell *y, char *out);
+
+#define SC_EXPORT_ITEM_TEXTS 6
+#define SC_EXPORT_ITEM_ID 1 /* which of them is the id */
+#define SC_EXPORT_ITEMS 256 /* remembered, direct mapped by id */
+
+/* The texts of an item of a merged index, as fetched values. */
+struct sc_export_item {
+  int64_t id; /* 0: none */
+  struct sc_buffer cells[SC_EXPORT_ITEM_TEXTS];
+};
+
+/* Where rows come from. Zeroed, then next_row and job, then _open(); free also after errors. */
+struct sc_export_source {
+  /* Where the next row goes; NULL after an error. */
+  struct sc_buffer *(*next_row)(void *job, struct sc_error *err);
+  void *job; /* borrowed */
+  sqlite3 *db;
+  const struct sc_export_options *options; /* borrowed */
+  sqlite3_stmt *stmt;
+  sc_status (*put)(struct sc_export_source *s, sqlite3_value **values, struct sc_buffer *out,
+                   struct sc_error *err);
+  struct sc_error err; /* of the function that SQLite calls */
+  /* of a merged index */
+  sqlite3_stmt *item;
+  int from[SC_EXPORT_MAX_COLUMNS];
+  int64_t last_item; /* of the row before */
+  struct sc_export_item items[SC_EXPORT_ITEMS];
+  struct sc_buffer chipid;
+};
+sc_status sc_export_source_open(struct sc_export_source *s, sqlite3 *db, const char *schema,
+                                const char *table, const struct sc_export_options *o,
+                                struct sc_error *err);
+/* Fetch all rows, unchecked, into where next_row() says. */
+sc_status sc_export_source_read(struct sc_export_source *s, struct sc_error *err);
+void sc_export_source_free(struct sc_export_source *s);
 
 /*
  * Rows as bytes for the sorter, as short as is cheap: texts that repeat are numbers, a chipid
@@ -108,7 +171,6 @@ sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned c
 struct sc_export_packer {
   const struct sc_export_options *options; /* borrowed */
   struct sc_texts texts;
-  int chipid, item, x, y; /* cells of a chipid and its parts, or -1 */
   struct {
     uint32_t id;
     int is_known;
@@ -182,7 +244,9 @@ sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err
 /* Free; what was not committed is removed. */
 void sc_export_files_free(struct sc_export_files *f);
 
-/* The SQL function, for parquet_register.c. */
+/* The SQL functions, for parquet_register.c; stacchip_export_row() takes the rows. */
+void sc_export_row_step(sqlite3_context *context, int n, sqlite3_value **values);
+void sc_export_row_final(sqlite3_context *context);
 void sc_export_function(sqlite3_context *context, int n, sqlite3_value **arguments);
 
 #endif

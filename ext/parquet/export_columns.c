@@ -50,17 +50,16 @@ static sc_status append_sql(struct sc_buffer *out, char *text, struct sc_error *
   return st;
 }
 
-/*
- * A column is written "table"."column": a bare "column" that does not exist would silently be
- * text.
- */
-static sc_status build_select(const char *schema, const char *table,
-                              const struct sc_export_options *o, struct sc_buffer *sql,
-                              struct sc_error *err) {
+/* The columns of the table, as c0, c1 and so on, that meet the condition, in order. */
+static sc_status build_rows(const char *schema, const char *table,
+                            const struct sc_export_options *o, struct sc_buffer *sql,
+                            struct sc_error *err) {
   sc_status st = sc_buffer_append_text(sql, "SELECT ", err);
   for (int i = 0; i < o->n_columns && !st; i++) {
     st = append_sql(
-        sql, sqlite3_mprintf("%s\"%w\".\"%w\"", i ? ", " : "", table, o->columns[i]->name), err);
+        sql,
+        sqlite3_mprintf("%s\"%w\".\"%w\" AS c%d", i ? ", " : "", table, o->columns[i]->name, i),
+        err);
   }
   if (!st && schema)
     st = append_sql(sql, sqlite3_mprintf(" FROM \"%w\".\"%w\"", schema, table), err);
@@ -73,14 +72,30 @@ static sc_status build_select(const char *schema, const char *table,
                                     o->sort_names[i], o->sort_descends[i] ? " DESC" : ""),
                     err);
   }
+  return st;
+}
+
+/*
+ * A column is written "table"."column": a bare "column" that does not exist would silently be
+ * text. SQLite keeps the inner order for an aggregate that is not its own.
+ */
+static sc_status build_select(const char *schema, const char *table,
+                              const struct sc_export_options *o, struct sc_buffer *sql,
+                              struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(sql, "SELECT stacchip_export_row(?1", err);
+  for (int i = 0; i < o->n_columns && !st; i++) st = sc_buffer_printf(sql, err, ", c%d", i);
+  if (!st) st = sc_buffer_append_text(sql, ") FROM (", err);
+  if (!st) st = build_rows(schema, table, o, sql, err);
+  if (!st) st = sc_buffer_append_text(sql, ")", err);
   return st ? st : sc_buffer_terminate(sql, err);
 }
 
-static sc_status prepare_select(sqlite3 *db, const char *schema, const char *table,
-                                const struct sc_export_options *o, sqlite3_stmt **out,
-                                struct sc_error *err) {
+sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
+                            const struct sc_export_options *o, sqlite3_stmt **out,
+                            struct sc_error *err) {
   struct sc_buffer sql = {0};
   const char *rest = NULL;
+  *out = NULL;
   sc_status st = build_select(schema, table, o, &sql, err);
   if (!st && sqlite3_prepare_v2(db, (const char *)sql.data, -1, out, &rest) != SQLITE_OK) {
     st = sc_fail(err, SC_BAD_ARG, "stacchip_export: table '%s': %s", table, sqlite3_errmsg(db));
@@ -104,26 +119,14 @@ static int table_exists(sqlite3 *db, const char *table) {
   return code == SQLITE_OK;
 }
 
-/* "schema.table" where there is no table with that dot in its name. *schema is NULL without. */
-static sc_status split_name(sqlite3 *db, const char *name, char **schema, const char **table,
-                            struct sc_error *err) {
+sc_status sc_export_split_name(sqlite3 *db, const char *name, char **schema, const char **table,
+                               struct sc_error *err) {
   const char *dot = strchr(name, '.');
   *schema = NULL;
   *table = name;
   if (!dot || table_exists(db, name)) return SC_OK;
   *table = dot + 1;
   return sc_strndup(name, (size_t)(dot - name), schema, err);
-}
-
-sc_status sc_export_prepare(sqlite3 *db, const char *table, const struct sc_export_options *o,
-                            sqlite3_stmt **out, struct sc_error *err) {
-  char *schema;
-  const char *name;
-  *out = NULL;
-  sc_status st = split_name(db, table, &schema, &name, err);
-  if (!st) st = prepare_select(db, schema, name, o, out, err);
-  sc_free(schema);
-  return st;
 }
 
 /* A JSON array of the rows of a one-column statement; JSON rows as they are. */
@@ -151,16 +154,11 @@ static sc_status put_stored(sqlite3 *db, const char *schema, const char *table, 
   return st;
 }
 
-sc_status sc_export_metadata(sqlite3 *db, const char *table, struct sc_buffer *out,
-                             struct sc_error *err) {
-  char *schema;
-  const char *name;
-  sc_status st = split_name(db, table, &schema, &name, err);
-  if (!st) st = sc_buffer_printf(out, err, "{\"version\":\"%s\"", STACCHIP_VERSION);
-  if (!st) st = put_stored(db, schema, name, sql_parquet_item_options, "options", out, err);
-  if (!st) st = put_stored(db, schema, name, sql_parquet_item_rules, "rules", out, err);
+sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
+                             struct sc_buffer *out, struct sc_error *err) {
+  sc_status st = sc_buffer_printf(out, err, "{\"version\":\"%s\"", STACCHIP_VERSION);
+  if (!st) st = put_stored(db, schema, table, sql_parquet_item_options, "options", out, err);
+  if (!st) st = put_stored(db, schema, table, sql_parquet_item_rules, "rules", out, err);
   if (!st) st = sc_buffer_append_text(out, "}", err);
-  if (!st) st = sc_buffer_terminate(out, err);
-  sc_free(schema);
-  return st;
+  return st ? st : sc_buffer_terminate(out, err);
 }

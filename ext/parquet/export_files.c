@@ -1,5 +1,4 @@
 /* The files of an export: columns, names, footers; see export.h. */
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -46,6 +45,10 @@ static struct sc_pq_spec spec_of(const struct sc_export_options *o,
   return s;
 }
 
+/*
+ * PLAIN, like all numbers that no dictionary helps: BYTE_STREAM_SPLIT takes 1 byte a value
+ * instead of 3, but Spark's vectorized reader refuses it (SPARK-56894).
+ */
 static void add_box_specs(struct sc_export_files *f) {
   static const char *const names[] = {"xmin", "ymin", "xmax", "ymax"};
   for (int i = 0; i < 4; i++) {
@@ -151,7 +154,7 @@ static sc_status check_folder(const char *path, struct sc_error *err) {
   char *folder = NULL, *allowed = NULL, *slash;
   struct stat info;
   sc_status st = SC_OK;
-  if (strstr(path, "://")) return SC_OK; /* the sink refuses it */
+  if (strstr(path, "://")) return SC_OK; /* each request is checked, with its redirects */
   st = sc_strdup(path, &folder, err);
   if (st) return st;
   do {
@@ -195,12 +198,22 @@ static void widen(struct sc_pq_box *box, const struct sc_pq_box *more) {
   box->present = 1;
 }
 
+/* The next float on the way to the least or greatest one; v is finite. */
+static float step(float v, int up) {
+  int32_t bits;
+  if (v == 0) return up ? 1e-45f : -1e-45f; /* the least there are */
+  memcpy(&bits, &v, sizeof bits);
+  bits += up == (v > 0) ? 1 : -1;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
 /* The box column is FLOAT: rounded outwards, so that it covers the geometry. */
 static double box_side(const struct sc_pq_box *box, int side) {
   double v = side == 0 ? box->min_x : side == 1 ? box->min_y : side == 2 ? box->max_x : box->max_y;
   float f = (float)v;
-  if (side < 2 && (double)f > v) f = nextafterf(f, -HUGE_VALF);
-  if (side >= 2 && (double)f < v) f = nextafterf(f, HUGE_VALF);
+  if (side < 2 && (double)f > v) f = step(f, 0);
+  if (side >= 2 && (double)f < v) f = step(f, 1);
   return (double)f;
 }
 

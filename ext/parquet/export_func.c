@@ -22,11 +22,12 @@ struct batch {
   struct sc_error err;
 };
 
-/* From run_job() to the end of reading, a batch's task owns all but db, stmt and batches. */
+/* From run_job() to the end of reading, a batch's task owns all but db, source, batches and
+ * current. */
 struct export_job {
   sqlite3 *db;
   const struct sc_export_options *options;
-  sqlite3_stmt *stmt;
+  struct sc_export_source source;
   struct sc_export_row row;
   struct sc_export_files files;
   struct sc_sorter sorter;
@@ -39,6 +40,7 @@ struct export_job {
   int64_t n_rows;
   int is_sorted;
   struct batch batches[2];
+  int current; /* the one that is being fetched */
 };
 
 /* The values of the partition columns as one key: numbers and texts with their lengths. */
@@ -126,37 +128,34 @@ static sc_status wait_batch(struct batch *b, struct sc_error *err) {
   return b->err.status;
 }
 
-/* Fetch up to BATCH_ROWS rows. *code is SQLITE_DONE at the end. */
-static sc_status fetch_batch(struct export_job *j, struct batch *b, int *code,
-                             struct sc_error *err) {
-  sc_status st = SC_OK;
-  b->bytes.size = 0;
-  b->n_rows = 0;
-  while (!st && b->n_rows < BATCH_ROWS && b->bytes.size < BATCH_MAX_BYTES) {
-    *code = sqlite3_step(j->stmt);
-    if (*code != SQLITE_ROW) break;
-    st = sc_export_row_fetch(j->stmt, j->options, &b->bytes, err);
-    b->n_rows++;
-  }
-  if (!st && *code != SQLITE_ROW && *code != SQLITE_DONE) {
-    st = sc_db_fail(j->db, err, "stacchip_export");
-  }
+/* Work on the batch that is being fetched, when the one before is done, and take that one. */
+static sc_status hand_over(struct export_job *j, struct sc_error *err) {
+  struct batch *b = &j->batches[j->current], *other = &j->batches[!j->current];
+  sc_status st = wait_batch(other, err);
+  if (st) return st;
   j->n_rows += b->n_rows;
-  return st;
+  sc_task_start(&b->task, work_batch, b);
+  other->bytes.size = 0;
+  other->n_rows = 0;
+  j->current = !j->current;
+  return SC_OK;
+}
+
+static struct sc_buffer *next_row(void *job, struct sc_error *err) {
+  struct export_job *j = job;
+  struct batch *b = &j->batches[j->current];
+  if (b->n_rows == BATCH_ROWS || b->bytes.size > BATCH_MAX_BYTES) {
+    if (hand_over(j, err)) return NULL;
+    b = &j->batches[j->current];
+  }
+  b->n_rows++;
+  return &b->bytes;
 }
 
 /* Two batches in turn: one is fetched while the other is worked on. */
 static sc_status read_rows(struct export_job *j, struct sc_error *err) {
-  int code = SQLITE_ROW, current = 0;
-  sc_status st = SC_OK;
-  while (!st && code == SQLITE_ROW) {
-    struct batch *b = &j->batches[current];
-    current = !current;
-    st = fetch_batch(j, b, &code, err);
-    sc_status other = wait_batch(&j->batches[current], err);
-    if (!st) st = other;
-    if (!st) sc_task_start(&b->task, work_batch, b);
-  }
+  sc_status st = sc_export_source_read(&j->source, err);
+  if (!st) st = hand_over(j, err);
   for (int i = 0; i < 2; i++) {
     struct sc_error ignored = {0};
     sc_status other = wait_batch(&j->batches[i], st ? &ignored : err);
@@ -242,22 +241,8 @@ static sc_status run_job(struct export_job *j, struct sc_error *err) {
   return st ? st : sc_export_files_commit(&j->files, err);
 }
 
-static sc_status export_table(sqlite3 *db, const char *table, const char *path,
-                              const struct sc_export_options *o, int64_t *n_rows,
-                              struct sc_error *err) {
-  struct sc_buffer metadata = {0};
-  struct export_job *j = sc_alloc_zero(1, sizeof *j);
-  if (!j) return sc_fail_nomem(err);
-  j->db = db;
-  j->options = o;
-  sc_sorter_init(&j->sorter, SORT_RUN_BYTES);
-  sc_export_packer_init(&j->packer, o);
-  sc_status st = sc_export_prepare(db, table, o, &j->stmt, err);
-  if (!st) st = sc_export_metadata(db, table, &metadata, err);
-  if (!st) st = sc_export_files_init(&j->files, o, path, (const char *)metadata.data, err);
-  if (!st) st = run_job(j, err);
-  *n_rows = j->n_rows;
-  sqlite3_finalize(j->stmt);
+static void free_job(struct export_job *j) {
+  sc_export_source_free(&j->source);
   sc_export_files_free(&j->files);
   sc_sorter_free(&j->sorter);
   sc_texts_free(&j->partitions);
@@ -271,8 +256,32 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *path,
   sc_buffer_free(&j->block.bytes);
   sc_buffer_free(&j->block.last);
   sc_buffer_free(&j->row.wkb);
-  sc_buffer_free(&metadata);
   sc_free(j);
+}
+
+static sc_status export_table(sqlite3 *db, const char *table, const char *path,
+                              const struct sc_export_options *o, int64_t *n_rows,
+                              struct sc_error *err) {
+  struct sc_buffer metadata = {0};
+  char *schema = NULL;
+  const char *name = table;
+  struct export_job *j = sc_alloc_zero(1, sizeof *j);
+  if (!j) return sc_fail_nomem(err);
+  j->db = db;
+  j->options = o;
+  j->source.next_row = next_row;
+  j->source.job = j;
+  sc_sorter_init(&j->sorter, SORT_RUN_BYTES);
+  sc_export_packer_init(&j->packer, o);
+  sc_status st = sc_export_split_name(db, table, &schema, &name, err);
+  if (!st) st = sc_export_source_open(&j->source, db, schema, name, o, err);
+  if (!st) st = sc_export_metadata(db, schema, name, &metadata, err);
+  if (!st) st = sc_export_files_init(&j->files, o, path, (const char *)metadata.data, err);
+  if (!st) st = run_job(j, err);
+  *n_rows = j->n_rows;
+  free_job(j);
+  sc_free(schema);
+  sc_buffer_free(&metadata);
   return st;
 }
 

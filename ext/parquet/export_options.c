@@ -202,6 +202,20 @@ static void default_columns(struct sc_export_options *o) {
   }
 }
 
+static int number_of(const struct sc_export_options *o, const char *name) {
+  int i = o->n_columns;
+  while (--i >= 0 && strcmp(o->columns[i]->name, name) != 0) continue;
+  return i;
+}
+
+/* The columns are known. */
+static void find_chipid(struct sc_export_options *o) {
+  o->chipid = number_of(o, "chipid");
+  o->item = number_of(o, "item");
+  o->x = number_of(o, "chip_index_x");
+  o->y = number_of(o, "chip_index_y");
+}
+
 static sc_status parse_object(const cJSON *object, struct sc_export_options *o,
                               struct sc_error *err) {
   sc_status st = check_keys(object, err);
@@ -221,6 +235,7 @@ sc_status sc_export_options_parse(const char *json, struct sc_export_options *ou
   out->row_group_rows = DEFAULT_ROW_GROUP_ROWS;
   if (!json) {
     default_columns(out);
+    find_chipid(out);
     return SC_OK;
   }
   cJSON *object = cJSON_ParseWithOpts(json, NULL, 1);
@@ -231,6 +246,7 @@ sc_status sc_export_options_parse(const char *json, struct sc_export_options *ou
     st = sc_fail(err, SC_BAD_ARG, "stacchip_export: the options are no JSON object: %.60s", json);
   }
   cJSON_Delete(object);
+  find_chipid(out);
   return st;
 }
 

@@ -16,15 +16,9 @@
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o) {
   memset(p, 0, sizeof *p);
   p->options = o;
-  p->chipid = p->item = p->x = p->y = -1;
-  for (int i = 0; i < o->n_columns; i++) {
-    if (strcmp(o->columns[i]->name, "chipid") == 0) p->chipid = i;
-    if (strcmp(o->columns[i]->name, "item") == 0) p->item = i;
-    if (strcmp(o->columns[i]->name, "chip_index_x") == 0) p->x = i;
-    if (strcmp(o->columns[i]->name, "chip_index_y") == 0) p->y = i;
-  }
 }
 
+/* Below 10^8. */
 static char *put_number(char *p, int64_t v) {
   char digits[8];
   int n = 0;
@@ -36,27 +30,37 @@ static char *put_number(char *p, int64_t v) {
   return p;
 }
 
-/* "{item}-{x}-{y}" into `out` of 256 bytes; 0 where it cannot be made. */
-static size_t make_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
-                          char *out) {
-  if (p->item < 0 || p->x < 0 || p->y < 0) return 0;
-  const struct sc_export_cell *item = &row->cells[p->item];
-  if (item->is_null || row->cells[p->x].is_null || row->cells[p->y].is_null) return 0;
-  if (item->size > 240) return 0;
+size_t sc_export_make_chipid(const struct sc_export_cell *item, const struct sc_export_cell *x,
+                             const struct sc_export_cell *y, char *out) {
+  if (x->i < 0 || x->i > SC_EXPORT_MAX_POSITION || y->i < 0 || y->i > SC_EXPORT_MAX_POSITION) {
+    return 0;
+  }
   if (item->size) memcpy(out, item->bytes, item->size);
   char *end = out + item->size;
   *end++ = '-';
-  end = put_number(end, row->cells[p->x].i);
+  end = put_number(end, x->i);
   *end++ = '-';
-  end = put_number(end, row->cells[p->y].i);
+  end = put_number(end, y->i);
   return (size_t)(end - out);
+}
+
+/* The chipid of the row's item and position into `out` of 256 bytes; 0 where it has none. */
+static size_t make_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
+                          char *out) {
+  const struct sc_export_options *o = p->options;
+  if (!sc_export_has_chipid_parts(o)) return 0;
+  const struct sc_export_cell *item = &row->cells[o->item];
+  if (item->is_null || row->cells[o->x].is_null || row->cells[o->y].is_null) return 0;
+  if (item->size > SC_EXPORT_CHIPID_ITEM_MAX) return 0;
+  return sc_export_make_chipid(item, &row->cells[o->x], &row->cells[o->y], out);
 }
 
 static int is_made_chipid(const struct sc_export_packer *p, const struct sc_export_row *row,
                           int i) {
   char made[256];
   const struct sc_export_cell *cell = &row->cells[i];
-  if (i != p->chipid) return 0;
+  if (i != p->options->chipid) return 0;
+  if (cell->bytes == row->chipid) return 1;
   size_t n = make_chipid(p, row, made);
   return n && n == cell->size && memcmp(made, cell->bytes, n) == 0;
 }

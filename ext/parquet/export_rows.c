@@ -8,8 +8,6 @@
 #include "parquet/export.h"
 #include "parquet/value.h"
 
-#define MAX_POSITION 65535
-
 /* A value as it was fetched; bytes end with a zero that is not counted. */
 struct raw_value {
   int type; /* SQLITE_INTEGER and so on */
@@ -24,17 +22,17 @@ struct raw_value {
  * Kept so short and plain because the thread that steps SQLite is the one everything waits
  * for.
  */
-static sc_status put_raw_bytes(struct sc_buffer *out, int type, const void *data, int n,
-                               struct sc_error *err) {
+sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
+                            struct sc_error *err) {
   if (!data && n > 0) return sc_fail_nomem(err);
-  sc_status st = sc_buffer_reserve(out, (size_t)n + 6, err);
+  sc_status st = sc_buffer_reserve(out, n + 6, err);
   if (st) return st;
   unsigned char *p = out->data + out->size;
   p[0] = (unsigned char)type;
   sc_put_le32(p + 1, (uint32_t)n);
-  if (n) memcpy(p + 5, data, (size_t)n);
+  if (n) memcpy(p + 5, data, n);
   p[5 + n] = 0;
-  out->size += (size_t)n + 6;
+  out->size += n + 6;
   return SC_OK;
 }
 
@@ -53,8 +51,8 @@ static sc_status put_raw_number(struct sc_buffer *out, int type, sqlite3_value *
   return SC_OK;
 }
 
-static sc_status fetch_value(const struct sc_export_column *c, sqlite3_value *v,
-                             struct sc_buffer *out, struct sc_error *err) {
+sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
+                                struct sc_buffer *out, struct sc_error *err) {
   static const unsigned char null = SQLITE_NULL;
   int type = sqlite3_value_type(v);
   int wants_text = c->kind == SC_EXPORT_TEXT || c->kind == SC_EXPORT_DATE;
@@ -65,22 +63,13 @@ static sc_status fetch_value(const struct sc_export_column *c, sqlite3_value *v,
   if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return put_raw_number(out, type, v, err);
   const void *data =
       type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
-  return put_raw_bytes(out, type, data, sqlite3_value_bytes(v), err);
-}
-
-sc_status sc_export_row_fetch(sqlite3_stmt *stmt, const struct sc_export_options *o,
-                              struct sc_buffer *out, struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (int i = 0; i < o->n_columns && !st; i++) {
-    st = fetch_value(o->columns[i], sqlite3_column_value(stmt, i), out, err);
-  }
-  return st;
+  return sc_export_raw_put(out, type, data, (size_t)sqlite3_value_bytes(v), err);
 }
 
 /* One of our own fetched values; returns the byte after. */
 static const unsigned char *take_raw(const unsigned char *p, struct raw_value *v) {
   v->type = p[0];
-  if (v->type == SQLITE_NULL) return p + 1;
+  if (v->type == SQLITE_NULL || v->type >= SC_EXPORT_RAW_CHIPID) return p + 1;
   if (v->type == SQLITE_INTEGER) {
     v->i = (int64_t)sc_le64(p + 1);
     v->r = (double)v->i;
@@ -93,6 +82,13 @@ static const unsigned char *take_raw(const unsigned char *p, struct raw_value *v
   v->size = sc_le32(p + 1);
   v->bytes = (const char *)p + 5;
   return p + 6 + v->size;
+}
+
+void sc_export_raw_text(const unsigned char *p, struct sc_export_cell *out) {
+  struct raw_value v = {0, 0, 0, NULL, 0};
+  take_raw(p, &v);
+  out->bytes = v.type == SQLITE_TEXT ? v.bytes : NULL;
+  out->size = v.size;
 }
 
 static sc_status fail_cell(const struct sc_export_column *c, const struct raw_value *v,
@@ -121,7 +117,7 @@ static sc_status read_int(const struct sc_export_column *c, const struct raw_val
                           struct sc_export_cell *cell, struct sc_error *err) {
   int is_position = c->kind == SC_EXPORT_POSITION;
   cell->i = v->i;
-  if (v->type != SQLITE_INTEGER || (is_position && (v->i < 0 || v->i > MAX_POSITION))) {
+  if (v->type != SQLITE_INTEGER || (is_position && (v->i < 0 || v->i > SC_EXPORT_MAX_POSITION))) {
     return fail_cell(c, v, is_position ? "a whole number 0 to 65535" : "a whole number", err);
   }
   if (v->i < INT32_MIN || v->i > INT32_MAX) return fail_cell(c, v, "32 bits", err);
@@ -139,24 +135,27 @@ static sc_status read_fraction(const struct sc_export_column *c, const struct ra
 
 /*
  * A little-endian SpatiaLite POLYGON of one ring has the same bytes as its WKB after the
- * type: nearly all chips. The others go through the footprint.
+ * type, and so has the part of a MULTIPOLYGON that has but one: nearly all chips. The others
+ * go through the footprint.
  */
 static int copy_simple_polygon(const unsigned char *blob, size_t n, struct sc_buffer *out,
                                struct sc_error *err) {
-  if (n < 52 || blob[0] != 0 || blob[1] != 1 || blob[38] != 0x7C || blob[n - 1] != 0xFE ||
-      sc_le32(blob + 39) != 3 || sc_le32(blob + 43) != 1) {
+  enum { SRID = 2, MBR_END = 38, TYPE = 39, COUNT = 43, PART = 47, PART_TYPE = 48 };
+  if (n < 61 || blob[0] != 0 || blob[1] != 1 || blob[MBR_END] != 0x7C || blob[n - 1] != 0xFE) {
     return 0;
   }
-  uint32_t n_points = sc_le32(blob + 47);
-  if (n_points < 4 || n_points > SC_FOOTPRINT_MAX_POINTS || n != 52 + 16 * (size_t)n_points) {
-    return 0;
+  int is_part =
+      sc_le32(blob + TYPE) == 6 && sc_le32(blob + COUNT) == 1 && blob[PART] == 0x69; /* entity */
+  const unsigned char *polygon = blob + (is_part ? PART_TYPE : TYPE);
+  if (sc_le32(polygon) != 3 || sc_le32(polygon + 4) != 1) return 0;
+  size_t n_points = sc_le32(polygon + 8), size = n - 1 - (size_t)(polygon - blob);
+  if (n_points < 4 || n_points > SC_FOOTPRINT_MAX_POINTS || size != 12 + 16 * n_points) return 0;
+  for (size_t i = 0; i < 2 * n_points; i++) {
+    if (!isfinite(sc_le_double(polygon + 12 + 8 * i))) return 0;
   }
-  for (size_t i = 0; i < 2 * (size_t)n_points; i++) {
-    if (!isfinite(sc_le_double(blob + 51 + 8 * i))) return 0;
-  }
-  if (sc_buffer_resize(out, n - 39, err)) return 0;
+  if (sc_buffer_resize(out, 1 + size, err)) return 0;
   out->data[0] = 1;
-  memcpy(out->data + 1, blob + 39, n - 40);
+  memcpy(out->data + 1, polygon, size);
   return 1;
 }
 
@@ -208,14 +207,31 @@ static sc_status read_cell(const struct sc_export_column *c, const struct raw_va
   return SC_OK;
 }
 
+/* The chipid of the row's parts; NULL where one of them is. */
+static void make_chipid(const struct sc_export_options *o, struct sc_export_row *row) {
+  const struct sc_export_cell *item = &row->cells[o->item];
+  const struct sc_export_cell *x = &row->cells[o->x], *y = &row->cells[o->y];
+  struct sc_export_cell *cell = &row->cells[o->chipid];
+  cell->is_null = item->is_null || x->is_null || y->is_null;
+  if (cell->is_null) return;
+  cell->bytes = row->chipid;
+  cell->size = sc_export_make_chipid(item, x, y, row->chipid);
+}
+
 sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned char **at,
                              struct sc_export_row *row, struct sc_error *err) {
   struct raw_value v = {0, 0, 0, NULL, 0};
+  int is_made = 0;
   sc_status st = SC_OK;
   for (int i = 0; i < o->n_columns && !st; i++) {
     *at = take_raw(*at, &v);
-    st = read_cell(o->columns[i], &v, row, &row->cells[i], err);
+    if (v.type == SC_EXPORT_RAW_CHIPID) {
+      is_made = 1;
+    } else if (v.type != SC_EXPORT_RAW_SAME) {
+      st = read_cell(o->columns[i], &v, row, &row->cells[i], err);
+    }
   }
+  if (!st && is_made) make_chipid(o, row);
   return st;
 }
 

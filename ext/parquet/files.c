@@ -11,8 +11,10 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "parquet/source.h"
+#include "stac/objects.h"
 
 #define MAX_FOLDER_DEPTH 32
+#define MAX_KEY_BYTES 1025 /* of an S3 key, with its end */
 #define HIVE_NULL "__HIVE_DEFAULT_PARTITION__"
 
 static sc_status add_path(struct sc_files *f, const char *path, struct sc_error *err) {
@@ -171,12 +173,80 @@ static sc_status walk_path(struct walk *w, const char *path, int kind) {
   return st ? st : walk_pattern(w, path + fixed);
 }
 
+/* ---- objects of a store, whose folders are but parts of their names ---- */
+
+/* A name below a folder that a tree has: no part of it hidden, and that of a Parquet file. */
+static int is_in_tree(const char *key) {
+  for (const char *part = key; part; part = strchr(part, '/')) {
+    part += *part == '/';
+    if (*part == '.' || *part == '_') return 0;
+  }
+  return is_parquet_name(key);
+}
+
+/* Does one part of a name match one part of the pattern? */
+static int part_matches(const char *pattern, size_t n, const char *key, size_t m) {
+  char p[MAX_KEY_BYTES], k[MAX_KEY_BYTES];
+  if (n >= sizeof p || m >= sizeof k) return 0;
+  memcpy(p, pattern, n);
+  memcpy(k, key, m);
+  p[n] = k[m] = '\0';
+  return fnmatch(p, k, FNM_PERIOD) == 0;
+}
+
+static int key_matches(const char *pattern, const char *key) {
+  const char *rest = strchr(key, '/');
+  if (strcmp(pattern, "**") == 0) return is_in_tree(key);
+  if (strncmp(pattern, "**/", 3) == 0) {
+    return key_matches(pattern + 3, key) || (rest && *key != '.' && key_matches(pattern, rest + 1));
+  }
+  size_t n = strcspn(pattern, "/"), m = strcspn(key, "/");
+  if (!part_matches(pattern, n, key, m) || (pattern[n] == '/') != (rest != NULL)) return 0;
+  return rest ? key_matches(pattern + n + 1, rest + 1) : 1;
+}
+
+struct listed {
+  struct sc_files *files;
+  const char *root, *pattern; /* below root */
+};
+
+static sc_status add_object(void *context, const char *key, struct sc_error *err) {
+  struct listed *l = context;
+  char *url = NULL;
+  if (!key_matches(l->pattern, key)) return SC_OK;
+  sc_status st = sc_format(&url, err, "%s/%s", l->root, key);
+  if (!st) st = add_path(l->files, url, err);
+  sc_free(url);
+  return st;
+}
+
+/* A folder, a glob, or one object: names do not say which, so that a file's is taken for one. */
+static sc_status list_store(const char *url, struct sc_files *out, struct sc_error *err) {
+  char *root = NULL;
+  size_t fixed = strcspn(url, "*?["), n = strlen(url);
+  int is_glob = fixed < n, is_folder = url[n - 1] == '/';
+  if (!is_glob && !is_folder && is_parquet_name(url)) return add_path(out, url, err);
+  struct listed l = {out, NULL, "**"};
+  if (is_glob) {
+    while (url[fixed - 1] != '/') fixed--; /* there is one after the scheme */
+    l.pattern = url + fixed;
+  }
+  while (fixed > 5 && url[fixed - 1] == '/') fixed--;
+  if (fixed == 5) return sc_fail(err, SC_BAD_ARG, "%s: it names no bucket", url);
+  sc_status st = sc_strndup(url, fixed, &root, err);
+  l.root = root;
+  if (!st) st = sc_objects_list(root, "", add_object, &l, err);
+  sc_free(root);
+  return !st && out->n == 0 && !is_glob && !is_folder ? add_path(out, url, err) : st;
+}
+
 sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err) {
   struct walk w = {out, {0}, 0, err};
   memset(out, 0, sizeof *out);
-  int kind = sc_pq_is_url(path) ? 'f' : kind_of(path);
-  if (kind == 'f' || (!kind && !path[strcspn(path, "*?[")])) return add_path(out, path, err);
-  sc_status st = walk_path(&w, path, kind);
+  int is_store = sc_objects_is_store(path), is_glob = path[strcspn(path, "*?[")] != '\0';
+  int kind = is_store ? (is_glob ? 0 : 'd') : sc_pq_is_url(path) ? 'f' : kind_of(path);
+  if (kind == 'f' || (!kind && !is_glob)) return add_path(out, path, err);
+  sc_status st = is_store ? list_store(path, out, err) : walk_path(&w, path, kind);
   sc_buffer_free(&w.path);
   sort_unique(out);
   if (!st && out->n == 0) {
@@ -220,13 +290,18 @@ static sc_status decode_name(const char *name, size_t n, char **out, struct sc_e
   return SC_OK;
 }
 
-/* One folder: platform=... or item=... */
-static sc_status read_hive(const char *part, size_t n, char **platform, char **item,
+/* One folder: platform=..., item=... or date=... */
+static sc_status read_hive(const char *part, size_t n, struct sc_folder_values *out,
                            struct sc_error *err) {
-  if (n > 9 && memcmp(part, "platform=", 9) == 0) {
-    return decode_name(part + 9, n - 9, platform, err);
+  const struct {
+    const char *name;
+    char **value;
+  } keys[] = {{"platform=", &out->platform}, {"item=", &out->item}, {"date=", &out->date}};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    size_t length = strlen(keys[i].name);
+    if (n <= length || memcmp(part, keys[i].name, length) != 0) continue;
+    return decode_name(part + length, n - length, keys[i].value, err);
   }
-  if (n > 5 && memcmp(part, "item=", 5) == 0) return decode_name(part + 5, n - 5, item, err);
   return SC_OK;
 }
 
@@ -250,21 +325,22 @@ static sc_status read_names(const char *path, char **platform, char **item, stru
   return decode_name(begin, (size_t)(end - begin), platform, err);
 }
 
-sc_status sc_files_platform_item(const char *path, char **platform, char **item,
-                                 struct sc_error *err) {
+sc_status sc_folder_values_read(const char *path, struct sc_folder_values *out,
+                                struct sc_error *err) {
   sc_status st = SC_OK;
-  *platform = *item = NULL;
+  memset(out, 0, sizeof *out);
   const char *part = path;
   for (const char *p = path; *p && !st; p++) {
     if (*p != '/') continue;
-    st = read_hive(part, (size_t)(p - part), platform, item, err);
+    st = read_hive(part, (size_t)(p - part), out, err);
     part = p + 1;
   }
-  if (!st) st = read_names(path, platform, item, err);
-  if (st) {
-    sc_free(*platform);
-    sc_free(*item);
-    *platform = *item = NULL;
-  }
-  return st;
+  return st ? st : read_names(path, &out->platform, &out->item, err);
+}
+
+void sc_folder_values_free(struct sc_folder_values *v) {
+  sc_free(v->platform);
+  sc_free(v->item);
+  sc_free(v->date);
+  memset(v, 0, sizeof *v);
 }

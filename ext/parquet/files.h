@@ -1,6 +1,7 @@
 /*
  * Which files a path stands for: one file or URL, a glob (* ? [..] and ** for folders), or
- * all Parquet files below a folder; and what a file's folders say of its rows.
+ * all Parquet files below a folder, local or of an s3:// or gs:// store; and what a file's
+ * folders say of its rows.
  */
 #ifndef SC_PARQUET_FILES_H
 #define SC_PARQUET_FILES_H
@@ -19,11 +20,17 @@ struct sc_files {
 sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err);
 void sc_files_free(struct sc_files *f);
 
+/* What folders say of a file's rows; each owned, NULL where they do not say. Zeroed is empty. */
+struct sc_folder_values {
+  char *platform, *item, *date;
+};
+
 /*
- * Platform and item of .../platform=P/item=I/x.parquet and .../P/I/index_I.parquet, with %XX
- * undone; NULL where the path does not say. Freed by the caller with sc_free().
+ * Platform, item and date of .../platform=P/item=I/date=D/x.parquet, platform and item of
+ * .../P/I/index_I.parquet, with %XX undone. Free also after an error.
  */
-sc_status sc_files_platform_item(const char *path, char **platform, char **item,
-                                 struct sc_error *err);
+sc_status sc_folder_values_read(const char *path, struct sc_folder_values *out,
+                                struct sc_error *err);
+void sc_folder_values_free(struct sc_folder_values *v);
 
 #endif

@@ -10,19 +10,17 @@
 
 /* The distance along the curve of order SC_HILBERT_BITS; x, y below 2^SC_HILBERT_BITS. */
 static inline uint64_t sc_hilbert(uint32_t x, uint32_t y) {
+  const uint32_t all = (1u << SC_HILBERT_BITS) - 1;
   uint64_t d = 0;
-  for (uint32_t s = 1u << (SC_HILBERT_BITS - 1); s > 0; s >>= 1) {
-    uint32_t rx = (x & s) != 0, ry = (y & s) != 0;
+  for (int bit = SC_HILBERT_BITS - 1; bit >= 0; bit--) {
+    uint32_t rx = x >> bit & 1, ry = y >> bit & 1;
+    uint32_t turn = ry - 1, flip = turn & (0 - rx) & all; /* masks: branches would be guesses */
     d = d << 2 | ((3 * rx) ^ ry);
-    if (ry == 0) {
-      if (rx) {
-        x = ~x & ((1u << SC_HILBERT_BITS) - 1);
-        y = ~y & ((1u << SC_HILBERT_BITS) - 1);
-      }
-      uint32_t swap = x;
-      x = y;
-      y = swap;
-    }
+    x ^= flip;
+    y ^= flip;
+    uint32_t swap = (x ^ y) & turn;
+    x ^= swap;
+    y ^= swap;
   }
   return d;
 }

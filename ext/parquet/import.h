@@ -54,9 +54,9 @@ struct sc_import {
   int *scan_columns; /* [n_columns]: its number in the scan, or -1 */
   int *scan_leaves;  /* what the scan reads */
   struct sc_pq_filter *filters;
-  char *platform, *item; /* from the path, or NULL */
-  struct sc_buffer blob; /* geometry made last */
-  size_t n, at;          /* rows of the batch; the current one */
+  struct sc_folder_values folders; /* of the file's path */
+  struct sc_buffer blob;           /* geometry made last */
+  size_t n, at;                    /* rows of the batch; the current one */
 };
 
 /* Open a path or URL under the process's access rules (stac/href.h). Close also after an error. */

@@ -43,9 +43,7 @@ sc_status sc_import_init(struct sc_import *m, int is_index, size_t n_columns,
 static void close_file(struct sc_import *m) {
   sc_pq_scan_free(&m->scan);
   sc_pq_file_close(&m->file);
-  sc_free(m->platform);
-  sc_free(m->item);
-  m->platform = m->item = NULL;
+  sc_folder_values_free(&m->folders);
   m->is_open = 0;
 }
 
@@ -95,8 +93,9 @@ static int filter_of(const struct sc_import_constraint *c, const struct sc_pq_le
 /* Text of the column in this file, where its path says it and the file does not. */
 static const char *constant_of(const struct sc_import *m, int column) {
   if (!m->is_index || m->leaves[column] >= 0) return NULL;
-  if (column == SC_INDEX_PLATFORM) return m->platform;
-  if (column == SC_INDEX_ITEM) return m->item;
+  if (column == SC_INDEX_PLATFORM) return m->folders.platform;
+  if (column == SC_INDEX_ITEM) return m->folders.item;
+  if (column == SC_INDEX_DATE) return m->folders.date;
   return NULL;
 }
 
@@ -239,7 +238,7 @@ static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   sc_status st = SC_OK;
   close_file(m);
   m->is_open = 1;
-  if (m->is_index) st = sc_files_platform_item(path, &m->platform, &m->item, err);
+  if (m->is_index) st = sc_folder_values_read(path, &m->folders, err);
   if (!st) st = sc_import_open_file(path, &m->file, err);
   if (!st) st = sc_geo_parse(&m->file.meta, "geometry", &geo, err);
   if (!st) st = m->is_index ? map_index_columns(m, &geo, err) : map_all_columns(m, err);

@@ -99,8 +99,8 @@ static sc_status put_varint(struct sc_buffer *out, uint64_t v, struct sc_error *
   return sc_buffer_append(out, bytes, sc_put_varint(bytes, v), err);
 }
 
-static sc_status put_repeated(uint32_t value, size_t n, unsigned width, struct sc_buffer *out,
-                              struct sc_error *err) {
+sc_status sc_rle_write_run(uint32_t value, size_t n, unsigned width, struct sc_buffer *out,
+                           struct sc_error *err) {
   unsigned char bytes[4];
   sc_put_le32(bytes, value);
   sc_status st = put_varint(out, (uint64_t)n << 1, err);
@@ -144,7 +144,7 @@ sc_status sc_rle_write(const uint32_t *values, size_t n, unsigned width, struct 
   for (size_t at = 0; at < n && !st;) {
     size_t run = run_length(values + at, n - at);
     if (run >= LEAST_RUN || width == 0) {
-      st = put_repeated(values[at], run, width, out, err);
+      st = sc_rle_write_run(values[at], run, width, out, err);
       at += run;
     } else {
       size_t packed = packed_length(values + at, n - at);

@@ -40,6 +40,9 @@ static inline unsigned sc_bits_for(uint32_t max) {
   return max ? 32 - (unsigned)__builtin_clz(max) : 0;
 }
 
+/* Append a run: one value n times. */
+sc_status sc_rle_write_run(uint32_t value, size_t n, unsigned width, struct sc_buffer *out,
+                           struct sc_error *err);
 /* Append n values of `width` bits as the hybrid: runs of 8 and more repeated, else packed. */
 sc_status sc_rle_write(const uint32_t *values, size_t n, unsigned width, struct sc_buffer *out,
                        struct sc_error *err);

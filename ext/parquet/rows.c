@@ -36,71 +36,65 @@ void sc_pq_rows_free(struct sc_pq_rows *rows) {
   memset(rows, 0, sizeof *rows);
 }
 
-/* n more bytes of a buffer, NULL without memory. Growth is in steps, so that it is rare. */
-static inline unsigned char *room(struct sc_buffer *b, size_t n, struct sc_error *err) {
-  if (n > b->capacity - b->size && sc_buffer_reserve(b, n + GROWTH_BYTES, err)) return NULL;
-  unsigned char *p = b->data + b->size;
-  b->size += n;
-  return p;
+/* Growth is in steps, so that it is rare. */
+static sc_status grow(struct sc_pq_rows *rows, size_t c, size_t n, struct sc_error *err) {
+  struct sc_buffer *values = &rows->columns[c].values;
+  if (values->size > SC_PQ_COLUMN_MAX_BYTES || n > SC_PQ_COLUMN_MAX_BYTES - values->size) {
+    return sc_fail(err, SC_TOO_BIG, "column '%s': more than %zu bytes in a row group",
+                   rows->specs[c].name, SC_PQ_COLUMN_MAX_BYTES);
+  }
+  return sc_buffer_reserve(values, n + GROWTH_BYTES, err);
+}
+
+static sc_status put_valid(struct sc_pq_rows *rows, size_t c, unsigned char is_valid,
+                           struct sc_error *err) {
+  return sc_buffer_append(&rows->columns[c].valid, &is_valid, 1, err);
 }
 
 /* Room for one value of n bytes, NULL without memory or beyond the limit. */
-static inline unsigned char *add(struct sc_pq_rows *rows, size_t c, size_t n, int is_valid,
+static inline unsigned char *add(struct sc_pq_rows *rows, size_t c, size_t n,
                                  struct sc_error *err) {
   struct sc_pq_column_rows *column = &rows->columns[c];
-  uint32_t offset = (uint32_t)column->values.size;
-  unsigned char *p;
-  if (n > SC_PQ_COLUMN_MAX_BYTES - column->values.size) {
-    sc_fail(err, SC_TOO_BIG, "column '%s': more than %zu bytes in a row group", rows->specs[c].name,
-            SC_PQ_COLUMN_MAX_BYTES);
-    return NULL;
-  }
-  if (rows->specs[c].type == SC_PQ_BYTE_ARRAY) {
-    if (!(p = room(&column->offsets, sizeof offset, err))) return NULL;
-    memcpy(p, &offset, sizeof offset);
-  }
-  if (!(p = room(&column->valid, 1, err))) return NULL;
-  *p = (unsigned char)is_valid;
-  column->n_nulls += !is_valid;
+  if (n > column->values.capacity - column->values.size && grow(rows, c, n, err)) return NULL;
+  if (column->n_nulls && put_valid(rows, c, 1, err)) return NULL;
+  unsigned char *p = column->values.data + column->values.size;
+  column->values.size += n;
   rows->n_bytes += n;
-  return room(&column->values, n, err);
+  return p;
+}
+
+static inline sc_status put_offset(struct sc_pq_column_rows *column, struct sc_error *err) {
+  uint32_t offset = (uint32_t)column->values.size;
+  return sc_buffer_append(&column->offsets, &offset, sizeof offset, err);
 }
 
 sc_status sc_pq_rows_put_null(struct sc_pq_rows *rows, size_t c, struct sc_error *err) {
-  return add(rows, c, 0, 0, err) ? SC_OK : err->status;
+  struct sc_pq_column_rows *column = &rows->columns[c];
+  sc_status st = SC_OK;
+  if (column->n_nulls == 0) { /* the rows before have values */
+    st = sc_buffer_resize(&column->valid, rows->n_rows, err);
+    if (!st && rows->n_rows) memset(column->valid.data, 1, rows->n_rows);
+  }
+  if (!st && rows->specs[c].type == SC_PQ_BYTE_ARRAY) st = put_offset(column, err);
+  if (!st) st = put_valid(rows, c, 0, err);
+  column->n_nulls += !st;
+  return st;
 }
 
-sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v, struct sc_error *err) {
-  int is_long = rows->specs[c].type == SC_PQ_INT64;
-  unsigned char *p = add(rows, c, is_long ? 8 : 4, 1, err);
+sc_status sc_pq_rows_put_fixed(struct sc_pq_rows *rows, size_t c, const unsigned char *bytes,
+                               struct sc_error *err) {
+  size_t n = sc_pq_type_bytes(rows->specs[c].type, 0);
+  unsigned char *p = add(rows, c, n, err);
   if (!p) return err->status;
-  if (is_long) {
-    sc_put_le64(p, (uint64_t)v);
-  } else {
-    sc_put_le32(p, (uint32_t)v);
-  }
-  return SC_OK;
-}
-
-sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v, struct sc_error *err) {
-  int is_double = rows->specs[c].type == SC_PQ_DOUBLE;
-  float f = (float)v;
-  uint32_t u;
-  unsigned char *p = add(rows, c, is_double ? 8 : 4, 1, err);
-  if (!p) return err->status;
-  if (is_double) {
-    sc_put_le_double(p, v);
-  } else {
-    memcpy(&u, &f, 4);
-    sc_put_le32(p, u);
-  }
+  memcpy(p, bytes, n);
   return SC_OK;
 }
 
 sc_status sc_pq_rows_put_bytes(struct sc_pq_rows *rows, size_t c, const void *data, size_t n,
                                struct sc_error *err) {
   if (n > SC_PQ_COLUMN_MAX_BYTES - 4) n = SC_PQ_COLUMN_MAX_BYTES; /* add() refuses it */
-  unsigned char *p = add(rows, c, n + 4, 1, err);
+  if (put_offset(&rows->columns[c], err)) return err->status;
+  unsigned char *p = add(rows, c, n + 4, err);
   if (!p) return err->status;
   sc_put_le32(p, (uint32_t)n);
   if (n) memcpy(p + 4, data, n);

@@ -8,8 +8,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/status.h"
 #include "parquet/format.h"
 
@@ -31,9 +33,13 @@ struct sc_pq_spec {
 struct sc_pq_column_rows {
   struct sc_buffer values;  /* PLAIN, nulls left out */
   struct sc_buffer offsets; /* BYTE_ARRAY: uint32_t[n_rows], where each row's value begins */
-  struct sc_buffer valid;   /* uint8_t[n_rows]: 1, or 0 for null */
+  struct sc_buffer valid;   /* uint8_t[n_rows]: 1, or 0 for null; empty without nulls */
   size_t n_nulls;
 };
+
+static inline int sc_pq_rows_is_valid(const struct sc_pq_column_rows *column, size_t row) {
+  return column->n_nulls == 0 || column->valid.data[row];
+}
 
 struct sc_pq_rows {
   const struct sc_pq_spec *specs; /* borrowed */
@@ -50,10 +56,46 @@ void sc_pq_rows_free(struct sc_pq_rows *rows);
 
 /* The next value of a column; each row needs one in every column, then rows->n_rows++. */
 sc_status sc_pq_rows_put_null(struct sc_pq_rows *rows, size_t c, struct sc_error *err);
-sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v, struct sc_error *err);
-sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v, struct sc_error *err);
+/* A number's bytes, little endian, in as many as its type has. */
+sc_status sc_pq_rows_put_fixed(struct sc_pq_rows *rows, size_t c, const unsigned char *bytes,
+                               struct sc_error *err);
 sc_status sc_pq_rows_put_bytes(struct sc_pq_rows *rows, size_t c, const void *data, size_t n,
                                struct sc_error *err);
+
+/* Four bytes are most of what is written: without a call where there is room. */
+static inline sc_status sc_pq_rows_put_four(struct sc_pq_rows *rows, size_t c, uint32_t v,
+                                            struct sc_error *err) {
+  struct sc_pq_column_rows *column = &rows->columns[c];
+  struct sc_buffer *values = &column->values;
+  unsigned char bytes[4];
+  sc_put_le32(bytes, v);
+  if (column->n_nulls || values->capacity - values->size < 4) {
+    return sc_pq_rows_put_fixed(rows, c, bytes, err);
+  }
+  memcpy(values->data + values->size, bytes, 4);
+  values->size += 4;
+  rows->n_bytes += 4;
+  return SC_OK;
+}
+
+static inline sc_status sc_pq_rows_put_int(struct sc_pq_rows *rows, size_t c, int64_t v,
+                                           struct sc_error *err) {
+  unsigned char bytes[8];
+  if (rows->specs[c].type != SC_PQ_INT64) return sc_pq_rows_put_four(rows, c, (uint32_t)v, err);
+  sc_put_le64(bytes, (uint64_t)v);
+  return sc_pq_rows_put_fixed(rows, c, bytes, err);
+}
+
+static inline sc_status sc_pq_rows_put_real(struct sc_pq_rows *rows, size_t c, double v,
+                                            struct sc_error *err) {
+  unsigned char bytes[8];
+  float f = (float)v;
+  uint32_t u;
+  memcpy(&u, &f, 4);
+  if (rows->specs[c].type != SC_PQ_DOUBLE) return sc_pq_rows_put_four(rows, c, u, err);
+  sc_put_le_double(bytes, v);
+  return sc_pq_rows_put_fixed(rows, c, bytes, err);
+}
 
 /* Where the values of the rows after `row` begin, given where its own does. */
 static inline size_t sc_pq_rows_value_end(const struct sc_pq_rows *rows, size_t c, size_t row,
@@ -61,7 +103,7 @@ static inline size_t sc_pq_rows_value_end(const struct sc_pq_rows *rows, size_t 
   const struct sc_pq_column_rows *column = &rows->columns[c];
   const uint32_t *offsets = (const uint32_t *)(const void *)column->offsets.data;
   size_t width = sc_pq_type_bytes(rows->specs[c].type, 0);
-  if (width) return begin + (column->valid.data[row] ? width : 0);
+  if (width) return begin + (sc_pq_rows_is_valid(column, row) ? width : 0);
   return row + 1 < rows->n_rows ? offsets[row + 1] : column->values.size;
 }
 

@@ -10,8 +10,11 @@
 
 #include "base/alloc.h"
 #include "base/sqlite.h"
+#include "stac/objects.h"
 
 #define MAX_NAME_TRIES 100
+
+/* ---- local files ---- */
 
 struct local_file {
   char *path;      /* final */
@@ -98,6 +101,24 @@ static void local_close(void *file) {
 static const struct sc_pq_sink_methods local_methods = {local_write, local_finish, local_commit,
                                                         local_close};
 
+/* ---- objects of a store ---- */
+
+static sc_status object_write(void *file, const void *data, size_t n, struct sc_error *err) {
+  return sc_upload_write(file, data, n, err);
+}
+static sc_status object_finish(void *file, struct sc_error *err) {
+  return sc_upload_finish(file, err);
+}
+static sc_status object_commit(void *file, struct sc_error *err) {
+  return sc_upload_commit(file, err);
+}
+static void object_close(void *file) { sc_upload_close(file); }
+
+static const struct sc_pq_sink_methods object_methods = {object_write, object_finish, object_commit,
+                                                         object_close};
+
+/* ---- opening ---- */
+
 /* A new file beside the final one, hidden, with a name that nobody has. */
 static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
   const char *name = base_name(f->path);
@@ -123,8 +144,12 @@ sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_er
   struct stat info;
   memset(out, 0, sizeof *out);
   if (strstr(path, "://")) {
-    return sc_fail(err, SC_UNSUPPORTED,
-                   "%s: writing to URLs is not supported yet; give a local path", path);
+    struct sc_upload *upload;
+    sc_status st = sc_upload_open(path, &upload, err);
+    if (st) return st;
+    out->file = upload;
+    out->methods = &object_methods;
+    return SC_OK;
   }
   if (!*base_name(path) || (stat(path, &info) == 0 && S_ISDIR(info.st_mode))) {
     return sc_fail(err, SC_BAD_ARG, "'%s' is a folder; a file name is expected", path);

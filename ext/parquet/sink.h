@@ -1,6 +1,7 @@
 /*
  * Where a new file's bytes go. Nothing is seen under the final name before it is complete:
- * a local file is written under a temporary name, synced and renamed.
+ * a local file is written under a temporary name, synced and renamed; an object of a store
+ * goes there in parts, which become an object by the commit.
  */
 #ifndef SC_PARQUET_SINK_H
 #define SC_PARQUET_SINK_H
@@ -10,7 +11,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-/* One kind of place. A remote one would upload parts in write() and complete in commit(). */
+/* One kind of place. */
 struct sc_pq_sink_methods {
   sc_status (*write)(void *file, const void *data, size_t n, struct sc_error *err);
   /* Everything is written: make it durable, still under the temporary name. */
@@ -27,7 +28,8 @@ struct sc_pq_sink {
   uint64_t n_written;
 };
 
-/* Create a file at a local path, folders included. SC_UNSUPPORTED for URLs. */
+/* Create a file at a local path, folders included, or at an s3:// or gs:// URL. SC_UNSUPPORTED
+ * for other URLs. */
 sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_error *err);
 sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n, struct sc_error *err);
 sc_status sc_pq_sink_finish(struct sc_pq_sink *s, struct sc_error *err);

@@ -19,7 +19,11 @@ int sc_pq_is_url(const char *path) {
   return 0;
 }
 
-/* Bytes [offset, offset + n) by one request; *total gets the size of the whole. */
+/* Read with the first request: a small file, such as the index of one item, needs no other. */
+#define HEAD_BYTES ((size_t)128 << 10)
+
+/* Bytes [offset, offset + n), as far as there are, by one request; *total gets the size of the
+ * whole. */
 static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buffer *out,
                        uint64_t *total, struct sc_error *err) {
   const struct sc_raster_api *api = sc_raster(err);
@@ -36,19 +40,13 @@ static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buf
   *total = r->total_bytes;
   sc_buffer_move(&r->answer, out);
   sc_free(r);
-  if (!st && out->size != n) {
-    st = sc_fail(err, SC_IO, "%s: %zu bytes at %llu instead of %zu", url, out->size,
-                 (unsigned long long)offset, n);
-  }
   return st;
 }
 
 static sc_status open_remote(struct sc_pq_source *s, struct sc_error *err) {
-  struct sc_buffer head = {0};
   s->is_remote = 1;
-  sc_status st = fetch(s->name, 0, 4, &head, &s->size, err);
-  sc_buffer_free(&head);
-  if (!st && s->size == 0) {
+  sc_status st = fetch(s->name, 0, HEAD_BYTES, &s->head, &s->size, err);
+  if (!st && (s->size == 0 || s->head.size > s->size)) {
     st = sc_fail(err, SC_IO, "%s: the server does not say how large the file is", s->name);
   }
   return st;
@@ -113,21 +111,26 @@ sc_status sc_pq_source_read(struct sc_pq_source *s, uint64_t offset, size_t n,
     return sc_fail(err, SC_BAD_DATA, "%zu bytes at %llu leave the file of %llu bytes", n,
                    (unsigned long long)offset, (unsigned long long)s->size);
   }
+  int is_in_head = offset <= s->head.size && n <= s->head.size - offset;
   s->n_read += n;
-  if (s->is_remote) {
+  if (s->is_remote && !is_in_head) {
     uint64_t total;
-    return fetch(s->name, offset, n, out, &total, err);
+    sc_status fetched = fetch(s->name, offset, n, out, &total, err);
+    if (fetched || out->size == n) return fetched;
+    return sc_fail(err, SC_IO, "%s: %zu bytes at %llu instead of %zu", s->name, out->size,
+                   (unsigned long long)offset, n);
   }
   sc_status st = sc_buffer_resize(out, n, err);
   if (st || n == 0) return st;
-  if (!s->memory) return read_local(s, offset, out, err);
-  memcpy(out->data, s->memory + offset, n);
+  if (!s->memory && !s->is_remote) return read_local(s, offset, out, err);
+  memcpy(out->data, (s->memory ? s->memory : s->head.data) + offset, n);
   return SC_OK;
 }
 
 void sc_pq_source_close(struct sc_pq_source *s) {
   if (s->name && s->fd >= 0) close(s->fd); /* a zeroed source has no name, and fd 0 */
   sc_free(s->name);
+  sc_buffer_free(&s->head);
   memset(s, 0, sizeof *s);
   s->fd = -1;
 }

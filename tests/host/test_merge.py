@@ -39,6 +39,19 @@ class Rows(unittest.TestCase):
         self.assertEqual(want, got)
         check(db)
 
+    def test_rows_of_more_blocks_than_are_kept_in_memory(self):
+        db = make(items=0)
+        n = 25000  # SC_BLOCK_CACHE_MAX is 24576; each row is a block of its own
+        db.create_function("polygon", 2, polygon)
+        db.execute("WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < ? - 1)"
+                   " INSERT INTO chips(item, chip_index_x, chip_index_y, geometry)"
+                   " SELECT 'A', 8 * (i % 200), 8 * (i / 200), polygon(i % 200 * .5, i / 200 * .5) FROM c", (n,))
+        wrong = db.execute("SELECT count(*) FROM chips WHERE abs(MbrMinX(geometry) - chip_index_x / 16.0) > 1e-9"
+                           " OR abs(MbrMinY(geometry) - chip_index_y / 16.0) > 1e-9 OR geometry IS NULL"
+                           " OR MbrMinX(geometry) IS NULL").fetchone()[0]
+        self.assertEqual(0, wrong)
+        check(db)
+
     def test_identity_is_item_and_position(self):
         db = make()
         row = next(item_rows(0))

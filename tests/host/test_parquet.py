@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 import host
+import merge_rows
 
 NODE = os.path.join(host.ROOT, "tests", "host", "node")
 HAS_NODE = shutil.which("node") is not None and os.path.isdir(os.path.join(NODE, "node_modules", "@duckdb"))
@@ -107,6 +108,10 @@ class RoundTrip(Case):
                 self.assertEqual(self.read(style + "/**/*.parquet"), expected)
                 self.assertEqual(self.read(style, "item = 'item 3' AND chip_index_x < 4"),
                                  rows_of(self.db, where="item = 'item 3' AND chip_index_x < 4"))
+        self.export({"partition_by": ["platform", "date"], "partition_style": "hive"}, name="days")
+        self.assertEqual(self.read("days"), expected)
+        day = expected[0][3]
+        self.assertEqual(self.read("days", f"date = '{day}'"), rows_of(self.db, where=f"date = '{day}'"))
         self.assertTrue(os.path.exists(self.path("directory/index/naip/item%201/index_item%201.parquet")))
         self.assertTrue(os.path.exists(self.path("hive/platform=naip/item=item%201/index_item%201.parquet")))
 
@@ -141,6 +146,77 @@ class RoundTrip(Case):
         self.assertEqual(self.export(table="temp.v"), 3)
         self.db.execute("ALTER TABLE chips RENAME TO \"odd.na\"\"me\"")
         self.assertEqual(self.export(table='odd.na"me'), 51)
+
+
+class MergedIndex(Case):
+    """A merged index is read by its own tables: the rows must be those of the virtual table."""
+
+    def setUp(self):
+        super().setUp()
+        self.db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)")
+        merge_rows.fill_source(self.db, 7)
+        self.db.execute("INSERT INTO chips SELECT * FROM src")
+        more = "INSERT INTO chips(item, platform, collection, date, datetime, grid, chip_index_x, chip_index_y, cloud_cover_percentage, geometry) VALUES"
+        rows = [("a" * 300, "s2", "c", "2024-02-29", "2024-02-29T01:02:03.5Z", "g", 65535, 0, None, merge_rows.polygon(1, 1)),
+                ("B", None, None, None, None, None, 0, 65535, .25, merge_rows.belt(3)), ("B", "x", "c", None, None, None, 1, 2, None, merge_rows.belt(-3))]
+        for r in rows:
+            self.db.execute(f"{more}({','.join('?' * len(r))})", r)
+
+    def compare(self, columns, table="chips"):
+        list_ = ", ".join(columns)
+        self.db.execute("DROP TABLE IF EXISTS temp.copy")
+        self.db.execute(f"CREATE TEMP TABLE copy AS SELECT {list_} FROM {table}")
+        files = []
+        for source in (table, "temp.copy"):
+            self.export({"columns": columns, "sort": "hilbert" if "geometry" in columns else "none"}, name="m.parquet", table=source)
+            self.db.execute("DROP TABLE IF EXISTS m")
+            self.db.execute(f"CREATE VIRTUAL TABLE m USING stacchip_parquet('{self.path('m.parquet')}')")
+            files.append(sorted(self.db.execute(f"SELECT {list_} FROM m").fetchall(), key=repr))
+        self.assertEqual(files[0], files[1])
+        self.assertEqual(len(files[0]), self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def test_each_choice_of_columns_is_that_of_the_virtual_table(self):
+        hidden = ["datetime", "collection", "grid"]
+        for columns in (COLUMNS, COLUMNS + hidden, ["chipid"], ["chipid", "item"], ["geometry", "chipid", "chip_index_y", "chip_index_x", "item"],
+                        ["chip_index_x", "chip_index_y", "date"], COLUMNS + ["row", "col_off", "row_off"]):
+            with self.subTest(columns=columns):
+                self.compare(list(columns))
+
+    def test_rows_of_an_open_transaction_are_there(self):
+        self.db.execute("BEGIN")
+        self.db.execute("DELETE FROM chips WHERE item = 'I3'")
+        self.db.execute("UPDATE src SET item = 'new' WHERE item = 'I4'")
+        self.db.execute("INSERT INTO chips SELECT * FROM src WHERE item = 'new'")
+        self.compare(list(COLUMNS))
+        self.db.execute("ROLLBACK")
+        self.compare(list(COLUMNS))
+
+    def test_names_mean_what_they_mean_elsewhere(self):
+        self.db.execute("CREATE TEMP TABLE chips AS SELECT * FROM src LIMIT 5")
+        self.assertEqual(5, self.export())
+        self.assertEqual(703, self.export(table="main.chips"))
+        self.assertEqual(703, self.export(table="main.CHIPS"))
+        self.db.execute("DROP TABLE temp.chips")
+        self.db.execute("VACUUM INTO ?", (self.path("other.db"),))
+        self.db.execute("ATTACH ? AS other", (self.path("other.db"),))
+        self.db.execute("DELETE FROM chips WHERE item = 'I0'")
+        self.assertEqual((603, 703), (self.export(), self.export(table="other.chips")))
+
+    def test_damaged_tables_are_errors(self):
+        for damage, message in (("UPDATE chips_chip SET item_id = 99 WHERE id = 5", "item 99 of a chip is missing"),
+                                ("UPDATE chips_chip SET chip_index_x = 70000 WHERE id = 5", "0 to 65535"), ("UPDATE chips_chip SET chip_index_y = -1 WHERE id = 5", "0 to 65535"),
+                                ("UPDATE chips_chip SET geometry = x'00' WHERE id = 5", "geometry"), ("UPDATE chips_item SET date = 'soon' WHERE id = 2", "soon"),
+                                ("UPDATE chips_item SET item = x'00' WHERE id = 2", "expected text")):
+            with self.subTest(damage=damage):
+                self.db.execute("SAVEPOINT s")
+                self.db.execute(damage)
+                self.fails(message, "SELECT stacchip_export('chips', ?)", self.path("x.parquet"))
+                self.db.execute("ROLLBACK TO s")
+                self.assertFalse(os.path.exists(self.path("x.parquet")))
+
+    def test_the_function_that_takes_rows_is_for_nobody_else(self):
+        self.fails("is for stacchip_export", "SELECT stacchip_export_row(1, 2)")
+        self.fails("is for stacchip_export", "SELECT stacchip_export_row()")
 
 
 class Pruning(Case):
@@ -196,7 +272,7 @@ class Errors(Case):
                               ("columns are chipid", ("chips", "x.parquet", '{"columns":["nope"]}')), ("'columns'", ("chips", "x.parquet", '{"columns":[]}')),
                               ("no such column", ("chips", "x.parquet", '{"columns":["grid"]}')), ("no such column", ("chips", "x.parquet", '{"sort":"nope"}')),
                               ("where|syntax", ("chips", "x.parquet", '{"where":"1) ; DELETE FROM chips; --"}')), ("1.1", ("chips", "x.parquet", '{"geoparquet":"3"}')),
-                              ("is a folder", ("chips", self.dir)), ("not supported yet", ("chips", "s3://bucket/x.parquet")),
+                              ("is a folder", ("chips", self.dir)), ("cannot be written to", ("chips", "https://host/x.parquet")),
                               ("cannot create", ("chips", "/proc/x.parquet")), ("partition_by", ("chips", "x", '{"partition_by":["geometry"]}'))):
             with self.subTest(args=args):
                 self.fails(pattern, f"SELECT stacchip_export({','.join('?' * len(args))})", *args)

@@ -11,11 +11,13 @@ import tempfile
 import threading
 import time
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 os.environ.setdefault("STACCHIP_HOSTS", "127.0.0.1,localhost")
 import host
 import web
+from merge_rows import COLUMNS, fill_source
 from test_remote import bare, one_asset, small_files
 
 
@@ -227,6 +229,176 @@ class S3(unittest.TestCase):
     def test_item_in_a_bucket_with_relative_hrefs(self):
         sql = "SELECT group_concat(chipid || cloud_cover_percentage) FROM stacchip_index(?)"
         self.assertEqual(web.cold(":memory:", [sql, ["s3://chips/item.json"]], env=self.keys), host.connect().execute(sql, (f"{self.folder}/item.json",)).fetchone()[0])
+
+
+    def test_exports_to_a_bucket_and_reads_folders_and_globs_of_it(self):
+        db = host.connect()
+        db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge()")
+        fill_source(db, 12)
+        db.execute("INSERT INTO chips SELECT * FROM src")
+        want = db.execute(f"SELECT {COLUMNS} FROM chips ORDER BY 3, 5, 6").fetchall()
+
+        def rows(path):
+            return db.execute(f"SELECT {COLUMNS} FROM stacchip_parquet(?) ORDER BY 3, 5, 6", (path,)).fetchall()
+        with mock.patch.dict(os.environ, self.keys):
+            self.assertEqual(1200, db.execute("SELECT stacchip_export('chips', 's3://chips/one/all.parquet')").fetchone()[0])
+            self.assertEqual(want, rows("s3://chips/one/all.parquet"))
+            for style in ("directory", "hive"):
+                db.execute("SELECT stacchip_export('chips', ?, ?)", (f"s3://chips/{style}", json.dumps({"partition_by": ["platform", "item"], "partition_style": style}))).fetchall()
+            ask("PUT", "s3://chips/directory/index/_hidden/x.parquet", "no Parquet", **self.keys)
+            ask("PUT", "s3://chips/directory/index/readme.txt", "no Parquet", **self.keys)
+            for path in ("directory/", "directory/index", "hive/", "directory/**/index_I*.parquet", "directory/*/*/*/*.parquet", "hive/**"):
+                with self.subTest(path=path):
+                    self.assertEqual(want, rows(f"s3://chips/{path}"))
+            s2 = [r for r in want if r[1] == "s2"]
+            self.assertEqual(s2, rows("s3://chips/directory/index/s2/"))
+            self.assertEqual(s2, rows("s3://chips/hive/platform=s2/*/*.parquet"))
+            self.assertEqual([r for r in want if r[2] == "I3"], rows("s3://chips/directory/**/index_I3.parquet"))
+            for path, what in (("nothing/", "in this folder or below"), ("nothing/*.parquet", "no Parquet file matches"), ("nothing", "404|Not ?Found|NoSuchKey")):
+                with self.assertRaisesRegex(sqlite3.Error, what):
+                    rows(f"s3://chips/{path}")
+
+    def test_objects_of_several_parts_arrive_whole(self):
+        db = host.connect()
+        db.execute("CREATE TABLE t(chipid, item, chip_index_x)")
+        db.execute("WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 599999)"
+                   " INSERT INTO t SELECT hex(randomblob(20)) || i, 'A', i % 60000 FROM c")
+        options = json.dumps({"columns": ["chipid", "item", "chip_index_x"], "compression": "none", "sort": "none"})
+        with mock.patch.dict(os.environ, self.keys), tempfile.TemporaryDirectory() as d:
+            for path in (f"{d}/x.parquet", "s3://chips/large.parquet"):
+                self.assertEqual(600000, db.execute("SELECT stacchip_export('t', ?, ?)", (path, options)).fetchone()[0])
+            with open(f"{d}/x.parquet", "rb") as f:
+                data = f.read()
+            self.assertGreater(len(data), 24 << 20)
+            self.assertEqual(ask("GET", "s3://chips/large.parquet", **self.keys), (200, len(data), data))
+
+
+class Uploads(unittest.TestCase):
+    """What an export asks of a store, and what it leaves behind when it ends early."""
+
+    def setUp(self):
+        self.server = web.Scripted()
+        self.answers = {}
+        self.server.fault = self.store
+        place = {"AWS_S3_ENDPOINT": f"127.0.0.1:{self.server.port}", "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
+        self.env = mock.patch.dict(os.environ, {**place, **KEYS, "CPL_GS_ENDPOINT": self.server.url, "GS_ACCESS_KEY_ID": "G", "GS_SECRET_ACCESS_KEY": "H"})
+        self.env.start()
+        self.db = host.connect()
+        fill_source(self.db, 2)
+
+    def tearDown(self):
+        self.env.stop()
+        self.server.close()
+
+    def step(self, h):
+        query = h.path.partition("?")[2]
+        return {"PUT": "part", "DELETE": "abort"}.get(h.command) or ("begin" if query.startswith("uploads") else "commit")
+
+    def store(self, h):
+        step = self.step(h)
+        if step in self.answers:
+            return self.answers[step]
+        body = b"<R><UploadId>a+b/c</UploadId></R>" if step == "begin" else b"<R></R>"
+        return lambda h: h.answer(200, body, ETag='"e1"')
+
+    def steps(self):
+        return [m + " " + p for m, p, _, _ in self.server.requests]
+
+    def export(self, path="s3://b/x y.parquet", options="{}"):
+        return self.db.execute("SELECT stacchip_export('src', ?, ?)", (path, options)).fetchall()
+
+    def test_parts_then_a_commit(self):
+        for scheme in ("s3", "gs"):
+            self.server.clear()
+            self.export(f"{scheme}://b/x y.parquet")
+            self.assertEqual(self.steps(), ["POST /b/x%20y.parquet?uploads=", "PUT /b/x%20y.parquet?partNumber=1&uploadId=a%2Bb%2Fc", "POST /b/x%20y.parquet?uploadId=a%2Bb%2Fc"])
+            self.assertIn(b'<Part><PartNumber>1</PartNumber><ETag>"e1"</ETag></Part>', self.server.requests[2][3])
+            body = self.server.requests[1][3]
+            self.assertEqual((body[:4], body[-4:]), (b"PAR1", b"PAR1"))
+            method, path, headers, sent = self.server.requests[2]
+            headers = {k.lower(): v for k, v in headers.items()}
+            names = ["host", "x-amz-content-sha256", "x-amz-date"]
+            region, secret = ("us-east-1", KEYS["AWS_SECRET_ACCESS_KEY"]) if scheme == "s3" else ("auto", "H")
+            signature = sigv4(method, *path.split("?"), [(n, headers[n]) for n in names], secret, region)
+            self.assertIn(f"Signature={signature}", headers["authorization"])
+
+    def test_all_files_of_a_tree_are_there_before_the_first_is_seen(self):
+        self.export("s3://b/t", '{"partition_by": ["platform", "item"]}')
+        self.assertEqual([s.split()[0] for s in self.steps()], ["POST", "PUT"] * 2 + ["POST"] * 2)
+
+    def test_failures_take_the_parts_away(self):
+        refuse = lambda h: h.answer(403, b"<Error><Message>no, thanks</Message></Error>")
+        broken = lambda h: h.answer(200, b"<Error><Message>parts are missing</Message></Error>")
+        for step, answer, message in (("begin", refuse, "403"), ("part", refuse, "403"), ("commit", refuse, "403"), ("commit", broken, "parts are missing"),
+                                      ("begin", lambda h: h.answer(200, b"<R/>"), "no upload id"), ("part", lambda h: h.answer(200), "no ETag")):
+            with self.subTest(step=step, message=message):
+                self.server.clear()
+                self.answers = {step: answer}
+                with self.assertRaisesRegex(sqlite3.Error, message):
+                    self.export()
+                self.assertEqual(step != "begin", self.steps()[-1] == "DELETE /b/x%20y.parquet?uploadId=a%2Bb%2Fc")
+
+    def test_a_row_that_fails_leaves_no_object(self):
+        self.db.execute("UPDATE src SET chip_index_x = -1 WHERE rowid = (SELECT max(rowid) FROM src)")
+        with self.assertRaisesRegex(sqlite3.Error, "0 to 65535"):
+            self.export()
+        self.assertNotIn("commit", [s for s in self.steps() if "uploadId" in s and s.startswith("POST")])
+
+    def test_a_killed_export_leaves_no_object(self):
+        code = f"""
+import sys; sys.path.insert(0, {os.path.join(host.ROOT, 'tests', 'support')!r})
+import host, merge_rows
+db = host.connect(); merge_rows.fill_source(db, 2)
+db.execute("SELECT stacchip_export('src', 's3://b/k.parquet')").fetchall()
+"""
+        victim = []
+
+        def kill(h):
+            victim[0].kill()
+            victim[0].wait()
+            h.drop()
+        self.answers = {"part": kill}
+        victim.append(subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL))
+        self.assertEqual(-9, victim[0].wait(60))
+        self.assertEqual([s.split("?")[0] for s in self.steps()], ["POST /b/k.parquet", "PUT /b/k.parquet"])
+
+    def test_reading_a_small_file_takes_one_request(self):
+        self.server.fault = None
+        with tempfile.TemporaryDirectory() as d:
+            self.export(f"{d}/x.parquet")
+            with open(f"{d}/x.parquet", "rb") as f:
+                self.server.files["/b/x.parquet"] = f.read()
+        want = self.db.execute(f"SELECT {COLUMNS} FROM src ORDER BY 3, 5, 6").fetchall()
+        got = self.db.execute(f"SELECT {COLUMNS} FROM stacchip_parquet('s3://b/x.parquet') ORDER BY 3, 5, 6").fetchall()
+        self.assertEqual([r[2:8] for r in want], [r[2:8] for r in got])
+        self.assertEqual(["GET /b/x.parquet"], self.steps())
+
+    def test_long_listings_come_by_pages(self):
+        with tempfile.TemporaryDirectory() as d:
+            self.export(f"{d}/x.parquet")
+            with open(f"{d}/x.parquet", "rb") as f:
+                data = f.read()
+        pages = {"": "<Contents><Key>t/a.parquet</Key></Contents><Contents><Key>t/no.txt</Key></Contents><NextContinuationToken>p+2&amp;</NextContinuationToken>",
+                 "p%2B2%26": "<Contents><Key>t/b&amp;c/d.parquet</Key></Contents>"}
+
+        def store(h):
+            path, _, query = h.path.partition("?")
+            if path.endswith(".parquet"):
+                return lambda h: h.answer(206, data, Content_Range=f"bytes 0-{len(data) - 1}/{len(data)}")
+            token = query.partition("continuation-token=")[2].partition("&")[0]
+            return lambda h: h.answer(200, f"<ListBucketResult>{pages[token]}</ListBucketResult>".encode())
+        self.server.fault = store
+        for scheme in ("s3", "gs"):
+            self.server.clear()
+            self.assertEqual(400, self.db.execute("SELECT count(*) FROM stacchip_parquet(?)", (f"{scheme}://b/t/",)).fetchone()[0])
+            self.assertEqual(["GET /b/?list-type=2&prefix=t%2F", "GET /b/?continuation-token=p%2B2%26&list-type=2&prefix=t%2F",
+                              "GET /b/t/a.parquet", "GET /b/t/b%26c/d.parquet"], self.steps())
+
+    def test_urls_that_cannot_be_written_to(self):
+        for url in ("https://example.com/x.parquet", "az://c/x.parquet", "s3://b", "s3://b/", "s3:///x", "s3://b/x?y", "ftp://b/x"):
+            with self.subTest(url=url), self.assertRaisesRegex(sqlite3.Error, "cannot be written to"):
+                self.export(url)
+        self.assertEqual([], self.steps())
 
 
 class Processes(unittest.TestCase):

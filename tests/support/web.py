@@ -151,7 +151,7 @@ class Scripted:
                 except OSError:
                     self.close_connection = True
 
-            do_GET = do_POST = do_HEAD = do_PUT = serve
+            do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = serve
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True

@@ -1,0 +1,251 @@
+/* Listing and writing of object stores; see objects.h. */
+#include "stac/objects.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "raster/raster_api.h"
+
+#define KEY_MAX_BYTES 2048 /* S3 allows 1024, before XML's escapes */
+/* All parts but the last are of one size, at least 5 MiB, and at most 10 000: 160 GB. */
+#define PART_BYTES ((size_t)16 << 20)
+
+static sc_status http(struct sc_http_request *r, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  return raster ? raster->http(r, 1, NULL, NULL, err) : err->status;
+}
+
+int sc_objects_is_store(const char *url) {
+  return strncmp(url, "s3://", 5) == 0 || strncmp(url, "gs://", 5) == 0;
+}
+
+static sc_status escape(const char *text, struct sc_buffer *out, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (; *text && !st; text++) {
+    unsigned char c = (unsigned char)*text;
+    st = isalnum(c) || strchr("-._~", c) ? sc_buffer_append(out, text, 1, err)
+                                         : sc_buffer_printf(out, err, "%%%02X", c);
+  }
+  return st;
+}
+
+/* The text between <tag> and </tag> from *at on, XML's escapes undone, into out. */
+static int next_tag(const char **at, const char *tag, char *out, size_t n) {
+  static const char *const escapes[][2] = {
+      {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&apos;", "'"}};
+  char open[64];
+  size_t used = 0;
+  snprintf(open, sizeof open, "<%s>", tag);
+  const char *p = strstr(*at, open);
+  if (!p) return 0;
+  for (p += strlen(open); *p && *p != '<' && used + 1 < n;) {
+    int replaced = 0;
+    for (size_t i = 0; i < 5 && !replaced; i++) {
+      size_t m = strlen(escapes[i][0]);
+      if (strncmp(p, escapes[i][0], m) != 0) continue;
+      out[used++] = escapes[i][1][0];
+      p += m;
+      replaced = 1;
+    }
+    if (!replaced) out[used++] = *p++;
+  }
+  out[used] = '\0';
+  *at = p;
+  return 1;
+}
+
+/* ---- listing ---- */
+
+struct listing {
+  char bucket[300], inside[600]; /* "s3://bucket", "folder/" */
+  char token[2048];              /* of the next page; "" at the end */
+};
+
+static sc_status fetch_page(const struct listing *l, const char *prefix,
+                            struct sc_http_request *answer, struct sc_error *err) {
+  struct sc_buffer url = {0};
+  sc_status st = sc_buffer_printf(&url, err, "%s/?list-type=2&prefix=", l->bucket);
+  if (!st) st = escape(l->inside, &url, err);
+  if (!st) st = escape(prefix, &url, err);
+  if (!st && l->token[0]) {
+    st = sc_buffer_append_text(&url, "&continuation-token=", err);
+    if (!st) st = escape(l->token, &url, err);
+  }
+  if (!st) st = sc_buffer_terminate(&url, err);
+  answer->method = "GET";
+  answer->url = (char *)url.data;
+  if (!st) st = http(answer, err);
+  if (!st) st = sc_buffer_terminate(&answer->answer, err);
+  sc_buffer_free(&url);
+  return st;
+}
+
+sc_status sc_objects_list(const char *root, const char *prefix,
+                          sc_status (*found)(void *, const char *, struct sc_error *),
+                          void *context, struct sc_error *err) {
+  struct listing l = {"", "", ""};
+  char key[KEY_MAX_BYTES];
+  const char *slash = strchr(root + 5, '/');
+  snprintf(l.bucket, sizeof l.bucket, "%.*s", slash ? (int)(slash - root) : (int)strlen(root),
+           root);
+  snprintf(l.inside, sizeof l.inside, "%s%s", slash ? slash + 1 : "", slash ? "/" : "");
+  size_t skip = strlen(l.inside);
+  sc_status st = SC_OK;
+  do {
+    struct sc_http_request page = {0};
+    st = fetch_page(&l, prefix, &page, err);
+    l.token[0] = '\0';
+    if (!st) {
+      const char *at = (char *)page.answer.data, *again = at;
+      while (!st && next_tag(&at, "Key", key, sizeof key)) {
+        st = found(context, strncmp(key, l.inside, skip) == 0 ? key + skip : key, err);
+      }
+      next_tag(&again, "NextContinuationToken", l.token, sizeof l.token);
+    }
+    sc_buffer_free(&page.answer);
+  } while (!st && l.token[0]);
+  return st;
+}
+
+/* ---- uploads ---- */
+
+struct sc_upload {
+  char *url;
+  char *id;              /* of the upload, escaped; NULL: not begun, or done */
+  struct sc_buffer part; /* not yet sent */
+  struct sc_buffer list; /* XML of the parts that are there */
+  int n_parts;
+};
+
+/* One request about the upload; query is "uploads", "partNumber=1" or NULL. */
+static sc_status ask(const struct sc_upload *u, const char *method, const char *query,
+                     const struct sc_buffer *body, struct sc_http_request *r,
+                     struct sc_error *err) {
+  static const char *const headers[] = {"Content-Type: application/octet-stream", NULL};
+  char *url = NULL;
+  sc_status st = sc_format(&url, err, "%s?%s%s%s%s", u->url, query ? query : "",
+                           query && u->id ? "&" : "", u->id ? "uploadId=" : "", u->id ? u->id : "");
+  r->method = method;
+  r->url = url;
+  r->headers = headers;
+  r->body = body ? body->data : NULL;
+  r->body_size = body ? body->size : 0;
+  if (!st) st = http(r, err);
+  if (!st) st = sc_buffer_terminate(&r->answer, err);
+  r->url = NULL;
+  sc_free(url);
+  return st;
+}
+
+static sc_status begin(struct sc_upload *u, struct sc_error *err) {
+  struct sc_http_request r = {0};
+  struct sc_buffer escaped = {0};
+  char id[1024];
+  sc_status st = ask(u, "POST", "uploads", NULL, &r, err);
+  const char *at = (char *)r.answer.data;
+  if (!st && !next_tag(&at, "UploadId", id, sizeof id)) {
+    st = sc_fail(err, SC_IO, "%s: the store gives no upload id", u->url);
+  }
+  if (!st) st = escape(id, &escaped, err);
+  if (!st) st = sc_buffer_terminate(&escaped, err);
+  if (!st) u->id = (char *)escaped.data;
+  if (st) sc_buffer_free(&escaped);
+  sc_buffer_free(&r.answer);
+  return st;
+}
+
+static sc_status send_part(struct sc_upload *u, struct sc_error *err) {
+  struct sc_http_request r = {0};
+  char query[40];
+  sc_status st = u->id ? SC_OK : begin(u, err);
+  snprintf(query, sizeof query, "partNumber=%d", u->n_parts + 1);
+  if (!st) st = ask(u, "PUT", query, &u->part, &r, err);
+  if (!st && !r.etag[0]) st = sc_fail(err, SC_IO, "%s: a part has no ETag", u->url);
+  if (!st) {
+    st = sc_buffer_printf(&u->list, err, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>",
+                          u->n_parts + 1, r.etag);
+  }
+  u->n_parts++;
+  u->part.size = 0;
+  sc_buffer_free(&r.answer);
+  return st;
+}
+
+sc_status sc_upload_open(const char *url, struct sc_upload **out, struct sc_error *err) {
+  *out = NULL;
+  const char *slash = sc_objects_is_store(url) ? strchr(url + 5, '/') : NULL;
+  if (!slash || !slash[1] || slash == url + 5 || strpbrk(url, "?#")) {
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "%s: it cannot be written to; local paths, s3://bucket/key and "
+                   "gs://bucket/key can",
+                   url);
+  }
+  struct sc_upload *u = sc_alloc_zero(1, sizeof *u);
+  if (!u) return sc_fail_nomem(err);
+  sc_status st = sc_strdup(url, &u->url, err);
+  if (st) {
+    sc_upload_close(u);
+  } else {
+    *out = u;
+  }
+  return st;
+}
+
+sc_status sc_upload_write(struct sc_upload *u, const void *data, size_t n, struct sc_error *err) {
+  const unsigned char *p = data;
+  sc_status st = SC_OK;
+  while (n && !st) {
+    size_t part = PART_BYTES - u->part.size < n ? PART_BYTES - u->part.size : n;
+    st = sc_buffer_append(&u->part, p, part, err);
+    p += part;
+    n -= part;
+    if (!st && u->part.size == PART_BYTES) st = send_part(u, err);
+  }
+  return st;
+}
+
+sc_status sc_upload_finish(struct sc_upload *u, struct sc_error *err) {
+  sc_status st = u->part.size || !u->id ? send_part(u, err) : SC_OK;
+  sc_buffer_free(&u->part); /* many uploads may wait for their commit */
+  return st;
+}
+
+sc_status sc_upload_commit(struct sc_upload *u, struct sc_error *err) {
+  struct sc_http_request r = {0};
+  struct sc_buffer body = {0};
+  char reason[200] = "";
+  sc_status st =
+      sc_buffer_printf(&body, err, "<CompleteMultipartUpload>%.*s</CompleteMultipartUpload>",
+                       (int)u->list.size, (char *)u->list.data);
+  if (!st) st = ask(u, "POST", NULL, &body, &r, err);
+  /* An error may come with status 200, after the answer has begun. */
+  const char *at = (char *)r.answer.data;
+  if (!st && strstr(at, "<Error>")) {
+    next_tag(&at, "Message", reason, sizeof reason);
+    st = sc_fail(err, SC_IO, "%s: the store cannot put its parts together: %s", u->url, reason);
+  }
+  if (!st) {
+    sc_free(u->id);
+    u->id = NULL;
+  }
+  sc_buffer_free(&r.answer);
+  sc_buffer_free(&body);
+  return st;
+}
+
+void sc_upload_close(struct sc_upload *u) {
+  if (!u) return;
+  if (u->id) { /* best effort: what stays is unseen */
+    struct sc_http_request r = {0};
+    struct sc_error ignored = {0};
+    ask(u, "DELETE", NULL, NULL, &r, &ignored);
+    sc_buffer_free(&r.answer);
+  }
+  sc_free(u->url);
+  sc_free(u->id);
+  sc_buffer_free(&u->part);
+  sc_buffer_free(&u->list);
+  sc_free(u);
+}
