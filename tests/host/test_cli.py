@@ -221,7 +221,7 @@ class Cli(unittest.TestCase):
         self.assertEqual(r.returncode, 0, f"seed {seed}: {r.stderr}")
         for d, _, files in os.walk(self.bucket):
             for f in files:
-                if ".part-" in f:  # what a killed run left beside a final name
+                if ".part-" in f or (f[0] == "." and f.endswith(".tmp")):  # what a killed run left beside a final name
                     os.unlink(os.path.join(d, f))
         self.check_tree("sentinel-2-l2a", 8, 11, 10)
 
