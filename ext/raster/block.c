@@ -68,6 +68,25 @@ static sc_status grow(struct sc_block *b, size_t bytes, size_t n_rows, struct sc
   return SC_OK;
 }
 
+/* Predictor undone, bands apart. */
+static sc_status finish_rows(struct sc_block *b, const struct sc_tiff *t, struct sc_block_rows rows,
+                             struct sc_error *err) {
+  int split = sc_tiff_is_interleaved(t);
+  size_t row = sc_tiff_row_bytes(t);
+  unsigned char *scratch = NULL;
+  if (t->predictor == 1 && !split) return SC_OK;
+  for (int y = rows.begin; y < rows.end; y++) {
+    if (b->row_done[y]) continue;
+    if (!scratch) scratch = sc_alloc(row);
+    if (!scratch) return sc_fail_nomem(err);
+    sc_decode_row(t, b->data + row * (size_t)y, scratch);
+    if (split) sc_decode_split(t, b->data + row * (size_t)y, scratch);
+    b->row_done[y] = 1;
+  }
+  sc_free(scratch);
+  return SC_OK;
+}
+
 sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_t index,
                            struct sc_block_rows rows, const struct sc_buffer *bytes,
                            struct sc_error *err) {
@@ -75,7 +94,7 @@ sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_
   size_t row = sc_tiff_row_bytes(t);
   int all = sc_tiff_block_rows(t, index);
   if (b->n_rows < rows.end) {
-    int n_rows = b->n_rows > 0 || sc_runtime_verify() ? all : rows.end;
+    int n_rows = b->n_rows > 0 || rows.expects_more || sc_runtime_verify() ? all : rows.end;
     size_t whole = row * (size_t)all, need = row * (size_t)n_rows + SC_DECODE_SLACK;
     sc_status st = grow(b, need < whole ? need : whole, (size_t)all, err);
     b->n_rows = 0;
@@ -84,15 +103,7 @@ sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_
     if (st) return st;
     b->n_rows = n_rows;
   }
-  if (t->predictor == 1 || is_missing(t, index)) return SC_OK;
-  unsigned char *scratch = t->predictor == 3 ? sc_alloc(row) : NULL;
-  if (t->predictor == 3 && !scratch) return sc_fail_nomem(err);
-  for (int y = rows.begin; y < rows.end; y++) {
-    if (!b->row_done[y]) sc_decode_row(t, b->data + row * (size_t)y, scratch);
-    b->row_done[y] = 1;
-  }
-  sc_free(scratch);
-  return SC_OK;
+  return is_missing(t, index) ? SC_OK : finish_rows(b, t, rows, err);
 }
 
 sc_status sc_block_decode_once(struct sc_block_scratch *s, const struct sc_file *file, size_t index,

@@ -10,9 +10,10 @@
 #include "raster/file.h"
 
 /* Which rows of a block are wanted: from 0 on they are decompressed, in [begin, end) their
- * predictor is undone. */
+ * predictor is undone and their bands are put one after the other. */
 struct sc_block_rows {
   int begin, end;
+  int expects_more; /* the rest will be wanted soon: decompress all of it at once */
 };
 
 /*
@@ -21,7 +22,8 @@ struct sc_block_rows {
  * bytes  The block as stored, or NULL: read from the (local) file.
  *
  * The first time only the rows down to `end` are decompressed; when a block is wanted again
- * for more, it is decompressed whole.
+ * for more, it is decompressed whole. In a row that is ready, a value of band b and column x is
+ * number b * block_width + x.
  */
 sc_status sc_block_prepare(struct sc_block *block, const struct sc_file *file, size_t index,
                            struct sc_block_rows rows, const struct sc_buffer *bytes,

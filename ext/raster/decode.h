@@ -32,4 +32,8 @@ sc_status sc_decode_block(const struct sc_tiff *tiff, const void *bytes, size_t 
  * used by predictor 3 only. */
 void sc_decode_row(const struct sc_tiff *tiff, unsigned char *row, unsigned char *scratch);
 
+/* Pixel after pixel -> band after band, within one row of a block of several bands: a chip's
+ * bands are then plain copies. scratch: row bytes. */
+void sc_decode_split(const struct sc_tiff *tiff, unsigned char *row, unsigned char *scratch);
+
 #endif

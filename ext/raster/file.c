@@ -11,8 +11,10 @@
 #include "base/alloc.h"
 #include "http/remote.h"
 #include "raster/gdal.h"
+#include "raster/runtime.h"
 
-#define N_FILES 256 /* kept open when nobody uses them */
+#define N_FILES 256    /* kept open when nobody uses them */
+#define SMALL_SHARE 16 /* a file is small that takes one of so many parts of the cache */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sc_file *files[N_FILES];
@@ -160,6 +162,32 @@ void sc_file_release(struct sc_file *f) {
   int last = --f->n_users == 0 && f->used == 0;
   pthread_mutex_unlock(&lock);
   if (last) file_free(f);
+}
+
+/* In the next column of the same rows, or in the next rows. */
+static int follows(const struct sc_file_window *last, const struct sc_file_window *w) {
+  if (w->y == last->y) return w->x == last->x + last->width;
+  return w->y == last->y + last->height && w->x <= last->x;
+}
+
+static int is_small(const struct sc_tiff *t) {
+  double block = (double)t->block_height * (double)sc_tiff_row_bytes(t);
+  return (double)t->n_blocks * block <= (double)sc_runtime_cache_bytes() / SMALL_SHARE;
+}
+
+int sc_file_expects_more(struct sc_file *f, struct sc_file_window w) {
+  pthread_mutex_lock(&lock);
+  struct sc_file_window *last = &f->last;
+  int is_same = f->has_last && w.x == last->x && w.y == last->y && w.width == last->width &&
+                w.height == last->height; /* another band */
+  if (!is_same) {
+    f->in_sequence = f->has_last && (follows(last, &w) || is_small(&f->tiff));
+    f->has_last = 1;
+    *last = w;
+  }
+  int expects = f->in_sequence;
+  pthread_mutex_unlock(&lock);
+  return expects;
 }
 
 void sc_file_abandon(void) {

@@ -30,7 +30,9 @@ struct window {
   struct sc_file *file; /* held; NULL for GDAL */
   int band;             /* 0-based */
   int *columns, *rows;  /* source column of each output column, -1 outside; one allocation */
+  int borrows_maps;     /* columns and rows are those of a window before it */
   int plain_columns;    /* columns are consecutive: x0, x0 + 1, ... */
+  int expects_more;     /* see sc_block_rows */
   pthread_mutex_t *lock;
 };
 
@@ -66,8 +68,24 @@ static int source_index(double begin, double step, int i, int limit) {
   return at < 0 || at >= limit ? -1 : (int)at;
 }
 
-static sc_status map_axes(struct window *w, struct sc_error *err) {
+/* Is it the same window of a file of the same size? So it is for most bands of a chip. */
+static int has_same_axes(const struct window *a, const struct window *b) {
+  const struct sc_read *r = a->read, *s = b->read;
+  const struct sc_tiff *t = &a->file->tiff, *u = &b->file->tiff;
+  return r->x == s->x && r->y == s->y && r->width == s->width && r->height == s->height &&
+         r->out_width == s->out_width && r->out_height == s->out_height && t->width == u->width &&
+         t->height == u->height;
+}
+
+static sc_status map_axes(struct window *w, const struct window *before, struct sc_error *err) {
   const struct sc_read *r = w->read;
+  if (before && before->columns && has_same_axes(w, before)) {
+    w->columns = before->columns;
+    w->rows = before->rows;
+    w->plain_columns = before->plain_columns;
+    w->borrows_maps = 1;
+    return SC_OK;
+  }
   int nw = r->out_width, nh = r->out_height;
   w->columns = sc_alloc(((size_t)nw + (size_t)nh) * sizeof *w->columns);
   if (!w->columns) return sc_fail_nomem(err);
@@ -113,11 +131,12 @@ static void fill_output(const struct sc_read *r) {
   }
 }
 
-static sc_status plan_window(struct plan *p, struct window *w, struct sc_error *err) {
+static sc_status plan_window(struct plan *p, struct window *w, const struct window *before,
+                             struct sc_error *err) {
   const struct sc_tiff *t = &w->file->tiff;
   const struct sc_read *r = w->read;
   int x0, x1, y0, y1;
-  sc_status st = map_axes(w, err);
+  sc_status st = map_axes(w, before, err);
   if (st) return st;
   int some = span(w->columns, r->out_width, &x0, &x1) & span(w->rows, r->out_height, &y0, &y1);
   int leaves = w->columns[0] < 0 || w->columns[r->out_width - 1] < 0 || w->rows[0] < 0 ||
@@ -141,7 +160,9 @@ static int wants_gdal(const struct sc_read *r, const struct sc_file *f) {
   return !f->is_plain || resampled || r->band == SC_BAND_VALIDITY;
 }
 
-static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w) {
+/* before: the window before it, or NULL. */
+static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w,
+                             const struct window *before) {
   struct sc_file *f = NULL;
   w->read = r;
   w->lock = &p->lock;
@@ -159,7 +180,9 @@ static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w
     sqlite3_snprintf(sizeof text, text, "no band %d; it has %d", r->band, f->tiff.n_bands);
     return sc_source_fail(r->source, SC_NOT_FOUND, &r->err, text, "");
   }
-  return plan_window(p, w, &r->err);
+  w->expects_more =
+      sc_file_expects_more(f, (struct sc_file_window){r->x, r->y, r->width, r->height});
+  return plan_window(p, w, before, &r->err);
 }
 
 static int by_block(const void *a, const void *b) {
@@ -238,9 +261,10 @@ static struct sc_block_rows wanted_rows(const struct plan *p, const struct group
   const struct sc_tiff *t = &first->window->file->tiff;
   int across = t->blocks_across;
   int top = (int)(first->block / (size_t)across % (size_t)t->blocks_down) * t->block_height;
-  struct sc_block_rows rows = {t->block_height, 0};
+  struct sc_block_rows rows = {t->block_height, 0, 0};
   for (size_t i = g->begin; i < g->end; i++) {
     const struct window *w = p->pieces[i].window;
+    rows.expects_more |= w->expects_more;
     for (int j = 0; j < w->read->out_height; j++) {
       int y = w->rows[j] - top;
       if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
@@ -260,17 +284,11 @@ static void columns_in_block(const struct window *w, int left, int right, int *f
   *end = i;
 }
 
-/* One of every `step` values of a type, side by side. */
-#define GATHER(TYPE)                                                                     \
-  do {                                                                                   \
-    const TYPE *from = (const TYPE *)(const void *)band;                                 \
-    TYPE *into = (TYPE *)to;                                                             \
-    if (w->plain_columns) {                                                              \
-      from += (size_t)(columns[0] - left) * step;                                        \
-      for (size_t i = 0; i < n; i++) into[i] = from[i * step];                           \
-    } else {                                                                             \
-      for (size_t i = 0; i < n; i++) into[i] = from[(size_t)(columns[i] - left) * step]; \
-    }                                                                                    \
+#define GATHER(TYPE)                                                  \
+  do {                                                                \
+    const TYPE *from = (const TYPE *)(const void *)band;              \
+    TYPE *into = (TYPE *)to;                                          \
+    for (size_t i = 0; i < n; i++) into[i] = from[columns[i] - left]; \
   } while (0)
 
 /* Pixels of a block row side by side: output columns [first, end). Blocks, results and their
@@ -278,9 +296,8 @@ static void columns_in_block(const struct window *w, int left, int right, int *f
 static void gather(const struct window *w, const unsigned char *band, int left, int first, int end,
                    void *to) {
   size_t size = sc_dtype_bytes(w->file->tiff.dtype), n = (size_t)(end - first);
-  size_t step = sc_tiff_pixel_bytes(&w->file->tiff) / size;
   const int *columns = w->columns + first;
-  if (w->plain_columns && step == 1) {
+  if (w->plain_columns) {
     memcpy(to, band + (size_t)(columns[0] - left) * size, n * size);
     return;
   }
@@ -292,13 +309,12 @@ static void gather(const struct window *w, const unsigned char *band, int left, 
   }
 }
 
-/* Copy one row: pixel `column` of the block is at row + (column - left) * pixel bytes. */
-static void copy_row(const struct window *w, const unsigned char *row, int left, int first, int end,
-                     unsigned char *out) {
+/* Copy one row of the window's band: its value of a column is number column - left. */
+static void copy_row(const struct window *w, const unsigned char *band, int left, int first,
+                     int end, unsigned char *out) {
   enum { CHUNK = 256 };
   const struct sc_tiff *t = &w->file->tiff;
   size_t size = sc_dtype_bytes(t->dtype), to_size = sc_dtype_bytes(w->read->dtype);
-  const unsigned char *band = row + (t->planar ? 0 : (size_t)w->band * size);
   if (t->dtype == w->read->dtype) {
     gather(w, band, left, first, end, out + (size_t)first * size);
     return;
@@ -321,7 +337,8 @@ static void copy_piece(const struct piece *piece, const unsigned char *data) {
   int first, end, previous = -1;
   columns_in_block(w, left, left + t->block_width, &first, &end);
   if (first == end) return;
-  size_t size = sc_dtype_bytes(w->read->dtype);
+  size_t size = sc_dtype_bytes(w->read->dtype), row_bytes = sc_tiff_row_bytes(t);
+  size_t of_band = (size_t)(t->planar ? 0 : w->band * t->block_width) * sc_dtype_bytes(t->dtype);
   for (int j = 0; j < w->read->out_height; j++) {
     int y = w->rows[j] - top;
     if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
@@ -330,7 +347,7 @@ static void copy_piece(const struct piece *piece, const unsigned char *data) {
       memcpy(out + (size_t)first * size, out - w->read->row_bytes + (size_t)first * size,
              (size_t)(end - first) * size);
     } else {
-      copy_row(w, data + (size_t)y * sc_tiff_row_bytes(t), left, first, end, out);
+      copy_row(w, data + (size_t)y * row_bytes + of_band, left, first, end, out);
     }
     previous = y;
   }
@@ -535,7 +552,7 @@ static void free_plan(struct plan *p) {
   }
   for (size_t i = 0; p->windows && i < p->n_windows; i++) {
     sc_file_release(p->windows[i].file);
-    sc_free(p->windows[i].columns);
+    if (!p->windows[i].borrows_maps) sc_free(p->windows[i].columns);
   }
   sc_free(p->windows);
   sc_free(p->pieces);
@@ -560,7 +577,8 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
   sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {
-    if (open_window(&p, &reads[i], &p.windows[i]) == SC_NOMEM) st = sc_fail_nomem(err);
+    const struct window *before = i ? &p.windows[i - 1] : NULL;
+    if (open_window(&p, &reads[i], &p.windows[i], before) == SC_NOMEM) st = sc_fail_nomem(err);
   }
   if (!st) st = make_groups(&p, err);
   if (!st) st = run_all(&p, interrupted, interrupt_context, err);
