@@ -12,26 +12,32 @@
 
 #include "base/alloc.h"
 
-struct decompressors {
+#define SCRATCH_MAX (8u << 20) /* of each buffer, between blocks */
+
+/* What a thread keeps for the blocks that it decodes. */
+struct tools {
   struct libdeflate_decompressor *deflate;
   ZSTD_DCtx *zstd;
+  struct sc_decode_scratch scratch;
 };
 
 static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
-static void free_decompressors(void *value) {
-  struct decompressors *d = value;
+static void free_tools(void *value) {
+  struct tools *d = value;
   if (d->deflate) libdeflate_free_decompressor(d->deflate);
   ZSTD_freeDCtx(d->zstd);
+  sc_buffer_free(&d->scratch.stored);
+  sc_buffer_free(&d->scratch.rows);
   sc_free(d);
 }
 
-static void make_key(void) { pthread_key_create(&key, free_decompressors); }
+static void make_key(void) { pthread_key_create(&key, free_tools); }
 
-static struct decompressors *thread_decompressors(struct sc_error *err) {
+static struct tools *thread_tools(struct sc_error *err) {
   pthread_once(&key_once, make_key);
-  struct decompressors *d = pthread_getspecific(key);
+  struct tools *d = pthread_getspecific(key);
   if (d) return d;
   d = sc_alloc_zero(1, sizeof *d);
   if (!d) {
@@ -41,12 +47,22 @@ static struct decompressors *thread_decompressors(struct sc_error *err) {
   d->deflate = libdeflate_alloc_decompressor();
   d->zstd = ZSTD_createDCtx();
   if (!d->deflate || !d->zstd) {
-    free_decompressors(d);
+    free_tools(d);
     sc_fail_nomem(err);
     return NULL;
   }
   pthread_setspecific(key, d);
   return d;
+}
+
+struct sc_decode_scratch *sc_decode_scratch(struct sc_error *err) {
+  struct tools *d = thread_tools(err);
+  return d ? &d->scratch : NULL;
+}
+
+void sc_decode_scratch_trim(struct sc_decode_scratch *s) {
+  if (s->stored.capacity > SCRATCH_MAX) sc_buffer_free(&s->stored);
+  if (s->rows.capacity > SCRATCH_MAX) sc_buffer_free(&s->rows);
 }
 
 /*
@@ -68,9 +84,8 @@ static sc_status inflate_error(enum libdeflate_result result, struct sc_error *e
 }
 
 /* Into memory of its own, with room for a stored block behind the wanted bytes. */
-static sc_status inflate_with_room(struct decompressors *d, const void *bytes, size_t n,
-                                   size_t wanted, size_t whole, unsigned char *out,
-                                   struct sc_error *err) {
+static sc_status inflate_with_room(struct tools *d, const void *bytes, size_t n, size_t wanted,
+                                   size_t whole, unsigned char *out, struct sc_error *err) {
   size_t room = wanted + STORED_MAX + SC_DECODE_SLACK, got = 0;
   if (room > whole) room = whole;
   unsigned char *copy = sc_alloc(room);
@@ -84,7 +99,7 @@ static sc_status inflate_with_room(struct decompressors *d, const void *bytes, s
   return ok ? SC_OK : inflate_error(result, err);
 }
 
-static sc_status inflate_block(struct decompressors *d, const void *bytes, size_t n, size_t wanted,
+static sc_status inflate_block(struct tools *d, const void *bytes, size_t n, size_t wanted,
                                size_t whole, unsigned char *out, struct sc_error *err) {
   size_t room = wanted + SC_DECODE_SLACK < whole ? wanted + SC_DECODE_SLACK : whole, got = 0;
   if (room < whole) memcpy(out + wanted + MARK_AT, mark, sizeof mark);
@@ -100,7 +115,7 @@ static sc_status inflate_block(struct decompressors *d, const void *bytes, size_
   return inflate_error(result, err);
 }
 
-static sc_status unzstd_block(struct decompressors *d, const void *bytes, size_t n, size_t wanted,
+static sc_status unzstd_block(struct tools *d, const void *bytes, size_t n, size_t wanted,
                               size_t whole, unsigned char *out, struct sc_error *err) {
   size_t room = wanted + SC_DECODE_SLACK < whole ? wanted + SC_DECODE_SLACK : whole;
   ZSTD_inBuffer in = {bytes, n, 0};
@@ -127,7 +142,7 @@ sc_status sc_decode_block(const struct sc_tiff *tiff, const void *bytes, size_t 
     memcpy(out, bytes, wanted);
     return SC_OK;
   }
-  struct decompressors *d = thread_decompressors(err);
+  struct tools *d = thread_tools(err);
   if (!d) return err->status;
   return tiff->codec == SC_CODEC_DEFLATE ? inflate_block(d, bytes, n, wanted, whole, out, err)
                                          : unzstd_block(d, bytes, n, wanted, whole, out, err);
@@ -226,30 +241,29 @@ void sc_decode_row(const struct sc_tiff *t, unsigned char *row, unsigned char *s
   join_bytes(size, n / size, row, scratch);
 }
 
-#define SPLIT(TYPE, N_BANDS)                                              \
-  do {                                                                    \
-    const TYPE *from = (const TYPE *)(const void *)scratch;               \
-    for (size_t b = 0; b < (N_BANDS); b++) {                              \
-      TYPE *to = (TYPE *)(void *)row + b * width;                         \
-      for (size_t x = 0; x < width; x++) to[x] = from[x * (N_BANDS) + b]; \
-    }                                                                     \
-  } while (0)
+#define SPLIT(TYPE, N_BANDS)                                    \
+  for (size_t b = 0; b < (N_BANDS); b++) {                      \
+    const TYPE *from = (const TYPE *)(const void *)pixels + b;  \
+    TYPE *to = (TYPE *)(void *)(out + b * plane_bytes);         \
+    for (size_t x = 0; x < n; x++) to[x] = from[x * (N_BANDS)]; \
+  }
 
-void sc_decode_split(const struct sc_tiff *t, unsigned char *row, unsigned char *scratch) {
-  size_t width = (size_t)t->block_width, n_bands = (size_t)t->n_bands;
-  memcpy(scratch, row, sc_tiff_row_bytes(t));
-  switch (sc_dtype_bytes(t->dtype)) {
-    case 1:
-      if (n_bands == 3) {
-        SPLIT(uint8_t, 3);
-      } else if (n_bands == 4) {
-        SPLIT(uint8_t, 4);
-      } else {
-        SPLIT(uint8_t, n_bands);
-      }
-      break;
-    case 2: SPLIT(uint16_t, n_bands); break;
-    case 4: SPLIT(uint32_t, n_bands); break;
-    default: SPLIT(uint64_t, n_bands); break;
+void sc_decode_split(const struct sc_tiff *t, const unsigned char *pixels, size_t n,
+                     unsigned char *out, size_t plane_bytes) {
+  size_t size = sc_dtype_bytes(t->dtype), n_bands = sc_tiff_pixel_bytes(t) / size;
+  if (n_bands == 1) {
+    memcpy(out, pixels, n * size);
+  } else if (size == 1 && n_bands == 3) {
+    SPLIT(uint8_t, 3);
+  } else if (size == 1 && n_bands == 4) {
+    SPLIT(uint8_t, 4);
+  } else if (size == 1) {
+    SPLIT(uint8_t, n_bands);
+  } else if (size == 2) {
+    SPLIT(uint16_t, n_bands);
+  } else if (size == 4) {
+    SPLIT(uint32_t, n_bands);
+  } else {
+    SPLIT(uint64_t, n_bands);
   }
 }

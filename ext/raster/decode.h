@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "base/status.h"
 #include "raster/tiff.h"
 
@@ -32,8 +33,22 @@ sc_status sc_decode_block(const struct sc_tiff *tiff, const void *bytes, size_t 
  * used by predictor 3 only. */
 void sc_decode_row(const struct sc_tiff *tiff, unsigned char *row, unsigned char *scratch);
 
-/* Pixel after pixel -> band after band, within one row of a block of several bands: a chip's
- * bands are then plain copies. scratch: row bytes. */
-void sc_decode_split(const struct sc_tiff *tiff, unsigned char *row, unsigned char *scratch);
+/*
+ * n pixels of one row, each with its bands side by side, or with one band only -> bands apart:
+ * the values of band b at out + b * plane_bytes.
+ */
+void sc_decode_split(const struct sc_tiff *tiff, const unsigned char *pixels, size_t n,
+                     unsigned char *out, size_t plane_bytes);
+
+/*
+ * Two buffers of the calling thread: a block's bytes as stored, and its rows. Fresh memory for
+ * each block would cost a fault for each page. They hold until the thread decodes its next
+ * block; sc_decode_scratch_trim() then gives large ones back.
+ */
+struct sc_decode_scratch {
+  struct sc_buffer stored, rows;
+};
+struct sc_decode_scratch *sc_decode_scratch(struct sc_error *err);
+void sc_decode_scratch_trim(struct sc_decode_scratch *scratch);
 
 #endif

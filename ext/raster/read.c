@@ -226,7 +226,7 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     struct window *w = p->pieces[g->begin].window;
     size_t block = p->pieces[g->begin].block;
     if (!w->file->is_remote || w->file->tiff.byte_counts[block] == 0) continue;
-    g->held = sc_cache_acquire_ready(w->file->serial, block, wanted_rows(p, g).end);
+    g->held = sc_cache_acquire_ready(w->file->serial, block, wanted_rows(p, g).n);
     if (g->held) continue;
     blocks[n].file = w->file;
     blocks[n].source = w->read->source;
@@ -255,21 +255,19 @@ static void set_error(struct window *w, const struct sc_error *err) {
   pthread_mutex_unlock(w->lock);
 }
 
-/* Rows of the block, counted from its top, that the pieces of a group want. */
+/* How many rows of the block, counted from its top, the pieces of a group want. */
 static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_tiff *t = &first->window->file->tiff;
   int across = t->blocks_across;
   int top = (int)(first->block / (size_t)across % (size_t)t->blocks_down) * t->block_height;
-  struct sc_block_rows rows = {t->block_height, 0, 0};
+  struct sc_block_rows rows = {0, 0};
   for (size_t i = g->begin; i < g->end; i++) {
     const struct window *w = p->pieces[i].window;
     rows.expects_more |= w->expects_more;
     for (int j = 0; j < w->read->out_height; j++) {
       int y = w->rows[j] - top;
-      if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
-      if (y < rows.begin) rows.begin = y;
-      if (y >= rows.end) rows.end = y + 1;
+      if (y >= rows.n && y < t->block_height) rows.n = y + 1;
     }
   }
   return rows;
@@ -309,7 +307,7 @@ static void gather(const struct window *w, const unsigned char *band, int left, 
   }
 }
 
-/* Copy one row of the window's band: its value of a column is number column - left. */
+/* Copy one row of a strip: the value of a column is number column - left. */
 static void copy_row(const struct window *w, const unsigned char *band, int left, int first,
                      int end, unsigned char *out) {
   enum { CHUNK = 256 };
@@ -328,28 +326,55 @@ static void copy_row(const struct window *w, const unsigned char *band, int left
   }
 }
 
-static void copy_piece(const struct piece *piece, const unsigned char *data) {
+/* Rows of a strip that lie one after the other in the result, too; 0 where they do not. */
+static int rows_at_once(const struct window *w, const struct sc_block_strip *s, int first, int end,
+                        int j, int bottom) {
+  int n = 1;
+  if (!w->plain_columns || end - first != s->width || w->read->dtype != w->file->tiff.dtype ||
+      w->read->row_bytes != (size_t)s->width * sc_dtype_bytes(w->read->dtype)) {
+    return 0;
+  }
+  while (j + n < w->read->out_height && w->rows[j + n] == w->rows[j] + n && w->rows[j + n] < bottom)
+    n++;
+  return n;
+}
+
+/* Copy what the window wants of a strip; left and top: of the strip in the file. */
+static void copy_strip(const struct window *w, const struct sc_block_strip *s, int left, int top,
+                       int bottom) {
+  int first, end, previous = -1;
+  columns_in_block(w, left, left + s->width, &first, &end);
+  if (first == end) return;
+  size_t size = sc_dtype_bytes(w->read->dtype);
+  size_t pitch = (size_t)s->width * sc_dtype_bytes(w->file->tiff.dtype);
+  for (int j = 0; j < w->read->out_height; j++) {
+    int y = w->rows[j];
+    if (y < top || y >= bottom) continue;
+    unsigned char *out = (unsigned char *)w->read->out + (size_t)j * w->read->row_bytes;
+    const unsigned char *from = s->pixels + (size_t)(y - top) * pitch;
+    int n = rows_at_once(w, s, first, end, j, bottom);
+    if (n > 0) {
+      memcpy(out, from, (size_t)n * pitch);
+      j += n - 1;
+    } else if (j > 0 && previous == y) { /* the same source row again: copy what was made of it */
+      memcpy(out + (size_t)first * size, out - w->read->row_bytes + (size_t)first * size,
+             (size_t)(end - first) * size);
+    } else {
+      copy_row(w, from, left, first, end, out);
+    }
+    previous = y;
+  }
+}
+
+static void copy_piece(const struct piece *piece, const struct sc_block *block) {
   const struct window *w = piece->window;
   const struct sc_tiff *t = &w->file->tiff;
   size_t in_plane = piece->block % ((size_t)t->blocks_across * (size_t)t->blocks_down);
   int top = (int)(in_plane / (size_t)t->blocks_across) * t->block_height;
   int left = (int)(in_plane % (size_t)t->blocks_across) * t->block_width;
-  int first, end, previous = -1;
-  columns_in_block(w, left, left + t->block_width, &first, &end);
-  if (first == end) return;
-  size_t size = sc_dtype_bytes(w->read->dtype), row_bytes = sc_tiff_row_bytes(t);
-  size_t of_band = (size_t)(t->planar ? 0 : w->band * t->block_width) * sc_dtype_bytes(t->dtype);
-  for (int j = 0; j < w->read->out_height; j++) {
-    int y = w->rows[j] - top;
-    if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
-    unsigned char *out = (unsigned char *)w->read->out + (size_t)j * w->read->row_bytes;
-    if (j > 0 && previous == y) { /* the same source row again: copy what was made of it */
-      memcpy(out + (size_t)first * size, out - w->read->row_bytes + (size_t)first * size,
-             (size_t)(end - first) * size);
-    } else {
-      copy_row(w, data + (size_t)y * row_bytes + of_band, left, first, end, out);
-    }
-    previous = y;
+  for (int i = 0; i < sc_block_strips(t); i++) {
+    struct sc_block_strip s = sc_block_strip(block, t, i, t->planar ? 0 : w->band);
+    copy_strip(w, &s, left + s.left, top, top + t->block_height);
   }
 }
 
@@ -393,7 +418,7 @@ static void read_block(const struct plan *p, struct group *g) {
     st = sc_block_prepare(block, file, first->block, wanted_rows(p, g), bytes, &err);
     if (block->n_rows >= sc_tiff_block_rows(&file->tiff, first->block))
       sc_buffer_free(&block->stored);
-    for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block->data);
+    for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block);
     pthread_mutex_unlock(&block->lock);
     sc_cache_release(block, st == SC_OK);
   }
