@@ -52,6 +52,13 @@ sc_status sc_file_read(const struct sc_file *f, uint64_t offset, void *out, size
                  (unsigned long long)offset);
 }
 
+static struct sc_stamp stamp_of(const struct stat *info) {
+  return (struct sc_stamp){
+      .modified_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec,
+      .size = info->st_size,
+      .inode = info->st_ino};
+}
+
 static sc_status open_local(const struct sc_source *source, struct sc_file *f,
                             struct sc_error *err) {
   struct stat info;
@@ -63,8 +70,7 @@ static sc_status open_local(const struct sc_source *source, struct sc_file *f,
     return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
   }
   f->size = (uint64_t)info.st_size;
-  f->modified = info.st_mtim;
-  f->inode = info.st_ino;
+  f->stamp = stamp_of(&info);
   struct sc_error ignored = {0};
   sc_status st = sc_tiff_open(read_at, f, f->size, &f->tiff, &ignored);
   if (st == SC_NOMEM) return sc_fail_nomem(err);
@@ -88,12 +94,13 @@ static sc_status open_file(const struct sc_source *source, struct sc_file **out,
   return SC_OK;
 }
 
-static int is_unchanged(const struct sc_file *f) {
+static int is_unchanged(const struct sc_file *f, const struct sc_source *source) {
   struct stat info;
   if (f->is_remote) return sc_remote_generation(f->remote) == f->generation;
+  if (source->stamp) return sc_stamp_equals(source->stamp, &f->stamp);
   if (stat(f->href, &info) != 0) return 0;
-  return (uint64_t)info.st_size == f->size && info.st_ino == f->inode &&
-         info.st_mtim.tv_sec == f->modified.tv_sec && info.st_mtim.tv_nsec == f->modified.tv_nsec;
+  const struct sc_stamp now = stamp_of(&info);
+  return sc_stamp_equals(&now, &f->stamp);
 }
 
 /* Take a file out of the set; it is freed when its last user gives it back. Lock held. */
@@ -105,11 +112,11 @@ static struct sc_file *take_out(int i) {
   return NULL;
 }
 
-static struct sc_file *find_open(const char *href, struct sc_file **stale) {
+static struct sc_file *find_open(const struct sc_source *source, struct sc_file **stale) {
   for (int i = 0; i < N_FILES; i++) {
     struct sc_file *f = files[i];
-    if (!f || strcmp(f->href, href) != 0) continue;
-    if (is_unchanged(f)) {
+    if (!f || strcmp(f->href, source->href) != 0) continue;
+    if (is_unchanged(f, source)) {
       f->n_users++;
       f->used = ++clock_now;
       return f;
@@ -143,7 +150,7 @@ sc_status sc_file_acquire(const struct sc_source *source, struct sc_file **out,
                           struct sc_error *err) {
   struct sc_file *stale = NULL, *evicted;
   pthread_mutex_lock(&lock);
-  *out = find_open(source->href, &stale);
+  *out = find_open(source, &stale);
   pthread_mutex_unlock(&lock);
   file_free(stale);
   if (*out) return SC_OK;

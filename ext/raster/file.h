@@ -6,8 +6,6 @@
 #define SC_RASTER_FILE_H
 
 #include <stdint.h>
-#include <sys/types.h>
-#include <time.h>
 
 #include "base/status.h"
 #include "raster/raster_api.h"
@@ -28,8 +26,7 @@ struct sc_file {
   struct sc_tiff tiff;
   int descriptor; /* local files; -1 else */
   uint64_t size;
-  struct timespec modified; /* local files */
-  ino_t inode;
+  struct sc_stamp stamp;    /* local files */
   struct sc_remote *remote; /* remote files: held */
   unsigned generation;      /* of the remote file when this was opened */
   /* of file.c: */
