@@ -19,4 +19,11 @@ static inline struct timespec sc_next_poll(clockid_t clock) {
   return t;
 }
 
+/* Has that time come? */
+static inline int sc_poll_is_due(clockid_t clock, const struct timespec *at) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return now.tv_sec > at->tv_sec || (now.tv_sec == at->tv_sec && now.tv_nsec >= at->tv_nsec);
+}
+
 #endif

@@ -45,7 +45,7 @@ static size_t take_asset(struct header_job *job) {
 static void read_headers(struct header_job *job) {
   for (size_t i; !sc_interrupted(NULL) && (i = take_asset(job)) < job->index->n_assets;) {
     const struct sc_index_asset *asset = &job->index->assets[i];
-    struct sc_source source = {asset->href, job->index->item, asset->key, NULL, 0};
+    struct sc_source source = {.href = asset->href, .item = job->index->item, .asset = asset->key};
     struct sc_error ignored = {0};
     if (!is_remote(asset->href)) continue;
     if (job->raster->make_header(&source, &job->headers[i].bytes, &ignored)) {

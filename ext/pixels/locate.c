@@ -55,7 +55,7 @@ static struct sc_open_scene *find_fresh(struct sc_connection *c, const char *key
   struct sc_open_scene *s = sc_scenes_find(c, key, n);
   if (!s || s->table) return s;
   struct sc_stamp now = sc_stamp_of(s->scene.item.location);
-  if (now.modified_ns == s->stamp.modified_ns && now.size == s->stamp.size) return s;
+  if (sc_stamp_equals(&now, &s->stamp)) return s;
   sc_scenes_forget(c, s);
   sc_scenes_release(s);
   return NULL;

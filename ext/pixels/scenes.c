@@ -44,11 +44,12 @@ static struct sc_scenes *scenes_of(struct sc_connection *c) {
 }
 
 struct sc_stamp sc_stamp_of(const char *path) {
-  struct sc_stamp stamp = {0, 0};
+  struct sc_stamp stamp = {0, 0, 0};
   struct stat info;
   if (path && *path == '/' && stat(path, &info) == 0) {
     stamp.modified_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     stamp.size = info.st_size;
+    stamp.inode = info.st_ino;
   }
   return stamp;
 }
@@ -58,7 +59,7 @@ static int is_unchanged(const struct sc_open_scene *s) {
     const struct sc_opened_asset *a = &s->assets[i];
     if (!a->is_open) continue;
     struct sc_stamp now = sc_stamp_of(a->href);
-    if (now.modified_ns != a->stamp.modified_ns || now.size != a->stamp.size) return 0;
+    if (!sc_stamp_equals(&now, &a->stamp)) return 0;
   }
   return 1;
 }
@@ -146,7 +147,8 @@ static sc_status open_asset(struct sc_connection *c, struct sc_open_scene *s,
                                   .item = s->scene.item.id,
                                   .asset = asset->key,
                                   .header = to->header.data,
-                                  .header_size = to->header.size};
+                                  .header_size = to->header.size,
+                                  .stamp = &to->stamp};
   to->stamp = sc_stamp_of(to->href);
   st = raster->info(&to->source, &to->info, err);
   if (!st) st = sc_mapping_find(&s->scene, asset, &to->info, &to->source, &to->mapping, err);

@@ -12,10 +12,7 @@
 #include "index/scene.h"
 #include "raster/raster_api.h"
 
-/* Time and size of a local file; zero for others. */
-struct sc_stamp {
-  int64_t modified_ns, size;
-};
+/* Of a local file; zero for others. */
 struct sc_stamp sc_stamp_of(const char *path);
 
 /* An asset that was opened. */

@@ -43,50 +43,82 @@ static int is_part(const struct sc_tiff *t, size_t index, const struct sc_buffer
   return bytes && bytes->size < t->byte_counts[index];
 }
 
-uint64_t sc_block_part(const struct sc_tiff *t, size_t index, int end) {
+uint64_t sc_block_part(const struct sc_tiff *t, size_t index, int n_rows) {
   double row = (double)sc_tiff_row_bytes(t), stored = (double)t->byte_counts[index];
-  double whole = row * sc_tiff_block_rows(t, index), need = row * end + (double)PART_SLACK;
+  double whole = row * sc_tiff_block_rows(t, index), need = row * n_rows + (double)PART_SLACK;
   double part = stored * (need / whole) * 1.125 + 16384; /* the rows above may compress worse */
   if (sc_runtime_verify() || part > stored * 0.95) return t->byte_counts[index];
   return (uint64_t)part;
 }
 
-/* Decompress the first n_rows rows into out, which holds `capacity` bytes. */
+/* Decompress the first n_rows rows into the thread's scratch; all rows when verifying. */
 static sc_status decompress(const struct sc_file *file, size_t index, int n_rows,
-                            const struct sc_buffer *bytes, unsigned char *out, size_t capacity,
+                            const struct sc_buffer *bytes, struct sc_decode_scratch *scratch,
                             struct sc_error *err) {
   const struct sc_tiff *t = &file->tiff;
-  size_t row = sc_tiff_row_bytes(t), wanted = row * (size_t)n_rows;
-  size_t whole = row * (size_t)sc_tiff_block_rows(t, index);
-  struct sc_buffer stored = {0};
-  sc_status st = SC_OK;
-  if (sc_runtime_verify()) wanted = whole;
+  size_t row = sc_tiff_row_bytes(t), whole = row * (size_t)sc_tiff_block_rows(t, index);
+  size_t wanted = sc_runtime_verify() ? whole : row * (size_t)n_rows;
   if (is_part(t, index, bytes)) wanted += PART_SLACK;
   if (wanted > whole) return sc_fail(err, SC_BAD_DATA, "part of a block where all is needed");
-  if (is_missing(t, index)) {
-    fill_missing(t, out, wanted);
+  size_t room = wanted + SC_DECODE_SLACK < whole ? wanted + SC_DECODE_SLACK : whole;
+  sc_status st = sc_buffer_resize(&scratch->rows, room, err);
+  if (!st && is_missing(t, index)) {
+    fill_missing(t, scratch->rows.data, wanted);
     return SC_OK;
   }
-  if (!bytes) st = load_stored(file, index, &stored, err);
-  if (!st) {
-    const struct sc_buffer *from = bytes ? bytes : &stored;
-    size_t room = whole < capacity ? whole : capacity;
-    st = sc_decode_block(t, from->data, from->size, wanted, room < wanted ? wanted : whole, out,
-                         err);
+  if (!st && !bytes) {
+    st = load_stored(file, index, &scratch->stored, err);
+    bytes = &scratch->stored;
   }
-  sc_buffer_free(&stored);
-  return st;
+  return st ? st
+            : sc_decode_block(t, bytes->data, bytes->size, wanted, whole, scratch->rows.data, err);
 }
 
-static sc_status grow(struct sc_block *b, size_t bytes, size_t n_rows, struct sc_error *err) {
-  unsigned char *data = sc_realloc(b->data, bytes);
-  if (!data) return sc_fail_nomem(err);
-  b->data = data;
-  b->capacity = bytes;
-  if (!b->row_done) {
-    b->row_done = sc_alloc_zero(n_rows, 1);
-    if (!b->row_done) return sc_fail_nomem(err);
+int sc_block_strips(const struct sc_tiff *t) {
+  return (t->block_width + SC_STRIP_PX - 1) / SC_STRIP_PX;
+}
+
+/* Where a strip of a block with n_rows rows begins, and how wide it is. */
+static size_t strip_place(const struct sc_tiff *t, int n_rows, int i, int *width) {
+  int left = i * SC_STRIP_PX, rest = t->block_width - left;
+  *width = rest < SC_STRIP_PX ? rest : SC_STRIP_PX;
+  return (size_t)left * (size_t)n_rows * sc_tiff_pixel_bytes(t);
+}
+
+struct sc_block_strip sc_block_strip(const struct sc_block *b, const struct sc_tiff *t, int i,
+                                     int band) {
+  struct sc_block_strip s = {.left = i * SC_STRIP_PX};
+  size_t at = strip_place(t, b->n_rows, i, &s.width);
+  size_t plane = (size_t)s.width * (size_t)b->n_rows * sc_dtype_bytes(t->dtype);
+  s.pixels = b->data + at + (size_t)band * plane;
+  return s;
+}
+
+/* One row of a block, its predictor undone, into the strips. */
+static void put_row(const struct sc_tiff *t, const unsigned char *row, int y, int n_rows,
+                    unsigned char *data) {
+  size_t size = sc_dtype_bytes(t->dtype), pixel = sc_tiff_pixel_bytes(t);
+  for (int i = 0; i < sc_block_strips(t); i++) {
+    int width;
+    unsigned char *strip = data + strip_place(t, n_rows, i, &width);
+    size_t row_bytes = (size_t)width * size;
+    sc_decode_split(t, row + (size_t)i * SC_STRIP_PX * pixel, (size_t)width,
+                    strip + (size_t)y * row_bytes, row_bytes * (size_t)n_rows);
   }
+}
+
+static sc_status put_rows(const struct sc_tiff *t, size_t index, int n_rows, unsigned char *rows,
+                          unsigned char *data, struct sc_error *err) {
+  size_t row = sc_tiff_row_bytes(t);
+  int undo = t->predictor != 1 && !is_missing(t, index);
+  unsigned char *scratch = undo && t->predictor == 3 ? sc_alloc(row) : NULL;
+  if (undo && t->predictor == 3 && !scratch) return sc_fail_nomem(err);
+  for (int y = 0; y < n_rows; y++) {
+    unsigned char *at = rows + (size_t)y * row;
+    if (undo) sc_decode_row(t, at, scratch);
+    put_row(t, at, y, n_rows, data);
+  }
+  sc_free(scratch);
   return SC_OK;
 }
 
@@ -94,47 +126,35 @@ sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_
                            struct sc_block_rows rows, const struct sc_buffer *bytes,
                            struct sc_error *err) {
   const struct sc_tiff *t = &file->tiff;
-  size_t row = sc_tiff_row_bytes(t);
   int all = sc_tiff_block_rows(t, index);
-  if (b->n_rows < rows.end) {
-    int n_rows = b->n_rows > 0 || sc_runtime_verify() ? all : rows.end;
-    size_t whole = row * (size_t)all, need = row * (size_t)n_rows + SC_DECODE_SLACK;
-    if (is_part(t, index, bytes)) need += PART_SLACK;
-    sc_status st = grow(b, need < whole ? need : whole, (size_t)all, err);
-    b->n_rows = 0;
-    if (!st) memset(b->row_done, 0, (size_t)all);
-    if (!st) st = decompress(file, index, n_rows, bytes, b->data, b->capacity, err);
-    if (st) return st;
-    b->n_rows = n_rows;
+  if (b->n_rows >= rows.n) return SC_OK;
+  int n_rows = b->n_rows > 0 || rows.expects_more || sc_runtime_verify() ? all : rows.n;
+  struct sc_decode_scratch *scratch = sc_decode_scratch(err);
+  if (!scratch) return err->status;
+  sc_free(b->data);
+  b->n_rows = 0;
+  b->capacity = 0;
+  b->data = NULL;
+  sc_status st = decompress(file, index, n_rows, bytes, scratch, err);
+  if (!st) {
+    b->data = sc_alloc(sc_tiff_row_bytes(t) * (size_t)n_rows);
+    st =
+        b->data ? put_rows(t, index, n_rows, scratch->rows.data, b->data, err) : sc_fail_nomem(err);
   }
-  if (t->predictor == 1 || is_missing(t, index)) return SC_OK;
-  unsigned char *scratch = t->predictor == 3 ? sc_alloc(row) : NULL;
-  if (t->predictor == 3 && !scratch) return sc_fail_nomem(err);
-  for (int y = rows.begin; y < rows.end; y++) {
-    if (!b->row_done[y]) sc_decode_row(t, b->data + row * (size_t)y, scratch);
-    b->row_done[y] = 1;
-  }
-  sc_free(scratch);
+  sc_decode_scratch_trim(scratch);
+  if (st) return st;
+  b->capacity = sc_tiff_row_bytes(t) * (size_t)n_rows;
+  b->n_rows = n_rows;
   return SC_OK;
 }
 
-sc_status sc_block_decode_once(struct sc_block_scratch *s, const struct sc_file *file, size_t index,
-                               int n_rows, const struct sc_buffer *bytes, unsigned char **out,
+sc_status sc_block_decode_once(const struct sc_file *file, size_t index, int n_rows,
+                               const struct sc_buffer *bytes, unsigned char **out,
                                struct sc_error *err) {
-  const struct sc_tiff *t = &file->tiff;
-  size_t row = sc_tiff_row_bytes(t), whole = row * (size_t)sc_tiff_block_rows(t, index);
-  sc_status st = SC_OK;
-  if (!bytes && !is_missing(t, index)) {
-    st = load_stored(file, index, &s->stored, err);
-    bytes = &s->stored;
-  }
-  if (!st) st = sc_buffer_resize(&s->rows, whole, err);
-  if (!st) st = decompress(file, index, n_rows, bytes, s->rows.data, whole, err);
-  *out = s->rows.data;
+  struct sc_decode_scratch *scratch = sc_decode_scratch(err);
+  if (!scratch) return err->status;
+  sc_decode_scratch_trim(scratch);
+  sc_status st = decompress(file, index, n_rows, bytes, scratch, err);
+  *out = scratch->rows.data;
   return st;
-}
-
-void sc_block_scratch_free(struct sc_block_scratch *s) {
-  sc_buffer_free(&s->stored);
-  sc_buffer_free(&s->rows);
 }

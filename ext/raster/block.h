@@ -9,10 +9,10 @@
 #include "raster/cache.h"
 #include "raster/file.h"
 
-/* Which rows of a block are wanted: from 0 on they are decompressed, in [begin, end) their
- * predictor is undone. */
+/* What is wanted of a block: its first n rows. */
 struct sc_block_rows {
-  int begin, end;
+  int n;
+  int expects_more; /* the rest will be wanted soon: decode all of it at once */
 };
 
 /*
@@ -21,28 +21,40 @@ struct sc_block_rows {
  * bytes  The block as stored, or its first bytes (see sc_block_part), or NULL: read from the
  *        (local) file.
  *
- * The first time only the rows down to `end` are decompressed; when a block is wanted again
- * for more, it is decompressed whole.
+ * The first time only the wanted rows are decoded; when a block is wanted again for more, it is
+ * decoded whole.
  */
 sc_status sc_block_prepare(struct sc_block *block, const struct sc_file *file, size_t index,
                            struct sc_block_rows rows, const struct sc_buffer *bytes,
                            struct sc_error *err);
 
 /*
- * How many of a stored block's bytes are likely to hold the rows down to `end`, if the rows
+ * How many of a stored block's bytes are likely to hold its first n_rows rows, if the rows
  * compress alike; all where that is not clearly fewer. If sc_block_prepare() fails on a part,
  * the whole block tells.
  */
-uint64_t sc_block_part(const struct sc_tiff *tiff, size_t index, int end);
+uint64_t sc_block_part(const struct sc_tiff *tiff, size_t index, int n_rows);
 
-/* The same into the caller's scratch, for one pass over a file that is not kept. *out borrows
- * from scratch. */
-struct sc_block_scratch {
-  struct sc_buffer stored, rows;
+/*
+ * The pixels of a block lie in upright strips of 256 columns (the last may be narrower), strip
+ * after strip, in each strip band after band, in each band row after row: the band of a chip of
+ * 256 pixels is then one piece of memory, where rows as wide as the block make as many pieces
+ * as it has rows, each too short for the processor to fetch it ahead.
+ */
+#define SC_STRIP_PX 256
+struct sc_block_strip {
+  int left, width;             /* in columns of the block */
+  const unsigned char *pixels; /* `width` values a row, no gap between rows */
 };
-sc_status sc_block_decode_once(struct sc_block_scratch *scratch, const struct sc_file *file,
-                               size_t index, int n_rows, const struct sc_buffer *bytes,
-                               unsigned char **out, struct sc_error *err);
-void sc_block_scratch_free(struct sc_block_scratch *scratch);
+int sc_block_strips(const struct sc_tiff *tiff);
+/* Strip i of one band (0-based within the block). */
+struct sc_block_strip sc_block_strip(const struct sc_block *block, const struct sc_tiff *tiff,
+                                     int i, int band);
+
+/* Decode n rows for one pass over a file that is not kept, as they are stored: the predictor is
+ * not undone. *out holds until the thread decodes its next block. */
+sc_status sc_block_decode_once(const struct sc_file *file, size_t index, int n_rows,
+                               const struct sc_buffer *bytes, unsigned char **out,
+                               struct sc_error *err);
 
 #endif

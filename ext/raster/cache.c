@@ -35,7 +35,6 @@ static void link_newest(struct sc_block *b) {
 static void block_free(struct sc_block *b) {
   pthread_mutex_destroy(&b->lock);
   sc_free(b->data);
-  sc_free(b->row_done);
   sc_buffer_free(&b->stored);
   sc_free(b);
 }

@@ -16,11 +16,10 @@ struct sc_block {
   uint64_t file_serial;
   uint64_t index; /* of the block in its file */
   pthread_mutex_t lock;
-  unsigned char *data;     /* decompressed rows from the top; owned */
+  unsigned char *data;     /* its first rows, laid out as block.h has it; owned */
   size_t capacity;         /* bytes of data */
-  int n_rows;              /* rows decompressed so far */
-  unsigned char *row_done; /* a byte per row: its predictor is undone; owned */
-  struct sc_buffer stored; /* of a remote file, until all rows are decompressed: its bytes */
+  int n_rows;              /* rows in data */
+  struct sc_buffer stored; /* of a remote file, until all rows are decoded: its bytes */
   /* of cache.c: */
   int n_users;
   size_t counted_bytes; /* what the budget was charged */

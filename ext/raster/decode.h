@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "base/status.h"
 #include "raster/tiff.h"
 
@@ -31,5 +32,23 @@ sc_status sc_decode_block(const struct sc_tiff *tiff, const void *bytes, size_t 
 /* Undo the predictor of one row in place, over the block's whole width. scratch: row bytes,
  * used by predictor 3 only. */
 void sc_decode_row(const struct sc_tiff *tiff, unsigned char *row, unsigned char *scratch);
+
+/*
+ * n pixels of one row, each with its bands side by side, or with one band only -> bands apart:
+ * the values of band b at out + b * plane_bytes.
+ */
+void sc_decode_split(const struct sc_tiff *tiff, const unsigned char *pixels, size_t n,
+                     unsigned char *out, size_t plane_bytes);
+
+/*
+ * Two buffers of the calling thread: a block's bytes as stored, and its rows. Fresh memory for
+ * each block would cost a fault for each page. They hold until the thread decodes its next
+ * block; sc_decode_scratch_trim() then gives large ones back.
+ */
+struct sc_decode_scratch {
+  struct sc_buffer stored, rows;
+};
+struct sc_decode_scratch *sc_decode_scratch(struct sc_error *err);
+void sc_decode_scratch_trim(struct sc_decode_scratch *scratch);
 
 #endif

@@ -11,8 +11,10 @@
 #include "base/alloc.h"
 #include "http/remote.h"
 #include "raster/gdal.h"
+#include "raster/runtime.h"
 
-#define N_FILES 256 /* kept open when nobody uses them */
+#define N_FILES 256    /* kept open when nobody uses them */
+#define SMALL_SHARE 16 /* a file is small that takes one of so many parts of the cache */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sc_file *files[N_FILES];
@@ -50,6 +52,13 @@ sc_status sc_file_read(const struct sc_file *f, uint64_t offset, void *out, size
                  (unsigned long long)offset);
 }
 
+static struct sc_stamp stamp_of(const struct stat *info) {
+  return (struct sc_stamp){
+      .modified_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec,
+      .size = info->st_size,
+      .inode = info->st_ino};
+}
+
 static sc_status open_local(const struct sc_source *source, struct sc_file *f,
                             struct sc_error *err) {
   struct stat info;
@@ -61,8 +70,7 @@ static sc_status open_local(const struct sc_source *source, struct sc_file *f,
     return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
   }
   f->size = (uint64_t)info.st_size;
-  f->modified = info.st_mtim;
-  f->inode = info.st_ino;
+  f->stamp = stamp_of(&info);
   struct sc_error ignored = {0};
   sc_status st = sc_tiff_open(read_at, f, f->size, &f->tiff, &ignored);
   if (st == SC_NOMEM) return sc_fail_nomem(err);
@@ -86,12 +94,13 @@ static sc_status open_file(const struct sc_source *source, struct sc_file **out,
   return SC_OK;
 }
 
-static int is_unchanged(const struct sc_file *f) {
+static int is_unchanged(const struct sc_file *f, const struct sc_source *source) {
   struct stat info;
   if (f->is_remote) return sc_remote_generation(f->remote) == f->generation;
+  if (source->stamp) return sc_stamp_equals(source->stamp, &f->stamp);
   if (stat(f->href, &info) != 0) return 0;
-  return (uint64_t)info.st_size == f->size && info.st_ino == f->inode &&
-         info.st_mtim.tv_sec == f->modified.tv_sec && info.st_mtim.tv_nsec == f->modified.tv_nsec;
+  const struct sc_stamp now = stamp_of(&info);
+  return sc_stamp_equals(&now, &f->stamp);
 }
 
 /* Take a file out of the set; it is freed when its last user gives it back. Lock held. */
@@ -103,11 +112,11 @@ static struct sc_file *take_out(int i) {
   return NULL;
 }
 
-static struct sc_file *find_open(const char *href, struct sc_file **stale) {
+static struct sc_file *find_open(const struct sc_source *source, struct sc_file **stale) {
   for (int i = 0; i < N_FILES; i++) {
     struct sc_file *f = files[i];
-    if (!f || strcmp(f->href, href) != 0) continue;
-    if (is_unchanged(f)) {
+    if (!f || strcmp(f->href, source->href) != 0) continue;
+    if (is_unchanged(f, source)) {
       f->n_users++;
       f->used = ++clock_now;
       return f;
@@ -141,7 +150,7 @@ sc_status sc_file_acquire(const struct sc_source *source, struct sc_file **out,
                           struct sc_error *err) {
   struct sc_file *stale = NULL, *evicted;
   pthread_mutex_lock(&lock);
-  *out = find_open(source->href, &stale);
+  *out = find_open(source, &stale);
   pthread_mutex_unlock(&lock);
   file_free(stale);
   if (*out) return SC_OK;
@@ -160,6 +169,32 @@ void sc_file_release(struct sc_file *f) {
   int last = --f->n_users == 0 && f->used == 0;
   pthread_mutex_unlock(&lock);
   if (last) file_free(f);
+}
+
+/* In the next column of the same rows, or in the next rows. */
+static int follows(const struct sc_file_window *last, const struct sc_file_window *w) {
+  if (w->y == last->y) return w->x == last->x + last->width;
+  return w->y == last->y + last->height && w->x <= last->x;
+}
+
+static int is_small(const struct sc_tiff *t) {
+  double block = (double)t->block_height * (double)sc_tiff_row_bytes(t);
+  return (double)t->n_blocks * block <= (double)sc_runtime_cache_bytes() / SMALL_SHARE;
+}
+
+int sc_file_expects_more(struct sc_file *f, struct sc_file_window w) {
+  pthread_mutex_lock(&lock);
+  struct sc_file_window *last = &f->last;
+  int is_same = f->has_last && w.x == last->x && w.y == last->y && w.width == last->width &&
+                w.height == last->height; /* another band */
+  if (!is_same) {
+    f->in_sequence = f->has_last && (follows(last, &w) || is_small(&f->tiff));
+    f->has_last = 1;
+    *last = w;
+  }
+  int expects = f->in_sequence;
+  pthread_mutex_unlock(&lock);
+  return expects;
 }
 
 void sc_file_abandon(void) {

@@ -275,14 +275,12 @@ static sc_status undo_rows(const struct sc_tiff *t, unsigned char *data, int n_r
 static sc_status count_block(struct count *c, size_t block, const struct sc_buffer *bytes,
                              struct sc_error *err) {
   const struct sc_tiff *t = &c->file->tiff;
-  struct sc_block_scratch scratch = {{0}, {0}};
   struct patch p = {
       .dtype = t->dtype, .pixel_bytes = sc_tiff_pixel_bytes(t), .row_bytes = sc_tiff_row_bytes(t)};
   unsigned char *data = NULL;
   block_place(t, block, &p);
   int n_rows = wanted_rows(c->job, &p);
-  sc_status st =
-      n_rows ? sc_block_decode_once(&scratch, c->file, block, n_rows, bytes, &data, err) : SC_OK;
+  sc_status st = n_rows ? sc_block_decode_once(c->file, block, n_rows, bytes, &data, err) : SC_OK;
   int is_stored = t->byte_counts[block] > 0 && t->offsets[block] > 0;
   if (!st && n_rows && is_stored) st = undo_rows(t, data, n_rows, &p, err);
   if (!st && n_rows) {
@@ -290,7 +288,6 @@ static sc_status count_block(struct count *c, size_t block, const struct sc_buff
     p.pixels = data + (t->planar ? 0 : (size_t)(c->job->band - 1) * sc_dtype_bytes(t->dtype));
     st = count_patch(c, &p, err);
   }
-  sc_block_scratch_free(&scratch);
   return st;
 }
 

@@ -31,12 +31,17 @@ static pthread_cond_t done = PTHREAD_COND_INITIALIZER; /* a worker left a job */
 static struct job *jobs;
 static int n_workers, n_idle;
 
+/* Asking takes longer than copying a block that is decoded already: only as often as base/poll.h
+ * has it. */
 static void run_tasks(struct job *job, int (*interrupted)(void *), void *interrupt_context) {
+  struct timespec poll = sc_next_poll(CLOCK_MONOTONIC);
   while (!atomic_load(&job->stop)) {
     size_t i = atomic_fetch_add(&job->next, 1);
     if (i >= job->n) return;
     if (job->task(job->context, i)) atomic_store(&job->stop, 1);
-    if (interrupted && interrupted(interrupt_context)) atomic_store(&job->stop, 2);
+    if (!interrupted || !sc_poll_is_due(CLOCK_MONOTONIC, &poll)) continue;
+    if (interrupted(interrupt_context)) atomic_store(&job->stop, 2);
+    poll = sc_next_poll(CLOCK_MONOTONIC);
   }
 }
 

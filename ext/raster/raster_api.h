@@ -17,7 +17,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-#define SC_RASTER_API_VERSION 1
+#define SC_RASTER_API_VERSION 2
 
 enum sc_dtype {
   SC_DTYPE_NONE = 0,
@@ -58,6 +58,15 @@ struct sc_settings {
   int retries;         /* after the first try */
 };
 
+/* A local file as stat() finds it; zero for others. */
+struct sc_stamp {
+  int64_t modified_ns, size;
+  uint64_t inode;
+};
+static inline int sc_stamp_equals(const struct sc_stamp *a, const struct sc_stamp *b) {
+  return a->modified_ns == b->modified_ns && a->size == b->size && a->inode == b->inode;
+}
+
 /* Where the bytes of one raster file are. Strings are borrowed for the call. */
 struct sc_source {
   const char *href;   /* absolute path or URL (http, https, s3, gs, az, abfs); allowed already */
@@ -65,6 +74,7 @@ struct sc_source {
   const char *asset;  /* for messages; may be NULL */
   const void *header; /* stored header of the file (raster/header.h), or NULL */
   size_t header_size;
+  const struct sc_stamp *stamp; /* as the caller has just found the file; NULL: not looked */
 };
 
 struct sc_band_info {

@@ -31,7 +31,9 @@ struct window {
   struct sc_file *file; /* held; NULL for GDAL */
   int band;             /* 0-based */
   int *columns, *rows;  /* source column of each output column, -1 outside; one allocation */
+  int borrows_maps;     /* columns and rows are those of a window before it */
   int plain_columns;    /* columns are consecutive: x0, x0 + 1, ... */
+  int expects_more;     /* see sc_block_rows */
   pthread_mutex_t *lock;
 };
 
@@ -71,8 +73,24 @@ static int source_index(double begin, double step, int i, int limit) {
   return at < 0 || at >= limit ? -1 : (int)at;
 }
 
-static sc_status map_axes(struct window *w, struct sc_error *err) {
+/* Is it the same window of a file of the same size? So it is for most bands of a chip. */
+static int has_same_axes(const struct window *a, const struct window *b) {
+  const struct sc_read *r = a->read, *s = b->read;
+  const struct sc_tiff *t = &a->file->tiff, *u = &b->file->tiff;
+  return r->x == s->x && r->y == s->y && r->width == s->width && r->height == s->height &&
+         r->out_width == s->out_width && r->out_height == s->out_height && t->width == u->width &&
+         t->height == u->height;
+}
+
+static sc_status map_axes(struct window *w, const struct window *before, struct sc_error *err) {
   const struct sc_read *r = w->read;
+  if (before && before->columns && has_same_axes(w, before)) {
+    w->columns = before->columns;
+    w->rows = before->rows;
+    w->plain_columns = before->plain_columns;
+    w->borrows_maps = 1;
+    return SC_OK;
+  }
   int nw = r->out_width, nh = r->out_height;
   w->columns = sc_alloc(((size_t)nw + (size_t)nh) * sizeof *w->columns);
   if (!w->columns) return sc_fail_nomem(err);
@@ -118,11 +136,12 @@ static void fill_output(const struct sc_read *r) {
   }
 }
 
-static sc_status plan_window(struct plan *p, struct window *w, struct sc_error *err) {
+static sc_status plan_window(struct plan *p, struct window *w, const struct window *before,
+                             struct sc_error *err) {
   const struct sc_tiff *t = &w->file->tiff;
   const struct sc_read *r = w->read;
   int x0, x1, y0, y1;
-  sc_status st = map_axes(w, err);
+  sc_status st = map_axes(w, before, err);
   if (st) return st;
   int some = span(w->columns, r->out_width, &x0, &x1) & span(w->rows, r->out_height, &y0, &y1);
   int leaves = w->columns[0] < 0 || w->columns[r->out_width - 1] < 0 || w->rows[0] < 0 ||
@@ -146,7 +165,9 @@ static int wants_gdal(const struct sc_read *r, const struct sc_file *f) {
   return !f->is_plain || resampled || r->band == SC_BAND_VALIDITY;
 }
 
-static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w) {
+/* before: the window before it, or NULL. */
+static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w,
+                             const struct window *before) {
   struct sc_file *f = NULL;
   w->read = r;
   w->lock = &p->lock;
@@ -164,7 +185,9 @@ static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w
     sqlite3_snprintf(sizeof text, text, "no band %d; it has %d", r->band, f->tiff.n_bands);
     return sc_source_fail(r->source, SC_NOT_FOUND, &r->err, text, "");
   }
-  return plan_window(p, w, &r->err);
+  w->expects_more =
+      sc_file_expects_more(f, (struct sc_file_window){r->x, r->y, r->width, r->height});
+  return plan_window(p, w, before, &r->err);
 }
 
 static int by_block(const void *a, const void *b) {
@@ -209,13 +232,13 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     size_t block = p->pieces[g->begin].block;
     if (!w->file->is_remote || w->file->tiff.byte_counts[block] == 0) continue;
     struct sc_block_rows rows = wanted_rows(p, g);
-    g->held = sc_cache_acquire_ready(w->file->serial, block, rows.end);
+    g->held = sc_cache_acquire_ready(w->file->serial, block, rows.n);
     if (g->held) continue;
     blocks[n].file = w->file;
     blocks[n].source = w->read->source;
     blocks[n].offset = w->file->tiff.offsets[block];
     blocks[n].size = w->file->tiff.byte_counts[block];
-    if (p->takes_parts) blocks[n].wanted = sc_block_part(&w->file->tiff, block, rows.end);
+    if (p->takes_parts) blocks[n].wanted = sc_block_part(&w->file->tiff, block, rows.n);
     owners[n++] = g;
   }
   if (!st && n) {
@@ -239,22 +262,22 @@ static void set_error(struct window *w, const struct sc_error *err) {
   pthread_mutex_unlock(w->lock);
 }
 
-/* Rows of the block, counted from its top, that the pieces of a group want. */
+/* How many rows of the block, counted from its top, the pieces of a group want. */
 static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_tiff *t = &first->window->file->tiff;
   int across = t->blocks_across;
   int top = (int)(first->block / (size_t)across % (size_t)t->blocks_down) * t->block_height;
-  struct sc_block_rows rows = {t->block_height, 0};
+  struct sc_block_rows rows = {0, 0};
   for (size_t i = g->begin; i < g->end; i++) {
     const struct window *w = p->pieces[i].window;
+    rows.expects_more |= w->expects_more;
     for (int j = 0; j < w->read->out_height; j++) {
       int y = w->rows[j] - top;
-      if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
-      if (y < rows.begin) rows.begin = y;
-      if (y >= rows.end) rows.end = y + 1;
+      if (y >= rows.n && y < t->block_height) rows.n = y + 1;
     }
   }
+  if (p->takes_parts) rows.expects_more = 0;
   return rows;
 }
 
@@ -267,17 +290,11 @@ static void columns_in_block(const struct window *w, int left, int right, int *f
   *end = i;
 }
 
-/* One of every `step` values of a type, side by side. */
-#define GATHER(TYPE)                                                                     \
-  do {                                                                                   \
-    const TYPE *from = (const TYPE *)(const void *)band;                                 \
-    TYPE *into = (TYPE *)to;                                                             \
-    if (w->plain_columns) {                                                              \
-      from += (size_t)(columns[0] - left) * step;                                        \
-      for (size_t i = 0; i < n; i++) into[i] = from[i * step];                           \
-    } else {                                                                             \
-      for (size_t i = 0; i < n; i++) into[i] = from[(size_t)(columns[i] - left) * step]; \
-    }                                                                                    \
+#define GATHER(TYPE)                                                  \
+  do {                                                                \
+    const TYPE *from = (const TYPE *)(const void *)band;              \
+    TYPE *into = (TYPE *)to;                                          \
+    for (size_t i = 0; i < n; i++) into[i] = from[columns[i] - left]; \
   } while (0)
 
 /* Pixels of a block row side by side: output columns [first, end). Blocks, results and their
@@ -285,9 +302,8 @@ static void columns_in_block(const struct window *w, int left, int right, int *f
 static void gather(const struct window *w, const unsigned char *band, int left, int first, int end,
                    void *to) {
   size_t size = sc_dtype_bytes(w->file->tiff.dtype), n = (size_t)(end - first);
-  size_t step = sc_tiff_pixel_bytes(&w->file->tiff) / size;
   const int *columns = w->columns + first;
-  if (w->plain_columns && step == 1) {
+  if (w->plain_columns) {
     memcpy(to, band + (size_t)(columns[0] - left) * size, n * size);
     return;
   }
@@ -299,13 +315,12 @@ static void gather(const struct window *w, const unsigned char *band, int left, 
   }
 }
 
-/* Copy one row: pixel `column` of the block is at row + (column - left) * pixel bytes. */
-static void copy_row(const struct window *w, const unsigned char *row, int left, int first, int end,
-                     unsigned char *out) {
+/* Copy one row of a strip: the value of a column is number column - left. */
+static void copy_row(const struct window *w, const unsigned char *band, int left, int first,
+                     int end, unsigned char *out) {
   enum { CHUNK = 256 };
   const struct sc_tiff *t = &w->file->tiff;
   size_t size = sc_dtype_bytes(t->dtype), to_size = sc_dtype_bytes(w->read->dtype);
-  const unsigned char *band = row + (t->planar ? 0 : (size_t)w->band * size);
   if (t->dtype == w->read->dtype) {
     gather(w, band, left, first, end, out + (size_t)first * size);
     return;
@@ -319,27 +334,55 @@ static void copy_row(const struct window *w, const unsigned char *row, int left,
   }
 }
 
-static void copy_piece(const struct piece *piece, const unsigned char *data) {
+/* Rows of a strip that lie one after the other in the result, too; 0 where they do not. */
+static int rows_at_once(const struct window *w, const struct sc_block_strip *s, int first, int end,
+                        int j, int bottom) {
+  int n = 1;
+  if (!w->plain_columns || end - first != s->width || w->read->dtype != w->file->tiff.dtype ||
+      w->read->row_bytes != (size_t)s->width * sc_dtype_bytes(w->read->dtype)) {
+    return 0;
+  }
+  while (j + n < w->read->out_height && w->rows[j + n] == w->rows[j] + n && w->rows[j + n] < bottom)
+    n++;
+  return n;
+}
+
+/* Copy what the window wants of a strip; left and top: of the strip in the file. */
+static void copy_strip(const struct window *w, const struct sc_block_strip *s, int left, int top,
+                       int bottom) {
+  int first, end, previous = -1;
+  columns_in_block(w, left, left + s->width, &first, &end);
+  if (first == end) return;
+  size_t size = sc_dtype_bytes(w->read->dtype);
+  size_t pitch = (size_t)s->width * sc_dtype_bytes(w->file->tiff.dtype);
+  for (int j = 0; j < w->read->out_height; j++) {
+    int y = w->rows[j];
+    if (y < top || y >= bottom) continue;
+    unsigned char *out = (unsigned char *)w->read->out + (size_t)j * w->read->row_bytes;
+    const unsigned char *from = s->pixels + (size_t)(y - top) * pitch;
+    int n = rows_at_once(w, s, first, end, j, bottom);
+    if (n > 0) {
+      memcpy(out, from, (size_t)n * pitch);
+      j += n - 1;
+    } else if (j > 0 && previous == y) { /* the same source row again: copy what was made of it */
+      memcpy(out + (size_t)first * size, out - w->read->row_bytes + (size_t)first * size,
+             (size_t)(end - first) * size);
+    } else {
+      copy_row(w, from, left, first, end, out);
+    }
+    previous = y;
+  }
+}
+
+static void copy_piece(const struct piece *piece, const struct sc_block *block) {
   const struct window *w = piece->window;
   const struct sc_tiff *t = &w->file->tiff;
   size_t in_plane = piece->block % ((size_t)t->blocks_across * (size_t)t->blocks_down);
   int top = (int)(in_plane / (size_t)t->blocks_across) * t->block_height;
   int left = (int)(in_plane % (size_t)t->blocks_across) * t->block_width;
-  int first, end, previous = -1;
-  columns_in_block(w, left, left + t->block_width, &first, &end);
-  if (first == end) return;
-  size_t size = sc_dtype_bytes(w->read->dtype);
-  for (int j = 0; j < w->read->out_height; j++) {
-    int y = w->rows[j] - top;
-    if (w->rows[j] < 0 || y < 0 || y >= t->block_height) continue;
-    unsigned char *out = (unsigned char *)w->read->out + (size_t)j * w->read->row_bytes;
-    if (j > 0 && previous == y) { /* the same source row again: copy what was made of it */
-      memcpy(out + (size_t)first * size, out - w->read->row_bytes + (size_t)first * size,
-             (size_t)(end - first) * size);
-    } else {
-      copy_row(w, data + (size_t)y * sc_tiff_row_bytes(t), left, first, end, out);
-    }
-    previous = y;
+  for (int i = 0; i < sc_block_strips(t); i++) {
+    struct sc_block_strip s = sc_block_strip(block, t, i, t->planar ? 0 : w->band);
+    copy_strip(w, &s, left + s.left, top, top + t->block_height);
   }
 }
 
@@ -415,7 +458,7 @@ static void read_block(const struct plan *p, struct group *g) {
   if (!st) {
     pthread_mutex_lock(&block->lock);
     st = prepare_block(p, g, block, &err);
-    for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block->data);
+    for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block);
     pthread_mutex_unlock(&block->lock);
     sc_cache_release(block, st == SC_OK);
   }
@@ -608,7 +651,7 @@ static void free_plan(struct plan *p) {
   }
   for (size_t i = 0; p->windows && i < p->n_windows; i++) {
     sc_file_release(p->windows[i].file);
-    sc_free(p->windows[i].columns);
+    if (!p->windows[i].borrows_maps) sc_free(p->windows[i].columns);
   }
   sc_free(p->windows);
   sc_free(p->pieces);
@@ -633,7 +676,8 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
   sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {
-    if (open_window(&p, &reads[i], &p.windows[i]) == SC_NOMEM) st = sc_fail_nomem(err);
+    const struct window *before = i ? &p.windows[i - 1] : NULL;
+    if (open_window(&p, &reads[i], &p.windows[i], before) == SC_NOMEM) st = sc_fail_nomem(err);
   }
   if (!st) st = make_groups(&p, err);
   if (!st) st = run_all(&p, interrupted, interrupt_context, err);

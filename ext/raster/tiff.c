@@ -211,6 +211,8 @@ size_t sc_tiff_row_bytes(const struct sc_tiff *t) {
   return (size_t)t->block_width * sc_tiff_pixel_bytes(t);
 }
 
+int sc_tiff_is_interleaved(const struct sc_tiff *t) { return !t->planar && t->n_bands > 1; }
+
 int sc_tiff_block_rows(const struct sc_tiff *t, size_t block) {
   int is_strip = t->block_width == t->width;
   int row = (int)(block / (size_t)t->blocks_across % (size_t)t->blocks_down);

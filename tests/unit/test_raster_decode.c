@@ -139,9 +139,35 @@ static void test_predictors(void) {
   }
 }
 
+/* The bands of interleaved pixels, apart, against a plain loop; nothing else is written. */
+static void check_split(enum sc_dtype dtype, int n_bands) {
+  enum { N = 21, GAP = 8 };
+  const struct sc_tiff tiff = {.dtype = dtype, .n_bands = n_bands, .block_width = N};
+  size_t size = sc_dtype_bytes(dtype), plane = N * size + GAP, bands = (size_t)n_bands;
+  uint64_t from[N * 5], out[(N + 1) * 5], expected[(N + 1) * 5];
+  make_bytes(1, (unsigned char *)from, N * bands * size);
+  memset(out, 0xA5, sizeof out);
+  memset(expected, 0xA5, sizeof expected);
+  for (size_t i = 0; i < N * bands; i++) {
+    memcpy((unsigned char *)expected + i % bands * plane + i / bands * size,
+           (unsigned char *)from + i * size, size);
+  }
+  sc_decode_split(&tiff, (unsigned char *)from, N, (unsigned char *)out, plane);
+  CHECK_BYTES(expected, sizeof expected, out, sizeof out);
+}
+
+static void test_split(void) {
+  check_case("bands_of_interleaved_pixels_are_parted_for_every_type_and_number_of_bands");
+  for (int bands = 1; bands <= 5; bands++) {
+    for (int dtype = SC_DTYPE_U8; dtype <= SC_DTYPE_F64; dtype++)
+      check_split((enum sc_dtype)dtype, bands);
+  }
+}
+
 int main(void) {
   test_cuts();
   test_damage();
   test_predictors();
+  test_split();
   return check_report();
 }
