@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
+#include "pixels/lent.h"
 #include "pixels/scenes.h"
 #include "stac/rules.h"
 
@@ -17,6 +18,7 @@ void sc_connection_unref(void *connection) {
   struct sc_connection *c = connection;
   if (--c->n_references > 0) return;
   sc_interrupt_forget(c->db);
+  sc_lent_free(c->lent);
   sc_scenes_free(c->scenes);
   sc_rules_free(c->rules);
   sc_free(c);

@@ -12,11 +12,13 @@
 
 struct sc_rules;
 struct sc_scenes;
+struct sc_lent;
 
 struct sc_connection {
   sqlite3 *db;              /* borrowed: the connection owns us */
   struct sc_rules *rules;   /* owned: the platform rules, built-in and the application's own */
   struct sc_scenes *scenes; /* owned: pixels/scenes.h; NULL until pixels are read */
+  struct sc_lent *lent;     /* owned: pixels/lent.h; NULL until a large result is given */
   long process_id;          /* of the process that opened it: a forked child must open its own */
   int n_references;
 };

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "pixels/chip.h"
+#include "pixels/lent.h"
 #include "pixels/npy.h"
 #include "pixels/view.h"
 
@@ -305,6 +306,7 @@ void sc_stack_final(sqlite3_context *context) {
   struct sc_error err = {0};
   struct sc_buffer out = {0};
   if (!s || !s->has_rows) return; /* an empty group is NULL */
+  sc_lent_reclaim(c);             /* before the next one is read: never two of them */
   err = s->err;
   sc_status st = err.status ? err.status : sc_connection_check(c, &err);
   if (!st) st = sc_chip_options_parse(s->options, SC_OPTIONS_STACK, &options, &err);
@@ -320,6 +322,6 @@ void sc_stack_final(sqlite3_context *context) {
     sc_buffer_free(&out);
     sc_result_error(context, &err);
   } else if (out.data) {
-    sqlite3_result_blob64(context, out.data, out.size, sc_free);
+    sc_lent_result(c, context, &out);
   }
 }

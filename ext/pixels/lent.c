@@ -1,0 +1,71 @@
+/* Results that SQLite need not copy; see lent.h. */
+#include "pixels/lent.h"
+
+#include "base/alloc.h"
+#include "connection.h"
+
+#define LEAST_BYTES ((size_t)1 << 20) /* smaller ones are copied quickly */
+#define READERS_MAX 32
+
+/* A run of a statement: SQLite counts them. */
+struct reader {
+  sqlite3_stmt *stmt;
+  int run;
+};
+
+struct sc_lent {
+  struct sc_buffer bytes; /* empty: nothing is out */
+  struct reader readers[READERS_MAX];
+  int n_readers;
+};
+
+static int run_of(sqlite3_stmt *s) { return sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 0); }
+
+/* Every statement that runs now; 0 where there are too many. */
+static int note_readers(struct sc_lent *l, sqlite3 *db) {
+  l->n_readers = 0;
+  for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
+    if (!sqlite3_stmt_busy(s)) continue;
+    if (l->n_readers == READERS_MAX) return 0;
+    l->readers[l->n_readers++] = (struct reader){s, run_of(s)};
+  }
+  return 1;
+}
+
+/* A new statement at the place of a finalized one, in the same run, passes for it: then the
+ * memory is kept longer than need be. */
+static int is_reader(const struct sc_lent *l, sqlite3_stmt *s) {
+  for (int i = 0; i < l->n_readers; i++) {
+    if (l->readers[i].stmt == s && l->readers[i].run == run_of(s)) return 1;
+  }
+  return 0;
+}
+
+void sc_lent_reclaim(struct sc_connection *c) {
+  struct sc_lent *l = c->lent;
+  if (!l || !l->bytes.data) return;
+  for (sqlite3_stmt *s = sqlite3_next_stmt(c->db, NULL); s; s = sqlite3_next_stmt(c->db, s)) {
+    if (sqlite3_stmt_busy(s) && is_reader(l, s)) return;
+  }
+  sc_buffer_free(&l->bytes);
+}
+
+void sc_lent_result(struct sc_connection *c, sqlite3_context *context, struct sc_buffer *bytes) {
+  if (!c->lent) c->lent = sc_alloc_zero(1, sizeof *c->lent);
+  sc_lent_reclaim(c);
+  struct sc_lent *l = c->lent;
+  if (!l || l->bytes.data || bytes->size < LEAST_BYTES || !note_readers(l, c->db)) {
+    sqlite3_result_blob64(context, bytes->data, bytes->size, sc_free);
+    bytes->data = NULL;
+    bytes->size = bytes->capacity = 0;
+    return;
+  }
+  sc_buffer_move(bytes, &l->bytes);
+  sqlite3_result_blob64(context, l->bytes.data, l->bytes.size, SQLITE_STATIC);
+}
+
+void sc_lent_free(struct sc_lent *l) {
+  if (!l) return;
+  sc_buffer_free(&l->bytes);
+  sc_free(l);
+}

@@ -1,0 +1,33 @@
+/*
+ * Results of aggregates without a second copy. SQLite copies the blob of an aggregate that
+ * stands in a result row, unless it is SQLITE_STATIC; a stack of 128 chips would take its size
+ * twice. So a large result is lent: SQLite gets it as static, and the connection keeps the
+ * memory until no statement can show it any more.
+ *
+ * Who can: the statements that were running when the aggregate ended (its own among them, which
+ * SQLite does not name), until each has been reset, finalized, or run anew. Everything else
+ * that takes a value over copies a static one: records, sorters, bindings, sqlite3_value_dup().
+ * (The exception is a function of the application that makes a column of one running statement
+ * the result of another by sqlite3_result_value(), and outlives it; such a function should copy.)
+ *
+ * One result is lent at a time; a second one while the first is out is given the ordinary way.
+ */
+#ifndef SC_PIXELS_LENT_H
+#define SC_PIXELS_LENT_H
+
+#include "base/buffer.h"
+#include "base/sqlite.h"
+
+struct sc_connection;
+struct sc_lent; /* NULL: nothing was lent yet */
+
+/* Make *bytes the result, lent or owned by SQLite; takes it over. */
+void sc_lent_result(struct sc_connection *c, sqlite3_context *context, struct sc_buffer *bytes);
+
+/* Free what was lent if no statement can show it any more. */
+void sc_lent_reclaim(struct sc_connection *c);
+
+/* When the connection closes: SQLite has finalized every statement. */
+void sc_lent_free(struct sc_lent *lent);
+
+#endif
