@@ -59,8 +59,11 @@ static void put_member(unsigned char *p, uint32_t crc, uint32_t size, size_t nam
   put16(p + 22, (unsigned)name_bytes);
 }
 
-static sc_status add_file(struct sc_npz *z, const char *name, const struct sc_buffer *header,
-                          const void *data, size_t n, struct sc_error *err) {
+/* What stands in front of a member's data: local header, name, .npy header. Its entry goes into the
+ * directory. */
+static sc_status make_head(struct sc_npz *z, const char *name, const struct sc_buffer *header,
+                           const void *data, size_t n, struct sc_buffer *head,
+                           struct sc_error *err) {
   char file[256];
   unsigned char local[30], central[46] = {0};
   int name_bytes = snprintf(file, sizeof file, "%s.npy", name);
@@ -75,11 +78,9 @@ static sc_status add_file(struct sc_npz *z, const char *name, const struct sc_bu
   put16(central + 4, 20);
   put_member(central + 6, crc, (uint32_t)size, (size_t)name_bytes);
   sc_put_le32(central + 42, (uint32_t)at);
-  sc_status st = sc_buffer_reserve(&z->archive, sizeof local + (size_t)name_bytes + size, err);
-  if (!st) st = sc_buffer_append(&z->archive, local, sizeof local, err);
-  if (!st) st = sc_buffer_append(&z->archive, file, (size_t)name_bytes, err);
-  if (!st) st = sc_buffer_append(&z->archive, header->data, header->size, err);
-  if (!st) st = sc_buffer_append(&z->archive, data, n, err);
+  sc_status st = sc_buffer_append(head, local, sizeof local, err);
+  if (!st) st = sc_buffer_append(head, file, (size_t)name_bytes, err);
+  if (!st) st = sc_buffer_append(head, header->data, header->size, err);
   if (!st) st = sc_buffer_append(&z->directory, central, sizeof central, err);
   if (!st) st = sc_buffer_append(&z->directory, file, (size_t)name_bytes, err);
   z->n_members++;
@@ -88,10 +89,31 @@ static sc_status add_file(struct sc_npz *z, const char *name, const struct sc_bu
 
 sc_status sc_npz_add(struct sc_npz *z, const char *name, const char *descr, const size_t *shape,
                      int n_dims, const void *data, size_t n, struct sc_error *err) {
-  struct sc_buffer header = {0};
+  struct sc_buffer header = {0}, head = {0};
   sc_status st = sc_npy_header(descr, shape, n_dims, &header, err);
-  if (!st) st = add_file(z, name, &header, data, n, err);
+  if (!st) st = make_head(z, name, &header, data, n, &head, err);
+  if (!st) st = sc_buffer_reserve(&z->archive, head.size + n, err);
+  if (!st) st = sc_buffer_append(&z->archive, head.data, head.size, err);
+  if (!st) st = sc_buffer_append(&z->archive, data, n, err);
   sc_buffer_free(&header);
+  sc_buffer_free(&head);
+  return st;
+}
+
+sc_status sc_npz_take(struct sc_npz *z, const char *name, const char *descr, const size_t *shape,
+                      int n_dims, struct sc_buffer *data, struct sc_error *err) {
+  struct sc_buffer header = {0}, head = {0};
+  sc_status st = sc_npy_header(descr, shape, n_dims, &header, err);
+  if (!st) st = make_head(z, name, &header, data->data, data->size, &head, err);
+  if (!st) st = sc_buffer_reserve(data, head.size, err);
+  if (!st) {
+    memmove(data->data + head.size, data->data, data->size);
+    memcpy(data->data, head.data, head.size);
+    data->size += head.size;
+    sc_buffer_move(data, &z->archive);
+  }
+  sc_buffer_free(&header);
+  sc_buffer_free(&head);
   return st;
 }
 

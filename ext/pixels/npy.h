@@ -28,6 +28,10 @@ struct sc_npz {
 /* Add "name.npy" with an array: header and data. SC_TOO_BIG beyond 4 GB. */
 sc_status sc_npz_add(struct sc_npz *npz, const char *name, const char *descr, const size_t *shape,
                      int n_dims, const void *data, size_t n, struct sc_error *err);
+/* Begin the archive with an array whose data are in a buffer, which becomes the archive: no copy
+ * where its capacity suffices. npz is empty. */
+sc_status sc_npz_take(struct sc_npz *npz, const char *name, const char *descr, const size_t *shape,
+                      int n_dims, struct sc_buffer *data, struct sc_error *err);
 /* Texts as an array of fixed-width strings ("<U24"). */
 sc_status sc_npz_add_texts(struct sc_npz *npz, const char *name, const char *const *texts, size_t n,
                            struct sc_error *err);

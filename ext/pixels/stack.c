@@ -105,6 +105,7 @@ struct batch {
   struct sc_chip *chips;
   size_t n, n_open;
   unsigned char *pixels;
+  size_t capacity; /* bytes of pixels */
   uint8_t *valid;
 };
 
@@ -185,6 +186,8 @@ static void drop_failed(struct batch *b, const struct sc_error *errors, size_t b
   b->n = b->n_open = kept;
 }
 
+#define NPZ_CHIP_BYTES 1024 /* of a chip's id and datetime, four bytes a letter */
+
 static sc_status read_batch(struct sc_connection *c, const struct sc_chip_options *options,
                             struct batch *b, enum sc_dtype dtype, int want_valid, size_t limit,
                             struct sc_error *err) {
@@ -197,7 +200,10 @@ static sc_status read_batch(struct sc_connection *c, const struct sc_chip_option
   }
   int skip = options->on_error == SC_ON_ERROR_SKIP;
   struct sc_error *errors = sc_alloc_zero(b->n, sizeof *errors);
-  b->pixels = sc_alloc(total + 256); /* room for a header in front: see finish_npy() */
+  /* Room for what a format puts around the pixels: see finish_npy() and finish_npz(). */
+  b->capacity = total + 256;
+  if (options->format == SC_FORMAT_NPZ) b->capacity += b->n * (values + NPZ_CHIP_BYTES) + 65536;
+  b->pixels = sc_alloc(b->capacity);
   if (want_valid) b->valid = sc_alloc(b->n * values);
   sc_status st = errors && b->pixels && (b->valid || !want_valid) ? SC_OK : sc_fail_nomem(err);
   if (!st) st = sc_chips_read(c, b->chips, b->n, options, dtype, b->pixels, b->valid, errors, err);
@@ -232,8 +238,7 @@ static sc_status finish_npy(struct batch *b, const size_t shape[4], enum sc_dtyp
   if (!st) {
     memmove(b->pixels + header.size, b->pixels, bytes);
     memcpy(b->pixels, header.data, header.size);
-    out->data = b->pixels;
-    out->size = bytes + header.size;
+    *out = (struct sc_buffer){b->pixels, bytes + header.size, b->capacity};
     b->pixels = NULL;
   }
   sc_buffer_free(&header);
@@ -262,8 +267,10 @@ static sc_status finish_npz(struct batch *b, const size_t shape[4], enum sc_dtyp
                             struct sc_buffer *out, struct sc_error *err) {
   struct sc_npz npz = {{0}, {0}, 0};
   size_t n = shape[0] * shape[1] * shape[2] * shape[3];
-  sc_status st = sc_npz_add(&npz, "pixels", sc_npy_descr(dtype), shape, 4, b->pixels,
-                            n * sc_dtype_bytes(dtype), err);
+  struct sc_buffer pixels = {b->pixels, n * sc_dtype_bytes(dtype), b->capacity};
+  b->pixels = NULL;
+  sc_status st = sc_npz_take(&npz, "pixels", sc_npy_descr(dtype), shape, 4, &pixels, err);
+  sc_buffer_free(&pixels);
   if (!st) st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 4, b->valid, n, err);
   if (!st) st = add_names(b, &npz, err);
   if (!st) st = sc_npz_finish(&npz, err);
@@ -291,7 +298,8 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_stack *s,
   } else if (!st && options->format == SC_FORMAT_NPZ) {
     st = finish_npz(&b, shape, dtype, out, err);
   } else if (!st && options->format == SC_FORMAT_RAW && b.n) {
-    st = sc_buffer_append(out, b.pixels, b.n * sc_chip_bytes(&b.chips[0], dtype), err);
+    *out = (struct sc_buffer){b.pixels, b.n * sc_chip_bytes(&b.chips[0], dtype), b.capacity};
+    b.pixels = NULL;
   } else if (!st && b.n) {
     st = finish_npy(&b, shape, dtype, out, err);
   }
