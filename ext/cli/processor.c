@@ -196,7 +196,7 @@ static sc_status make_asset(struct job *job, const char *href, const char *key, 
     st = job->system->making == SC_MAKE_MERCATOR ? sc_geo_to_mercator(from, to, &grid, err)
                                                  : sc_geo_resample(from, to, 0.3, &grid, err);
   }
-  if (!st) st = sc_store_put_file(job->root, key, to, err);
+  if (!st) st = sc_store_copy(to, job->root, key, err);
   if (!st) set_grid(asset, &grid);
   unlink(from);
   unlink(to);

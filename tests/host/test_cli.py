@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -264,20 +265,27 @@ class Cli(unittest.TestCase):
 
 S3RVER = os.path.join(host.ROOT, "build", "node", "node_modules", "s3rver", "bin", "s3rver.js")
 
+S3_KEYS = {"AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE", "AWS_ACCESS_KEY_ID": "S3RVER", "AWS_SECRET_ACCESS_KEY": "S3RVER"}
+
+
+def start_s3rver(folder):
+    """An S3 server with the bucket "archive" in a folder: (process, port)"""
+    port = web.free_port()
+    process = subprocess.Popen(["node", S3RVER, "-d", folder, "-a", "127.0.0.1", "-p", str(port), "-s", "--no-vhost-buckets", "--configure-bucket", "archive"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=CLEAN)
+    web.wait_for_port(port, process)
+    return process, port
+
 
 class BucketCase(unittest.TestCase):
     """A catalogue and the bucket "archive" of an S3 server."""
 
     def setUp(self):
         self.work = tempfile.mkdtemp()
-        self.port = web.free_port()
-        self.process = subprocess.Popen(["node", S3RVER, "-d", self.work, "-a", "127.0.0.1", "-p", str(self.port), "-s", "--no-vhost-buckets", "--configure-bucket", "archive"],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=CLEAN)
-        web.wait_for_port(self.port, self.process)
+        self.process, self.port = start_s3rver(self.work)
         self.catalogue = Catalogue(SCENES, items())
         self.env = dict(CLEAN, STACCHIP_BUCKET="s3://archive", STACCHIP_STAC_API=self.catalogue.url, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="1", AWS_BATCH_JOB_ARRAY_INDEX="0",
-                        STACCHIP_MGRS_SOURCE=layer(self.work), AWS_S3_ENDPOINT=f"127.0.0.1:{self.port}", AWS_HTTPS="NO", AWS_VIRTUAL_HOSTING="FALSE",
-                        AWS_ACCESS_KEY_ID="S3RVER", AWS_SECRET_ACCESS_KEY="S3RVER")
+                        STACCHIP_MGRS_SOURCE=layer(self.work), AWS_S3_ENDPOINT=f"127.0.0.1:{self.port}", **S3_KEYS)
 
     def tearDown(self):
         self.catalogue.close()
@@ -323,6 +331,175 @@ class Buckets(BucketCase):
         r = self.run_it("sentinel-2")
         self.assertEqual(r.returncode, 1, r.stderr)
         self.assertIn("HTTP status 403", r.stderr)
+
+
+# A process between: what a program had before exec() counts as its own, and ours has the assets in memory.
+WITH_MEMORY = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+
+
+class BigAsset(unittest.TestCase):
+    """An asset of many pieces: a NAIP item, whose index needs no pixels, and a server that can do wrong."""
+
+    SIZE = 40 << 20
+
+    def setUp(self):
+        self.work = tempfile.mkdtemp()
+        self.item = dict(scene("naip", 600), collection="naip")
+        self.fault = lambda h: None
+        self.server = web.Scripted({"/big.tif": random.Random(8).randbytes(self.SIZE)}, fault=self.answer)
+        self.item["assets"]["image"]["href"] = self.server.url + "/big.tif?sig=s3cr3t"
+        self.env = dict(CLEAN, STACCHIP_BUCKET=self.work + "/bucket", STACCHIP_STAC_API=self.server.url, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="1",
+                        AWS_BATCH_JOB_ARRAY_INDEX="0", STACCHIP_SAMPLE_SOURCE=layer(self.work))
+        self.copy = os.path.join(self.work, "bucket", "naip", self.item["id"], "big.tif")
+
+    def tearDown(self):
+        self.server.close()
+        shutil.rmtree(self.work)
+
+    def answer(self, h):
+        if h.command == "POST":
+            return lambda h: h.json({"type": "FeatureCollection", "features": [self.item], "links": []})
+        return self.fault(h)
+
+    def start(self):
+        return subprocess.Popen([PROGRAM, "naip"], stderr=subprocess.PIPE, text=True, env=self.env)
+
+    def run_it(self):
+        """(exit code, stderr, bytes of memory at most)"""
+        r = subprocess.run(["/usr/bin/python3", "-c", WITH_MEMORY, PROGRAM, "naip"], capture_output=True, text=True, timeout=300, env=self.env)
+        self.assertNotIn("s3cr3t", r.stderr)
+        return r.returncode, r.stderr, int(r.stdout) << 10
+
+    def files(self):
+        return sorted(f for _, _, files in os.walk(os.path.join(self.work, "bucket")) for f in files)
+
+    def stored(self):
+        """What is under the copy's name, or None."""
+        if not os.path.exists(self.copy):
+            return None
+        with open(self.copy, "rb") as f:
+            return f.read()
+
+    def check_copied(self):
+        code, text, memory = self.run_it()
+        self.assertEqual(code, 0, text)
+        self.assertTrue(self.stored() == self.server.files["/big.tif"], "other bytes")
+        return memory
+
+    def from_the_middle(self, then):
+        """A fault for ranges of the second half."""
+        return lambda h: then if h.command == "GET" and h.span() and h.span()[0] >= self.SIZE // 2 else None
+
+    def check_failed(self, code, words):
+        got, text, _ = self.run_it()
+        self.assertEqual((got, words in text), (code, True), text)
+        self.assertIsNone(self.stored())
+        return text
+
+    def test_memory_is_bounded_by_a_piece(self):
+        small = self.check_copied()
+        shutil.rmtree(os.path.join(self.work, "bucket"), ignore_errors=True)
+        self.forget()
+        self.server.files["/big.tif"] = random.Random(9).randbytes(200 << 20)
+        large = self.check_copied()
+        if not ASAN:  # whose quarantine keeps what was freed
+            self.assertLess(large, 150 << 20)
+            self.assertLess(large - small, 16 << 20)
+
+    def forget(self):
+        pass
+
+    def test_a_source_that_ends_half_way_is_tried_again_later(self):
+        self.fault = self.from_the_middle(lambda h: h.drop())
+        self.check_failed(75, "big.tif")
+        self.fault = self.from_the_middle(lambda h: h.answer(429))
+        self.check_failed(75, "429")
+        self.fault = self.from_the_middle(lambda h: h.answer(404))
+        self.check_failed(1, "404")
+        self.fault = lambda h: None
+        self.check_copied()
+
+    def test_a_source_that_changes(self):
+        self.fault = self.from_the_middle(lambda h: h.answer(206, h.data()[h.span()[0]:h.span()[1] + 1], ETag='"other"', Content_Range="bytes %d-%d/%d" % (*h.span(), self.SIZE)))
+        self.check_failed(1, "it has changed while it was copied")
+        self.fault = self.from_the_middle(lambda h: h.answer(416, Content_Range=f"bytes */{self.SIZE // 2}"))
+        self.check_failed(1, "it has changed while it was copied")
+
+    def test_a_server_without_ranges(self):
+        whole = lambda h: h.answer(200, h.data())
+        self.fault = lambda h: whole
+        self.check_copied()
+
+    def test_a_server_without_ranges_and_too_much(self):
+        def endless(h):
+            h.answer(200, Content_Length=1 << 40)
+            while h.command == "GET":
+                h.wfile.write(bytes(1 << 20))
+        self.fault = lambda h: endless
+        self.check_failed(1, "its server knows no ranges, and it has more than 268435456 bytes")
+
+    def test_an_empty_source(self):
+        self.server.files["/big.tif"] = b""
+        self.check_copied()
+
+    def test_killed_in_the_middle(self):
+        reached, go_on = threading.Event(), threading.Event()
+
+        def wait(h):
+            reached.set()
+            go_on.wait(60)
+        self.fault = self.from_the_middle(wait)
+        p = self.start()
+        self.assertTrue(reached.wait(60))
+        p.kill()
+        p.communicate()
+        go_on.set()
+        self.assertIsNone(self.stored())
+        self.fault = lambda h: None
+        self.check_copied()
+
+
+@unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
+class BigAssetInStore(BigAsset):
+    """The same into the bucket of an S3 server."""
+
+    def setUp(self):
+        super().setUp()
+        self.process, port = start_s3rver(self.work)
+        self.env.update(S3_KEYS, STACCHIP_BUCKET="s3://archive", AWS_S3_ENDPOINT=f"127.0.0.1:{port}")
+        self.copy = f"s3://archive/naip/{self.item['id']}/big.tif"
+
+    def tearDown(self):
+        self.process.terminate()
+        self.process.wait()
+        super().tearDown()
+
+    def ask(self, *arguments):
+        """tests/support/http_ask: (status, body)"""
+        r = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "http_ask"), *arguments], capture_output=True, env=self.env, timeout=60)
+        first, _, body = r.stdout.partition(b"\n")
+        return int(first.split()[0]), body
+
+    def stored(self):
+        status, body = self.ask("GET", self.copy)
+        self.assertIn(status, (200, 404))
+        return body if status == 200 else None
+
+    def forget(self):
+        for url in (self.copy, f"s3://archive/index/naip/{self.item['id']}/index_{self.item['id']}.parquet"):
+            self.ask("DELETE", url)
+
+    def test_copied_by_the_store_itself(self):
+        source = os.path.join(self.work, "source")
+        with open(source, "wb") as f:
+            f.write(self.server.files["/big.tif"])
+        self.ask("PUT", "s3://archive/from/big.tif", "@" + source)
+        self.item["assets"]["image"]["href"] = "s3://archive/from/big.tif"
+        self.check_copied()
+        self.assertFalse([r for r in self.server.requests if r[0] == "GET"])
+        self.forget()
+        self.item["assets"]["image"]["href"] = "s3://archive/nothing/big.tif"
+        self.check_failed(1, "it is not there")
 
 
 SLURM = [shutil.which(n, path="/usr/sbin:/usr/bin:/sbin:/bin") for n in ("munged", "slurmctld", "slurmd", "sbatch")]
