@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/store.h"
-#include "cli/tree.h"
 
 enum { OPT_BUCKET, OPT_TARGET, OPT_DB, OPT_PARTITION, N_OPTIONS };
 
@@ -72,7 +71,7 @@ int sc_cmd_merge_index(int argc, char **argv) {
   const char *v[N_OPTIONS], *rest[1];
   struct sc_error err = {0};
   sqlite3 *db = NULL;
-  char *root = NULL, *index = NULL, *temporary = NULL;
+  char *root = NULL, *index = NULL;
   int n_rest;
   int code = sc_cli_options("merge-index", "Merge the index tree of a bucket.", "", options,
                             N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
@@ -84,7 +83,7 @@ int sc_cmd_merge_index(int argc, char **argv) {
   }
   sc_status st = sc_store_root(v[OPT_BUCKET], &root, &err);
   if (!st) st = sc_cli_open(v[OPT_DB] ? v[OPT_DB] : ":memory:", &db, &err);
-  if (!st) st = sc_tree_fetch(root, "index", &index, &temporary, &err);
+  if (!st) st = sc_store_path(root, "index/", &index, &err);
   if (!st && v[OPT_DB]) st = merge_into(db, root, index, &err);
   if (!st && v[OPT_TARGET]) {
     char *sql =
@@ -95,7 +94,6 @@ int sc_cmd_merge_index(int argc, char **argv) {
   }
   if (st) sc_cli_message("%s", err.text);
   sqlite3_close(db);
-  sc_tree_remove(temporary);
   sc_free(index);
   sc_free(root);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;

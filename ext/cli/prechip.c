@@ -12,7 +12,6 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/store.h"
-#include "cli/tree.h"
 #include "pixels/npy.h"
 #include "stac/href.h"
 
@@ -175,7 +174,7 @@ int sc_cmd_prechip(int argc, char **argv) {
   const char *v[N_OPTIONS], *rest[1];
   struct sc_error err = {0};
   struct cube c = {0};
-  char *data = NULL, *chips = NULL, *index = NULL, *temporary = NULL;
+  char *data = NULL, *chips = NULL;
   int n_rest;
   int code = sc_cli_options("prechip", "Write cubes of 128 random chips as .npz, each chip once.",
                             "", options, N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
@@ -185,8 +184,7 @@ int sc_cmd_prechip(int argc, char **argv) {
   if (!st) st = sc_cli_open(":memory:", &c.db, &err);
   if (!st && v[OPT_POOL])
     st = sc_cli_run(c.db, &err, "SELECT stacchip_config('threads', ?1)", v[OPT_POOL]);
-  if (!st) st = sc_tree_fetch(v[OPT_INDEX], "", &index, &temporary, &err);
-  if (!st) st = sc_cli_run(c.db, &err, sql_draw, index, data, v[OPT_PLATFORM], v[OPT_NODATA]);
+  if (!st) st = sc_cli_run(c.db, &err, sql_draw, v[OPT_INDEX], data, v[OPT_PLATFORM], v[OPT_NODATA]);
   c.data_root = data;
   c.chip_root = chips;
   c.platform = v[OPT_PLATFORM];
@@ -196,8 +194,6 @@ int sc_cmd_prechip(int argc, char **argv) {
   }
   if (st) sc_cli_message("%s", err.text);
   sqlite3_close(c.db);
-  sc_tree_remove(temporary);
-  sc_free(index);
   sc_free(data);
   sc_free(chips);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;

@@ -9,7 +9,6 @@
 #include "base/bytes.h"
 #include "cli/cli.h"
 #include "cli/store.h"
-#include "cli/tree.h"
 
 #define BANDS_MAX 64
 
@@ -157,19 +156,16 @@ static sc_status stats_of_index(const char *index, const char *bucket, const cha
       "WHERE platform = ?3 ORDER BY stacchip_hash(42, chipid) LIMIT CAST(?4 AS INT) * 128)";
   struct sc_buffer json = {0};
   sqlite3 *db = NULL;
-  char *root = NULL, *path = NULL, *temporary = NULL;
+  char *root = NULL;
   int found = 0;
   sc_status st = sc_store_root(bucket, &root, err);
   if (!st) st = sc_cli_open(":memory:", &db, err);
-  if (!st) st = sc_tree_fetch(index, "", &path, &temporary, err);
-  if (!st) st = sc_cli_text(db, &json, &found, err, sql, path, root, platform, limit);
+  if (!st) st = sc_cli_text(db, &json, &found, err, sql, index, root, platform, limit);
   if (!st && !found)
     st = sc_fail(err, SC_NOT_FOUND, "%s: no chips of platform %s", index, platform);
   if (!st) printf("%s\n", (char *)json.data);
   sc_buffer_free(&json);
   sqlite3_close(db);
-  sc_tree_remove(temporary);
-  sc_free(path);
   sc_free(root);
   return st;
 }

@@ -313,8 +313,16 @@ class Buckets(BucketCase):
         r = self.run_it("sentinel-2")
         self.assertIn("done before", r.stderr)
         out, db = os.path.join(self.work, "all.parquet"), os.path.join(self.work, "m.db")
+        before = set(os.listdir(tempfile.gettempdir()))
         r = self.run_it("merge-index", "--output", out, "--db", db)
         self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertFalse([f for f in set(os.listdir(tempfile.gettempdir())) - before if f.startswith("stacchip-index")], "the tree is read where it is")
+        r = self.run_it("merge-index", "--output", "s3://archive/merged/all.parquet")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        stats = [self.run_it("stats", "--index", index, "--data-bucket", "s3://archive", "--platform", "sentinel-2-l2a", "--max-cubes", "1") for index in ("s3://archive/index/", "s3://archive/merged/all.parquet")]
+        self.assertEqual([r.returncode for r in stats], [0, 0], stats)
+        self.assertEqual(stats[0].stdout, stats[1].stdout)
+        self.assertEqual(len(json.loads(stats[0].stdout)["mean"]), 10)
         code = ("import sys; sys.path.insert(0, %r); import host, io, numpy; db = host.connect(%r); n = db.execute('SELECT count(*) FROM chips').fetchone()[0]; "
                 "print(n, db.execute('SELECT count(*) FROM stacchip_parquet(?)', (%r,)).fetchone()[0], numpy.load(io.BytesIO(db.execute('SELECT stacchip_chip(row) FROM chips LIMIT 1').fetchone()[0])).shape)"
                 % (os.path.join(host.ROOT, "tests", "support"), db, out))
@@ -324,6 +332,11 @@ class Buckets(BucketCase):
         n, again, shape = r.stdout.split(maxsplit=2)
         self.assertEqual((n, shape.strip()), (again, "(10, 256, 256)"))
         self.assertGreaterEqual(int(n), 8)
+
+    def test_nothing_to_merge(self):
+        r = self.run_it("merge-index", "--output", os.path.join(self.work, "all.parquet"))
+        self.assertEqual((r.returncode, "s3://archive/index/: no Parquet file in this folder or below" in r.stderr), (1, True), r.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.work, "all.parquet")))
 
     def test_bucket_that_may_not_be_written(self):
         self.env["AWS_SECRET_ACCESS_KEY"] = "wrong"
