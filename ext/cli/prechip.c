@@ -184,7 +184,8 @@ int sc_cmd_prechip(int argc, char **argv) {
   if (!st) st = sc_cli_open(":memory:", &c.db, &err);
   if (!st && v[OPT_POOL])
     st = sc_cli_run(c.db, &err, "SELECT stacchip_config('threads', ?1)", v[OPT_POOL]);
-  if (!st) st = sc_cli_run(c.db, &err, sql_draw, v[OPT_INDEX], data, v[OPT_PLATFORM], v[OPT_NODATA]);
+  if (!st)
+    st = sc_cli_run(c.db, &err, sql_draw, v[OPT_INDEX], data, v[OPT_PLATFORM], v[OPT_NODATA]);
   c.data_root = data;
   c.chip_root = chips;
   c.platform = v[OPT_PLATFORM];

@@ -76,7 +76,7 @@ sc_status sc_store_exists(const char *root, const char *key, int *exists, struct
 /* A file is written beside its name, which it gets when it is complete. */
 static sc_status put_local(const char *path, const void *bytes, size_t n, struct sc_error *err) {
   struct sc_pq_sink sink;
-  sc_status st = sc_pq_sink_open(path, &sink, err);
+  sc_status st = sc_pq_sink_open(path, SC_PQ_ALONE, &sink, err);
   if (!st) st = sc_pq_sink_write(&sink, bytes, n, err);
   if (!st) st = sc_pq_sink_finish(&sink, err);
   if (!st) st = sc_pq_sink_commit(&sink, err);
@@ -246,7 +246,7 @@ static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error
   sc_status st = next_piece(o, &piece, err);
   int is_whole = !st && o->at == o->total;
   if (is_whole) st = put(path, piece.data, piece.size, err);
-  if (!st && !is_whole) st = sc_pq_sink_open(path, &sink, err);
+  if (!st && !is_whole) st = sc_pq_sink_open(path, SC_PQ_ALONE, &sink, err);
   while (!st && !is_whole) {
     st = sc_pq_sink_write(&sink, piece.data, piece.size, err);
     if (st || o->at == o->total) break;

@@ -1,4 +1,5 @@
 """The program `stacchip`: processors against a catalogue on loopback, the tree they leave, exit codes."""
+import fcntl
 import io
 import json
 import os
@@ -98,7 +99,7 @@ class Cli(unittest.TestCase):
             item = f.split("/")[2]
             self.assertEqual(f, f"index/{platform}/{item}/index_{item}.parquet")
             self.assertEqual(len([g for g in files if g.startswith(f"{platform}/{item}/")]), n_assets + 1)
-        self.assertFalse([f for f in files if "part-" in f or ".tmp" in f])
+        self.assertFalse([f for f in files if os.path.basename(f).startswith(".")])
         db = host.connect()
         rows = db.execute("SELECT platform, item, chip_index_x, chip_index_y FROM stacchip_parquet(?) WHERE platform = ?", (os.path.join(self.bucket, "index"), platform)).fetchall()
         self.assertGreaterEqual(len(rows), n_scenes)
@@ -207,23 +208,33 @@ class Cli(unittest.TestCase):
         finally:
             subprocess.run(["umount", "-l", self.bucket], check=True)
 
+    def contents(self):
+        out = {}
+        for f in self.tree():
+            with open(os.path.join(self.bucket, f), "rb") as opened:
+                out[f] = opened.read()
+        return out
+
     def test_killed_and_started_again(self):
+        self.assertEqual(self.run_it("sentinel-2").returncode, 0)
+        whole = self.contents()
+        shutil.rmtree(self.bucket)
+        os.mkdir(self.bucket)
         seed = random.randrange(1 << 30)
         rng = random.Random(seed)
-        for _ in range(5):
+        for _ in range(8):
             p = subprocess.Popen([PROGRAM, "sentinel-2"], env=self.env(), stderr=subprocess.DEVNULL)
-            time.sleep(rng.uniform(0.05, 0.6))
+            time.sleep(rng.uniform(0.05, 0.4))
             p.send_signal(signal.SIGKILL)
             p.wait()
-            for f in self.tree():
-                if f.endswith(".parquet"):
-                    host.connect().execute("SELECT count(*) FROM stacchip_parquet(?)", (os.path.join(self.bucket, f),)).fetchone()
+            for f, data in self.contents().items():
+                if not os.path.basename(f).startswith("."):
+                    self.assertTrue(data == whole.get(f), f"seed {seed}: {f} is not complete")
         r = self.run_it("sentinel-2")
         self.assertEqual(r.returncode, 0, f"seed {seed}: {r.stderr}")
-        for d, _, files in os.walk(self.bucket):
-            for f in files:
-                if ".part-" in f or (f[0] == "." and f.endswith(".tmp")):  # what a killed run left beside a final name
-                    os.unlink(os.path.join(d, f))
+        again = self.contents()
+        self.assertEqual(sorted(again), sorted(whole), f"seed {seed}")
+        self.assertEqual([f for f in whole if again[f] != whole[f]], [], f"seed {seed}")
         self.check_tree("sentinel-2-l2a", 8, 11, 10)
 
     def test_index_is_resumable(self):
@@ -350,7 +361,7 @@ class Buckets(BucketCase):
 WITH_MEMORY = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
 
 
-class BigAsset(unittest.TestCase):
+class BigAsset:
     """An asset of many pieces: a NAIP item, whose index needs no pixels, and a server that can do wrong."""
 
     SIZE = 40 << 20
@@ -382,9 +393,6 @@ class BigAsset(unittest.TestCase):
         r = subprocess.run(["/usr/bin/python3", "-c", WITH_MEMORY, PROGRAM, "naip"], capture_output=True, text=True, timeout=300, env=self.env)
         self.assertNotIn("s3cr3t", r.stderr)
         return r.returncode, r.stderr, int(r.stdout) << 10
-
-    def files(self):
-        return sorted(f for _, _, files in os.walk(os.path.join(self.work, "bucket")) for f in files)
 
     def stored(self):
         """What is under the copy's name, or None."""
@@ -471,9 +479,46 @@ class BigAsset(unittest.TestCase):
         self.fault = lambda h: None
         self.check_copied()
 
+    def test_two_tasks_of_the_same_name_at_once(self):
+        both = threading.Barrier(2, timeout=60)
+
+        def wait(h):  # each has written half; the second goes on when the first has
+            both.wait()
+            return h.plain()
+        self.fault = lambda h: wait if h.command == "GET" and h.span() and h.span()[0] == 2 << 24 else None
+        tasks = [self.start(), self.start()]
+        for t in tasks:
+            _, text = t.communicate(timeout=120)
+            self.assertEqual(t.returncode, 0, text)
+        self.assertTrue(self.stored() == self.server.files["/big.tif"], "other bytes")
+
+
+class BigAssetInFolder(BigAsset, unittest.TestCase):
+    def check_no_left_overs(self):
+        files = [f for _, _, files in os.walk(os.path.join(self.work, "bucket")) for f in files]
+        self.assertEqual(sorted(files), ["big.tif", f"index_{self.item['id']}.parquet", "stac_item.json"])
+
+    def test_killed_in_the_middle(self):
+        super().test_killed_in_the_middle()
+        self.check_no_left_overs()
+
+    def test_two_tasks_of_the_same_name_at_once(self):
+        super().test_two_tasks_of_the_same_name_at_once()
+        self.check_no_left_overs()
+
+    def test_only_what_nobody_writes_is_left_over(self):
+        os.makedirs(os.path.dirname(self.copy))
+        paths = [os.path.join(os.path.dirname(self.copy), n) for n in (".big.tif.00000001.part", ".big.tif.0000000a.part", ".big.tif.0001.part", ".big.tif.part", ".big.tif.x.00000001.part")]
+        files = [open(p, "w") for p in paths]
+        fcntl.flock(files[0], fcntl.LOCK_EX)
+        self.check_copied()
+        self.assertEqual([os.path.exists(p) for p in paths], [True, False, True, True, True])
+        for f in files:
+            f.close()
+
 
 @unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
-class BigAssetInStore(BigAsset):
+class BigAssetInStore(BigAsset, unittest.TestCase):
     """The same into the bucket of an S3 server."""
 
     def setUp(self):
