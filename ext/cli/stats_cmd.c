@@ -17,7 +17,7 @@ enum { OPT_PLATFORM, OPT_CHIPS, OPT_INDEX, OPT_DATA, OPT_LIMIT, N_OPTIONS };
 struct totals {
   const char *root;
   double nodata;
-  long n_cubes, limit;
+  int64_t n_cubes, limit;
   int n_bands;
   double n[BANDS_MAX], mean[BANDS_MAX], m2[BANDS_MAX];
 };
@@ -121,7 +121,7 @@ static sc_status add_cube(void *context, const char *key, struct sc_error *err) 
   return st ? sc_fail_within(err, "%s", key) : SC_OK;
 }
 
-static sc_status stats_of_cubes(const char *bucket, const char *platform, long limit,
+static sc_status stats_of_cubes(const char *bucket, const char *platform, int64_t limit,
                                 struct sc_error *err) {
   struct totals t = {.limit = limit};
   char prefix[300], *root = NULL;
@@ -140,7 +140,7 @@ static sc_status stats_of_cubes(const char *bucket, const char *platform, long l
     }
     printf("]");
   }
-  if (!st) printf(",\"cubes\":%ld}\n", t.n_cubes);
+  if (!st) printf(",\"cubes\":%lld}\n", (long long)t.n_cubes);
   sc_free(root);
   return st;
 }
@@ -201,10 +201,13 @@ int sc_cmd_stats(int argc, char **argv) {
         "stats: STACCHIP_CHIP_BUCKET is not set (or STACCHIP_INDEXPATH and STACCHIP_DATA_BUCKET)");
     return SC_EXIT_USAGE;
   }
-  sc_status st =
-      v[OPT_INDEX] && v[OPT_DATA]
-          ? stats_of_index(v[OPT_INDEX], v[OPT_DATA], v[OPT_PLATFORM], v[OPT_LIMIT], &err)
-          : stats_of_cubes(v[OPT_CHIPS], v[OPT_PLATFORM], strtol(v[OPT_LIMIT], NULL, 10), &err);
+  int64_t limit = 0;
+  sc_status st = sc_cli_number(&options[OPT_LIMIT], v[OPT_LIMIT], 1, &limit, &err);
+  if (!st && v[OPT_INDEX] && v[OPT_DATA]) {
+    st = stats_of_index(v[OPT_INDEX], v[OPT_DATA], v[OPT_PLATFORM], v[OPT_LIMIT], &err);
+  } else if (!st) {
+    st = stats_of_cubes(v[OPT_CHIPS], v[OPT_PLATFORM], limit, &err);
+  }
   if (st) sc_cli_message("%s", err.text);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;
 }

@@ -3,6 +3,7 @@ import fcntl
 import io
 import json
 import os
+import pty
 import random
 import shutil
 import signal
@@ -176,6 +177,79 @@ class Cli(unittest.TestCase):
         r = self.run_it("sentinel-2", "--bucket", "/proc/nowhere")
         self.assertEqual((r.returncode, "cannot" in r.stderr), (1, True), r.stderr)
         self.assertEqual(self.tree(), [])
+
+    def test_a_catalogue_that_hangs_up_is_tried_again_later(self):
+        server = web.Scripted(fault=lambda h: lambda h: h.drop())
+        try:
+            r = self.run_it("naip", "--stac-api", server.url)
+            self.assertEqual(r.returncode, 75, r.stderr)
+            server.fault = lambda h: lambda h: h.answer(408)
+            r = self.run_it("naip", "--stac-api", server.url)
+            self.assertEqual(r.returncode, 75, r.stderr)
+        finally:
+            server.close()
+
+    def test_help_and_version_of_each_command(self):
+        commands = ("index", "sentinel-2", "landsat", "naip", "linz", "modis", "sentinel-1", "merge-index", "prechip", "stats")
+        top = self.run_it("--help")
+        self.assertEqual(top.returncode, 0)
+        for c in commands:
+            self.assertIn(f"  {c} ", top.stdout)
+            for flag, word in (("--help", f"usage: stacchip {c} "), ("--version", "stacchip 0.")):
+                r = self.run_it(c, flag, env=CLEAN)
+                self.assertEqual((r.returncode, word in r.stdout, r.stderr), (0, True, ""), c)
+            r = self.run_it(c, "--nonsense", env=CLEAN)
+            self.assertEqual((r.returncode, "unknown option --nonsense" in r.stderr), (2, True), c)
+            r = self.run_it(c, env=CLEAN)
+            self.assertEqual(r.returncode, 2, c)
+
+    def test_a_processor_has_the_options_that_it_reads(self):
+        for c, has in (("sentinel-2", ["mgrs"]), ("sentinel-1", ["mgrs"]), ("landsat", ["sample"]), ("naip", ["sample"]), ("modis", []), ("linz", [])):
+            text = self.run_it(c, "--help").stdout
+            self.assertEqual([n for n in ("mgrs", "sample") if f"--{n}-source" in text], has, c)
+        r = self.run_it("naip", "--mgrs-source", "x")
+        self.assertEqual((r.returncode, "unknown option --mgrs-source" in r.stderr), (2, True), r.stderr)
+
+    def test_numbers_that_are_none(self):
+        env = self.env(STACCHIP_DATA_BUCKET=self.bucket, STACCHIP_INDEXPATH=self.bucket, STACCHIP_CHIP_BUCKET=self.bucket, STACCHIP_PLATFORM="naip")
+        for arguments, words in ((["prechip", "--row", "x"], "--row is a whole number from 0, not 'x'"), (["prechip", "--row=-1"], "--row"), (["prechip", "--cubes", "0"], "--cubes is a whole number from 1"),
+                                 (["prechip", "--row", "99999999999999"], "at most"), (["prechip", "--max-nodata", "5"], "--max-nodata is a fraction from 0 to 1, not '5'"),
+                                 (["stats", "--max-cubes", "ten"], "--max-cubes"), (["naip", "--row", "1x"], "--row")):
+            r = self.run_it(*arguments, env=env)
+            self.assertEqual((r.returncode, words in r.stderr), (2, True), (arguments, r.stderr))
+
+    def test_flags_go_before_variables(self):
+        other = os.path.join(self.folder, "other")
+        r = self.run_it("naip", "--bucket", other, "--row=0", env=dict(self.env(), STACCHIP_BUCKET="/proc/nowhere", AWS_BATCH_JOB_ARRAY_INDEX="7"))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(sorted(os.listdir(other)), ["index", "naip"])
+
+    def test_a_bar_on_a_terminal_and_plain_lines_elsewhere(self):
+        r = self.run_it("naip")
+        self.assertEqual((r.returncode, "\r" in r.stderr, "2 scenes: 2 processed" in r.stderr), (0, False, True), r.stderr)
+        r = self.run_it("index", os.path.join(self.folder, "c.db"), os.path.join(self.bucket, "naip"))
+        self.assertEqual((r.returncode, "\r" in r.stderr), (0, False), r.stderr)
+        shutil.rmtree(self.bucket)
+        mine, its = pty.openpty()
+        p = subprocess.Popen([PROGRAM, "naip"], env=self.env(), stderr=its)
+        os.close(its)
+        text = b""
+        try:
+            while True:
+                text += os.read(mine, 4096)
+        except OSError:  # the other end is closed
+            pass
+        os.close(mine)
+        self.assertEqual(p.wait(), 0)
+        self.assertRegex(text.decode(), r"\rscenes +\[#{15} {15}\] 1/2 [0-9.]+/s \d+:\d\d left")
+        self.assertIn(b" 2/2 ", text)
+
+    def test_merge_index_dry_run(self):
+        self.assertEqual(self.run_it("naip").returncode, 0)
+        out, db = os.path.join(self.folder, "all.parquet"), os.path.join(self.folder, "m.db")
+        r = self.run_it("merge-index", "--dry-run", "--output", out, "--db", db)
+        self.assertRegex(r.stderr, r"would merge \d+ chips of 2 items from ")
+        self.assertEqual((r.returncode, os.path.exists(out), os.path.exists(db)), (0, False, False))
 
     def test_found_on_path(self):
         """From any folder, by its bare name: the raster half is found all the same."""
