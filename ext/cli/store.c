@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -259,11 +260,23 @@ static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error
   return st;
 }
 
+/* Is it as large as it should be, within half a second? Another task may be writing the same
+ * object, and not every store that speaks S3's protocol replaces it at once. */
+static sc_status wait_for_size(const char *path, uint64_t want, int *exists, uint64_t *size,
+                               struct sc_error *err) {
+  for (long ms = 0;; ms = ms ? 2 * ms : 20) {
+    const struct timespec pause = {0, ms * 1000000};
+    if (ms) nanosleep(&pause, NULL);
+    sc_status st = look_at(path, exists, size, err);
+    if (st || (*exists && (*size == want || *size == SIZE_UNKNOWN)) || ms > 160) return st;
+  }
+}
+
 /* A copy of another size than its source is taken away again. */
 static sc_status check_size(const char *path, uint64_t want, struct sc_error *err) {
   int exists;
   uint64_t size;
-  sc_status st = look_at(path, &exists, &size, err);
+  sc_status st = wait_for_size(path, want, &exists, &size, err);
   if (st || (exists && (size == want || size == SIZE_UNKNOWN))) return st;
   st = sc_fail(err, SC_IO, "%s: the copy has %lld bytes, its source %lld", path,
                exists ? (long long)size : -1, (long long)want);

@@ -621,6 +621,19 @@ class BigAssetInStore(BigAsset, unittest.TestCase):
         for url in (self.copy, f"s3://archive/index/naip/{self.item['id']}/index_{self.item['id']}.parquet"):
             self.ask("DELETE", url)
 
+    def test_a_copy_of_another_size_is_removed(self):
+        """By a store that loses most of what it is given."""
+        self.server.files["/big.tif"] = bytes(1 << 20)
+        self.env["AWS_S3_ENDPOINT"] = f"127.0.0.1:{self.server.port}"
+
+        def store(h):
+            n_put = sum(r[0] == "PUT" for r in self.server.requests)
+            return {"PUT": lambda h: h.answer(200), "DELETE": lambda h: h.answer(204), "HEAD": lambda h: h.answer(200, Content_Length=5) if n_put else h.answer(404)}.get(h.command)
+        self.fault = store
+        code, text, _ = self.run_it()
+        self.assertEqual((code, "the copy has 5 bytes, its source 1048576" in text), (1, True), text)
+        self.assertEqual([r[1] for r in self.server.requests if r[0] == "DELETE"], [self.copy.replace("s3:/", "")])
+
     def test_copied_by_the_store_itself(self):
         source = os.path.join(self.work, "source")
         with open(source, "wb") as f:
