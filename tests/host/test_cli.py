@@ -149,13 +149,13 @@ class Cli(unittest.TestCase):
         self.check_tree("linz", 10, 1, 3)
 
     def test_names_of_the_python_package(self):
-        link = os.path.join(self.folder, "stacchip-sentinel-2")
-        os.symlink(PROGRAM, link)
-        r = subprocess.run([link], capture_output=True, text=True, env=CLEAN)
-        self.assertEqual(r.returncode, 2)
-        self.assertIn("STACCHIP_MGRS_SOURCE", r.stderr)
-        r = subprocess.run([link, "--help"], capture_output=True, text=True, env=CLEAN)
-        self.assertEqual((r.returncode, "usage" in r.stdout), (0, True))
+        for name in ("sentinel-1", "sentinel-2", "landsat", "naip", "linz", "modis", "merge-index", "prechip", "stats"):
+            link = os.path.join(self.folder, "stacchip-" + name)
+            os.symlink(PROGRAM, link)
+            r = subprocess.run([link], capture_output=True, text=True, env=CLEAN)
+            self.assertEqual((r.returncode, "STACCHIP_" in r.stderr), (2, True), name)
+            r = subprocess.run([link, "--help"], capture_output=True, text=True, env=CLEAN)
+            self.assertEqual((r.returncode, f"usage: stacchip {name} " in r.stdout), (0, True), name)
 
     def test_dry_run_writes_nothing(self):
         r = self.run_it("sentinel-2", "--dry-run")
@@ -186,6 +186,16 @@ class Cli(unittest.TestCase):
             server.fault = lambda h: lambda h: h.answer(408)
             r = self.run_it("naip", "--stac-api", server.url)
             self.assertEqual(r.returncode, 75, r.stderr)
+        finally:
+            server.close()
+
+    def test_a_layer_that_is_throttled_is_tried_again_later(self):
+        answer = 503
+        server = web.Scripted(fault=lambda h: lambda h: h.answer(answer) if answer else h.drop())
+        try:
+            for answer, code in ((503, 75), (429, 75), (0, 75), (404, 1)):
+                r = self.run_it("naip", "--sample-source", server.url + "/layer.geojson")
+                self.assertEqual((r.returncode, "layer.geojson: cannot open as a vector layer: " in r.stderr), (code, True), r.stderr)
         finally:
             server.close()
 
