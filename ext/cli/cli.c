@@ -1,6 +1,7 @@
 /* What the sub-commands share; see cli.h. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +23,15 @@ int sc_exit_code(const struct sc_error *err) {
 
 static int bar_is_drawn;
 
+/* A line takes the bar's place; the next bar comes below it. */
+static void bar_erase(void) {
+  if (bar_is_drawn) fputs("\r\033[K", stderr);
+  bar_is_drawn = 0;
+}
+
 void sc_cli_message(const char *format, ...) {
   va_list args;
-  sc_cli_bar_end();
+  bar_erase();
   va_start(args, format);
   fputs("stacchip: ", stderr);
   vfprintf(stderr, format, args);
@@ -34,7 +41,7 @@ void sc_cli_message(const char *format, ...) {
 
 void sc_cli_say(const char *format, ...) {
   va_list args;
-  sc_cli_bar_end();
+  bar_erase();
   va_start(args, format);
   vfprintf(stderr, format, args);
   fputc('\n', stderr);
@@ -50,6 +57,7 @@ static void print_usage(FILE *to, const char *command, const char *summary, cons
           rest_usage, summary);
   for (int i = 0; i < n; i++) {
     char flag[60];
+    if (!options[i].flag) continue;
     snprintf(flag, sizeof flag, "%s%s%s", options[i].flag, options[i].value ? " " : "",
              options[i].value ? options[i].value : "");
     fprintf(to, "  %-24s %s", flag, options[i].help);
@@ -78,7 +86,9 @@ static int find_option(const struct sc_cli_option *options, int n, const char *a
                        size_t *length) {
   *length = strcspn(arg, "=");
   for (int i = 0; i < n; i++) {
-    if (strlen(options[i].flag) == *length && strncmp(options[i].flag, arg, *length) == 0) return i;
+    if (options[i].flag && strlen(options[i].flag) == *length &&
+        strncmp(options[i].flag, arg, *length) == 0)
+      return i;
   }
   return -1;
 }
@@ -87,7 +97,7 @@ static int check_needed(const char *command, const struct sc_cli_option *options
                         const char **values) {
   int missing = 0;
   for (int i = 0; i < n; i++) {
-    if (!options[i].needed || values[i]) continue;
+    if (!options[i].flag || !options[i].needed || values[i]) continue;
     fprintf(stderr, "stacchip %s: %s is not set (%s%s%s)\n", command,
             options[i].variables[0] ? options[i].variables[0] : options[i].flag, options[i].flag,
             options[i].value ? " " : "", options[i].value ? options[i].value : "");
@@ -134,10 +144,31 @@ int sc_cli_options(const char *command, const char *summary, const char *rest_us
     }
   }
   for (int i = 0; i < n; i++) {
+    if (!options[i].flag) continue;
     if (!values[i]) values[i] = from_environment(&options[i]);
     if (!values[i]) values[i] = options[i].fallback;
   }
   return check_needed(command, options, n, values);
+}
+
+sc_status sc_cli_number(const struct sc_cli_option *o, const char *text, int64_t least,
+                        int64_t *out, struct sc_error *err) {
+  char *end = NULL;
+  errno = 0;
+  long long n = strtoll(text, &end, 10);
+  if (end == text || *end || errno || n < least) {
+    return sc_fail(err, SC_BAD_ARG, "%s is a whole number from %lld, not '%s'", o->flag,
+                   (long long)least, text);
+  }
+  *out = n;
+  return SC_OK;
+}
+
+sc_status sc_cli_fraction(const struct sc_cli_option *o, const char *text, struct sc_error *err) {
+  char *end = NULL;
+  double v = strtod(text, &end);
+  if (end != text && !*end && v >= 0 && v <= 1) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, "%s is a fraction from 0 to 1, not '%s'", o->flag, text);
 }
 
 /* --- SQL
@@ -162,12 +193,30 @@ sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err) {
   return st;
 }
 
-/* An SQLite error, told apart: what the extension calls "again" is an HTTP 429, 5xx or time-out. */
+/* What the extension says where it means SC_AGAIN, which SQLite has no code for (http/client.c). */
+static int means_again(const char *text) {
+  static const char *const words[] = {"HTTP status 408",
+                                      "HTTP status 429",
+                                      "HTTP status 5",
+                                      "Timeout",
+                                      "Couldn't connect",
+                                      "resolve host",
+                                      "Server returned nothing",
+                                      "Transferred a partial file",
+                                      "receiving data from the peer",
+                                      "sending data to the peer",
+                                      "HTTP2 framing",
+                                      "HTTP/2 framing",
+                                      "SSL connect error"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    if (strstr(text, words[i])) return 1;
+  }
+  return 0;
+}
+
 static sc_status fail_sql(sqlite3 *db, struct sc_error *err) {
   const char *text = sqlite3_errmsg(db);
-  int again = strstr(text, "HTTP status 429") || strstr(text, "HTTP status 5") ||
-              strstr(text, "Timeout") || strstr(text, "Couldn't connect") ||
-              strstr(text, "resolve host");
+  int again = means_again(text);
   sc_status st = sc_fail(err, again ? SC_AGAIN : SC_DB, "%s", text);
   if (!again) err->db_code = sqlite3_extended_errcode(db);
   return st;

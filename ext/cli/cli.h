@@ -23,7 +23,7 @@ int sc_exit_code(const struct sc_error *err);
 
 /* An option of a sub-command: a flag, and the variables that set it too. */
 struct sc_cli_option {
-  const char *flag;         /* "--bucket" */
+  const char *flag;         /* "--bucket"; NULL: the sub-command does not have it */
   const char *variables[4]; /* tried in order; NULL-terminated unless full */
   const char *value;        /* name of its value in the usage text; NULL: a switch */
   const char *help;
@@ -39,6 +39,12 @@ struct sc_cli_option {
 int sc_cli_options(const char *command, const char *summary, const char *rest_usage,
                    const struct sc_cli_option *options, int n, int argc, char **argv,
                    const char **values, const char **rest, int max_rest, int *n_rest);
+
+/* The whole number, at least `least`, that an option's text is; SC_BAD_ARG. */
+sc_status sc_cli_number(const struct sc_cli_option *o, const char *text, int64_t least,
+                        int64_t *out, struct sc_error *err);
+/* Is the text a number from 0 to 1? SC_BAD_ARG. */
+sc_status sc_cli_fraction(const struct sc_cli_option *o, const char *text, struct sc_error *err);
 
 /* Print "stacchip: message" on stderr. */
 void sc_cli_message(const char *format, ...) __attribute__((format(printf, 1, 2)));

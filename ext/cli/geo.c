@@ -77,16 +77,29 @@ static sc_status take_feature(OGRLayerH layer, OGRFeatureH feature, struct sc_ge
   return st;
 }
 
+/* Why GDAL cannot read a layer: SC_AGAIN where its server may do better later. */
+static sc_status fail_layer(const char *source, const char *what, struct sc_error *err) {
+  static const char *const again[] = {"CURL error", "response code: 408", "response code: 429",
+                                      "response code: 5"};
+  const char *reason = CPLGetLastErrorMsg();
+  sc_status st = SC_IO;
+  for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
+    if (strstr(reason, again[i])) st = SC_AGAIN;
+  }
+  int shown = (int)(strstr(source, "://") ? strcspn(source, "?") : strlen(source));
+  return sc_fail(err, st, "%.*s: %s%s%s", shown, source, what, *reason ? ": " : "", reason);
+}
+
 sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *out,
                           struct sc_error *err) {
   char name[4200];
   memset(out, 0, sizeof *out);
   start();
   vsi_name(source, name, sizeof name);
-  GDALDatasetH ds = GDALOpenEx(name, GDAL_OF_VECTOR | GDAL_OF_READONLY, NULL, NULL, NULL);
-  if (!ds)
-    return sc_fail(err, SC_NOT_FOUND, "%s: cannot open as a vector layer: %s", source,
-                   CPLGetLastErrorMsg());
+  CPLErrorReset();
+  GDALDatasetH ds =
+      GDALOpenEx(name, GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR, NULL, NULL, NULL);
+  if (!ds) return fail_layer(source, "cannot open as a vector layer", err);
   OGRLayerH layer = GDALDatasetGetLayer(ds, 0);
   int64_t n = layer ? (int64_t)OGR_L_GetFeatureCount(layer, 1) : 0;
   sc_status st = SC_OK;
@@ -98,7 +111,7 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *ou
     OGR_L_SetNextByIndex(layer, (GIntBig)row);
     OGRFeatureH feature = OGR_L_GetNextFeature(layer);
     st = feature ? take_feature(layer, feature, out, err)
-                 : sc_fail(err, SC_IO, "%s: row %lld cannot be read", source, (long long)row);
+                 : fail_layer(source, "the row cannot be read", err);
     if (feature) OGR_F_Destroy(feature);
   }
   GDALClose(ds);

@@ -6,9 +6,8 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/store.h"
-#include "cli/tree.h"
 
-enum { OPT_BUCKET, OPT_TARGET, OPT_DB, OPT_PARTITION, N_OPTIONS };
+enum { OPT_BUCKET, OPT_TARGET, OPT_DB, OPT_PARTITION, OPT_DRY_RUN, N_OPTIONS };
 
 /* A name that ends in .parquet is a file; other targets are folders. */
 static sc_status target_path(const char *target, int partition, char **out, struct sc_error *err) {
@@ -46,6 +45,30 @@ static sc_status merge_into(sqlite3 *db, const char *root, const char *index,
   return st;
 }
 
+static sc_status say_what_is_there(sqlite3 *db, const char *index, struct sc_error *err) {
+  struct sc_buffer text = {0};
+  int found;
+  sc_status st = sc_cli_text(db, &text, &found, err,
+                             "SELECT printf('%d chips of %d items', count(*), count(DISTINCT "
+                             "platform || '/' || item)) FROM stacchip_parquet(?1)",
+                             index);
+  if (!st && found) sc_cli_say("would merge %s from %s", (char *)text.data, index);
+  sc_buffer_free(&text);
+  return st;
+}
+
+/* Into the database where asked for, and into files (target, or NULL). */
+static sc_status merge(sqlite3 *db, const char *root, const char *index, int into_db,
+                       const char *target, int partition, struct sc_error *err) {
+  sc_status st = into_db ? merge_into(db, root, index, err) : SC_OK;
+  if (st || !target) return st;
+  char *sql =
+      sqlite3_mprintf("CREATE TEMP VIEW index_tree AS SELECT * FROM stacchip_parquet(%Q)", index);
+  st = sql ? sc_cli_run(db, err, sql) : sc_fail_nomem(err);
+  sqlite3_free(sql);
+  return st ? st : export_table(db, "index_tree", target, partition, err);
+}
+
 int sc_cmd_merge_index(int argc, char **argv) {
   static const struct sc_cli_option options[N_OPTIONS] = {
       [OPT_BUCKET] = {"--bucket",
@@ -68,11 +91,12 @@ int sc_cmd_merge_index(int argc, char **argv) {
                   NULL},
       [OPT_PARTITION] =
           {"--partition", {NULL}, NULL, "write a dataset by platform and item", 0, NULL},
+      [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
   };
   const char *v[N_OPTIONS], *rest[1];
   struct sc_error err = {0};
   sqlite3 *db = NULL;
-  char *root = NULL, *index = NULL, *temporary = NULL;
+  char *root = NULL, *index = NULL;
   int n_rest;
   int code = sc_cli_options("merge-index", "Merge the index tree of a bucket.", "", options,
                             N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
@@ -83,19 +107,16 @@ int sc_cmd_merge_index(int argc, char **argv) {
     return SC_EXIT_USAGE;
   }
   sc_status st = sc_store_root(v[OPT_BUCKET], &root, &err);
-  if (!st) st = sc_cli_open(v[OPT_DB] ? v[OPT_DB] : ":memory:", &db, &err);
-  if (!st) st = sc_tree_fetch(root, "index", &index, &temporary, &err);
-  if (!st && v[OPT_DB]) st = merge_into(db, root, index, &err);
-  if (!st && v[OPT_TARGET]) {
-    char *sql =
-        sqlite3_mprintf("CREATE TEMP VIEW index_tree AS SELECT * FROM stacchip_parquet(%Q)", index);
-    st = sql ? sc_cli_run(db, &err, sql) : sc_fail_nomem(&err);
-    sqlite3_free(sql);
-    if (!st) st = export_table(db, "index_tree", v[OPT_TARGET], v[OPT_PARTITION] != NULL, &err);
+  if (!st) st = sc_store_path(root, "index/", &index, &err);
+  int dry_run = v[OPT_DRY_RUN] != NULL;
+  if (!st) st = sc_cli_open(v[OPT_DB] && !dry_run ? v[OPT_DB] : ":memory:", &db, &err);
+  if (!st) {
+    st = dry_run ? say_what_is_there(db, index, &err)
+                 : merge(db, root, index, v[OPT_DB] != NULL, v[OPT_TARGET],
+                         v[OPT_PARTITION] != NULL, &err);
   }
   if (st) sc_cli_message("%s", err.text);
   sqlite3_close(db);
-  sc_tree_remove(temporary);
   sc_free(index);
   sc_free(root);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;

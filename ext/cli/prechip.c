@@ -12,11 +12,11 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/store.h"
-#include "cli/tree.h"
 #include "pixels/npy.h"
 #include "stac/href.h"
 
 #define CUBE_CHIPS 128
+#define JOB_MAX 100000000 /* jobs, and cubes of one: their product times 128 is an int64_t */
 #define VERSION_FOLDER "mode_v1_chipper_v2"
 
 enum {
@@ -91,7 +91,7 @@ static sc_status add_norms(struct sc_npz *npz, const char *json, size_t n, struc
 struct cube {
   sqlite3 *db;
   const char *data_root, *chip_root, *platform;
-  long id, first, n; /* rows first + 1 .. first + n of `drawn` */
+  int64_t id, first, n; /* rows first + 1 .. first + n of `drawn` */
 };
 
 static sc_status make_cube(const struct cube *c, struct sc_error *err) {
@@ -99,9 +99,9 @@ static sc_status make_cube(const struct cube *c, struct sc_error *err) {
   struct sc_buffer pixels = {0}, norms = {0};
   struct sc_npz npz = {{0}, {0}, 0};
   int found;
-  snprintf(from, sizeof from, "%ld", c->first);
-  snprintf(to, sizeof to, "%ld", c->first + c->n);
-  snprintf(key, sizeof key, VERSION_FOLDER "/%s/cube_%ld.npz", c->platform, c->id);
+  snprintf(from, sizeof from, "%lld", (long long)c->first);
+  snprintf(to, sizeof to, "%lld", (long long)(c->first + c->n));
+  snprintf(key, sizeof key, VERSION_FOLDER "/%s/cube_%lld.npz", c->platform, (long long)c->id);
   sc_status st = sc_cli_run(c->db, err, "DROP TABLE IF EXISTS item_time");
   if (!st) st = sc_cli_run(c->db, err, sql_times, c->data_root, from, to);
   if (!st) st = sc_cli_text(c->db, &norms, &found, err, sql_norms, from, to);
@@ -119,29 +119,29 @@ static sc_status make_cube(const struct cube *c, struct sc_error *err) {
   sc_npz_free(&npz);
   sc_buffer_free(&pixels);
   sc_buffer_free(&norms);
-  return st ? sc_fail_within(err, "cube %ld", c->id) : SC_OK;
+  return st ? sc_fail_within(err, "cube %lld", (long long)c->id) : SC_OK;
 }
 
-static sc_status make_cubes(struct cube *c, long row, long cubes, int keep, int dry_run,
+static sc_status make_cubes(struct cube *c, int64_t row, int64_t cubes, int keep, int dry_run,
                             struct sc_error *err) {
   struct sc_buffer text = {0};
   int found, made = 0;
   double started = sc_cli_seconds();
   sc_status st = sc_cli_text(c->db, &text, &found, err, "SELECT CAST(count(*) AS TEXT) FROM drawn");
-  long total = st ? 0 : strtol((char *)text.data, NULL, 10);
+  int64_t total = st ? 0 : strtoll((char *)text.data, NULL, 10);
   sc_buffer_free(&text);
   for (c->id = row * cubes; c->id < (row + 1) * cubes && !st; c->id++) {
     c->first = c->id * CUBE_CHIPS;
     c->n = total - c->first < CUBE_CHIPS ? total - c->first : CUBE_CHIPS;
     if (c->n <= 0 || (c->n < CUBE_CHIPS && !keep)) break;
     if (dry_run) {
-      sc_cli_say("would write cube %ld of %ld chips", c->id, c->n);
+      sc_cli_say("would write cube %lld of %lld chips", (long long)c->id, (long long)c->n);
     } else {
       st = make_cube(c, err);
     }
     sc_cli_bar("cubes", ++made, cubes, sc_cli_seconds() - started);
   }
-  if (!st) sc_cli_say("%d cubes of %ld chips", made, total);
+  if (!st) sc_cli_say("%d cubes of %lld chips", made, (long long)total);
   return st;
 }
 
@@ -175,29 +175,32 @@ int sc_cmd_prechip(int argc, char **argv) {
   const char *v[N_OPTIONS], *rest[1];
   struct sc_error err = {0};
   struct cube c = {0};
-  char *data = NULL, *chips = NULL, *index = NULL, *temporary = NULL;
+  char *data = NULL, *chips = NULL;
   int n_rest;
   int code = sc_cli_options("prechip", "Write cubes of 128 random chips as .npz, each chip once.",
                             "", options, N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
   if (code >= 0) return code;
-  sc_status st = sc_store_root(v[OPT_DATA], &data, &err);
+  int64_t row = 0, cubes = 0;
+  sc_status st = sc_cli_number(&options[OPT_ROW], v[OPT_ROW], 0, &row, &err);
+  if (!st) st = sc_cli_number(&options[OPT_CUBES], v[OPT_CUBES], 1, &cubes, &err);
+  if (!st && (row > JOB_MAX || cubes > JOB_MAX))
+    st = sc_fail(&err, SC_BAD_ARG, "--row and --cubes are at most %d", JOB_MAX);
+  if (!st) st = sc_cli_fraction(&options[OPT_NODATA], v[OPT_NODATA], &err);
+  if (!st) st = sc_store_root(v[OPT_DATA], &data, &err);
   if (!st) st = sc_store_root(v[OPT_CHIPS], &chips, &err);
   if (!st) st = sc_cli_open(":memory:", &c.db, &err);
   if (!st && v[OPT_POOL])
     st = sc_cli_run(c.db, &err, "SELECT stacchip_config('threads', ?1)", v[OPT_POOL]);
-  if (!st) st = sc_tree_fetch(v[OPT_INDEX], "", &index, &temporary, &err);
-  if (!st) st = sc_cli_run(c.db, &err, sql_draw, index, data, v[OPT_PLATFORM], v[OPT_NODATA]);
+  if (!st)
+    st = sc_cli_run(c.db, &err, sql_draw, v[OPT_INDEX], data, v[OPT_PLATFORM], v[OPT_NODATA]);
   c.data_root = data;
   c.chip_root = chips;
   c.platform = v[OPT_PLATFORM];
   if (!st) {
-    st = make_cubes(&c, strtol(v[OPT_ROW], NULL, 10), strtol(v[OPT_CUBES], NULL, 10),
-                    v[OPT_KEEP] != NULL, v[OPT_DRY_RUN] != NULL, &err);
+    st = make_cubes(&c, row, cubes, v[OPT_KEEP] != NULL, v[OPT_DRY_RUN] != NULL, &err);
   }
   if (st) sc_cli_message("%s", err.text);
   sqlite3_close(c.db);
-  sc_tree_remove(temporary);
-  sc_free(index);
   sc_free(data);
   sc_free(chips);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;

@@ -31,7 +31,14 @@ struct job {
   struct sc_geo_row sample;
   int dry_run;
   int n_found, n_done, n_skipped;
+  int n_tried, n_to_try; /* scenes to look for */
+  double started;
 };
+
+/* One scene less to look for. */
+static void step(struct job *job) {
+  sc_cli_bar("scenes", ++job->n_tried, job->n_to_try, sc_cli_seconds() - job->started);
+}
 
 /* --- finding scenes
  * -------------------------------------------------------------------------------- */
@@ -196,7 +203,7 @@ static sc_status make_asset(struct job *job, const char *href, const char *key, 
     st = job->system->making == SC_MAKE_MERCATOR ? sc_geo_to_mercator(from, to, &grid, err)
                                                  : sc_geo_resample(from, to, 0.3, &grid, err);
   }
-  if (!st) st = sc_store_put_file(job->root, key, to, err);
+  if (!st) st = sc_store_copy(to, job->root, key, err);
   if (!st) set_grid(asset, &grid);
   unlink(from);
   unlink(to);
@@ -370,6 +377,7 @@ static sc_status process_period(struct job *job, const struct search *s, struct 
     sc_cli_say("no scene of %s from %.10s to %.10s", s->collection, s->from, s->to);
   if (!st && found) st = write_scene(job, s->platform, (char *)item.data, err);
   sc_buffer_free(&item);
+  step(job);
   return st;
 }
 
@@ -420,6 +428,7 @@ static sc_status process_latest(struct job *job, struct search *s, struct sc_err
     st = find_scene(job, s, sql[i], &item, &found, err);
     if (!st && found) st = write_scene(job, s->platform, (char *)item.data, err);
     sc_buffer_free(&item);
+    step(job);
     if (!found) break;
   }
   return st;
@@ -444,17 +453,32 @@ static sc_status process_region(struct job *job, struct sc_error *err) {
   if (!st) st = sc_cli_text(job->db, &list, &found, err, sql);
   cJSON *scenes = !st && found ? cJSON_Parse((char *)list.data) : NULL;
   const cJSON *scene;
+  job->n_to_try = cJSON_GetArraySize(scenes);
   cJSON_ArrayForEach(scene, scenes) {
     if (!st && cJSON_IsString(scene))
       st = write_scene(job, job->system->platforms[0], scene->valuestring, err);
+    step(job);
   }
   cJSON_Delete(scenes);
   sc_buffer_free(&list);
   return st;
 }
 
+/* Scenes of one collection that are looked for; a region has its own number. */
+static int scenes_to_try(const struct sc_system *y) {
+  switch (y->periods) {
+    case SC_PERIODS_QUARTERS: return 4 * y->n_years;
+    case SC_PERIODS_QUARTER: return 1;
+    case SC_PERIODS_MONTHS: return 16;
+    case SC_PERIODS_LATEST: return 2;
+  }
+  return 0;
+}
+
 static sc_status process(struct job *job, struct sc_error *err) {
   sc_status st = SC_OK;
+  job->started = sc_cli_seconds();
+  job->n_to_try = scenes_to_try(job->system) * (job->system->collections[1] ? 2 : 1);
   if (job->system->sampling == SC_SAMPLE_REGION) return process_region(job, err);
   for (int i = 0; i < 2 && job->system->collections[i] && !st; i++) {
     struct search s = {.collection = job->system->collections[i],
@@ -478,16 +502,6 @@ static sc_status read_sample(struct job *job, const char *source, struct sc_erro
     st = sc_fail(err, SC_BAD_DATA, "%s: the layer has no column 'name' with the MGRS tile", source);
   }
   return st;
-}
-
-static sc_status parse_row(const char *text, int64_t *out, struct sc_error *err) {
-  char *end = NULL;
-  long long n = strtoll(text, &end, 10);
-  if (end == text || *end || n < 0) {
-    return sc_fail(err, SC_BAD_ARG, "the row number is a whole number from 0, not '%s'", text);
-  }
-  *out = n;
-  return SC_OK;
 }
 
 static int report(const struct job *job, sc_status st, const struct sc_error *err) {
@@ -514,17 +528,17 @@ int sc_cmd_processor(const char *name, int argc, char **argv) {
                    "row of the layer, tile or region, from 0",
                    1,
                    NULL},
-      [OPT_MGRS] = {"--mgrs-source",
+      [OPT_MGRS] = {by_mgrs ? "--mgrs-source" : NULL,
                     {"STACCHIP_MGRS_SOURCE"},
                     "LAYER",
                     "layer of MGRS tiles (any that OGR opens)",
-                    by_mgrs,
+                    1,
                     NULL},
-      [OPT_SAMPLE] = {"--sample-source",
+      [OPT_SAMPLE] = {by_point ? "--sample-source" : NULL,
                       {"STACCHIP_SAMPLE_SOURCE"},
                       "LAYER",
                       "layer of sample places",
-                      by_point,
+                      1,
                       NULL},
       [OPT_BUCKET] =
           {"--bucket", {"STACCHIP_BUCKET"}, "BUCKET", "s3://bucket, or a directory", 1, NULL},
@@ -540,10 +554,10 @@ int sc_cmd_processor(const char *name, int argc, char **argv) {
   if (code >= 0) return code;
   job.api = v[OPT_API];
   job.dry_run = v[OPT_DRY_RUN] != NULL;
-  sc_status st = parse_row(v[OPT_ROW], &job.row, &err);
+  sc_status st = sc_cli_number(&options[OPT_ROW], v[OPT_ROW], 0, &job.row, &err);
   if (!st) st = sc_store_root(v[OPT_BUCKET], &job.root, &err);
   if (!st) st = sc_cli_open(":memory:", &job.db, &err);
-  if (!st) st = read_sample(&job, by_mgrs ? v[OPT_MGRS] : by_point ? v[OPT_SAMPLE] : NULL, &err);
+  if (!st) st = read_sample(&job, v[OPT_MGRS] ? v[OPT_MGRS] : v[OPT_SAMPLE], &err);
   if (!st) st = process(&job, &err);
   code = report(&job, st, &err);
   sqlite3_close(job.db);

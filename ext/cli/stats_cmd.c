@@ -9,7 +9,6 @@
 #include "base/bytes.h"
 #include "cli/cli.h"
 #include "cli/store.h"
-#include "cli/tree.h"
 
 #define BANDS_MAX 64
 
@@ -18,7 +17,7 @@ enum { OPT_PLATFORM, OPT_CHIPS, OPT_INDEX, OPT_DATA, OPT_LIMIT, N_OPTIONS };
 struct totals {
   const char *root;
   double nodata;
-  long n_cubes, limit;
+  int64_t n_cubes, limit;
   int n_bands;
   double n[BANDS_MAX], mean[BANDS_MAX], m2[BANDS_MAX];
 };
@@ -122,7 +121,7 @@ static sc_status add_cube(void *context, const char *key, struct sc_error *err) 
   return st ? sc_fail_within(err, "%s", key) : SC_OK;
 }
 
-static sc_status stats_of_cubes(const char *bucket, const char *platform, long limit,
+static sc_status stats_of_cubes(const char *bucket, const char *platform, int64_t limit,
                                 struct sc_error *err) {
   struct totals t = {.limit = limit};
   char prefix[300], *root = NULL;
@@ -141,7 +140,7 @@ static sc_status stats_of_cubes(const char *bucket, const char *platform, long l
     }
     printf("]");
   }
-  if (!st) printf(",\"cubes\":%ld}\n", t.n_cubes);
+  if (!st) printf(",\"cubes\":%lld}\n", (long long)t.n_cubes);
   sc_free(root);
   return st;
 }
@@ -157,19 +156,16 @@ static sc_status stats_of_index(const char *index, const char *bucket, const cha
       "WHERE platform = ?3 ORDER BY stacchip_hash(42, chipid) LIMIT CAST(?4 AS INT) * 128)";
   struct sc_buffer json = {0};
   sqlite3 *db = NULL;
-  char *root = NULL, *path = NULL, *temporary = NULL;
+  char *root = NULL;
   int found = 0;
   sc_status st = sc_store_root(bucket, &root, err);
   if (!st) st = sc_cli_open(":memory:", &db, err);
-  if (!st) st = sc_tree_fetch(index, "", &path, &temporary, err);
-  if (!st) st = sc_cli_text(db, &json, &found, err, sql, path, root, platform, limit);
+  if (!st) st = sc_cli_text(db, &json, &found, err, sql, index, root, platform, limit);
   if (!st && !found)
     st = sc_fail(err, SC_NOT_FOUND, "%s: no chips of platform %s", index, platform);
   if (!st) printf("%s\n", (char *)json.data);
   sc_buffer_free(&json);
   sqlite3_close(db);
-  sc_tree_remove(temporary);
-  sc_free(path);
   sc_free(root);
   return st;
 }
@@ -205,10 +201,13 @@ int sc_cmd_stats(int argc, char **argv) {
         "stats: STACCHIP_CHIP_BUCKET is not set (or STACCHIP_INDEXPATH and STACCHIP_DATA_BUCKET)");
     return SC_EXIT_USAGE;
   }
-  sc_status st =
-      v[OPT_INDEX] && v[OPT_DATA]
-          ? stats_of_index(v[OPT_INDEX], v[OPT_DATA], v[OPT_PLATFORM], v[OPT_LIMIT], &err)
-          : stats_of_cubes(v[OPT_CHIPS], v[OPT_PLATFORM], strtol(v[OPT_LIMIT], NULL, 10), &err);
+  int64_t limit = 0;
+  sc_status st = sc_cli_number(&options[OPT_LIMIT], v[OPT_LIMIT], 1, &limit, &err);
+  if (!st && v[OPT_INDEX] && v[OPT_DATA]) {
+    st = stats_of_index(v[OPT_INDEX], v[OPT_DATA], v[OPT_PLATFORM], v[OPT_LIMIT], &err);
+  } else if (!st) {
+    st = stats_of_cubes(v[OPT_CHIPS], v[OPT_PLATFORM], limit, &err);
+  }
   if (st) sc_cli_message("%s", err.text);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;
 }

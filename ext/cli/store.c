@@ -8,15 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "parquet/sink.h"
 #include "raster/raster_api.h"
 #include "stac/href.h"
 #include "stac/objects.h"
 
-#define PIECE_BYTES (16u << 20)         /* of a download into a local file */
-#define OBJECT_MAX ((size_t)2000 << 20) /* of an object that goes through memory into a store */
+#define PIECE_BYTES ((size_t)16 << 20)  /* of a copy, in memory at once */
+#define WHOLE_MAX ((size_t)256 << 20)   /* of a copy from a server without ranges */
+#define OBJECT_MAX ((size_t)2000 << 20) /* of an object that is read into memory */
+/* CopyObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html */
+#define COPY_OBJECT_MAX ((uint64_t)5 << 30)
+#define SIZE_UNKNOWN UINT64_MAX
 
 static sc_status http(struct sc_http_request *r, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
@@ -38,114 +44,48 @@ sc_status sc_store_path(const char *root, const char *key, char **out, struct sc
   return sc_format(out, err, "%s/%s", root, key);
 }
 
+/* Is there something at a path, and how large is it? size: SIZE_UNKNOWN where nobody says. */
+static sc_status look_at(const char *path, int *exists, uint64_t *size, struct sc_error *err) {
+  struct stat info;
+  *exists = 0;
+  *size = SIZE_UNKNOWN;
+  if (!is_remote(path)) {
+    *exists = stat(path, &info) == 0;
+    if (*exists) *size = (uint64_t)info.st_size;
+    return SC_OK;
+  }
+  struct sc_http_request r = {.method = "HEAD", .url = path};
+  sc_status st = http(&r, err);
+  *exists = st == SC_OK;
+  if (!st && r.total_bytes) *size = r.total_bytes;
+  sc_buffer_free(&r.answer);
+  return st == SC_NOT_FOUND ? SC_OK : st;
+}
+
 sc_status sc_store_exists(const char *root, const char *key, int *exists, struct sc_error *err) {
   char *path = NULL;
-  sc_status st = sc_store_path(root, key, &path, err);
+  uint64_t size;
   *exists = 0;
-  if (!st && is_remote(root)) {
-    struct sc_http_request r = {.method = "HEAD", .url = path};
-    st = http(&r, err);
-    *exists = st == SC_OK;
-    if (st == SC_NOT_FOUND || r.http_status == 404) st = SC_OK;
-    sc_buffer_free(&r.answer);
-  } else if (!st) {
-    struct stat info;
-    *exists = stat(path, &info) == 0;
-  }
+  sc_status st = sc_store_path(root, key, &path, err);
+  if (!st) st = look_at(path, exists, &size, err);
   sc_free(path);
   return st;
 }
 
-/* --- local files -------------------------------------------------------------------------------
- */
+/* --- whole objects ------------------------------------------------------------------------ */
 
-static sc_status make_folders(char *path, struct sc_error *err) {
-  for (char *p = path + 1; *p; p++) {
-    if (*p != '/') continue;
-    *p = '\0';
-    int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
-    if (failed) sc_fail(err, SC_IO, "%s: cannot make the folder: %s", path, strerror(errno));
-    *p = '/';
-    if (failed) return SC_IO;
-  }
-  return SC_OK;
-}
-
-/* A file that is written beside its final name. */
-struct draft {
-  char *path, *temporary;
-  int fd;
-};
-
-static sc_status draft_open(const char *path, struct draft *d, struct sc_error *err) {
-  memset(d, 0, sizeof *d);
-  d->fd = -1;
-  sc_status st = sc_strdup(path, &d->path, err);
-  if (!st) st = make_folders(d->path, err);
-  if (!st) st = sc_format(&d->temporary, err, "%s.part-%ld", path, (long)getpid());
-  if (st) return st;
-  d->fd = open(d->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (d->fd >= 0) return SC_OK;
-  return sc_fail(err, SC_IO, "%s: cannot write: %s", path, strerror(errno));
-}
-
-static sc_status draft_write(struct draft *d, const void *bytes, size_t n, struct sc_error *err) {
-  const char *p = bytes;
-  while (n) {
-    ssize_t wrote = write(d->fd, p, n);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return sc_fail(err, SC_IO, "%s: cannot write: %s", d->path, strerror(errno));
-    p += wrote;
-    n -= (size_t)wrote;
-  }
-  return SC_OK;
-}
-
-/* Give the file its name, or take it away where st is an error. */
-static sc_status draft_close(struct draft *d, sc_status st, struct sc_error *err) {
-  if (d->fd >= 0 && !st && fsync(d->fd) != 0)
-    st = sc_fail(err, SC_IO, "%s: %s", d->path, strerror(errno));
-  if (d->fd >= 0) close(d->fd);
-  if (d->fd >= 0 && !st && rename(d->temporary, d->path) != 0) {
-    st = sc_fail(err, SC_IO, "%s: %s", d->path, strerror(errno));
-  }
-  if (d->fd >= 0 && st) unlink(d->temporary);
-  sc_free(d->path);
-  sc_free(d->temporary);
-  return st;
-}
-
+/* A file is written beside its name, which it gets when it is complete. */
 static sc_status put_local(const char *path, const void *bytes, size_t n, struct sc_error *err) {
-  struct draft d;
-  sc_status st = draft_open(path, &d, err);
-  if (!st) st = draft_write(&d, bytes, n, err);
-  return draft_close(&d, st, err);
-}
-
-static sc_status copy_local(const char *from, const char *to, struct sc_error *err) {
-  struct draft d;
-  char *bytes = sc_alloc(PIECE_BYTES);
-  int fd = open(from, O_RDONLY | O_CLOEXEC);
-  sc_status st = !bytes   ? sc_fail_nomem(err)
-                 : fd < 0 ? sc_fail(err, SC_NOT_FOUND, "%s: %s", from, strerror(errno))
-                          : draft_open(to, &d, err);
-  if (bytes && fd >= 0) {
-    while (!st) {
-      ssize_t n = read(fd, bytes, PIECE_BYTES);
-      if (n < 0) st = sc_fail(err, SC_IO, "%s: %s", from, strerror(errno));
-      if (n <= 0) break;
-      st = draft_write(&d, bytes, (size_t)n, err);
-    }
-    st = draft_close(&d, st, err);
-  }
-  if (fd >= 0) close(fd);
-  sc_free(bytes);
+  struct sc_pq_sink sink;
+  sc_status st = sc_pq_sink_open(path, SC_PQ_ALONE, &sink, err);
+  if (!st) st = sc_pq_sink_write(&sink, bytes, n, err);
+  if (!st) st = sc_pq_sink_finish(&sink, err);
+  if (!st) st = sc_pq_sink_commit(&sink, err);
+  sc_pq_sink_close(&sink);
   return st;
 }
 
-/* --- stores
- * --------------------------------------------------------------------------------------- */
-
+/* One request: the store shows an object when it has all of it. */
 static sc_status put_remote(const char *url, const void *bytes, size_t n, struct sc_error *err) {
   struct sc_http_request r = {.method = "PUT", .url = url, .body = bytes, .body_size = n};
   sc_status st = http(&r, err);
@@ -153,11 +93,15 @@ static sc_status put_remote(const char *url, const void *bytes, size_t n, struct
   return st;
 }
 
+static sc_status put(const char *path, const void *bytes, size_t n, struct sc_error *err) {
+  return is_remote(path) ? put_remote(path, bytes, n, err) : put_local(path, bytes, n, err);
+}
+
 sc_status sc_store_put(const char *root, const char *key, const void *bytes, size_t n,
                        struct sc_error *err) {
   char *path = NULL;
   sc_status st = sc_store_path(root, key, &path, err);
-  if (!st) st = is_remote(root) ? put_remote(path, bytes, n, err) : put_local(path, bytes, n, err);
+  if (!st) st = put(path, bytes, n, err);
   sc_free(path);
   return st;
 }
@@ -182,22 +126,6 @@ static sc_status read_local(const char *path, struct sc_buffer *out, struct sc_e
   return st ? st : sc_buffer_terminate(out, err);
 }
 
-sc_status sc_store_put_file(const char *root, const char *key, const char *path,
-                            struct sc_error *err) {
-  struct sc_buffer bytes = {0};
-  char *to = NULL;
-  sc_status st = sc_store_path(root, key, &to, err);
-  if (!st && !is_remote(root)) {
-    st = copy_local(path, to, err);
-  } else if (!st) {
-    st = read_local(path, &bytes, err);
-    if (!st) st = put_remote(to, bytes.data, bytes.size, err);
-  }
-  sc_buffer_free(&bytes);
-  sc_free(to);
-  return st;
-}
-
 static sc_status get_url(const char *url, struct sc_buffer *out, struct sc_error *err) {
   struct sc_http_request r = {.method = "GET", .url = url, .limit_bytes = OBJECT_MAX};
   sc_status st = http(&r, err);
@@ -215,64 +143,193 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
   return st;
 }
 
-/* --- copying
- * ------------------------------------------------------------------------------------------ */
+/* --- copying ------------------------------------------------------------------------------ */
 
-/* Ask S3 to copy for itself. SC_UNSUPPORTED where it cannot. */
+/* What is copied: a local file or a URL, read from its beginning, piece by piece. */
+struct origin {
+  const char *href;
+  int fd;             /* of a local file, else -1 */
+  uint64_t at, total; /* bytes that were read, and that there are */
+  char version[128];  /* ETag or times of change; "" where it has none */
+};
+
+/* An href without what may be secret in it, for messages. */
+static int shown_bytes(const char *href) {
+  return (int)(is_remote(href) ? strcspn(href, "?#") : strlen(href));
+}
+
+static sc_status fail_changed(const struct origin *o, struct sc_error *err) {
+  return sc_fail(err, SC_CHANGED, "%.*s: it has changed while it was copied", shown_bytes(o->href),
+                 o->href);
+}
+
+/* Size and version as the first piece has them must be those of all others. */
+static sc_status check_same(struct origin *o, uint64_t total, const char *version,
+                            struct sc_error *err) {
+  if (o->at == 0) {
+    o->total = total;
+    snprintf(o->version, sizeof o->version, "%s", version);
+    return SC_OK;
+  }
+  int other = o->version[0] && version[0] && strcmp(version, o->version) != 0;
+  return other || total != o->total ? fail_changed(o, err) : SC_OK;
+}
+
+/* What a server without ranges has, at once; an empty object has no first byte to ask for. */
+static sc_status fetch_whole(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
+  struct sc_http_request r = {.method = "GET", .url = o->href, .limit_bytes = WHOLE_MAX};
+  sc_status st = http(&r, err);
+  if (st == SC_TOO_BIG) {
+    st = sc_fail(err, st, "%.*s: its server knows no ranges, and it has more than %zu bytes",
+                 shown_bytes(o->href), o->href, WHOLE_MAX);
+  }
+  if (!st) {
+    sc_buffer_move(&r.answer, out);
+    o->at = o->total = out->size;
+  }
+  sc_buffer_free(&r.answer);
+  return st;
+}
+
+static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
+  struct sc_http_request r = {.method = "GET",
+                              .url = o->href,
+                              .offset = o->at,
+                              .size = PIECE_BYTES,
+                              .limit_bytes = PIECE_BYTES};
+  sc_buffer_free(out); /* not two pieces at once */
+  sc_status st = http(&r, err);
+  int is_first = o->at == 0, no_range = st == SC_TOO_BIG || st == SC_RANGE;
+  if (!st && !r.total_bytes) {
+    st = sc_fail(err, SC_BAD_DATA, "%.*s: the server does not say how long it is",
+                 shown_bytes(o->href), o->href);
+  }
+  if (!st) st = check_same(o, r.total_bytes, r.etag, err);
+  if (!st) {
+    o->at += r.answer.size;
+    sc_buffer_move(&r.answer, out);
+  }
+  sc_buffer_free(&r.answer);
+  if (is_first && no_range) return fetch_whole(o, out, err);
+  return st == SC_RANGE ? fail_changed(o, err) : st; /* it has become shorter */
+}
+
+static sc_status read_piece(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
+  struct stat info;
+  char version[128];
+  if (fstat(o->fd, &info) != 0) {
+    return sc_fail(err, SC_IO, "%s: cannot read: %s", o->href, strerror(errno));
+  }
+  snprintf(version, sizeof version, "%lld.%09ld", (long long)info.st_mtim.tv_sec,
+           info.st_mtim.tv_nsec);
+  sc_status st = check_same(o, (uint64_t)info.st_size, version, err);
+  uint64_t left = o->total - o->at;
+  if (!st) st = sc_buffer_resize(out, left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, err);
+  for (size_t got = 0; !st && got < out->size;) {
+    ssize_t n = read(o->fd, out->data + got, out->size - got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) st = sc_fail(err, SC_IO, "%s: cannot read: %s", o->href, strerror(errno));
+    if (n == 0) st = fail_changed(o, err);
+    if (n > 0) got += (size_t)n;
+  }
+  if (!st) o->at += out->size;
+  return st;
+}
+
+static sc_status next_piece(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
+  return o->fd < 0 ? fetch_piece(o, out, err) : read_piece(o, out, err);
+}
+
+/* Nothing is seen at the path before the last piece is there. */
+static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error *err) {
+  struct sc_buffer piece = {0};
+  struct sc_pq_sink sink = {0};
+  sc_status st = next_piece(o, &piece, err);
+  int is_whole = !st && o->at == o->total;
+  if (is_whole) st = put(path, piece.data, piece.size, err);
+  if (!st && !is_whole) st = sc_pq_sink_open(path, SC_PQ_ALONE, &sink, err);
+  while (!st && !is_whole) {
+    st = sc_pq_sink_write(&sink, piece.data, piece.size, err);
+    if (st || o->at == o->total) break;
+    st = next_piece(o, &piece, err);
+  }
+  if (!st && !is_whole) st = sc_pq_sink_finish(&sink, err);
+  if (!st && !is_whole) st = sc_pq_sink_commit(&sink, err);
+  sc_pq_sink_close(&sink);
+  sc_buffer_free(&piece);
+  return st;
+}
+
+/* Is it as large as it should be, within half a second? Another task may be writing the same
+ * object, and not every store that speaks S3's protocol replaces it at once. */
+static sc_status wait_for_size(const char *path, uint64_t want, int *exists, uint64_t *size,
+                               struct sc_error *err) {
+  for (long ms = 0;; ms = ms ? 2 * ms : 20) {
+    const struct timespec pause = {0, ms * 1000000};
+    if (ms) nanosleep(&pause, NULL);
+    sc_status st = look_at(path, exists, size, err);
+    if (st || (*exists && (*size == want || *size == SIZE_UNKNOWN)) || ms > 160) return st;
+  }
+}
+
+/* A copy of another size than its source is taken away again. */
+static sc_status check_size(const char *path, uint64_t want, struct sc_error *err) {
+  int exists;
+  uint64_t size;
+  sc_status st = wait_for_size(path, want, &exists, &size, err);
+  if (st || (exists && (size == want || size == SIZE_UNKNOWN))) return st;
+  st = sc_fail(err, SC_IO, "%s: the copy has %lld bytes, its source %lld", path,
+               exists ? (long long)size : -1, (long long)want);
+  if (is_remote(path)) {
+    struct sc_http_request r = {.method = "DELETE", .url = path};
+    struct sc_error ignored = {0};
+    http(&r, &ignored);
+    sc_buffer_free(&r.answer);
+  } else {
+    unlink(path);
+  }
+  return st;
+}
+
+static sc_status copy_streamed(const char *href, const char *path, struct sc_error *err) {
+  struct origin o = {.href = href, .fd = -1};
+  if (!is_remote(href)) {
+    o.fd = open(href, O_RDONLY | O_CLOEXEC);
+    if (o.fd < 0) return sc_fail(err, SC_NOT_FOUND, "%s: %s", href, strerror(errno));
+  }
+  sc_status st = copy_pieces(&o, path, err);
+  if (o.fd >= 0) close(o.fd);
+  return st ? st : check_size(path, o.total, err);
+}
+
+/* Ask S3 to copy for itself. SC_UNSUPPORTED where it does not, for whatever reason. */
 static sc_status copy_within_s3(const char *from, const char *to, struct sc_error *err) {
   char *header = NULL;
-  sc_status st = sc_format(&header, err, "x-amz-copy-source: /%s", from + 5);
+  int exists;
+  uint64_t size;
+  sc_status st = look_at(from, &exists, &size, err);
+  if (st == SC_AGAIN) return st;
+  if (!st && !exists) return sc_fail(err, SC_NOT_FOUND, "%s: it is not there", from);
+  if (st || size > COPY_OBJECT_MAX) return SC_UNSUPPORTED; /* also of unknown size */
+  st = sc_format(&header, err, "x-amz-copy-source: /%s", from + 5);
   if (st) return st;
   const char *headers[] = {header, NULL};
   struct sc_http_request r = {.method = "PUT", .url = to, .headers = headers};
   st = http(&r, err);
   /* An error may come with status 200, after the answer has begun. */
   int failed = !st && r.answer.data && memmem(r.answer.data, r.answer.size, "<Error>", 7);
-  if (failed || (st && st != SC_AGAIN && st != SC_NOT_FOUND)) st = SC_UNSUPPORTED;
+  if (failed || (st && st != SC_AGAIN)) st = SC_UNSUPPORTED;
   sc_buffer_free(&r.answer);
   sc_free(header);
-  return st;
-}
-
-/* Download into a local file, piece by piece. */
-static sc_status download(const char *url, const char *path, struct sc_error *err) {
-  struct draft d;
-  uint64_t at = 0, total = 1;
-  sc_status st = draft_open(path, &d, err);
-  while (!st && at < total) {
-    struct sc_http_request r = {.method = "GET", .url = url, .offset = at, .size = PIECE_BYTES};
-    st = http(&r, err);
-    if (!st) {
-      total = r.total_bytes ? r.total_bytes : at + r.answer.size;
-      at += r.answer.size;
-      st = r.answer.size ? draft_write(&d, r.answer.data, r.answer.size, err)
-                         : sc_fail(err, SC_IO, "%s: it ends early", path);
-    }
-    sc_buffer_free(&r.answer);
-  }
-  return draft_close(&d, st, err);
+  return st ? st : check_size(to, size, err);
 }
 
 sc_status sc_store_copy(const char *href, const char *root, const char *key, struct sc_error *err) {
   char *to = NULL;
-  struct sc_buffer bytes = {0};
   sc_status st = sc_store_path(root, key, &to, err);
   int within = strncmp(href, "s3://", 5) == 0 && strncmp(root, "s3://", 5) == 0;
-  if (!st && within) {
-    st = copy_within_s3(href, to, err);
-    if (st != SC_UNSUPPORTED) {
-      sc_free(to);
-      return st;
-    }
-    st = SC_OK;
-  }
-  if (!st && is_remote(root)) {
-    st = sc_href_is_url(href) ? get_url(href, &bytes, err) : read_local(href, &bytes, err);
-    if (!st) st = put_remote(to, bytes.data, bytes.size, err);
-  } else if (!st) {
-    st = sc_href_is_url(href) ? download(href, to, err) : copy_local(href, to, err);
-  }
-  sc_buffer_free(&bytes);
+  if (!st) st = within ? copy_within_s3(href, to, err) : SC_UNSUPPORTED;
+  if (st == SC_UNSUPPORTED && to) st = copy_streamed(href, to, err);
   sc_free(to);
   return st;
 }

@@ -19,13 +19,17 @@ sc_status sc_store_path(const char *root, const char *key, char **out, struct sc
 sc_status sc_store_exists(const char *root, const char *key, int *exists, struct sc_error *err);
 sc_status sc_store_put(const char *root, const char *key, const void *bytes, size_t n,
                        struct sc_error *err);
-sc_status sc_store_put_file(const char *root, const char *key, const char *path,
-                            struct sc_error *err);
 sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
                        struct sc_error *err);
 
-/* Copy what an href names to a key: by the store itself where both are of it (S3 CopyObject),
- * piece by piece into a local file, else through memory (objects of up to 2 GB). */
+/*
+ * Copy what an href (a URL or a local path) names to a key, complete or not at all.
+ *
+ * By the store itself where both are of S3 (CopyObject, of up to 5 GB); else through here in
+ * pieces of 16 MB: a local file, or a multipart upload, of any size. A server that knows no
+ * ranges is asked for all at once, up to 256 MB (SC_TOO_BIG). SC_CHANGED where size or ETag of
+ * the source change meanwhile. The size of the copy is looked at; a wrong one is removed.
+ */
 sc_status sc_store_copy(const char *href, const char *root, const char *key, struct sc_error *err);
 
 /* Keys below a prefix, in order, each passed to found(). */

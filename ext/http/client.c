@@ -319,11 +319,11 @@ static void server_words(const struct transfer *t, char *out, size_t n) {
 static sc_status fail_status(const struct transfer *t, long status, struct sc_error *err) {
   char words[300], shown[512];
   server_words(t, words, sizeof words);
-  sc_status kind = status == 404 || status == 410   ? SC_NOT_FOUND
-                   : status == 401 || status == 403 ? SC_DENIED
-                   : status == 416                  ? SC_RANGE
-                   : status == 429 || status >= 500 ? SC_AGAIN
-                                                    : SC_IO;
+  sc_status kind = status == 404 || status == 410                    ? SC_NOT_FOUND
+                   : status == 401 || status == 403                  ? SC_DENIED
+                   : status == 416                                   ? SC_RANGE
+                   : status == 408 || status == 429 || status >= 500 ? SC_AGAIN
+                                                                     : SC_IO;
   return sc_fail(err, kind, "%s: HTTP status %ld%s%s", shown_url(t, shown, sizeof shown), status,
                  words[0] ? ": " : "", words);
 }

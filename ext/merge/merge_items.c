@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
@@ -63,9 +64,10 @@ static void show_progress(struct items_job *job, int is_last) {
   if (sc_settings_int("progress") != 1) return;
   if (!is_last && now - job->last_progress < PROGRESS_SECONDS) return;
   job->last_progress = now;
-  fprintf(stderr, "\rstacchip_merge_items: %lld merged, %lld skipped, %lld failed%s",
-          (long long)job->n_merged, (long long)job->n_skipped, (long long)job->n_failed,
-          is_last ? "\n" : "");
+  int rewrites = isatty(STDERR_FILENO); /* one line that changes; else a line each time */
+  fprintf(stderr, "%sstacchip_merge_items: %lld merged, %lld skipped, %lld failed%s",
+          rewrites ? "\r" : "", (long long)job->n_merged, (long long)job->n_skipped,
+          (long long)job->n_failed, is_last || !rewrites ? "\n" : "");
 }
 
 /* Does a statement with its values bound give a row? */

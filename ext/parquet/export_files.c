@@ -179,7 +179,11 @@ sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_expor
     if (!st) st = sc_buffer_terminate(&path, err);
   }
   if (!st) st = check_folder((const char *)path.data, err);
-  if (!st) st = sc_pq_sink_open((const char *)path.data, &f->sinks[f->n_sinks], err);
+  if (!st) {
+    st = sc_pq_sink_open((const char *)path.data,
+                         f->options->n_partition ? SC_PQ_IN_TREE : SC_PQ_ALONE,
+                         &f->sinks[f->n_sinks], err);
+  }
   f->n_sinks += !st;
   if (!st) st = check_folder((const char *)path.data, err);
   sc_buffer_free(&path);

@@ -1,10 +1,13 @@
 /* Where new files go; see sink.h. */
 #include "parquet/sink.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,13 +16,18 @@
 #include "stac/objects.h"
 
 #define MAX_NAME_TRIES 100
+#define RANDOM_DIGITS 8 /* hexadecimal, of a temporary name */
+
+/* What temporary names end with: a locked one may be taken away by who finds it unlocked. */
+static const char *const suffixes[] = {[SC_PQ_ALONE] = ".part", [SC_PQ_IN_TREE] = ".tmp"};
 
 /* ---- local files ---- */
 
 struct local_file {
   char *path;      /* final */
   char *temporary; /* NULL once renamed */
-  int fd;
+  int fd;          /* -1: closed */
+  enum sc_pq_sink_kind kind;
 };
 
 static const char *base_name(const char *path) {
@@ -58,8 +66,10 @@ static sc_status local_write(void *file, const void *data, size_t n, struct sc_e
 static sc_status local_finish(void *file, struct sc_error *err) {
   struct local_file *f = file;
   int failed = fsync(f->fd) != 0;
-  failed |= close(f->fd) != 0;
-  f->fd = -1;
+  if (f->kind == SC_PQ_IN_TREE) { /* else the lock is kept until the file has its name */
+    failed |= close(f->fd) != 0;
+    f->fd = -1;
+  }
   return failed ? sc_fail(err, SC_IO, "%s: %s", f->path, strerror(errno)) : SC_OK;
 }
 
@@ -119,6 +129,49 @@ static const struct sc_pq_sink_methods object_methods = {object_write, object_fi
 
 /* ---- opening ---- */
 
+/* Is it a locked temporary name, ".{name}.{8 digits}.part", of this file? */
+static int is_locked_name(const char *entry, const char *name) {
+  size_t n = strlen(name);
+  if (entry[0] != '.' || strncmp(entry + 1, name, n) != 0 || entry[n + 1] != '.') return 0;
+  const char *digits = entry + n + 2;
+  int i = 0;
+  while (i < RANDOM_DIGITS && isxdigit((unsigned char)digits[i])) i++;
+  return i == RANDOM_DIGITS && strcmp(digits + i, suffixes[SC_PQ_ALONE]) == 0;
+}
+
+/* Remove a temporary file that no writer holds; where locks are not to be had, nothing. */
+static void remove_left_over(int folder, const char *name) {
+  struct stat info;
+  int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return;
+  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    unlinkat(folder, name, 0);
+  }
+  close(fd);
+}
+
+/* Remove what killed writers of this file have left. */
+static void remove_left_overs(const char *path) {
+  char *folder = NULL;
+  struct sc_error ignored = {0};
+  const char *name = base_name(path);
+  size_t n = (size_t)(name - path);
+  if (sc_strndup(n ? path : ".", n ? n : 1, &folder, &ignored)) return;
+  DIR *entries = opendir(folder);
+  for (struct dirent *e = entries ? readdir(entries) : NULL; e; e = readdir(entries)) {
+    if (is_locked_name(e->d_name, name)) remove_left_over(dirfd(entries), e->d_name);
+  }
+  if (entries) closedir(entries);
+  sc_free(folder);
+}
+
+/* Lock a new file. 0: somebody took it for left over before the lock was there. */
+static int lock_new(int fd) {
+  struct stat info;
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
+  return fstat(fd, &info) != 0 || info.st_nlink > 0;
+}
+
 /* A new file beside the final one, hidden, with a name that nobody has. */
 static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
   const char *name = base_name(f->path);
@@ -127,12 +180,14 @@ static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
     sqlite3_randomness((int)sizeof random, &random);
     sc_free(f->temporary);
     f->temporary = NULL;
-    sc_status st = sc_format(&f->temporary, err, "%.*s.%s.%08x.tmp", (int)(name - f->path), f->path,
-                             name, random);
+    sc_status st = sc_format(&f->temporary, err, "%.*s.%s.%08x%s", (int)(name - f->path), f->path,
+                             name, random, suffixes[f->kind]);
     if (st) return st;
     f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (f->fd >= 0) return SC_OK;
-    if (errno != EEXIST) break;
+    if (f->fd < 0 && errno != EEXIST) break;
+    if (f->fd >= 0 && (f->kind == SC_PQ_IN_TREE || lock_new(f->fd))) return SC_OK;
+    if (f->fd >= 0) close(f->fd);
+    f->fd = -1;
   }
   sc_status st = sc_fail(err, SC_IO, "%s: cannot create it: %s", f->path, strerror(errno));
   sc_free(f->temporary);
@@ -140,7 +195,8 @@ static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
   return st;
 }
 
-sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_error *err) {
+sc_status sc_pq_sink_open(const char *path, enum sc_pq_sink_kind kind, struct sc_pq_sink *out,
+                          struct sc_error *err) {
   struct stat info;
   memset(out, 0, sizeof *out);
   if (strstr(path, "://")) {
@@ -157,10 +213,12 @@ sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_er
   struct local_file *f = sc_alloc_zero(1, sizeof *f);
   if (!f) return sc_fail_nomem(err);
   f->fd = -1;
+  f->kind = kind;
   out->file = f;
   out->methods = &local_methods;
   sc_status st = sc_strdup(path, &f->path, err);
   if (!st) st = make_folders(path, err);
+  if (!st && kind == SC_PQ_ALONE) remove_left_overs(path);
   if (!st) st = create_temporary(f, err);
   if (st) sc_pq_sink_close(out);
   return st;

@@ -28,9 +28,18 @@ struct sc_pq_sink {
   uint64_t n_written;
 };
 
+/*
+ * A local file that is written ALONE holds a lock of its temporary file (flock()) until it has
+ * its name. So the next writer of the same name knows what a killed one left, and removes it,
+ * but not what another is just writing; of two, the last to end wins. Files of one tree get
+ * their names together, when they may be more than a process can hold open: no lock.
+ */
+enum sc_pq_sink_kind { SC_PQ_ALONE, SC_PQ_IN_TREE };
+
 /* Create a file at a local path, folders included, or at an s3:// or gs:// URL. SC_UNSUPPORTED
  * for other URLs. */
-sc_status sc_pq_sink_open(const char *path, struct sc_pq_sink *out, struct sc_error *err);
+sc_status sc_pq_sink_open(const char *path, enum sc_pq_sink_kind kind, struct sc_pq_sink *out,
+                          struct sc_error *err);
 sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n, struct sc_error *err);
 sc_status sc_pq_sink_finish(struct sc_pq_sink *s, struct sc_error *err);
 sc_status sc_pq_sink_commit(struct sc_pq_sink *s, struct sc_error *err);

@@ -1,12 +1,15 @@
 """The program `stacchip`: processors against a catalogue on loopback, the tree they leave, exit codes."""
+import fcntl
 import io
 import json
 import os
+import pty
 import random
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -97,7 +100,7 @@ class Cli(unittest.TestCase):
             item = f.split("/")[2]
             self.assertEqual(f, f"index/{platform}/{item}/index_{item}.parquet")
             self.assertEqual(len([g for g in files if g.startswith(f"{platform}/{item}/")]), n_assets + 1)
-        self.assertFalse([f for f in files if "part-" in f or ".tmp" in f])
+        self.assertFalse([f for f in files if os.path.basename(f).startswith(".")])
         db = host.connect()
         rows = db.execute("SELECT platform, item, chip_index_x, chip_index_y FROM stacchip_parquet(?) WHERE platform = ?", (os.path.join(self.bucket, "index"), platform)).fetchall()
         self.assertGreaterEqual(len(rows), n_scenes)
@@ -146,13 +149,13 @@ class Cli(unittest.TestCase):
         self.check_tree("linz", 10, 1, 3)
 
     def test_names_of_the_python_package(self):
-        link = os.path.join(self.folder, "stacchip-sentinel-2")
-        os.symlink(PROGRAM, link)
-        r = subprocess.run([link], capture_output=True, text=True, env=CLEAN)
-        self.assertEqual(r.returncode, 2)
-        self.assertIn("STACCHIP_MGRS_SOURCE", r.stderr)
-        r = subprocess.run([link, "--help"], capture_output=True, text=True, env=CLEAN)
-        self.assertEqual((r.returncode, "usage" in r.stdout), (0, True))
+        for name in ("sentinel-1", "sentinel-2", "landsat", "naip", "linz", "modis", "merge-index", "prechip", "stats"):
+            link = os.path.join(self.folder, "stacchip-" + name)
+            os.symlink(PROGRAM, link)
+            r = subprocess.run([link], capture_output=True, text=True, env=CLEAN)
+            self.assertEqual((r.returncode, "STACCHIP_" in r.stderr), (2, True), name)
+            r = subprocess.run([link, "--help"], capture_output=True, text=True, env=CLEAN)
+            self.assertEqual((r.returncode, f"usage: stacchip {name} " in r.stdout), (0, True), name)
 
     def test_dry_run_writes_nothing(self):
         r = self.run_it("sentinel-2", "--dry-run")
@@ -174,6 +177,89 @@ class Cli(unittest.TestCase):
         r = self.run_it("sentinel-2", "--bucket", "/proc/nowhere")
         self.assertEqual((r.returncode, "cannot" in r.stderr), (1, True), r.stderr)
         self.assertEqual(self.tree(), [])
+
+    def test_a_catalogue_that_hangs_up_is_tried_again_later(self):
+        server = web.Scripted(fault=lambda h: lambda h: h.drop())
+        try:
+            r = self.run_it("naip", "--stac-api", server.url)
+            self.assertEqual(r.returncode, 75, r.stderr)
+            server.fault = lambda h: lambda h: h.answer(408)
+            r = self.run_it("naip", "--stac-api", server.url)
+            self.assertEqual(r.returncode, 75, r.stderr)
+        finally:
+            server.close()
+
+    def test_a_layer_that_is_throttled_is_tried_again_later(self):
+        answer = 503
+        server = web.Scripted(fault=lambda h: lambda h: h.answer(answer) if answer else h.drop())
+        try:
+            for answer, code in ((503, 75), (429, 75), (0, 75), (404, 1)):
+                r = self.run_it("naip", "--sample-source", server.url + "/layer.geojson")
+                self.assertEqual((r.returncode, "layer.geojson: cannot open as a vector layer: " in r.stderr), (code, True), r.stderr)
+        finally:
+            server.close()
+
+    def test_help_and_version_of_each_command(self):
+        commands = ("index", "sentinel-2", "landsat", "naip", "linz", "modis", "sentinel-1", "merge-index", "prechip", "stats")
+        top = self.run_it("--help")
+        self.assertEqual(top.returncode, 0)
+        for c in commands:
+            self.assertIn(f"  {c} ", top.stdout)
+            for flag, word in (("--help", f"usage: stacchip {c} "), ("--version", "stacchip 0.")):
+                r = self.run_it(c, flag, env=CLEAN)
+                self.assertEqual((r.returncode, word in r.stdout, r.stderr), (0, True, ""), c)
+            r = self.run_it(c, "--nonsense", env=CLEAN)
+            self.assertEqual((r.returncode, "unknown option --nonsense" in r.stderr), (2, True), c)
+            r = self.run_it(c, env=CLEAN)
+            self.assertEqual(r.returncode, 2, c)
+
+    def test_a_processor_has_the_options_that_it_reads(self):
+        for c, has in (("sentinel-2", ["mgrs"]), ("sentinel-1", ["mgrs"]), ("landsat", ["sample"]), ("naip", ["sample"]), ("modis", []), ("linz", [])):
+            text = self.run_it(c, "--help").stdout
+            self.assertEqual([n for n in ("mgrs", "sample") if f"--{n}-source" in text], has, c)
+        r = self.run_it("naip", "--mgrs-source", "x")
+        self.assertEqual((r.returncode, "unknown option --mgrs-source" in r.stderr), (2, True), r.stderr)
+
+    def test_numbers_that_are_none(self):
+        env = self.env(STACCHIP_DATA_BUCKET=self.bucket, STACCHIP_INDEXPATH=self.bucket, STACCHIP_CHIP_BUCKET=self.bucket, STACCHIP_PLATFORM="naip")
+        for arguments, words in ((["prechip", "--row", "x"], "--row is a whole number from 0, not 'x'"), (["prechip", "--row=-1"], "--row"), (["prechip", "--cubes", "0"], "--cubes is a whole number from 1"),
+                                 (["prechip", "--row", "99999999999999"], "at most"), (["prechip", "--max-nodata", "5"], "--max-nodata is a fraction from 0 to 1, not '5'"),
+                                 (["stats", "--max-cubes", "ten"], "--max-cubes"), (["naip", "--row", "1x"], "--row")):
+            r = self.run_it(*arguments, env=env)
+            self.assertEqual((r.returncode, words in r.stderr), (2, True), (arguments, r.stderr))
+
+    def test_flags_go_before_variables(self):
+        other = os.path.join(self.folder, "other")
+        r = self.run_it("naip", "--bucket", other, "--row=0", env=dict(self.env(), STACCHIP_BUCKET="/proc/nowhere", AWS_BATCH_JOB_ARRAY_INDEX="7"))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(sorted(os.listdir(other)), ["index", "naip"])
+
+    def test_a_bar_on_a_terminal_and_plain_lines_elsewhere(self):
+        r = self.run_it("naip")
+        self.assertEqual((r.returncode, "\r" in r.stderr, "2 scenes: 2 processed" in r.stderr), (0, False, True), r.stderr)
+        r = self.run_it("index", os.path.join(self.folder, "c.db"), os.path.join(self.bucket, "naip"))
+        self.assertEqual((r.returncode, "\r" in r.stderr), (0, False), r.stderr)
+        shutil.rmtree(self.bucket)
+        mine, its = pty.openpty()
+        p = subprocess.Popen([PROGRAM, "naip"], env=self.env(), stderr=its)
+        os.close(its)
+        text = b""
+        try:
+            while True:
+                text += os.read(mine, 4096)
+        except OSError:  # the other end is closed
+            pass
+        os.close(mine)
+        self.assertEqual(p.wait(), 0)
+        self.assertRegex(text.decode(), r"\rscenes +\[#{15} {15}\] 1/2 [0-9.]+/s \d+:\d\d left")
+        self.assertIn(b" 2/2 ", text)
+
+    def test_merge_index_dry_run(self):
+        self.assertEqual(self.run_it("naip").returncode, 0)
+        out, db = os.path.join(self.folder, "all.parquet"), os.path.join(self.folder, "m.db")
+        r = self.run_it("merge-index", "--dry-run", "--output", out, "--db", db)
+        self.assertRegex(r.stderr, r"would merge \d+ chips of 2 items from ")
+        self.assertEqual((r.returncode, os.path.exists(out), os.path.exists(db)), (0, False, False))
 
     def test_found_on_path(self):
         """From any folder, by its bare name: the raster half is found all the same."""
@@ -206,23 +292,33 @@ class Cli(unittest.TestCase):
         finally:
             subprocess.run(["umount", "-l", self.bucket], check=True)
 
+    def contents(self):
+        out = {}
+        for f in self.tree():
+            with open(os.path.join(self.bucket, f), "rb") as opened:
+                out[f] = opened.read()
+        return out
+
     def test_killed_and_started_again(self):
+        self.assertEqual(self.run_it("sentinel-2").returncode, 0)
+        whole = self.contents()
+        shutil.rmtree(self.bucket)
+        os.mkdir(self.bucket)
         seed = random.randrange(1 << 30)
         rng = random.Random(seed)
-        for _ in range(5):
+        for _ in range(8):
             p = subprocess.Popen([PROGRAM, "sentinel-2"], env=self.env(), stderr=subprocess.DEVNULL)
-            time.sleep(rng.uniform(0.05, 0.6))
+            time.sleep(rng.uniform(0.05, 0.4))
             p.send_signal(signal.SIGKILL)
             p.wait()
-            for f in self.tree():
-                if f.endswith(".parquet"):
-                    host.connect().execute("SELECT count(*) FROM stacchip_parquet(?)", (os.path.join(self.bucket, f),)).fetchone()
+            for f, data in self.contents().items():
+                if not os.path.basename(f).startswith("."):
+                    self.assertTrue(data == whole.get(f), f"seed {seed}: {f} is not complete")
         r = self.run_it("sentinel-2")
         self.assertEqual(r.returncode, 0, f"seed {seed}: {r.stderr}")
-        for d, _, files in os.walk(self.bucket):
-            for f in files:
-                if ".part-" in f or (f[0] == "." and f.endswith(".tmp")):  # what a killed run left beside a final name
-                    os.unlink(os.path.join(d, f))
+        again = self.contents()
+        self.assertEqual(sorted(again), sorted(whole), f"seed {seed}")
+        self.assertEqual([f for f in whole if again[f] != whole[f]], [], f"seed {seed}")
         self.check_tree("sentinel-2-l2a", 8, 11, 10)
 
     def test_index_is_resumable(self):
@@ -264,20 +360,27 @@ class Cli(unittest.TestCase):
 
 S3RVER = os.path.join(host.ROOT, "build", "node", "node_modules", "s3rver", "bin", "s3rver.js")
 
+S3_KEYS = {"AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE", "AWS_ACCESS_KEY_ID": "S3RVER", "AWS_SECRET_ACCESS_KEY": "S3RVER"}
+
+
+def start_s3rver(folder):
+    """An S3 server with the bucket "archive" in a folder: (process, port)"""
+    port = web.free_port()
+    process = subprocess.Popen(["node", S3RVER, "-d", folder, "-a", "127.0.0.1", "-p", str(port), "-s", "--no-vhost-buckets", "--configure-bucket", "archive"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=CLEAN)
+    web.wait_for_port(port, process)
+    return process, port
+
 
 class BucketCase(unittest.TestCase):
     """A catalogue and the bucket "archive" of an S3 server."""
 
     def setUp(self):
         self.work = tempfile.mkdtemp()
-        self.port = web.free_port()
-        self.process = subprocess.Popen(["node", S3RVER, "-d", self.work, "-a", "127.0.0.1", "-p", str(self.port), "-s", "--no-vhost-buckets", "--configure-bucket", "archive"],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=CLEAN)
-        web.wait_for_port(self.port, self.process)
+        self.process, self.port = start_s3rver(self.work)
         self.catalogue = Catalogue(SCENES, items())
         self.env = dict(CLEAN, STACCHIP_BUCKET="s3://archive", STACCHIP_STAC_API=self.catalogue.url, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="1", AWS_BATCH_JOB_ARRAY_INDEX="0",
-                        STACCHIP_MGRS_SOURCE=layer(self.work), AWS_S3_ENDPOINT=f"127.0.0.1:{self.port}", AWS_HTTPS="NO", AWS_VIRTUAL_HOSTING="FALSE",
-                        AWS_ACCESS_KEY_ID="S3RVER", AWS_SECRET_ACCESS_KEY="S3RVER")
+                        STACCHIP_MGRS_SOURCE=layer(self.work), AWS_S3_ENDPOINT=f"127.0.0.1:{self.port}", **S3_KEYS)
 
     def tearDown(self):
         self.catalogue.close()
@@ -305,8 +408,16 @@ class Buckets(BucketCase):
         r = self.run_it("sentinel-2")
         self.assertIn("done before", r.stderr)
         out, db = os.path.join(self.work, "all.parquet"), os.path.join(self.work, "m.db")
+        before = set(os.listdir(tempfile.gettempdir()))
         r = self.run_it("merge-index", "--output", out, "--db", db)
         self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertFalse([f for f in set(os.listdir(tempfile.gettempdir())) - before if f.startswith("stacchip-index")], "the tree is read where it is")
+        r = self.run_it("merge-index", "--output", "s3://archive/merged/all.parquet")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        stats = [self.run_it("stats", "--index", index, "--data-bucket", "s3://archive", "--platform", "sentinel-2-l2a", "--max-cubes", "1") for index in ("s3://archive/index/", "s3://archive/merged/all.parquet")]
+        self.assertEqual([r.returncode for r in stats], [0, 0], stats)
+        self.assertEqual(stats[0].stdout, stats[1].stdout)
+        self.assertEqual(len(json.loads(stats[0].stdout)["mean"]), 10)
         code = ("import sys; sys.path.insert(0, %r); import host, io, numpy; db = host.connect(%r); n = db.execute('SELECT count(*) FROM chips').fetchone()[0]; "
                 "print(n, db.execute('SELECT count(*) FROM stacchip_parquet(?)', (%r,)).fetchone()[0], numpy.load(io.BytesIO(db.execute('SELECT stacchip_chip(row) FROM chips LIMIT 1').fetchone()[0])).shape)"
                 % (os.path.join(host.ROOT, "tests", "support"), db, out))
@@ -317,12 +428,233 @@ class Buckets(BucketCase):
         self.assertEqual((n, shape.strip()), (again, "(10, 256, 256)"))
         self.assertGreaterEqual(int(n), 8)
 
+    def test_nothing_to_merge(self):
+        r = self.run_it("merge-index", "--output", os.path.join(self.work, "all.parquet"))
+        self.assertEqual((r.returncode, "s3://archive/index/: no Parquet file in this folder or below" in r.stderr), (1, True), r.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.work, "all.parquet")))
+
     def test_bucket_that_may_not_be_written(self):
         self.env["AWS_SECRET_ACCESS_KEY"] = "wrong"
         self.env["AWS_ACCESS_KEY_ID"] = "nobody"
         r = self.run_it("sentinel-2")
         self.assertEqual(r.returncode, 1, r.stderr)
         self.assertIn("HTTP status 403", r.stderr)
+
+
+# A process between: what a program had before exec() counts as its own, and ours has the assets in memory.
+WITH_MEMORY = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+
+
+class BigAsset:
+    """An asset of many pieces: a NAIP item, whose index needs no pixels, and a server that can do wrong."""
+
+    SIZE = 40 << 20
+
+    def setUp(self):
+        self.work = tempfile.mkdtemp()
+        self.item = dict(scene("naip", 600), collection="naip")
+        self.fault = lambda h: None
+        self.server = web.Scripted({"/big.tif": random.Random(8).randbytes(self.SIZE)}, fault=self.answer)
+        self.item["assets"]["image"]["href"] = self.server.url + "/big.tif?sig=s3cr3t"
+        self.env = dict(CLEAN, STACCHIP_BUCKET=self.work + "/bucket", STACCHIP_STAC_API=self.server.url, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="1",
+                        AWS_BATCH_JOB_ARRAY_INDEX="0", STACCHIP_SAMPLE_SOURCE=layer(self.work))
+        self.copy = os.path.join(self.work, "bucket", "naip", self.item["id"], "big.tif")
+
+    def tearDown(self):
+        self.server.close()
+        shutil.rmtree(self.work)
+
+    def answer(self, h):
+        if h.command == "POST":
+            return lambda h: h.json({"type": "FeatureCollection", "features": [self.item], "links": []})
+        return self.fault(h)
+
+    def start(self):
+        return subprocess.Popen([PROGRAM, "naip"], stderr=subprocess.PIPE, text=True, env=self.env)
+
+    def run_it(self):
+        """(exit code, stderr, bytes of memory at most)"""
+        r = subprocess.run(["/usr/bin/python3", "-c", WITH_MEMORY, PROGRAM, "naip"], capture_output=True, text=True, timeout=300, env=self.env)
+        self.assertNotIn("s3cr3t", r.stderr)
+        return r.returncode, r.stderr, int(r.stdout) << 10
+
+    def stored(self):
+        """What is under the copy's name, or None."""
+        if not os.path.exists(self.copy):
+            return None
+        with open(self.copy, "rb") as f:
+            return f.read()
+
+    def check_copied(self):
+        code, text, memory = self.run_it()
+        self.assertEqual(code, 0, text)
+        self.assertTrue(self.stored() == self.server.files["/big.tif"], "other bytes")
+        return memory
+
+    def from_the_middle(self, then):
+        """A fault for ranges of the second half."""
+        return lambda h: then if h.command == "GET" and h.span() and h.span()[0] >= self.SIZE // 2 else None
+
+    def check_failed(self, code, words):
+        got, text, _ = self.run_it()
+        self.assertEqual((got, words in text), (code, True), text)
+        self.assertIsNone(self.stored())
+        return text
+
+    def test_memory_is_bounded_by_a_piece(self):
+        small = self.check_copied()
+        shutil.rmtree(os.path.join(self.work, "bucket"), ignore_errors=True)
+        self.forget()
+        self.server.files["/big.tif"] = random.Random(9).randbytes(200 << 20)
+        large = self.check_copied()
+        if not ASAN:  # whose quarantine keeps what was freed
+            self.assertLess(large, 150 << 20)
+            self.assertLess(large - small, 16 << 20)
+
+    def forget(self):
+        pass
+
+    def test_a_source_that_ends_half_way_is_tried_again_later(self):
+        self.fault = self.from_the_middle(lambda h: h.drop())
+        self.check_failed(75, "big.tif")
+        self.fault = self.from_the_middle(lambda h: h.answer(429))
+        self.check_failed(75, "429")
+        self.fault = self.from_the_middle(lambda h: h.answer(404))
+        self.check_failed(1, "404")
+        self.fault = lambda h: None
+        self.check_copied()
+
+    def test_a_source_that_changes(self):
+        self.fault = self.from_the_middle(lambda h: h.answer(206, h.data()[h.span()[0]:h.span()[1] + 1], ETag='"other"', Content_Range="bytes %d-%d/%d" % (*h.span(), self.SIZE)))
+        self.check_failed(1, "it has changed while it was copied")
+        self.fault = self.from_the_middle(lambda h: h.answer(416, Content_Range=f"bytes */{self.SIZE // 2}"))
+        self.check_failed(1, "it has changed while it was copied")
+
+    def test_a_server_without_ranges(self):
+        whole = lambda h: h.answer(200, h.data())
+        self.fault = lambda h: whole
+        self.check_copied()
+
+    def test_a_server_without_ranges_and_too_much(self):
+        def endless(h):
+            h.answer(200, Content_Length=1 << 40)
+            while h.command == "GET":
+                h.wfile.write(bytes(1 << 20))
+        self.fault = lambda h: endless
+        self.check_failed(1, "its server knows no ranges, and it has more than 268435456 bytes")
+
+    def test_an_empty_source(self):
+        self.server.files["/big.tif"] = b""
+        self.check_copied()
+
+    def test_killed_in_the_middle(self):
+        reached, go_on = threading.Event(), threading.Event()
+
+        def wait(h):
+            reached.set()
+            go_on.wait(60)
+        self.fault = self.from_the_middle(wait)
+        p = self.start()
+        self.assertTrue(reached.wait(60))
+        p.kill()
+        p.communicate()
+        go_on.set()
+        self.assertIsNone(self.stored())
+        self.fault = lambda h: None
+        self.check_copied()
+
+    def test_two_tasks_of_the_same_name_at_once(self):
+        both = threading.Barrier(2, timeout=60)
+
+        def wait(h):  # each has written half; the second goes on when the first has
+            both.wait()
+            return h.plain()
+        self.fault = lambda h: wait if h.command == "GET" and h.span() and h.span()[0] == 2 << 24 else None
+        tasks = [self.start(), self.start()]
+        for t in tasks:
+            _, text = t.communicate(timeout=120)
+            self.assertEqual(t.returncode, 0, text)
+        self.assertTrue(self.stored() == self.server.files["/big.tif"], "other bytes")
+
+
+class BigAssetInFolder(BigAsset, unittest.TestCase):
+    def check_no_left_overs(self):
+        files = [f for _, _, files in os.walk(os.path.join(self.work, "bucket")) for f in files]
+        self.assertEqual(sorted(files), ["big.tif", f"index_{self.item['id']}.parquet", "stac_item.json"])
+
+    def test_killed_in_the_middle(self):
+        super().test_killed_in_the_middle()
+        self.check_no_left_overs()
+
+    def test_two_tasks_of_the_same_name_at_once(self):
+        super().test_two_tasks_of_the_same_name_at_once()
+        self.check_no_left_overs()
+
+    def test_only_what_nobody_writes_is_left_over(self):
+        os.makedirs(os.path.dirname(self.copy))
+        paths = [os.path.join(os.path.dirname(self.copy), n) for n in (".big.tif.00000001.part", ".big.tif.0000000a.part", ".big.tif.0001.part", ".big.tif.part", ".big.tif.x.00000001.part")]
+        files = [open(p, "w") for p in paths]
+        fcntl.flock(files[0], fcntl.LOCK_EX)
+        self.check_copied()
+        self.assertEqual([os.path.exists(p) for p in paths], [True, False, True, True, True])
+        for f in files:
+            f.close()
+
+
+@unittest.skipUnless(shutil.which("node") and os.path.exists(S3RVER), "s3rver is not there (make s3-deps)")
+class BigAssetInStore(BigAsset, unittest.TestCase):
+    """The same into the bucket of an S3 server."""
+
+    def setUp(self):
+        super().setUp()
+        self.process, port = start_s3rver(self.work)
+        self.env.update(S3_KEYS, STACCHIP_BUCKET="s3://archive", AWS_S3_ENDPOINT=f"127.0.0.1:{port}")
+        self.copy = f"s3://archive/naip/{self.item['id']}/big.tif"
+
+    def tearDown(self):
+        self.process.terminate()
+        self.process.wait()
+        super().tearDown()
+
+    def ask(self, *arguments):
+        """tests/support/http_ask: (status, body)"""
+        r = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "http_ask"), *arguments], capture_output=True, env=self.env, timeout=60)
+        first, _, body = r.stdout.partition(b"\n")
+        return int(first.split()[0]), body
+
+    def stored(self):
+        status, body = self.ask("GET", self.copy)
+        self.assertIn(status, (200, 404))
+        return body if status == 200 else None
+
+    def forget(self):
+        for url in (self.copy, f"s3://archive/index/naip/{self.item['id']}/index_{self.item['id']}.parquet"):
+            self.ask("DELETE", url)
+
+    def test_a_copy_of_another_size_is_removed(self):
+        """By a store that loses most of what it is given."""
+        self.server.files["/big.tif"] = bytes(1 << 20)
+        self.env["AWS_S3_ENDPOINT"] = f"127.0.0.1:{self.server.port}"
+
+        def store(h):
+            n_put = sum(r[0] == "PUT" for r in self.server.requests)
+            return {"PUT": lambda h: h.answer(200), "DELETE": lambda h: h.answer(204), "HEAD": lambda h: h.answer(200, Content_Length=5) if n_put else h.answer(404)}.get(h.command)
+        self.fault = store
+        code, text, _ = self.run_it()
+        self.assertEqual((code, "the copy has 5 bytes, its source 1048576" in text), (1, True), text)
+        self.assertEqual([r[1] for r in self.server.requests if r[0] == "DELETE"], [self.copy.replace("s3:/", "")])
+
+    def test_copied_by_the_store_itself(self):
+        source = os.path.join(self.work, "source")
+        with open(source, "wb") as f:
+            f.write(self.server.files["/big.tif"])
+        self.ask("PUT", "s3://archive/from/big.tif", "@" + source)
+        self.item["assets"]["image"]["href"] = "s3://archive/from/big.tif"
+        self.check_copied()
+        self.assertFalse([r for r in self.server.requests if r[0] == "GET"])
+        self.forget()
+        self.item["assets"]["image"]["href"] = "s3://archive/nothing/big.tif"
+        self.check_failed(1, "it is not there")
 
 
 SLURM = [shutil.which(n, path="/usr/sbin:/usr/bin:/sbin:/bin") for n in ("munged", "slurmctld", "slurmd", "sbatch")]

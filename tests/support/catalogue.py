@@ -56,6 +56,7 @@ class Catalogue:
                 self.send(200, json.dumps({"type": "FeatureCollection", "features": features, "links": []}).encode())
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *a: None  # clients are killed
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
