@@ -59,8 +59,8 @@ static TIFF *open_tiff(struct stream *s) {
    * as GDAL has it. Else libtiff fills an array that is too short with zeros: blocks that are
    * missing from the directory would look like blocks that are not stored.
    */
-  TIFF *tiff = TIFFClientOpenExt("", "rDOcm", s, stream_read, stream_write, stream_seek, stream_close,
-                                 stream_size, NULL, NULL, options);
+  TIFF *tiff = TIFFClientOpenExt("", "rDOcm", s, stream_read, stream_write, stream_seek,
+                                 stream_close, stream_size, NULL, NULL, options);
   TIFFOpenOptionsFree(options);
   return tiff;
 }

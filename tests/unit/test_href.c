@@ -302,9 +302,17 @@ static void test_map(void) {
   set("hosts", "near");
   allows("s3://b/far/x", SC_ORIGIN_LOCAL, SC_DENIED, "host 'far'");
   set("hosts", "");
-  set("href_map", "[1]");
-  allows("s3://b/x", SC_ORIGIN_LOCAL, SC_BAD_ARG, "href_map");
+  static const char *const bad[] = {"[1]", "{", "{\"a\":1}", "{\"\":\"/\"}", "text"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    struct sc_error err = {0};
+    check_case(bad[i]);
+    CHECK_INT(SC_BAD_ARG, sc_settings_set("href_map", bad[i], &err));
+    CHECK_HAS("'href_map' takes a JSON object of prefixes", err.text);
+  }
+  check_case("a_setting_that_is_refused_stays_as_it_was");
+  allows("s3://b/x", SC_ORIGIN_NETWORK, SC_OK, "/nvme/x");
   set("href_map", "");
+  allows("s3://b/x", SC_ORIGIN_NETWORK, SC_OK, "s3://b/x");
 }
 
 int main(void) {
