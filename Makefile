@@ -19,8 +19,10 @@ OPT_RASTER_release := -O3
 # GCC 12's leak checker guesses the header of a dynamic TLS block and faults when it guesses wrong
 # (a worker thread's block 16 bytes into a page): static TLS is found without a guess.
 OPT_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -ftls-model=initial-exec -DSC_NO_DEEPBIND
+OPT_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DSC_NO_DEEPBIND
 OPT_coverage := -O0 -g --coverage
 LINK_asan := -fsanitize=address,undefined
+LINK_tsan := -fsanitize=thread
 LINK_coverage := --coverage
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-sign-conversion -Wno-overlength-strings

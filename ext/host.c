@@ -3,13 +3,16 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 
-static const void *host_api; /* written once, by the first init, always with the same value */
+static const void *_Atomic host_api; /* written once, by the first init */
+static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
 
 #ifdef SQLITE_CORE
 static const void *captured_api;
@@ -30,23 +33,27 @@ static sc_status find_linked_api(struct sc_error *err) {
   sqlite3_open(":memory:", &db);
   sqlite3_close(db);
   sqlite3_cancel_auto_extension(entry);
-  host_api = captured_api;
-  if (host_api) return SC_OK;
+  atomic_store(&host_api, captured_api);
+  if (captured_api) return SC_OK;
   return sc_fail(err, SC_UNSUPPORTED,
                  "this SQLite was built without extension loading, which SpatiaLite needs");
 }
 #endif
 
 sc_status sc_host_init(const void *sqlite_api, struct sc_error *err) {
-  if (sqlite_api) host_api = sqlite_api;
+  sc_status st = SC_OK;
+  if (atomic_load(&host_api)) return SC_OK;
+  pthread_mutex_lock(&init_lock);
+  if (sqlite_api) atomic_store(&host_api, sqlite_api);
 #ifdef SQLITE_CORE
-  if (!host_api) return find_linked_api(err);
+  if (!atomic_load(&host_api)) st = find_linked_api(err);
 #endif
+  pthread_mutex_unlock(&init_lock);
   (void)err;
-  return SC_OK;
+  return st;
 }
 
-const void *sc_host_sqlite_api(void) { return host_api; }
+const void *sc_host_sqlite_api(void) { return atomic_load(&host_api); }
 
 /* The file that holds the code at `address`, or "". */
 static const char *file_of(const void *address) {
@@ -61,7 +68,7 @@ static const char *base_name(const char *path) {
 }
 
 const char *sc_host_sqlite_path(void) {
-  const sqlite3_api_routines *api = host_api;
+  const sqlite3_api_routines *api = sc_host_sqlite_api();
   return api ? file_of((const void *)(size_t)api->libversion) : "";
 }
 
@@ -96,29 +103,28 @@ static int find_malloc(struct dl_phdr_info *info, size_t size, void *out) {
 /*
  * DEEPBIND makes a library use libc's malloc() while a replaced one (jemalloc, tcmalloc by
  * LD_PRELOAD, or inside the program) serves its dependencies: free() of the other's block then
- * aborts the process. Names what replaces it, or gives "". In a program that is not position
+ * aborts the process. Writes what replaces it, or "". In a program that is not position
  * independent the address alone does not tell: it is that of a jump table.
  */
-static const char *malloc_replaced_by(void) {
-  static char name[256];
+static void find_replaced_malloc(char name[256]) {
   Dl_info info;
   const ElfW(Sym) *symbol = NULL;
   void *address = dlsym(RTLD_DEFAULT, "malloc");
   name[0] = '\0';
-  if (dl_iterate_phdr(find_malloc, name)) return name;
+  if (dl_iterate_phdr(find_malloc, name)) return;
   if (dladdr1(address, &info, (void **)(size_t)&symbol, RTLD_DL_SYMENT) && symbol &&
       symbol->st_shndx != SHN_UNDEF && info.dli_saddr == address &&
       strncmp(base_name(info.dli_fname), "libc", 4) != 0) {
-    snprintf(name, sizeof name, "%s", info.dli_fname);
+    snprintf(name, 256, "%s", info.dli_fname);
   }
-  return name;
 }
 
 sc_status sc_host_open(const char *path, const char *symbol, void **out, struct sc_error *err) {
   int flags = RTLD_NOW | RTLD_LOCAL;
   *out = NULL;
   if (sc_host_deepbind()) {
-    const char *replacement = malloc_replaced_by();
+    char replacement[256];
+    find_replaced_malloc(replacement);
     if (replacement[0]) {
       return sc_fail(err, SC_UNSUPPORTED,
                      "cannot open %s: this program brings its own SQLite and replaces malloc() "
@@ -134,19 +140,23 @@ sc_status sc_host_open(const char *path, const char *symbol, void **out, struct 
   return SC_OK;
 }
 
-const char *sc_host_folder(void) {
-  static char folder[4096];
-  if (!folder[0]) {
-    const char *file = file_of((const void *)(size_t)sc_host_folder);
-    char program[4096];
-    ssize_t n = strchr(file, '/') ? -1 : readlink("/proc/self/exe", program, sizeof program - 1);
-    if (n > 0) { /* a program found on PATH: dladdr() gives its bare name */
-      program[n] = '\0';
-      file = program;
-    }
-    const char *slash = strrchr(file, '/');
-    if (slash) snprintf(folder, sizeof folder, "%.*s", (int)(slash - file), file);
+static char folder[4096];
+static pthread_once_t folder_once = PTHREAD_ONCE_INIT;
+
+static void find_folder(void) {
+  const char *file = file_of((const void *)(size_t)sc_host_folder);
+  char program[4096];
+  ssize_t n = strchr(file, '/') ? -1 : readlink("/proc/self/exe", program, sizeof program - 1);
+  if (n > 0) { /* a program found on PATH: dladdr() gives its bare name */
+    program[n] = '\0';
+    file = program;
   }
+  const char *slash = strrchr(file, '/');
+  if (slash) snprintf(folder, sizeof folder, "%.*s", (int)(slash - file), file);
+}
+
+const char *sc_host_folder(void) {
+  pthread_once(&folder_once, find_folder);
   return folder;
 }
 

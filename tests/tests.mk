@@ -2,13 +2,17 @@
 # program: build/<variant>/tests/test_* (unit), tests/sql/*.test (through the sqlite3 shell),
 # tests/host/test_* (Python, Node, C hosts).
 #: make check-asan    the same suite under address and undefined-behaviour sanitizers
-.PHONY: test unit check-asan
-unit: $(UNIT_BIN) build/scenes/sentinel-2/item.json $(B)/embed $(B)/http_ask
+#: make check-tsan    connections in threads of one process under ThreadSanitizer
+.PHONY: test unit check-asan check-tsan
+unit: $(UNIT_BIN) build/scenes/sentinel-2/item.json build/scenes/landsat-threads/item.json $(B)/embed $(B)/http_ask
 $(B)/http_ask: tests/support/http_ask.c $(B)/libstacchip.a
 	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 build/scenes/sentinel-2/item.json: | build/release/make_scene
 	@mkdir -p build/scenes
 	build/release/make_scene sentinel-2 build/scenes/sentinel-2
+build/scenes/landsat-threads/item.json: | build/release/make_scene
+	@mkdir -p build/scenes
+	build/release/make_scene landsat build/scenes/landsat-threads 900
 # The C program of examples/, linked with the static library as its manual says.
 $(B)/embed: examples/embed.c $(B)/libstacchip.a
 	$(CC) -std=c11 $(WARN) -Iinclude $(OPT_$(VARIANT)) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
@@ -20,6 +24,14 @@ check-asan: deps-test
 	@$(MAKE) --no-print-directory -s VARIANT=release build/scenes/sentinel-2/item.json
 	@$(MAKE) --no-print-directory -s VARIANT=asan all unit
 	@VARIANT=asan tests/run
+# C programs only: hosts such as Python are not built for it. Address randomisation is off, since
+# GCC's runtime of before 2024 does not find its shadow memory with more than 28 random bits.
+TSAN_TESTS := $(addprefix build/tsan/tests/,test_threads test_whole test_raster_decode test_raster_file)
+check-tsan: deps-test
+	@$(MAKE) --no-print-directory -s VARIANT=release unit
+	@$(MAKE) --no-print-directory -s VARIANT=tsan all $(TSAN_TESTS)
+	@for t in $(TSAN_TESTS); do echo $$t; LD_LIBRARY_PATH=build/tsan \
+	  TSAN_OPTIONS="suppressions=tests/support/tsan.supp exitcode=66" setarch -R $$t || exit 1; done
 
 # Independent readers of our Parquet files, from npm; tests that need them skip without.
 .PHONY: node-deps bench-parquet s3-deps

@@ -68,7 +68,7 @@ void sc_access_url_host(const char *url, char *out, size_t n) {
   if (!p) return;
   p += 3;
   size_t length = strcspn(p, "/?#");
-  const char *at = memchr(p, '@', length);
+  const char *at = memrchr(p, '@', length); /* as libcurl has it: the last one */
   if (at) {
     length -= (size_t)(at + 1 - p);
     p = at + 1;
@@ -83,4 +83,6 @@ void sc_access_url_host(const char *url, char *out, size_t n) {
   if (length >= n) return;
   memcpy(out, p, length);
   out[length] = '\0';
+  /* libcurl would decode it, and go to another host than the one that was looked at. */
+  if (strpbrk(out, "%@\\")) out[0] = '\0';
 }

@@ -1,6 +1,7 @@
 /* Settings of the process; see settings.h. */
 #include "base/settings.h"
 
+#include <cjson/cJSON.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,9 +118,25 @@ sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_err
   return st;
 }
 
+/* A JSON object of texts, or nothing. */
+static sc_status check_map(const char *value, struct sc_error *err) {
+  if (!value || !*value) return SC_OK;
+  cJSON *map = cJSON_Parse(value);
+  const cJSON *entry;
+  int good = cJSON_IsObject(map);
+  cJSON_ArrayForEach(entry, map) good &= cJSON_IsString(entry) && *entry->string;
+  cJSON_Delete(map);
+  return good ? SC_OK
+              : sc_fail(err, SC_BAD_ARG,
+                        "setting 'href_map' takes a JSON object of prefixes, such as "
+                        "{\"s3://bucket/\": \"/data/\"}, not '%.200s'",
+                        value);
+}
+
 static sc_status set_text(struct setting *s, const char *value, struct sc_error *err) {
   char *copy = NULL;
-  sc_status st = sc_strdup(value, &copy, err);
+  sc_status st = s == &settings[HREF_MAP] ? check_map(value, err) : SC_OK;
+  if (!st) st = sc_strdup(value, &copy, err);
   if (st) return st;
   sc_free(s->text);
   s->text = copy;

@@ -75,22 +75,22 @@ sc_status sc_pool_start(int n_threads, struct sc_rules *rules, const struct sc_m
   pthread_cond_init(&pool->work, NULL);
   pthread_cond_init(&pool->done, NULL);
   if (n_threads > SC_POOL_MAX_THREADS) n_threads = SC_POOL_MAX_THREADS;
+  /* Set before a worker is there to see them. */
+  pool->n_tasks = 2 * n_threads;
   while (pool->n_threads < n_threads &&
          pthread_create(&pool->threads[pool->n_threads], NULL, work, pool) == 0) {
     pool->n_threads++;
   }
-  pool->n_tasks = 2 * pool->n_threads;
   if (pool->n_threads > 0) return SC_OK;
   sc_pool_stop(pool);
   *out = NULL;
   return sc_fail(err, SC_AGAIN, "stacchip_merge_items: no thread could be started");
 }
 
-static void clear_task(struct pool_task *task) {
+static void free_parts(struct pool_task *task) {
   sc_merge_headers_free(task->headers, task->index.n_assets);
   sc_index_free(&task->index);
   sc_free(task->item);
-  memset(task, 0, sizeof *task);
 }
 
 void sc_pool_stop(struct item_pool *pool) {
@@ -100,7 +100,7 @@ void sc_pool_stop(struct item_pool *pool) {
   pthread_cond_broadcast(&pool->work);
   pthread_mutex_unlock(&pool->lock);
   for (int i = 0; i < pool->n_threads; i++) pthread_join(pool->threads[i], NULL);
-  for (int i = 0; i < pool->n_tasks; i++) clear_task(&pool->tasks[i]);
+  for (int i = 0; i < pool->n_tasks; i++) free_parts(&pool->tasks[i]);
   pthread_cond_destroy(&pool->work);
   pthread_cond_destroy(&pool->done);
   pthread_mutex_destroy(&pool->lock);
@@ -140,8 +140,9 @@ struct pool_task *sc_pool_wait(struct item_pool *pool, int wait_ms) {
 }
 
 void sc_pool_release(struct item_pool *pool, struct pool_task *task) {
-  clear_task(task); /* done: no worker looks at it before its state is FREE and then WAITING */
+  free_parts(task); /* done: workers look at its state, and at nothing else */
   pthread_mutex_lock(&pool->lock);
+  memset(task, 0, sizeof *task);
   task->state = TASK_FREE;
   pool->n_used--;
   pthread_mutex_unlock(&pool->lock);

@@ -136,6 +136,9 @@ static sc_status place(const struct handle *h, struct sc_chip *chip, struct sc_e
   chip->tiling.edge = (enum sc_edge)h->edge;
   chip->x = h->x;
   chip->y = h->y;
+  if (h->center && (h->x != NOT_GIVEN || h->y != NOT_GIVEN)) {
+    return sc_fail(err, SC_BAD_ARG, WHAT ": it has both a position and a center; give one");
+  }
   if (h->center) {
     chip->x = chip->y = -1;
     return place_center(s, h->center, h->chip_size, &chip->window, err);

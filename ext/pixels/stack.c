@@ -41,6 +41,17 @@ static sc_status add_row(struct sc_stack *s, sqlite3_value *handle, sqlite3_valu
   return SC_OK;
 }
 
+/* The options of the first row hold for all: others would be left unheard. */
+static sc_status take_options(struct sc_stack *s, sqlite3_value *value, struct sc_error *err) {
+  const char *text = (const char *)sqlite3_value_text(value);
+  if (!s->has_rows) return sc_strdup(text, &s->options, err);
+  if (strcmp(text ? text : "", s->options ? s->options : "") == 0) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG,
+                 "position %zu: other options than those of the rows before; they are the same for "
+                 "a whole group",
+                 s->n_rows);
+}
+
 void sc_stack_step(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_stack *s = sqlite3_aggregate_context(context, sizeof *s);
   if (!s) {
@@ -48,9 +59,7 @@ void sc_stack_step(sqlite3_context *context, int n, sqlite3_value **values) {
     return;
   }
   if (s->err.status) return;
-  if (!s->has_rows && n > 1) {
-    sc_strdup((const char *)sqlite3_value_text(values[1]), &s->options, &s->err);
-  }
+  if (n > 1 && take_options(s, values[1], &s->err)) return;
   s->has_rows = 1;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return; /* as other aggregates do */
   add_row(s, values[0], n > 2 ? values[2] : NULL, &s->err);

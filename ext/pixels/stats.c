@@ -367,13 +367,27 @@ static sc_status merge_sketch(struct merge *m, int i, const cJSON *json, double 
   return SC_OK;
 }
 
+/* Bands are merged by position: those of other names are other bands. */
+static sc_status check_names(const struct merge *m, const cJSON *names, struct sc_error *err) {
+  if (cJSON_GetArraySize(names) != m->stats->n_bands) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: results of different bands");
+  }
+  for (int i = 0; i < m->stats->n_bands; i++) {
+    const cJSON *name = cJSON_GetArrayItem(names, i);
+    if (cJSON_IsString(name) && strcmp(name->valuestring, m->stats->names[i]) == 0) continue;
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_band_stats_merge: results of different bands: '%s' and '%s' are both "
+                   "band %d",
+                   m->stats->names[i], cJSON_IsString(name) ? name->valuestring : "", i + 1);
+  }
+  return SC_OK;
+}
+
 static sc_status merge_one(struct merge *m, const cJSON *json, struct sc_error *err) {
   sc_status st = SC_OK;
   if (!m->stats) st = merge_start(m, json, err);
   if (st) return st;
-  if (cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(json, "assets")) != m->stats->n_bands) {
-    return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: results of different bands");
-  }
+  st = check_names(m, cJSON_GetObjectItemCaseSensitive(json, "assets"), err);
   for (int i = 0; i < m->stats->n_bands && !st; i++) {
     struct band_stats *b = &m->stats->bands[i];
     double n = array_number(json, "count", i, 0), std = array_number(json, "std", i, 0);

@@ -93,13 +93,19 @@ sc_status sc_cache_acquire(uint64_t serial, uint64_t index, struct sc_block **ou
   return st;
 }
 
+void sc_cache_charge(struct sc_block *b) {
+  size_t bytes = b->capacity + b->stored.capacity;
+  if (bytes == b->counted_bytes) return;
+  pthread_mutex_lock(&lock);
+  total_bytes += (int64_t)bytes - (int64_t)b->counted_bytes;
+  pthread_mutex_unlock(&lock);
+  b->counted_bytes = bytes;
+}
+
 void sc_cache_release(struct sc_block *b, int keep) {
   if (!b) return;
   int64_t budget = sc_runtime_cache_bytes();
   pthread_mutex_lock(&lock);
-  size_t bytes = b->capacity + b->stored.capacity;
-  total_bytes += (int64_t)bytes - (int64_t)b->counted_bytes;
-  b->counted_bytes = bytes;
   if (--b->n_users == 0 && !keep) drop(b);
   trim(budget);
   pthread_mutex_unlock(&lock);

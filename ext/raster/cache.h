@@ -20,16 +20,18 @@ struct sc_block {
   size_t capacity;         /* bytes of data */
   int n_rows;              /* rows in data */
   struct sc_buffer stored; /* of a remote file, until all rows are decoded: its bytes */
+  size_t counted_bytes;    /* what the budget was charged */
   /* of cache.c: */
   int n_users;
-  size_t counted_bytes; /* what the budget was charged */
   struct sc_block *newer, *older, *chain;
 };
 
 /* Hold the block, a new empty one if it is not there. Release with sc_cache_release(). */
 sc_status sc_cache_acquire(uint64_t file_serial, uint64_t index, struct sc_block **out,
                            struct sc_error *err);
-/* Charge the budget for what it has become, and let go. keep 0: forget it. */
+/* Charge the budget for what the block has become. The caller has locked it. */
+void sc_cache_charge(struct sc_block *block);
+/* Let go, and bring the cache within its budget. keep 0: forget the block. */
 void sc_cache_release(struct sc_block *block, int keep);
 
 /* Hold the block if its first n_rows rows can be had without the file; else NULL. */

@@ -6,6 +6,7 @@
 SQLITE_EXTENSION_INIT1
 #endif
 #include <gdal.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "http/client.h"
@@ -18,11 +19,17 @@ SQLITE_EXTENSION_INIT1
 #include "raster/read.h"
 #include "raster/runtime.h"
 
-static const char *versions(void) {
-  static char text[512];
-  snprintf(text, sizeof text, "{\"gdal\":\"%s\",\"proj\":\"%s\",\"curl\":\"%s\"}",
+static char version_text[512];
+static pthread_once_t versions_once = PTHREAD_ONCE_INIT;
+
+static void write_versions(void) {
+  snprintf(version_text, sizeof version_text, "{\"gdal\":\"%s\",\"proj\":\"%s\",\"curl\":\"%s\"}",
            GDALVersionInfo("RELEASE_NAME"), sc_project_version(), sc_http_version());
-  return text;
+}
+
+static const char *versions(void) {
+  pthread_once(&versions_once, write_versions);
+  return version_text;
 }
 
 static sc_status info(const struct sc_source *source, struct sc_raster_info *out,

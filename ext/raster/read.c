@@ -459,6 +459,7 @@ static void read_block(const struct plan *p, struct group *g) {
     pthread_mutex_lock(&block->lock);
     st = prepare_block(p, g, block, &err);
     for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block);
+    sc_cache_charge(block);
     pthread_mutex_unlock(&block->lock);
     sc_cache_release(block, st == SC_OK);
   }

@@ -2,6 +2,7 @@
 #include "raster/runtime.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,25 +15,34 @@
 #include "raster/gdal.h"
 #include "raster/pool.h"
 
-static atomic_long owner; /* process id; 0 before the first call */
+static atomic_long owner; /* process id; 0 before the first call; negative while it changes */
 static atomic_int threads = 1, verify, max_connections = 64, timeout_ms = 30000, retries = 4;
 static _Atomic int64_t cache_bytes = 256 << 20;
 static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
 static char hosts[4096];
 
+static void abandon_parents(void) {
+  pthread_mutex_init(&hosts_lock, NULL);
+  sc_pool_abandon();
+  sc_gdal_abandon();
+  sc_cache_abandon();
+  sc_file_abandon();
+  sc_remote_abandon();
+  sc_http_abandon();
+  sc_sign_abandon();
+}
+
 void sc_runtime_enter(void) {
   long self = (long)getpid(), before = atomic_load(&owner);
-  if (before == self) return;
-  /* Only the first thread of a child comes here with another process's stamp. */
-  if (atomic_compare_exchange_strong(&owner, &before, self) && before != 0) {
-    pthread_mutex_init(&hosts_lock, NULL);
-    sc_pool_abandon();
-    sc_gdal_abandon();
-    sc_cache_abandon();
-    sc_file_abandon();
-    sc_remote_abandon();
-    sc_http_abandon();
-    sc_sign_abandon();
+  while (before != self) {
+    if (before == -self) { /* another thread of this child is at it */
+      sched_yield();
+      before = atomic_load(&owner);
+    } else if (atomic_compare_exchange_strong(&owner, &before, -self)) {
+      if (before != 0) abandon_parents();
+      atomic_store(&owner, self);
+      return;
+    }
   }
 }
 

@@ -1,8 +1,7 @@
 /* The block layout of a plain TIFF; see tiff.h. TIFF 6.0; GDAL_NODATA is tag 42113. */
 #include "raster/tiff.h"
 
-#include <float.h>
-#include <stdlib.h>
+#include <cpl_conv.h>
 #include <string.h>
 #include <tiffio.h>
 
@@ -55,9 +54,13 @@ static TIFF *open_tiff(struct stream *s) {
   if (!options) return NULL;
   TIFFOpenOptionsSetErrorHandlerExtR(options, keep_quiet, NULL);
   TIFFOpenOptionsSetWarningHandlerExtR(options, keep_quiet, NULL);
-  /* C: keep strips as they are stored; m: no memory map. */
-  TIFF *tiff = TIFFClientOpenExt("", "rcm", s, stream_read, stream_write, stream_seek, stream_close,
-                                 stream_size, NULL, NULL, options);
+  /*
+   * C: keep strips as they are stored; m: no memory map. D, O: the places of blocks one by one,
+   * as GDAL has it. Else libtiff fills an array that is too short with zeros: blocks that are
+   * missing from the directory would look like blocks that are not stored.
+   */
+  TIFF *tiff = TIFFClientOpenExt("", "rDOcm", s, stream_read, stream_write, stream_seek,
+                                 stream_close, stream_size, NULL, NULL, options);
   TIFFOpenOptionsFree(options);
   return tiff;
 }
@@ -133,8 +136,9 @@ static int read_shape(TIFF *tiff, struct sc_tiff *out) {
   out->blocks_down = (int)((height + bh - 1) / bh);
   double bytes = (double)bw * bh * (double)sc_tiff_pixel_bytes(out);
   double blocks = (double)out->blocks_across * out->blocks_down * (out->planar ? out->n_bands : 1);
+  if (bytes > BLOCK_BYTES_MAX || blocks > BLOCKS_MAX) return 0;
   out->n_blocks = (size_t)blocks;
-  return bytes <= BLOCK_BYTES_MAX && blocks <= BLOCKS_MAX;
+  return 1;
 }
 
 /* The text of GDAL_NODATA, which libtiff knows only where GDAL has told it. */
@@ -157,26 +161,24 @@ static void read_nodata(TIFF *tiff, struct sc_tiff *out) {
     if (!TIFFGetField(tiff, TAG_GDAL_NODATA, &text) || !text || strlen(text) >= sizeof copy) return;
     memcpy(copy, text, strlen(text) + 1);
   }
-  out->nodata = strtod(copy, &end);
+  out->nodata = CPLStrtod(copy, &end); /* a point, whatever the host's locale */
   out->has_nodata = end != copy;
 }
 
 static sc_status read_blocks(TIFF *tiff, struct sc_tiff *out, struct sc_error *err) {
-  uint64_t *offsets = NULL, *counts = NULL;
-  int tiled = TIFFIsTiled(tiff);
-  uint32_t n = tiled ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
-  if (n != out->n_blocks ||
-      !TIFFGetField(tiff, tiled ? TIFFTAG_TILEOFFSETS : TIFFTAG_STRIPOFFSETS, &offsets) ||
-      !TIFFGetField(tiff, tiled ? TIFFTAG_TILEBYTECOUNTS : TIFFTAG_STRIPBYTECOUNTS, &counts) ||
-      !offsets || !counts) {
-    return sc_fail(err, SC_UNSUPPORTED, "no block layout");
-  }
+  uint32_t n = TIFFIsTiled(tiff) ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
+  if (n != out->n_blocks) return sc_fail(err, SC_UNSUPPORTED, "no block layout");
   out->offsets = sc_alloc(n * sizeof *out->offsets);
   out->byte_counts = sc_alloc(n * sizeof *out->byte_counts);
   if (!out->offsets || !out->byte_counts) return sc_fail_nomem(err);
-  memcpy(out->offsets, offsets, n * sizeof *out->offsets);
-  memcpy(out->byte_counts, counts, n * sizeof *out->byte_counts);
-  return SC_OK;
+  int failed = 0, failed_now = 0;
+  for (uint32_t i = 0; i < n && !failed; i++) {
+    out->offsets[i] = TIFFGetStrileOffsetWithErr(tiff, i, &failed_now);
+    failed |= failed_now;
+    out->byte_counts[i] = TIFFGetStrileByteCountWithErr(tiff, i, &failed_now);
+    failed |= failed_now;
+  }
+  return failed ? sc_fail(err, SC_UNSUPPORTED, "no place for each block") : SC_OK;
 }
 
 sc_status sc_tiff_open(sc_tiff_read read, void *context, uint64_t size, struct sc_tiff *out,

@@ -35,7 +35,7 @@ const char *sc_href_for_message(const char *href, char *out, size_t n) {
   size_t length = strcspn(href, "?#");
   const char *authority = href + scheme_length(href) + 3;
   size_t authority_length = strcspn(authority, "/?#");
-  const char *at = memchr(authority, '@', authority_length);
+  const char *at = memrchr(authority, '@', authority_length);
   /* abfs://container@account is no user part. */
   if (at && strncasecmp(href, "http", 4) == 0) {
     snprintf(out, n, "%.*s%.*s", (int)(authority - href), href,
@@ -79,7 +79,7 @@ sc_status sc_href_without_secrets(const char *text, char **out, struct sc_error 
     int is_http = (found - text >= 7 && strncasecmp(found - 7, "http", 4) == 0) ||
                   (found - text >= 8 && strncasecmp(found - 8, "https", 5) == 0);
     size_t authority = strcspn(found, "/?#\"' \t\r\n<>"), n = strcspn(found, ends_url);
-    const char *at = is_http ? memchr(found, '@', authority) : NULL;
+    const char *at = is_http ? memrchr(found, '@', authority) : NULL;
     const char *query = memchr(found, '?', n);
     size_t bare = query ? (size_t)(query - found) : n;
     st = sc_buffer_append(&b, p, (size_t)(found - p), err);
@@ -110,8 +110,12 @@ sc_status sc_href_folder(const char *href, char **out, struct sc_error *err) {
   return sc_strndup(href, n, out, err);
 }
 
-/* Take "." and ".." out of a path in place, from `path` on; never above its first slash. */
-static void normalise_path(char *path) {
+/* Of a URL, and of a store's key, "a//b" is another name than "a/b"; of a file it is not. */
+enum empty_segments { EMPTY_DROP, EMPTY_KEEP };
+
+/* Take "." and ".." out of a path in place, from `path` on; never above its first slash.
+ * RFC 3986, section 5.2.4. */
+static void normalise_path(char *path, enum empty_segments empty) {
   char *to = path;
   const char *from = path;
   size_t end = strcspn(path, "?#"); /* only URLs have these; see caller */
@@ -126,7 +130,7 @@ static void normalise_path(char *path) {
       while (to > path && *--to != '/') {
       }
       if (last) *to++ = '/';
-    } else if (n > 0 || last) {
+    } else if (n > 0 || last || empty == EMPTY_KEEP) {
       memmove(to, from, n + 1);
       to += n + 1;
     }
@@ -135,14 +139,46 @@ static void normalise_path(char *path) {
   memmove(to, stop, strlen(stop) + 1);
 }
 
+static int is_vsi(const char *path) { return strncmp(path, "/vsi", 4) == 0; }
+
+static sc_status fail_vsi(const char *path, struct sc_error *err) {
+  return sc_fail(err, SC_DENIED,
+                 "%s: a GDAL /vsi prefix is not allowed; use https://, s3://, gs://, az:// or a "
+                 "plain path",
+                 path);
+}
+
+static int hex_digit(char c) {
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : -1;
+}
+
+/* The path of a file: URL: its percent signs stand for bytes (RFC 8089, RFC 3986 section 2.1). */
+static sc_status resolve_file_url(const char *href, char **out, struct sc_error *err) {
+  const char *from = href + 7;
+  char *path = NULL, *to;
+  if (strncasecmp(from, "localhost/", 10) == 0) from += 9;
+  if (*from != '/') return sc_fail(err, SC_BAD_DATA, "%s: a file: URL of another host", href);
+  sc_status st = sc_strdup(from, &path, err);
+  for (to = path; !st && *from; to++) {
+    int high = *from == '%' ? hex_digit(from[1]) : -1, low = high < 0 ? -1 : hex_digit(from[2]);
+    if (*from == '%' && (low < 0 || high * 16 + low == 0)) {
+      st = sc_fail(err, SC_BAD_DATA, "%s: '%.3s' stands for no character", href, from);
+    }
+    *to = low < 0 ? *from : (char)(high * 16 + low);
+    from += low < 0 ? 1 : 3;
+  }
+  if (!st) *to = '\0';
+  if (!st) st = sc_href_resolve(NULL, path, out, err);
+  sc_free(path);
+  return st;
+}
+
 static sc_status resolve_url(const char *href, char **out, struct sc_error *err) {
   size_t n = scheme_length(href);
-  if (n == 4 && strncasecmp(href, "file", 4) == 0) {
-    const char *path = href + 7;
-    if (strncasecmp(path, "localhost/", 10) == 0) path += 9;
-    if (*path != '/') return sc_fail(err, SC_BAD_DATA, "%s: a file: URL of another host", href);
-    return sc_href_resolve(NULL, path, out, err);
-  }
+  if (n == 4 && strncasecmp(href, "file", 4) == 0) return resolve_file_url(href, out, err);
   for (size_t i = 0; i < sizeof url_schemes / sizeof *url_schemes; i++) {
     if (strlen(url_schemes[i]) == n && strncasecmp(href, url_schemes[i], n) == 0) {
       return sc_strdup(href, out, err);
@@ -152,13 +188,17 @@ static sc_status resolve_url(const char *href, char **out, struct sc_error *err)
                  href, (int)n, href);
 }
 
-/* Join with a base that is a URL. An absolute path replaces the URL's path. */
+/* Join with a base that is a URL. An absolute path replaces the URL's path, a name behind two
+ * slashes its host, too. */
 static sc_status join_url(const char *base, const char *href, char **out, struct sc_error *err) {
   size_t authority = scheme_length(base) + 3;
   authority += strcspn(base + authority, "/");
   size_t keep = *href == '/' ? authority : strlen(base);
+  if (strncmp(href, "//", 2) == 0) {
+    return sc_format(out, err, "%.*s:%s", (int)scheme_length(base), base, href);
+  }
   sc_status st = sc_format(out, err, "%.*s%s", (int)keep, base, href);
-  if (!st) normalise_path(*out + authority);
+  if (!st) normalise_path(*out + authority, EMPTY_KEEP);
   return st;
 }
 
@@ -176,19 +216,19 @@ static sc_status resolve_path(const char *base, const char *href, char **out,
     st = sc_format(out, err, "%s%s", base, href);
   }
   /* A local name may hold '?' and '#': leave such paths as they are. */
-  if (!st && **out == '/' && !strpbrk(*out, "?#")) normalise_path(*out);
+  if (!st && **out == '/' && !strpbrk(*out, "?#")) normalise_path(*out, EMPTY_DROP);
+  if (!st && is_vsi(*out)) st = fail_vsi(*out, err);
+  if (st) {
+    sc_free(*out);
+    *out = NULL;
+  }
   return st;
 }
 
 sc_status sc_href_resolve(const char *base, const char *href, char **out, struct sc_error *err) {
   *out = NULL;
   if (!*href) return sc_fail(err, SC_BAD_DATA, "an empty href");
-  if (strncmp(href, "/vsi", 4) == 0) {
-    return sc_fail(err, SC_DENIED,
-                   "%s: a GDAL /vsi prefix is not allowed; use https://, s3://, gs://, az:// or "
-                   "a plain path",
-                   href);
-  }
+  if (is_vsi(href)) return fail_vsi(href, err);
   if (sc_href_is_url(href)) return resolve_url(href, out, err);
   if (base && sc_href_is_url(base)) return join_url(base, href, out, err);
   return resolve_path(base, href, out, err);

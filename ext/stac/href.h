@@ -21,7 +21,7 @@ sc_status sc_href_folder(const char *href, char **out, struct sc_error *err);
 
 /*
  * Resolve `href` against `base` (a folder or URL with its '/', or NULL), taking "." and ".."
- * out; "file:///x" becomes "/x". *out is freed with sc_free().
+ * out; "file:///x%20y" becomes "/x y". *out is freed with sc_free().
  *
  * Returns SC_BAD_DATA for a relative href without a base and for a scheme or /vsi prefix
  * that is not allowed.

@@ -104,16 +104,19 @@ void sc_rules_free(struct sc_rules *r) {
 
 /* --- setting ------------------------------------------------------------------------------ */
 
-/* Prepare one expression as it will be used, for its error message. */
+/*
+ * Prepare one expression as it will be used, for its error message: inside CASE, so that it is
+ * one expression and not two halves around a ")", and in WHERE, where no aggregate may stand.
+ */
 static sc_status check_expression(struct sc_rules *r, const cJSON *rule, const char *key,
                                   const char *source, struct sc_error *err) {
   const char *text = sc_json_text(rule, key);
   sqlite3_stmt *stmt = NULL;
   char *sql = NULL;
   if (!text) return SC_OK;
-  sc_status st = sc_format(&sql, err, "SELECT (%s\n) FROM %s", text, source);
+  sc_status st =
+      sc_format(&sql, err, "SELECT 1 FROM %s WHERE CASE WHEN (%s\n) THEN 1 END", source, text);
   if (!st) st = sc_rules_prepare(r, sql, &stmt, err);
-  if (!st && sqlite3_column_count(stmt) != 1) st = sc_fail(err, SC_BAD_ARG, "not one value");
   sqlite3_finalize(stmt);
   sc_free(sql);
   return st ? sc_fail_within(err, "%s: %.200s", key, text) : SC_OK;

@@ -46,7 +46,7 @@ class Kill(unittest.TestCase):
                 db = host.connect(path)
                 self.assertEqual("ok", db.execute("PRAGMA integrity_check").fetchone()[0])
                 check(db)
-                torn = db.execute("SELECT item, count(*) FROM chips WHERE item GLOB 'I*' GROUP BY item HAVING count(*) <> 81").fetchall()
+                torn = db.execute("SELECT item, count(*) FROM chips WHERE item GLOB 'I*' GROUP BY platform, item HAVING count(*) <> 81").fetchall()
                 self.assertEqual([], torn)
                 self.assertEqual([], db.execute("SELECT id FROM chips_item WHERE id NOT IN (SELECT item_id FROM chips_chip)").fetchall())
                 if db.execute("SELECT count(*) FROM chips_item").fetchone()[0] > 150:

@@ -528,6 +528,21 @@ class Stack(Made):
         with self.assertRaisesRegex(Exception, "a stack of 200 chips of 8192 bytes; this connection allows 1000000"):
             self.stack({})
 
+    def test_options_are_the_same_for_a_group(self):
+        _, item = self.noise(side=64)
+        for function in ("stacchip_stack", "stacchip_band_stats"):
+            with self.assertRaisesRegex(Exception, "position 1: other options"):
+                self.value(f"SELECT {function}(?, value) FROM json_each('[\"{{}}\", null]')", handle(item, size=64))
+            with self.assertRaisesRegex(Exception, "position 1: other options"):
+                self.value(f"SELECT {function}(?, value) FROM json_each('[\"{{}}\", \" {{}}\"]')", handle(item, size=64))
+        self.assertIsNotNone(self.value("SELECT stacchip_stack(?, value) FROM json_each('[null, \"\", null]')", handle(item, size=64)))
+
+    def test_a_position_or_a_center(self):
+        _, item = self.noise(side=64)
+        row = json.dumps(dict(json.loads(handle(item, size=64)), center=[0, 0]))
+        with self.assertRaisesRegex(Exception, "both a position and a center"):
+            self.value("SELECT stacchip_chip(?)", row)
+
     def test_contact_sheet(self):
         array, item = self.noise(bands=3)
         self.rows(item, [((x, 0), None) for x in range(3)] + [((0, 1), None), ((1, 1), None)])
@@ -563,6 +578,16 @@ class Statistics(Made):
             numpy.testing.assert_allclose(merged["percentiles"][i], want, atol=0.01 * (valid[i].max() - valid[i].min()))
         again = json.loads(self.value("SELECT stacchip_band_stats_merge(s) FROM (SELECT stacchip_band_stats_merge(s) s FROM (SELECT k, stacchip_band_stats(r) s FROM t GROUP BY k % 4) GROUP BY k % 2)"))
         self.check(again, valid)
+
+    def test_other_bands_are_not_merged(self):
+        _, item = self.noise("a", side=64)
+        item["assets"]["b"] = dict(item["assets"]["a"])
+        rows = [self.value("SELECT stacchip_band_stats(?, ?)", handle(item, size=64), json.dumps({"assets": assets})) for assets in (["a"], ["b"], ["a", "b"], ["b", "a"])]
+        merge = "SELECT json_extract(stacchip_band_stats_merge(value), '$.count') FROM json_each(?)"
+        self.assertEqual(self.value(merge, json.dumps([rows[2], rows[2]])), "[8192,8192]")
+        for pair in ((0, 1), (2, 3), (0, 2)):
+            with self.assertRaisesRegex(Exception, "different bands"):
+                self.value(merge, json.dumps([rows[k] for k in pair]))
 
     def test_large_values_lose_no_digits(self):
         array = (1e9 + self.rng.normal(0, 1, (1, 128, 128))).astype("f8")

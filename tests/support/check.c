@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *case_name = "(no case)";
-static int n_passed, n_failed;
+static int n_passed, n_failed, n_skipped;
 
 void check_case(const char *name) { case_name = name; }
 
@@ -80,7 +80,14 @@ void check_bytes(const char *file, int line, const char *expression, const void 
          n_actual, at);
 }
 
+void check_skip(const char *why) {
+  n_skipped++;
+  printf("%s: skipped: %s\n", case_name, why);
+}
+
 int check_report(void) {
-  printf("%d passed, %d failed\n", n_passed, n_failed);
+  printf("%d passed, %d failed", n_passed, n_failed);
+  if (n_skipped) printf(", %d skipped", n_skipped);
+  printf("\n");
   return n_failed > 125 ? 125 : n_failed;
 }

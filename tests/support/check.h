@@ -34,7 +34,11 @@ void check_has(const char *file, int line, const char *expression, const char *p
 void check_bytes(const char *file, int line, const char *expression, const void *expected,
                  size_t n_expected, const void *actual, size_t n_actual);
 
-/* Print "N passed, N failed" (checks) and return the number of failures, at most 125. */
+/* Say that the case cannot be tried here, and count it. */
+void check_skip(const char *why);
+
+/* Print "N passed, N failed[, N skipped]" (checks) and return the number of failures, at most 125.
+ */
 int check_report(void);
 
 #endif
