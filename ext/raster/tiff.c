@@ -49,18 +49,18 @@ static int keep_quiet(TIFF *tiff, void *data, const char *module, const char *fo
   return 1;
 }
 
-static TIFF *open_tiff(struct stream *s) {
+/* C: keep strips as they are stored; m: no memory map. D, O: the places of blocks one by one, as
+ * GDAL has it. */
+#define PLACES_AT_ONCE "rcm"
+#define PLACES_ONE_BY_ONE "rDOcm"
+
+static TIFF *open_tiff(struct stream *s, const char *mode) {
   TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
   if (!options) return NULL;
   TIFFOpenOptionsSetErrorHandlerExtR(options, keep_quiet, NULL);
   TIFFOpenOptionsSetWarningHandlerExtR(options, keep_quiet, NULL);
-  /*
-   * C: keep strips as they are stored; m: no memory map. D, O: the places of blocks one by one,
-   * as GDAL has it. Else libtiff fills an array that is too short with zeros: blocks that are
-   * missing from the directory would look like blocks that are not stored.
-   */
-  TIFF *tiff = TIFFClientOpenExt("", "rDOcm", s, stream_read, stream_write, stream_seek,
-                                 stream_close, stream_size, NULL, NULL, options);
+  TIFF *tiff = TIFFClientOpenExt("", mode, s, stream_read, stream_write, stream_seek, stream_close,
+                                 stream_size, NULL, NULL, options);
   TIFFOpenOptionsFree(options);
   return tiff;
 }
@@ -181,11 +181,11 @@ static sc_status read_blocks(TIFF *tiff, struct sc_tiff *out, struct sc_error *e
   return failed ? sc_fail(err, SC_UNSUPPORTED, "no place for each block") : SC_OK;
 }
 
-sc_status sc_tiff_open(sc_tiff_read read, void *context, uint64_t size, struct sc_tiff *out,
-                       struct sc_error *err) {
-  struct stream stream = {read, context, size, 0};
+static sc_status read_layout(struct stream *stream, const char *mode, struct sc_tiff *out,
+                             struct sc_error *err) {
+  stream->at = 0;
   memset(out, 0, sizeof *out);
-  TIFF *tiff = open_tiff(&stream);
+  TIFF *tiff = open_tiff(stream, mode);
   if (!tiff) return sc_fail(err, SC_UNSUPPORTED, "not a TIFF that libtiff opens");
   sc_status st = SC_OK;
   if (!read_packing(tiff, out) || !read_shape(tiff, out)) {
@@ -197,6 +197,27 @@ sc_status sc_tiff_open(sc_tiff_read read, void *context, uint64_t size, struct s
   TIFFClose(tiff);
   if (st) sc_tiff_free(out);
   return st;
+}
+
+static int has_gap(const struct sc_tiff *t) {
+  for (size_t i = 0; i < t->n_blocks; i++) {
+    if (t->offsets[i] == 0 || t->byte_counts[i] == 0) return 1;
+  }
+  return 0;
+}
+
+/*
+ * Asked for all places at once, in few and long reads, libtiff fills an array that is too short
+ * with zeros: blocks that are missing from the directory look like blocks that are not stored.
+ * Where there are such, it is asked one by one.
+ */
+sc_status sc_tiff_open(sc_tiff_read read, void *context, uint64_t size, struct sc_tiff *out,
+                       struct sc_error *err) {
+  struct stream stream = {read, context, size, 0};
+  sc_status st = read_layout(&stream, PLACES_AT_ONCE, out, err);
+  if (st || !has_gap(out)) return st;
+  sc_tiff_free(out);
+  return read_layout(&stream, PLACES_ONE_BY_ONE, out, err);
 }
 
 void sc_tiff_free(struct sc_tiff *tiff) {
