@@ -6,9 +6,11 @@ import os
 import re
 import threading
 
+import web
+
 
 class Catalogue:
-    """folder: files served below /files/. items: item dicts by collection, hrefs as file names below folder."""
+    """folder: served by nginx where it is there, else below /files/. items: item dicts by collection, hrefs as file names below folder."""
 
     def __init__(self, folder, items):
         self.folder, self.items, self.requests, self.down, self.empty = folder, items, [], False, False
@@ -59,6 +61,8 @@ class Catalogue:
         self.server.handle_error = lambda *a: None  # clients are killed
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.nginx = web.Nginx(folder) if web.NGINX else None
+        self.files_url = self.nginx.url if self.nginx else f"{self.url}/files"
 
     def scenes(self, body):
         """Two scenes of the collection in the period asked for; the second is the clearer one."""
@@ -74,9 +78,15 @@ class Catalogue:
                     if "eq" in value:
                         it["properties"][test] = value["eq"]
                 for a in it["assets"].values():
-                    a["href"] = f"{self.url}/files/{a['href']}"
+                    a["href"] = f"{self.files_url}/{a['href']}"
                 out.append(it)
         return out
 
+    def n_fetched(self):
+        """How many requests for files there were."""
+        return len(self.nginx.log()) if self.nginx else sum(r[0] == "GET" for r in self.requests)
+
     def close(self):
+        if self.nginx:
+            self.nginx.close()
         self.server.shutdown()
