@@ -6,8 +6,8 @@
 
 #include <time.h>
 
-#define SC_POLL_NS \
-  50000000 /* 20 times a second: an interrupt feels instant, asking costs nothing */
+/* 20 times a second: an interrupt feels instant, asking costs nothing. */
+#define SC_POLL_NS 50000000
 
 /* The time of the next poll on the clock that the wait itself goes by. */
 static inline struct timespec sc_next_poll(clockid_t clock) {

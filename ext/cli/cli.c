@@ -48,8 +48,7 @@ void sc_cli_say(const char *format, ...) {
   va_end(args);
 }
 
-/* --- options ------------------------------------------------------------------------------------
- */
+/* --- options --- */
 
 static void print_usage(FILE *to, const char *command, const char *summary, const char *rest_usage,
                         const struct sc_cli_option *options, int n) {
@@ -171,8 +170,7 @@ sc_status sc_cli_fraction(const struct sc_cli_option *o, const char *text, struc
   return sc_fail(err, SC_BAD_ARG, "%s is a fraction from 0 to 1, not '%s'", o->flag, text);
 }
 
-/* --- SQL
- * ------------------------------------------------------------------------------------------ */
+/* --- SQL --- */
 
 sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err) {
   char *message = NULL;
@@ -266,8 +264,7 @@ sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_
   return st;
 }
 
-/* --- progress
- * ---------------------------------------------------------------------------------------- */
+/* --- progress --- */
 
 double sc_cli_seconds(void) {
   struct timespec t;

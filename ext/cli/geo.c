@@ -119,8 +119,7 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *ou
   return st;
 }
 
-/* --- rasters
- * ---------------------------------------------------------------------------------------- */
+/* --- rasters --- */
 
 static void read_grid(GDALDatasetH ds, struct sc_geo_grid *out) {
   double gt[6];

@@ -40,8 +40,7 @@ static void step(struct job *job) {
   sc_cli_bar("scenes", ++job->n_tried, job->n_to_try, sc_cli_seconds() - job->started);
 }
 
-/* --- finding scenes
- * -------------------------------------------------------------------------------- */
+/* --- finding scenes --- */
 
 /* A period to search in, and what of it to take. */
 struct search {
@@ -140,8 +139,7 @@ static sc_status find_scene(struct job *job, const struct search *s, const char 
   return st;
 }
 
-/* --- writing a scene
- * ---------------------------------------------------------------------------------- */
+/* --- writing a scene --- */
 
 /* An item's id as a folder name: STAC allows '/' in ids. */
 static void safe_name(const char *id, char *out, size_t n) {
@@ -330,8 +328,7 @@ static sc_status write_scene(struct job *job, const char *platform, const char *
   return st;
 }
 
-/* --- periods
- * ---------------------------------------------------------------------------------------------- */
+/* --- periods --- */
 
 /* `n` of the numbers first..last, drawn by the row number. */
 static sc_status draw(struct job *job, const char *what, int first, int last, int n, int *out,
@@ -492,8 +489,7 @@ static sc_status process(struct job *job, struct sc_error *err) {
   return st;
 }
 
-/* --- the command
- * ------------------------------------------------------------------------------------------ */
+/* --- the command --- */
 
 static sc_status read_sample(struct job *job, const char *source, struct sc_error *err) {
   if (!source) return SC_OK;

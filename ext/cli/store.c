@@ -72,7 +72,7 @@ sc_status sc_store_exists(const char *root, const char *key, int *exists, struct
   return st;
 }
 
-/* --- whole objects ------------------------------------------------------------------------ */
+/* --- whole objects --- */
 
 /* A file is written beside its name, which it gets when it is complete. */
 static sc_status put_local(const char *path, const void *bytes, size_t n, struct sc_error *err) {
@@ -143,7 +143,7 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
   return st;
 }
 
-/* --- copying ------------------------------------------------------------------------------ */
+/* --- copying --- */
 
 /* What is copied: a local file or a URL, read from its beginning, piece by piece. */
 struct origin {
@@ -334,8 +334,7 @@ sc_status sc_store_copy(const char *href, const char *root, const char *key, str
   return st;
 }
 
-/* --- listing
- * ------------------------------------------------------------------------------------------- */
+/* --- listing --- */
 
 static sc_status list_local(const char *root, const char *below,
                             sc_status (*found)(void *, const char *, struct sc_error *),

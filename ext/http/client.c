@@ -68,8 +68,7 @@ static int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 #define ERROR_MAX_BYTES ((size_t)64 << 10) /* kept of an answer that is no success */
 
@@ -134,8 +133,7 @@ static curl_socket_t open_socket(void *transfer, curlsocktype purpose, struct cu
   return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
-/* --- asking
- * --------------------------------------------------------------------------------------- */
+/* --- asking --- */
 
 /* A URL without what may be secret in it: query and user. */
 static const char *show(const char *url, char *out, size_t n) {
@@ -263,8 +261,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   return SC_OK;
 }
 
-/* --- judging an answer --------------------------------------------------------------------------
- */
+/* --- judging an answer --- */
 
 static int is_worth_retry(CURLcode code, long status) {
   switch (code) {
@@ -402,8 +399,7 @@ static sc_status accept_answer(struct transfer *t, long status, struct sc_error 
   return SC_OK;
 }
 
-/* --- the thread's side
- * ------------------------------------------------------------------------------ */
+/* --- the thread's side --- */
 
 static void transfer_free(struct transfer *t) {
   if (t->easy) curl_easy_cleanup(t->easy);
@@ -635,8 +631,7 @@ static void *run(void *unused) {
   return NULL;
 }
 
-/* --- the caller's side
- * -------------------------------------------------------------------------------- */
+/* --- the caller's side --- */
 
 /* The lock is held. */
 static sc_status start_thread(struct sc_error *err) {

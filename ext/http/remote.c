@@ -48,8 +48,7 @@ static struct sc_remote *remotes[N_REMOTES];
 static unsigned long clock_now;
 static uint64_t next_serial = 1;
 
-/* --- segments
- * ------------------------------------------------------------------------------------- */
+/* --- segments --- */
 
 static void clear_segments(struct sc_remote *r) {
   for (size_t i = 0; i < r->n_segments; i++) {
@@ -93,8 +92,7 @@ static size_t copy_known(struct sc_remote *r, uint64_t offset, unsigned char *ou
   return 0;
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------------ */
+/* --- asking --- */
 
 static void forget_all(struct sc_remote *r) {
   clear_segments(r);
@@ -169,8 +167,7 @@ sc_status sc_remote_read(struct sc_remote *r, uint64_t offset, void *out, size_t
   return st;
 }
 
-/* --- stored headers
- * ------------------------------------------------------------------------------------- */
+/* --- stored headers --- */
 
 /*
  * A stored header, before zstd: "SCH1", u64 size, u16 n and n bytes of ETag, u32 number of runs,
@@ -276,8 +273,7 @@ static void unpack(struct sc_remote *r, const void *header, size_t n) {
   sc_buffer_free(&raw);
 }
 
-/* --- the registry
- * ------------------------------------------------------------------------------------------ */
+/* --- the registry --- */
 
 static void remote_free(struct sc_remote *r) {
   if (!r) return;
@@ -433,9 +429,7 @@ void sc_remote_abandon(void) {
   memset(remotes, 0, sizeof remotes);
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------
- */
+/* --- opening --- */
 
 /* Reads the layout; keeps why that failed, which is not the file's fault. */
 struct layout_reader {
@@ -478,9 +472,7 @@ sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer
   return st;
 }
 
-/* --- blocks
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- blocks --- */
 
 /* Blocks [begin, end) of the sorted list, in one request. */
 struct span {

@@ -57,8 +57,7 @@ struct sc_remote_block {
   struct sc_file *file;
   const struct sc_source *source; /* for messages */
   uint64_t offset, size;
-  uint64_t
-      wanted; /* its first bytes, if not all: the rest is left out where that saves something */
+  uint64_t wanted;        /* of its bytes, from the first; 0: all. The rest may come all the same */
   struct sc_buffer bytes; /* out; freed by the caller */
   struct sc_error err;    /* out */
 };

@@ -43,7 +43,7 @@ static sc_status add_header(struct sc_signed *s, struct sc_error *err, const cha
   return sc_format(&s->headers[i], err, "%s: %s", name, value);
 }
 
-/* --- AWS credentials -------------------------------------------------------------------------- */
+/* --- AWS credentials --- */
 
 struct credentials {
   char key[160], secret[256], token[4096], region[64];
@@ -116,8 +116,7 @@ static void find_credentials(struct credentials *c) {
   if (!c->key[0] || !c->secret[0]) c->anonymous = 1;
 }
 
-/* --- signature version 4
- * -------------------------------------------------------------------------- */
+/* --- signature version 4 --- */
 
 static void to_hex(const unsigned char *bytes, size_t n, char *out) {
   for (size_t i = 0; i < n; i++) snprintf(out + 2 * i, 3, "%02x", bytes[i]);
@@ -359,8 +358,7 @@ static sc_status sign_azure(const char *url, const char *rest, struct sc_signed 
   return st;
 }
 
-/* --- tokens of the Planetary Computer
- * ----------------------------------------------------------------- */
+/* --- tokens of the Planetary Computer --- */
 
 #define N_TOKENS 32
 

@@ -13,7 +13,7 @@
 #include "index/lattice.h"
 #include "index/scene.h"
 
-/* --- options ------------------------------------------------------------------------------- */
+/* --- options --- */
 
 static const char edge_names[] = "drop|pad|shift";
 
@@ -109,7 +109,7 @@ sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_bu
   return st ? st : sc_buffer_append_text(out, "}", err);
 }
 
-/* --- the index ----------------------------------------------------------------------------- */
+/* --- the index --- */
 
 void sc_index_free(struct sc_index *index) {
   sc_free(index->platform);

@@ -17,7 +17,7 @@ void sc_chip_close(struct sc_chip *chip) {
   memset(chip, 0, sizeof *chip);
 }
 
-/* --- bands ----------------------------------------------------------------------------------- */
+/* --- bands --- */
 
 /* Entry i of the band lists of an asset that may say scale and offset. */
 static const cJSON *band_entry(const struct sc_asset *asset, const char *list, int band) {
@@ -256,8 +256,7 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   return SC_OK;
 }
 
-/* --- pixels ------------------------------------------------------------------------------------
- */
+/* --- pixels --- */
 
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype) {
   return (size_t)chip->n_bands * (size_t)chip->width * (size_t)chip->height * sc_dtype_bytes(dtype);

@@ -84,8 +84,7 @@ static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
   if (own) free_options((void *)(size_t)options);
 }
 
-/* --- stacchip_chip_info ------------------------------------------------------------------------
- */
+/* --- stacchip_chip_info --- */
 
 static cJSON *number_array(const double *numbers, int n) {
   return cJSON_CreateDoubleArray(numbers, n);
@@ -165,8 +164,7 @@ static void info_func(sqlite3_context *context, int n, sqlite3_value **values) {
   if (own) free_options((void *)(size_t)options);
 }
 
-/* --- stacchip_row_export ------------------------------------------------------------------------
- */
+/* --- stacchip_row_export --- */
 
 static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const char *table,
                             struct sc_buffer *out, struct sc_error *err) {

@@ -16,8 +16,7 @@
 #include "pixels/npy.h"
 #include "pixels/view.h"
 
-/* --- gathering ---------------------------------------------------------------------------------
- */
+/* --- gathering --- */
 
 static sc_status add_row(struct sc_stack *s, sqlite3_value *handle, sqlite3_value *sort_key,
                          struct sc_error *err) {
@@ -106,8 +105,7 @@ void sc_stack_clear(struct sc_stack *s) {
   memset(s, 0, sizeof *s);
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 /* The chips of a group, open. */
 struct batch {
@@ -226,8 +224,7 @@ static sc_status read_batch(struct sc_connection *c, const struct sc_chip_option
   return st;
 }
 
-/* --- results
- * --------------------------------------------------------------------------------------- */
+/* --- results --- */
 
 static void shape_of(const struct batch *b, size_t shape[4]) {
   shape[0] = b->n;

@@ -98,8 +98,7 @@ static void add_values(struct band_stats *b, const double *v, const uint8_t *val
   join(b, count, mean, m2);
 }
 
-/* --- clouds
- * ---------------------------------------------------------------------------------------- */
+/* --- clouds --- */
 
 static sc_status read_cloud_table(struct sc_connection *c, const struct sc_chip *chip,
                                   const struct sc_opened_asset *mask, int band, uint8_t *table,
@@ -153,8 +152,7 @@ static sc_status find_clouds(struct sc_connection *c, const struct sc_chip *chip
   return st;
 }
 
-/* --- gathering
- * -------------------------------------------------------------------------------------- */
+/* --- gathering --- */
 
 static sc_status take_names(struct stats *s, const struct sc_chip *chip, struct sc_error *err) {
   sc_status st = stats_new(s, chip->n_bands, err);
@@ -193,8 +191,7 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
   return st;
 }
 
-/* --- JSON
- * -------------------------------------------------------------------------------------------- */
+/* --- JSON --- */
 
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -306,8 +303,7 @@ void sc_stats_final(sqlite3_context *context) {
   sc_stack_clear(rows);
 }
 
-/* --- merging
- * ------------------------------------------------------------------------------------------ */
+/* --- merging --- */
 
 /* What has been merged so far; in the aggregate's context. */
 struct merge {

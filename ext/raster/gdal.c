@@ -17,7 +17,7 @@
 #include "http/remote.h"
 #include "http/vsi.h"
 
-/* --- errors and thread configuration --------------------------------------------------- */
+/* --- errors and thread configuration --- */
 
 static void CPL_STDCALL collect_error(CPLErr level, CPLErrorNum number, const char *text) {
   struct sc_gdal_scope *scope = CPLGetErrorHandlerUserData();
@@ -59,7 +59,7 @@ sc_status sc_source_fail(const struct sc_source *source, sc_status status, struc
   return status;
 }
 
-/* --- opening -------------------------------------------------------------------------- */
+/* --- opening --- */
 
 static pthread_once_t register_once = PTHREAD_ONCE_INIT;
 
@@ -133,7 +133,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
   return st;
 }
 
-/* --- the pool of open datasets -------------------------------------------------------- */
+/* --- the pool of open datasets --- */
 
 #define N_POOLED 64
 
@@ -217,7 +217,7 @@ void sc_gdal_abandon(void) {
   memset(pool, 0, sizeof pool);
 }
 
-/* --- what a file says of itself --------------------------------------------------------- */
+/* --- what a file says of itself --- */
 
 enum sc_dtype sc_gdal_dtype(GDALRasterBandH band) {
   const char *pixel_type = GDALGetMetadataItem(band, "PIXELTYPE", "IMAGE_STRUCTURE");
@@ -320,7 +320,7 @@ void sc_gdal_info_free(struct sc_raster_info *info) {
   memset(info, 0, sizeof *info);
 }
 
-/* --- reading a window -------------------------------------------------------------------- */
+/* --- reading a window --- */
 
 static void copy_words(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
                        enum sc_dtype to_type, size_t to_stride, size_t n) {

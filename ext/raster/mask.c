@@ -237,7 +237,7 @@ static sc_status count_patch(struct count *c, const struct patch *p, struct sc_e
   return st;
 }
 
-/* --- blocks --------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 static void block_place(const struct sc_tiff *t, size_t block, struct patch *p) {
   size_t in_plane = block % ((size_t)t->blocks_across * (size_t)t->blocks_down);
@@ -360,7 +360,7 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
   return st;
 }
 
-/* --- GDAL ------------------------------------------------------------------------------------ */
+/* --- GDAL --- */
 
 static sc_status count_strip(struct count *c, struct patch *p, unsigned char *pixels,
                              struct sc_error *err) {
@@ -409,7 +409,7 @@ static sc_status count_by_gdal(struct count *c, struct sc_error *err) {
   return st;
 }
 
-/* --- all -------------------------------------------------------------------------------------- */
+/* --- all --- */
 
 /* Sums -> fractions of the window's area; what lies outside the mask is nodata. */
 static void finish(struct count *c) {

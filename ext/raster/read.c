@@ -66,7 +66,7 @@ struct plan {
   pthread_mutex_t lock;    /* guards err of the reads */
 };
 
-/* --- planning ------------------------------------------------------------------------------ */
+/* --- planning --- */
 
 static int source_index(double begin, double step, int i, int limit) {
   double at = floor(begin + (i + 0.5) * step);
@@ -214,7 +214,7 @@ static sc_status make_groups(struct plan *p, struct sc_error *err) {
   return SC_OK;
 }
 
-/* --- remote blocks -------------------------------------------------------------------------- */
+/* --- remote blocks --- */
 
 static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g);
 
@@ -254,7 +254,7 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
   return st;
 }
 
-/* --- doing ---------------------------------------------------------------------------------- */
+/* --- doing --- */
 
 static void set_error(struct window *w, const struct sc_error *err) {
   pthread_mutex_lock(w->lock);
@@ -471,7 +471,7 @@ static void read_block(const struct plan *p, struct group *g) {
   }
 }
 
-/* --- batches --------------------------------------------------------------------------------- */
+/* --- batches --- */
 
 #define BATCH_BYTES (8u << 20) /* of remote blocks: decoding begins when the first have come */
 #define N_FETCHERS 4           /* batches that are under way at once, so that none waits */

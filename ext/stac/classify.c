@@ -134,7 +134,7 @@ sc_status sc_rules_by_nodata(struct sc_rules *rules, const struct sc_rule *rule,
   return st;
 }
 
-/* --- wider masks: a memory of distinct values --------------------------------------------- */
+/* --- wider masks: a memory of distinct values --- */
 
 #define DISTINCT_MAX 1000000
 

@@ -91,8 +91,7 @@ static void reverse_from(struct sc_items *s, size_t begin) {
   }
 }
 
-/* --- folders and globs
- * ------------------------------------------------------------------------------ */
+/* --- folders and globs --- */
 
 static int has_json_suffix(const char *name) {
   static const char *const suffixes[] = {".json", ".geojson", ".ndjson", ".jsonl"};
@@ -154,8 +153,7 @@ static sc_status push_glob(struct sc_items *s, const char *pattern, struct sc_er
   return st;
 }
 
-/* --- documents
- * ------------------------------------------------------------------------------------------ */
+/* --- documents --- */
 
 static int was_seen(struct sc_items *s, const char *href) {
   for (size_t i = 0; i < s->n_seen; i++) {
@@ -282,9 +280,7 @@ static sc_status open_pending(struct sc_items *s, struct sc_error *err) {
   return st;
 }
 
-/* --- taking
- * ------------------------------------------------------------------------------------------------
- */
+/* --- taking --- */
 
 /* Hrefs that are no URL may not come over the network. */
 static void drop_local_hrefs(struct sc_item *item) {
@@ -387,9 +383,7 @@ sc_status sc_items_next(struct sc_items *s, struct sc_item *out, int *found,
   return st;
 }
 
-/* --- opening
- * --------------------------------------------------------------------------------------------------
- */
+/* --- opening --- */
 
 sc_status sc_items_open(const char *source, struct sc_items **out, struct sc_error *err) {
   struct sc_items *s = sc_alloc_zero(1, sizeof *s);

@@ -103,8 +103,7 @@ static sc_status request_new(const struct sc_pages *p, char *url, char *body,
   return SC_OK;
 }
 
-/* --- fetching ------------------------------------------------------------------------------------
- */
+/* --- fetching --- */
 
 static int is_cancelled(void *pages) { return atomic_load(&((struct sc_pages *)pages)->cancel); }
 
@@ -135,8 +134,7 @@ static void wait(struct sc_pages *p, int (*interrupted)(void *), void *interrupt
   }
 }
 
-/* --- links
- * ------------------------------------------------------------------------------------------ */
+/* --- links --- */
 
 /* The body of a POST link, with "merge" laid over the search's own. */
 static sc_status link_body(const struct sc_pages *p, const cJSON *link, char **out,
@@ -213,8 +211,7 @@ static sc_status advance(struct sc_pages *p, struct page_request *done, const cJ
   return SC_OK;
 }
 
-/* --- the pages
- * ----------------------------------------------------------------------------------------- */
+/* --- the pages --- */
 
 static sc_status search_url(const char *url, char **out, struct sc_error *err) {
   size_t n = strlen(url);

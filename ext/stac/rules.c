@@ -13,7 +13,7 @@
 static const char *const rule_keys[] = {"match", "mask", "cloud", "nodata", "assets", "note"};
 #define N_RULE_KEYS (sizeof rule_keys / sizeof *rule_keys)
 
-/* --- the private connection -------------------------------------------------------------- */
+/* --- the private connection --- */
 
 #define STEP_LIMIT 20000 /* callbacks of 1000 steps: about a second; 65536 values take 5000 */
 
@@ -102,7 +102,7 @@ void sc_rules_free(struct sc_rules *r) {
   sc_free(r);
 }
 
-/* --- setting ------------------------------------------------------------------------------ */
+/* --- setting --- */
 
 /*
  * Prepare one expression as it will be used, for its error message: inside CASE, so that it is
@@ -227,7 +227,7 @@ sc_status sc_rules_drop(struct sc_rules *r, const char *name, struct sc_error *e
   return st;
 }
 
-/* --- finding ------------------------------------------------------------------------------- */
+/* --- finding --- */
 
 static const char sql_list[] = "SELECT name, json FROM rule ORDER BY position DESC";
 

@@ -22,7 +22,7 @@
 
 static const char *folder;
 
-/* --- noise ----------------------------------------------------------------------------------- */
+/* --- noise --- */
 
 static uint32_t hash(uint32_t seed, uint32_t x, uint32_t y) {
   uint32_t h = seed * 0x9E3779B1u ^ x * 0x85EBCA77u ^ y * 0xC2B2AE3Du;
@@ -101,8 +101,7 @@ static int shadow_at(const struct fields *f, int x, int y) {
   return x >= 14 && y >= 20 && cloud_at(f, x - 14, y - 20) > CLOUD;
 }
 
-/* --- files -------------------------------------------------------------------------------------
- */
+/* --- files --- */
 
 struct place {
   int epsg;
@@ -184,8 +183,7 @@ static void write_asset(FILE *f, int first, const char *key, const char *common,
   fprintf(f, "}");
 }
 
-/* --- systems ------------------------------------------------------------------------------------
- */
+/* --- systems --- */
 
 static int clamp(int v, int least, int most) { return v < least ? least : v > most ? most : v; }
 

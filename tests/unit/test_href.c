@@ -156,7 +156,7 @@ static void test_folders(void) {
   }
 }
 
-/* --- secrets -------------------------------------------------------------------------------- */
+/* --- secrets --- */
 
 static void strips(const char *text, const char *expected) {
   struct sc_error err = {0};
@@ -193,7 +193,7 @@ static void test_secrets(void) {
   shows("/local/what?#", "/local/what?#");
 }
 
-/* --- access --------------------------------------------------------------------------------- */
+/* --- access --- */
 
 static void set(const char *name, const char *value) {
   struct sc_error err = {0};

@@ -55,7 +55,7 @@ static sc_status open_memory(struct memory *m, struct sc_tiff *out, struct sc_er
   return sc_tiff_open(read_memory, m, m->size, out, err);
 }
 
-/* --- plain files ----------------------------------------------------------------------------- */
+/* --- plain files --- */
 
 struct shape {
   const char *name, *mode; /* libtiff: w little, b big endian, 8 BigTIFF */

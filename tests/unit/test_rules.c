@@ -158,7 +158,7 @@ static void test_endless(void) {
   matches("cop-dem-glo-30", "cop-dem");
 }
 
-/* --- values --------------------------------------------------------------------------------- */
+/* --- values --- */
 
 static struct sc_rule rule_of(const char *json) {
   struct sc_rule rule = {0};
