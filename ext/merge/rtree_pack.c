@@ -7,30 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
-
-#define HILBERT_BITS 20
-
-uint64_t sc_hilbert_lonlat(double lon, double lat) {
-  const uint32_t top = (1u << HILBERT_BITS) - 1;
-  double fx = (lon + 180) / 360 * top, fy = (lat + 90) / 180 * top;
-  uint32_t x = fx > 0 ? fx < top ? (uint32_t)fx : top : 0;
-  uint32_t y = fy > 0 ? fy < top ? (uint32_t)fy : top : 0;
-  uint64_t d = 0;
-  for (uint32_t s = 1u << (HILBERT_BITS - 1); s; s >>= 1) {
-    uint32_t rx = (x & s) != 0, ry = (y & s) != 0;
-    d += (uint64_t)s * s * ((3 * rx) ^ ry);
-    if (!ry) {
-      if (rx) {
-        x = top - x;
-        y = top - y;
-      }
-      uint32_t swap = x;
-      x = y;
-      y = swap;
-    }
-  }
-  return d;
-}
+#include "base/hilbert.h"
 
 struct keyed {
   uint64_t key;
@@ -62,7 +39,7 @@ sc_status sc_rtree_order(const struct sc_rtree_cell *cells, size_t n, uint32_t *
           sc_hilbert_lonlat(((double)c[0] + (double)c[1]) / 2, ((double)c[2] + (double)c[3]) / 2);
       a[i].index = (uint32_t)i;
     }
-    for (int shift = 0; shift < 2 * HILBERT_BITS; shift += 20) {
+    for (int shift = 0; shift < 2 * SC_HILBERT_BITS; shift += 20) {
       radix_pass(a, b, n, shift);
       radix_pass(b, a, n, shift + 10);
     }

@@ -31,9 +31,6 @@ struct sc_rtree_node {
   struct sc_rtree_cell cells[SC_RTREE_MAX_CELLS + 1]; /* one more than fit, for a split */
 };
 
-/* Place of a point on a Hilbert curve over the globe, 40 bits. */
-uint64_t sc_hilbert_lonlat(double lon, double lat);
-
 /*
  * The order of cells along the curve, by the centre of their first two dimensions:
  * order[i] is the index of the i-th cell. Freed by the caller with sc_free().

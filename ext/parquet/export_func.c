@@ -3,9 +3,9 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/hilbert.h"
 #include "connection.h"
 #include "parquet/export.h"
-#include "parquet/hilbert.h"
 
 #define SORT_RUN_BYTES ((size_t)48 << 20)
 #define HILBERT_KEY_BITS 40

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hilbert.h"
 #include "check.h"
 
 static const char *scalar_text(sqlite3 *db, const char *sql) {

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hilbert.h"
 #include "check.h"
-#include "parquet/hilbert.h"
 #include "parquet/texts.h"
 
 static void sort_many(size_t run_bytes, int n) {

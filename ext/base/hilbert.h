@@ -1,8 +1,8 @@
 /*
  * Position along a Hilbert curve: near places get near numbers.
  */
-#ifndef SC_PARQUET_HILBERT_H
-#define SC_PARQUET_HILBERT_H
+#ifndef SC_BASE_HILBERT_H
+#define SC_BASE_HILBERT_H
 
 #include <stdint.h>
 
