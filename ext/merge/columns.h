@@ -2,18 +2,20 @@
 #ifndef SC_MERGE_COLUMNS_H
 #define SC_MERGE_COLUMNS_H
 
+#include "index/columns.h"
+
 enum merge_column {
   COL_ROWID = -1,
-  COL_CHIPID = 0,
-  COL_PLATFORM,
-  COL_ITEM,
-  COL_DATE,
-  COL_X,
-  COL_Y,
-  COL_CLOUD,
-  COL_NODATA,
-  COL_GEOMETRY,
-  COL_ROW, /* hidden from here on */
+  COL_CHIPID = SC_INDEX_CHIPID,
+  COL_PLATFORM = SC_INDEX_PLATFORM,
+  COL_ITEM = SC_INDEX_ITEM,
+  COL_DATE = SC_INDEX_DATE,
+  COL_X = SC_INDEX_X,
+  COL_Y = SC_INDEX_Y,
+  COL_CLOUD = SC_INDEX_CLOUD,
+  COL_NODATA = SC_INDEX_NODATA,
+  COL_GEOMETRY = SC_INDEX_GEOMETRY,
+  COL_ROW = SC_INDEX_N, /* hidden from here on */
   COL_DATETIME,
   COL_COLLECTION,
   COL_GRID,

@@ -9,25 +9,10 @@
 /* Chips that we assume: xBestIndex cannot ask. */
 #define ASSUMED_CHIPS 1e6
 
-static const char *const column_names[N_COLUMNS] = {"chipid",
-                                                    "platform",
-                                                    "item",
-                                                    "date",
-                                                    "chip_index_x",
-                                                    "chip_index_y",
-                                                    "cloud_cover_percentage",
-                                                    "nodata_percentage",
-                                                    "geometry",
-                                                    "row",
-                                                    "datetime",
-                                                    "collection",
-                                                    "grid",
-                                                    "col_off",
-                                                    "row_off",
-                                                    "item_json",
-                                                    "search_area",
-                                                    "command",
-                                                    "rank"};
+/* Of the columns behind those of an index. */
+static const char *const hidden_names[N_COLUMNS - SC_INDEX_N] = {
+    "row",     "datetime",  "collection",  "grid",    "col_off",
+    "row_off", "item_json", "search_area", "command", "rank"};
 
 static const char *const op_names[] = {"=", "<", "<=", ">", ">="};
 
@@ -42,7 +27,8 @@ static const char *const source_names[N_SOURCES] = {"rowid",
                                                     "chip table"};
 
 const char *sc_merge_column_name(int column) {
-  return column >= 0 && column < N_COLUMNS ? column_names[column] : "rowid";
+  if (column < 0 || column >= N_COLUMNS) return "rowid";
+  return column < SC_INDEX_N ? sc_index_column_names[column] : hidden_names[column - SC_INDEX_N];
 }
 
 /* ---- words ---- */
@@ -91,7 +77,7 @@ static int decode_term(const char *p, size_t n, struct sc_term *out) {
   if (out->op == OP_LIMIT || is_word(p, n, "offset")) return 1;
   while (n_column < n && p[n_column] != ' ') n_column++;
   for (int c = 0; c < N_COLUMNS; c++) {
-    if (is_word(p, n_column, column_names[c])) out->column = c;
+    if (is_word(p, n_column, sc_merge_column_name(c))) out->column = c;
   }
   if (n_column == n) return 0;
   const char *op = p + n_column + 1;

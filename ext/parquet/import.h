@@ -9,23 +9,10 @@
 
 #include "base/sqlite.h"
 #include "base/status.h"
+#include "index/columns.h"
 #include "parquet/files.h"
 #include "parquet/geo_metadata.h"
 #include "parquet/reader.h"
-
-/* The nine columns of an index file. */
-enum sc_index_column {
-  SC_INDEX_CHIPID,
-  SC_INDEX_PLATFORM,
-  SC_INDEX_ITEM,
-  SC_INDEX_DATE,
-  SC_INDEX_X,
-  SC_INDEX_Y,
-  SC_INDEX_CLOUD,
-  SC_INDEX_NODATA,
-  SC_INDEX_GEOMETRY,
-  SC_INDEX_N
-};
 
 #define SC_IMPORT_MAX_COLUMNS 2000 /* SQLite's SQLITE_MAX_COLUMN */
 
@@ -74,9 +61,6 @@ sc_status sc_import_column(struct sc_import *m, int column, sqlite3_context *con
                            struct sc_error *err);
 sqlite3_int64 sc_import_rowid(const struct sc_import *m);
 void sc_import_free(struct sc_import *m);
-
-/* Their names in a file, by enum sc_index_column. */
-extern const char *const sc_index_column_names[SC_INDEX_N];
 
 /* The virtual table, for parquet_register.c. */
 extern const sqlite3_module sc_parquet_module;

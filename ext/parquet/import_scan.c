@@ -11,16 +11,6 @@
 #define MAX_BOX_FILTERS 4
 #define FILE_ROWID_SHIFT 40 /* rowids: number of the file, then of the row in it */
 
-const char *const sc_index_column_names[SC_INDEX_N] = {"chipid",
-                                                       "platform",
-                                                       "item",
-                                                       "date",
-                                                       "chip_index_x",
-                                                       "chip_index_y",
-                                                       "cloud_cover_percentage",
-                                                       "nodata_percentage",
-                                                       "geometry"};
-
 sc_status sc_import_init(struct sc_import *m, int is_index, size_t n_columns,
                          size_t max_constraints, struct sc_error *err) {
   memset(m, 0, sizeof *m);
