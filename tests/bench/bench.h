@@ -2,12 +2,37 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static inline double now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/*
+ * Run measure(job, result) in a process of its own, so that no measurement finds what another
+ * has left in memory; the result's bytes come back. 0 where that failed.
+ */
+static inline int measure_apart(void (*measure)(const void *job, void *result), const void *job,
+                                void *result, size_t n) {
+  int ends[2], status = 1;
+  if (pipe(ends) != 0) return 0;
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    measure(job, result);
+    _exit(write(ends[1], result, n) == (ssize_t)n ? 0 : 1);
+  }
+  close(ends[1]);
+  int ok = child > 0 && read(ends[0], result, n) == (ssize_t)n;
+  close(ends[0]);
+  if (child > 0) waitpid(child, &status, 0);
+  return ok;
 }
 
 #endif

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -169,7 +168,9 @@ static double pass_ours(const struct job *job, sqlite3 *db) {
 
 /* ---- measuring ---- */
 
-static void measure_here(const struct job *job, struct result *out) {
+static void measure_here(const void *what, void *result) {
+  const struct job *job = what;
+  struct result *out = result;
   int x[4096], y[4096];
   GDALDatasetH kept[FILES_MAX] = {NULL};
   choose(job, x, y);
@@ -194,20 +195,9 @@ static void measure_here(const struct job *job, struct result *out) {
 
 static struct result measure(struct job job) {
   struct result r = {0, 0, 0, 0};
-  int ends[2], status;
   if (!job.cache_mb) job.cache_mb = CACHE_MB;
   if (!job.threads) job.threads = 1;
-  if (pipe(ends) != 0) fail("pipe");
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    measure_here(&job, &r);
-    _exit(write(ends[1], &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
-  }
-  close(ends[1]);
-  if (child < 0 || read(ends[0], &r, sizeof r) != (ssize_t)sizeof r) fail("a measurement failed");
-  close(ends[0]);
-  waitpid(child, &status, 0);
+  if (!measure_apart(measure_here, &job, &r, sizeof r)) fail("a measurement failed");
   return r;
 }
 

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -108,7 +107,18 @@ static void pass_ours(sqlite3 *db, const struct scene *s, const char *folder, st
   sqlite3_free(sql);
 }
 
-static void measure_here(int ours, const struct scene *s, const char *folder, struct result *out) {
+struct job {
+  int ours;
+  const struct scene *scene;
+  const char *folder;
+};
+
+static void measure_here(const void *what, void *result) {
+  const struct job *job = what;
+  struct result *out = result;
+  const struct scene *s = job->scene;
+  const char *folder = job->folder;
+  int ours = job->ours;
   sqlite3 *db = NULL;
   char *message = NULL;
   const char *extension = getenv("STACCHIP_EXT");
@@ -139,18 +149,8 @@ static void measure_here(int ours, const struct scene *s, const char *folder, st
 
 static struct result measure(int ours, const struct scene *s, const char *folder) {
   struct result r = {0, 0, 0, 0};
-  int ends[2], status;
-  if (pipe(ends) != 0) fail("pipe");
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    measure_here(ours, s, folder, &r);
-    _exit(write(ends[1], &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
-  }
-  close(ends[1]);
-  if (child < 0 || read(ends[0], &r, sizeof r) != (ssize_t)sizeof r) fail("a measurement failed");
-  close(ends[0]);
-  waitpid(child, &status, 0);
+  const struct job job = {ours, s, folder};
+  if (!measure_apart(measure_here, &job, &r, sizeof r)) fail("a measurement failed");
   return r;
 }
 

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hilbert.h"
 #include "bench.h"
 #include "merge/rtree_pack.h"
 
