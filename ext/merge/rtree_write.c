@@ -93,15 +93,14 @@ sc_status sc_rtree_read_node(struct sc_rtree *t, int64_t number, struct sc_rtree
   sc_status st = statement(t, RTREE_NODE_READ, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, number);
-  int code = sqlite3_step(s);
-  if (code == SQLITE_ROW) {
+  int is_row;
+  st = sc_db_next(s, &is_row, err);
+  if (!st && is_row) {
     size_t size = (size_t)sqlite3_column_bytes(s, 0);
     st = sc_rtree_node_decode(sqlite3_column_blob(s, 0), size, number, t->n_coords, out, err);
     if (!st && number == ROOT) t->node_bytes = size;
-  } else if (code == SQLITE_DONE) {
+  } else if (!st) {
     st = sc_fail(err, SC_BAD_DATA, "R*Tree %s has no node %lld", t->name, (long long)number);
-  } else {
-    st = sc_db_fail(t->db, err, "reading the R*Tree");
   }
   sqlite3_reset(s);
   if (st == SC_BAD_DATA) sc_fail_within(err, "%s", t->name);

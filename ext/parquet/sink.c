@@ -73,13 +73,19 @@ static sc_status local_finish(void *file, struct sc_error *err) {
   return failed ? sc_fail(err, SC_IO, "%s: %s", f->path, strerror(errno)) : SC_OK;
 }
 
-/* The name is durable once its folder is synced; some file systems cannot, which is no error. */
-static void sync_folder(const char *path) {
+/* The folder that a path lies in, to be freed by the caller; NULL without memory. */
+static char *folder_of(const char *path) {
   char *folder = NULL;
   struct sc_error ignored = {0};
-  const char *name = base_name(path);
-  size_t n = (size_t)(name - path);
-  if (sc_strndup(n ? path : ".", n ? n : 1, &folder, &ignored)) return;
+  size_t n = (size_t)(base_name(path) - path);
+  sc_strndup(n ? path : ".", n ? n : 1, &folder, &ignored);
+  return folder;
+}
+
+/* The name is durable once its folder is synced; some file systems cannot, which is no error. */
+static void sync_folder(const char *path) {
+  char *folder = folder_of(path);
+  if (!folder) return;
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0) {
     (void)!fsync(fd);
@@ -152,11 +158,9 @@ static void remove_left_over(int folder, const char *name) {
 
 /* Remove what killed writers of this file have left. */
 static void remove_left_overs(const char *path) {
-  char *folder = NULL;
-  struct sc_error ignored = {0};
   const char *name = base_name(path);
-  size_t n = (size_t)(name - path);
-  if (sc_strndup(n ? path : ".", n ? n : 1, &folder, &ignored)) return;
+  char *folder = folder_of(path);
+  if (!folder) return;
   DIR *entries = opendir(folder);
   for (struct dirent *e = entries ? readdir(entries) : NULL; e; e = readdir(entries)) {
     if (is_locked_name(e->d_name, name)) remove_left_over(dirfd(entries), e->d_name);

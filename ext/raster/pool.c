@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/interrupt.h"
 #include "base/poll.h"
 #include "base/sqlite.h"
 #include "raster/runtime.h"
@@ -67,9 +68,9 @@ static void *worker(void *unused) {
     job->wants_helpers--;
     job->n_helpers++;
     pthread_mutex_unlock(&lock);
-    sc_runtime_watch_task(is_stopped, job); /* a transfer that hangs must not hold the job */
+    sc_interrupt_follow_task(is_stopped, job); /* a transfer that hangs must not hold the job */
     run_tasks(job, NULL, NULL);
-    sc_runtime_watch_task(NULL, NULL);
+    sc_interrupt_follow_task(NULL, NULL);
     pthread_mutex_lock(&lock);
     job->n_helpers--;
     pthread_cond_broadcast(&done);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "http/client.h"
 #include "http/remote.h"
 #include "http/sign.h"
@@ -47,21 +48,12 @@ void sc_runtime_enter(void) {
 }
 
 static int (*_Atomic host_interrupted)(void *);
-static _Thread_local int (*task_interrupted)(void *);
-static _Thread_local void *task_context;
 
 void sc_runtime_watch(int (*interrupted)(void *)) { atomic_store(&host_interrupted, interrupted); }
 
-void sc_runtime_watch_task(int (*interrupted)(void *), void *context) {
-  task_interrupted = interrupted;
-  task_context = context;
-}
-
 int sc_runtime_interrupted(void *unused) {
-  (void)unused;
-  if (task_interrupted) return task_interrupted(task_context);
   int (*ask)(void *) = atomic_load(&host_interrupted);
-  return ask && ask(NULL);
+  return sc_interrupted(unused) || (ask && ask(unused));
 }
 
 void sc_runtime_configure(const struct sc_settings *s) {

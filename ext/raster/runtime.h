@@ -16,9 +16,8 @@ void sc_runtime_enter(void);
 
 /* See sc_raster_api.watch. */
 void sc_runtime_watch(int (*interrupted)(void *unused));
-/* A worker of the pool asks its job instead; NULL ends that. */
-void sc_runtime_watch_task(int (*interrupted)(void *), void *context);
-/* Has the calling thread been asked to stop? The argument is not used. */
+/* Has the calling thread been asked to stop, by what it follows (base/interrupt.h) or by who is
+ * watched? The argument is not used. */
 int sc_runtime_interrupted(void *unused);
 
 /* Copy new settings. */
