@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 
 sc_status sc_buffer_grow(struct sc_buffer *b, size_t extra, struct sc_error *err) {
   size_t need;
@@ -18,6 +19,12 @@ sc_status sc_buffer_grow(struct sc_buffer *b, size_t extra, struct sc_error *err
   b->data = data;
   b->capacity = capacity;
   return SC_OK;
+}
+
+sc_status sc_buffer_append_le(struct sc_buffer *b, uint64_t v, size_t n, struct sc_error *err) {
+  unsigned char raw[8];
+  sc_put_le64(raw, v);
+  return sc_buffer_append(b, raw, n, err);
 }
 
 sc_status sc_buffer_append_text(struct sc_buffer *b, const char *text, struct sc_error *err) {

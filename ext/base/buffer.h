@@ -17,6 +17,12 @@ struct sc_buffer {
   size_t capacity;     /* bytes allocated */
 };
 
+/* Bytes of somebody else. */
+struct sc_view {
+  const unsigned char *data;
+  size_t size;
+};
+
 /* Allocate room for `extra` bytes after `size`, which is not there. */
 sc_status sc_buffer_grow(struct sc_buffer *b, size_t extra, struct sc_error *err);
 /* Make room for `extra` bytes after `size`. */
@@ -40,6 +46,8 @@ static inline sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes,
   b->size += n;
   return SC_OK;
 }
+/* The low n bytes (1 to 8) of an integer, little-endian. */
+sc_status sc_buffer_append_le(struct sc_buffer *b, uint64_t v, size_t n, struct sc_error *err);
 sc_status sc_buffer_append_text(struct sc_buffer *b, const char *text, struct sc_error *err);
 /* printf at the end; the terminating zero is written but not counted. */
 sc_status sc_buffer_printf(struct sc_buffer *b, struct sc_error *err, const char *format, ...)

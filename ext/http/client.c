@@ -233,6 +233,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   if (!t->easy) t->easy = curl_easy_init();
   if (!t->easy) return sc_fail_nomem(err);
   curl_easy_reset(t->easy);
+  if (t->request->answer.data) sc_buffer_move(&t->request->answer, &t->body);
   t->body.size = 0;
   t->too_big = t->refused_address = 0;
   t->limit = r->limit_bytes ? r->limit_bytes : SC_HTTP_DEFAULT_LIMIT;

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "http/client.h"
 #include "raster/gdal.h"
+#include "raster/info.h"
 
 #define N_REMOTES 2048        /* known at once when nobody uses them */
 #define HEAD_BYTES 32768      /* of the first request */
@@ -38,9 +39,10 @@ struct sc_remote {
   int is_known; /* size is */
   struct segment *segments;
   size_t n_segments, kept_bytes;
-  pthread_mutex_t lock; /* guards all above but url and serial */
-  int n_users;          /* guarded by the registry's lock, as is `used` */
-  unsigned long used;   /* 0: no longer in the registry */
+  struct sc_buffer info; /* what a stored header says of the file (raster/info.h), or empty */
+  pthread_mutex_t lock;  /* guards all above but url and serial */
+  int n_users;           /* guarded by the registry's lock, as is `used` */
+  unsigned long used;    /* 0: no longer in the registry */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -96,6 +98,7 @@ static size_t copy_known(struct sc_remote *r, uint64_t offset, unsigned char *ou
 
 static void forget_all(struct sc_remote *r) {
   clear_segments(r);
+  sc_buffer_free(&r->info);
   r->is_known = 0;
   r->etag[0] = '\0';
   r->ignore_header = 1;
@@ -170,16 +173,11 @@ sc_status sc_remote_read(struct sc_remote *r, uint64_t offset, void *out, size_t
 /* --- stored headers --- */
 
 /*
- * A stored header, before zstd: "SCH1", u64 size, u16 n and n bytes of ETag, u32 number of runs,
- * and of each run u64 offset, u32 n and n bytes. Little-endian.
+ * A stored header, before zstd: "SCH2", u64 size, u16 n and n bytes of ETag, u32 number of runs,
+ * of each run u64 offset, u32 n and n bytes, and to its end what raster/info.h has. The first
+ * version, "SCH1", ended with the runs. Little-endian.
  */
-static const char header_magic[4] = {'S', 'C', 'H', '1'};
-
-static sc_status put_int(struct sc_buffer *b, uint64_t v, size_t bytes, struct sc_error *err) {
-  unsigned char raw[8];
-  sc_put_le64(raw, v);
-  return sc_buffer_append(b, raw, bytes, err);
-}
+static const char header_magic[4] = {'S', 'C', 'H', '2'}, first_magic[4] = {'S', 'C', 'H', '1'};
 
 /* Append the touched runs of a segment; returns how many in *n. */
 static sc_status put_runs(const struct segment *s, struct sc_buffer *b, uint32_t *n,
@@ -191,27 +189,29 @@ static sc_status put_runs(const struct segment *s, struct sc_buffer *b, uint32_t
     size_t begin = i * TOUCH_BYTES;
     while (i < grains && s->touched[i]) i++;
     size_t end = i * TOUCH_BYTES < s->bytes.size ? i * TOUCH_BYTES : s->bytes.size;
-    st = put_int(b, s->offset + begin, 8, err);
-    if (!st) st = put_int(b, end - begin, 4, err);
+    st = sc_buffer_append_le(b, s->offset + begin, 8, err);
+    if (!st) st = sc_buffer_append_le(b, end - begin, 4, err);
     if (!st) st = sc_buffer_append(b, s->bytes.data + begin, end - begin, err);
     (*n)++;
   }
   return st;
 }
 
-static sc_status pack(struct sc_remote *r, struct sc_buffer *out, struct sc_error *err) {
+static sc_status pack(struct sc_remote *r, const struct sc_raster_info *info, struct sc_buffer *out,
+                      struct sc_error *err) {
   struct sc_buffer head = {0}, runs = {0};
   uint32_t n_runs = 0;
   pthread_mutex_lock(&r->lock);
   sc_status st = sc_buffer_append(&head, header_magic, sizeof header_magic, err);
-  if (!st) st = put_int(&head, r->size, 8, err);
-  if (!st) st = put_int(&head, strlen(r->etag), 2, err);
+  if (!st) st = sc_buffer_append_le(&head, r->size, 8, err);
+  if (!st) st = sc_buffer_append_le(&head, strlen(r->etag), 2, err);
   if (!st) st = sc_buffer_append_text(&head, r->etag, err);
   for (size_t i = 0; i < r->n_segments && !st; i++)
     st = put_runs(&r->segments[i], &runs, &n_runs, err);
   pthread_mutex_unlock(&r->lock);
-  if (!st) st = put_int(&head, n_runs, 4, err);
+  if (!st) st = sc_buffer_append_le(&head, n_runs, 4, err);
   if (!st) st = sc_buffer_append(&head, runs.data, runs.size, err);
+  if (!st) st = sc_info_pack(info, &head, err);
   if (!st && head.size > HEADER_MAX)
     st = sc_fail(err, SC_TOO_BIG, "a header of %zu bytes", head.size);
   if (!st) st = sc_buffer_reserve(out, ZSTD_compressBound(head.size), err);
@@ -234,7 +234,8 @@ static sc_status parse_header(struct sc_remote *r, const struct sc_buffer *raw,
   uint16_t n_etag = sc_bytes_le16(&b);
   const unsigned char *etag = sc_bytes_take(&b, n_etag);
   uint32_t n_runs = sc_bytes_le32(&b);
-  if (b.overrun || memcmp(magic, header_magic, 4) != 0 || n_etag >= sizeof r->etag) {
+  int has_info = !b.overrun && memcmp(magic, header_magic, 4) == 0;
+  if (b.overrun || (!has_info && memcmp(magic, first_magic, 4) != 0) || n_etag >= sizeof r->etag) {
     return sc_fail(err, SC_BAD_DATA, "stored header: damaged");
   }
   r->size = size;
@@ -254,7 +255,8 @@ static sc_status parse_header(struct sc_remote *r, const struct sc_buffer *raw,
     if (st) return st;
   }
   r->is_known = 1;
-  return SC_OK;
+  if (!has_info) return SC_OK;
+  return sc_buffer_append(&r->info, b.data + b.at, sc_bytes_left(&b), err);
 }
 
 /* A damaged header is as good as none: the file itself is asked. */
@@ -278,6 +280,7 @@ static void unpack(struct sc_remote *r, const void *header, size_t n) {
 static void remote_free(struct sc_remote *r) {
   if (!r) return;
   clear_segments(r);
+  sc_buffer_free(&r->info);
   pthread_mutex_destroy(&r->lock);
   sc_free(r->url);
   sc_free(r);
@@ -459,6 +462,26 @@ sc_status sc_remote_open(const struct sc_source *source, struct sc_file *f, stru
   return SC_OK;
 }
 
+sc_status sc_remote_info(const struct sc_source *source, struct sc_raster_info *out, int *known,
+                         struct sc_error *err) {
+  struct sc_remote *r = NULL;
+  struct sc_error ignored = {0};
+  *known = 0;
+  memset(out, 0, sizeof *out);
+  if (!source->header_size || !strstr(source->href, "://")) return SC_OK;
+  sc_status st = sc_remote_acquire(source, &r, err);
+  if (st) return st;
+  pthread_mutex_lock(&r->lock);
+  if (r->info.size) {
+    struct sc_bytes b = sc_bytes_of(r->info.data, r->info.size);
+    *known = sc_info_unpack(&b, out, &ignored) == SC_OK;
+  }
+  pthread_mutex_unlock(&r->lock);
+  sc_remote_release(r);
+  if (!*known) sc_gdal_info_free(out);
+  return SC_OK;
+}
+
 sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer *out,
                                 struct sc_error *err) {
   struct sc_file *f = NULL;
@@ -466,7 +489,7 @@ sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer
   sc_status st = sc_file_acquire(source, &f, err);
   /* What opening touches, by us and by GDAL, is what the header holds. */
   if (!st) st = sc_gdal_info(source, &info, err);
-  if (!st) st = pack(f->remote, out, err);
+  if (!st) st = pack(f->remote, &info, out, err);
   sc_gdal_info_free(&info);
   sc_file_release(f);
   return st;
@@ -527,7 +550,7 @@ static size_t make_spans(const struct sc_remote_block *blocks, const size_t *ord
 
 /* Give each block of a span its bytes, or the reason why not. */
 static void share_out(struct sc_remote_block *blocks, const size_t *order, const struct span *s,
-                      struct sc_http_request *r) {
+                      struct sc_http_request *r, struct sc_answer *answer) {
   struct sc_error err = r->err;
   const struct sc_file *file = blocks[order[s->begin]].file;
   pthread_mutex_lock(&file->remote->lock);
@@ -547,35 +570,62 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
     b->err = err;
     if (err.status) continue;
     if (at + b->size <= r->size) size = b->size;
-    if (at + size > r->answer.size) {
+    if (at + size > answer->bytes.size) {
       sc_fail(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
               (unsigned long long)b->size, (unsigned long long)b->offset);
-    } else if (at == 0 && size == r->answer.size) {
-      sc_buffer_move(&r->answer, &b->bytes); /* the only one: no copy */
     } else {
-      sc_buffer_append(&b->bytes, r->answer.data + at, (size_t)size, &b->err);
+      b->bytes = sc_answer_share(answer, (size_t)at, (size_t)size);
     }
   }
-  sc_buffer_free(&r->answer);
 }
 
-sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, int (*interrupted)(void *),
-                          void *interrupt_context, struct sc_error *err) {
-  size_t *order = sc_alloc((n + 1) * sizeof *order);
+/* Memory for the answer of each span; a larger one gets the rest when its bytes come. */
+static sc_status make_answers(struct sc_answers *home, const struct sc_http_request *requests,
+                              size_t n, struct sc_answer **out, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < n && !st; i++) {
+    uint64_t size = requests[i].size < MERGE_MAX ? requests[i].size : MERGE_MAX;
+    st = sc_answer_new(home, (size_t)size, &out[i], err);
+  }
+  return st;
+}
+
+static sc_status fetch_spans(struct sc_remote_block *blocks, const size_t *order,
+                             const struct span *spans, struct sc_http_request *requests, size_t n,
+                             struct sc_answer **answers, int (*interrupted)(void *),
+                             void *interrupt_context, struct sc_error *err) {
+  for (size_t i = 0; i < n; i++) sc_buffer_move(&answers[i]->bytes, &requests[i].answer);
+  sc_status st = sc_http_perform(requests, n, interrupted, interrupt_context, err);
+  for (size_t i = 0; i < n; i++) {
+    sc_buffer_move(&requests[i].answer, &answers[i]->bytes);
+    share_out(blocks, order, &spans[i], &requests[i], answers[i]);
+  }
+  return st;
+}
+
+sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_answers *home,
+                          int (*interrupted)(void *), void *interrupt_context,
+                          struct sc_error *err) {
+  size_t *order = sc_alloc((n + 1) * sizeof *order), n_spans = 0;
   struct span *spans = sc_alloc((n + 1) * sizeof *spans);
   struct sc_http_request *requests = sc_alloc_zero(n + 1, sizeof *requests);
-  sc_status st = order && spans && requests ? SC_OK : sc_fail_nomem(err);
+  struct sc_answer **answers = sc_alloc_zero(n + 1, sizeof *answers);
+  sc_status st = order && spans && requests && answers ? SC_OK : sc_fail_nomem(err);
   if (!st && n) {
     sort_order(blocks, order, n);
-    size_t n_spans = make_spans(blocks, order, n, spans, requests);
-    st = sc_http_perform(requests, n_spans, interrupted, interrupt_context, err);
-    for (size_t i = 0; i < n_spans; i++) share_out(blocks, order, &spans[i], &requests[i]);
+    n_spans = make_spans(blocks, order, n, spans, requests);
+    st = make_answers(home, requests, n_spans, answers, err);
+    if (!st)
+      st = fetch_spans(blocks, order, spans, requests, n_spans, answers, interrupted,
+                       interrupt_context, err);
   }
   for (size_t i = 0; i < n && !st; i++) {
     if (!blocks[i].err.status) continue;
     *err = blocks[i].err;
     st = err->status;
   }
+  for (size_t i = 0; i < n_spans; i++) sc_answer_release(answers[i]);
+  sc_free(answers);
   sc_free(order);
   sc_free(spans);
   sc_free(requests);

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "http/answer.h"
 #include "raster/file.h"
 
 struct sc_remote; /* one remote file; shared by its users */
@@ -48,6 +49,13 @@ sc_status sc_remote_read(struct sc_remote *remote, uint64_t offset, void *out, s
 sc_status sc_remote_open(const struct sc_source *source, struct sc_file *file,
                          struct sc_error *err);
 
+/*
+ * What the stored header of a source says of the file; *known is 0 where it does not, and
+ * GDAL has to open it. *out is freed with sc_gdal_info_free().
+ */
+sc_status sc_remote_info(const struct sc_source *source, struct sc_raster_info *out, int *known,
+                         struct sc_error *err);
+
 /* The stored header of a source (see sc_raster_api.make_header), appended to out. */
 sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer *out,
                                 struct sc_error *err);
@@ -58,16 +66,17 @@ struct sc_remote_block {
   const struct sc_source *source; /* for messages */
   uint64_t offset, size;
   uint64_t wanted;        /* of its bytes, from the first; 0: all. The rest may come all the same */
-  struct sc_buffer bytes; /* out; freed by the caller */
+  struct sc_shared bytes; /* out; released by the caller */
   struct sc_error err;    /* out */
 };
 
 /*
  * Fetch blocks side by side, neighbours merged into one request. Each block has its own err;
- * returns the first failure, or SC_OK.
+ * returns the first failure, or SC_OK. The bytes lie in memory of `answers`.
  */
-sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, int (*interrupted)(void *),
-                          void *interrupt_context, struct sc_error *err);
+sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_answers *answers,
+                          int (*interrupted)(void *), void *interrupt_context,
+                          struct sc_error *err);
 
 /* In a forked child. */
 void sc_remote_abandon(void);

@@ -39,7 +39,7 @@ static int is_missing(const struct sc_tiff *t, size_t index) {
  */
 #define PART_SLACK ((size_t)32 << 10)
 
-static int is_part(const struct sc_tiff *t, size_t index, const struct sc_buffer *bytes) {
+static int is_part(const struct sc_tiff *t, size_t index, const struct sc_view *bytes) {
   return bytes && bytes->size < t->byte_counts[index];
 }
 
@@ -53,7 +53,7 @@ uint64_t sc_block_part(const struct sc_tiff *t, size_t index, int n_rows) {
 
 /* Decompress the first n_rows rows into the thread's scratch; all rows when verifying. */
 static sc_status decompress(const struct sc_file *file, size_t index, int n_rows,
-                            const struct sc_buffer *bytes, struct sc_decode_scratch *scratch,
+                            const struct sc_view *bytes, struct sc_decode_scratch *scratch,
                             struct sc_error *err) {
   const struct sc_tiff *t = &file->tiff;
   size_t row = sc_tiff_row_bytes(t), whole = row * (size_t)sc_tiff_block_rows(t, index);
@@ -66,12 +66,13 @@ static sc_status decompress(const struct sc_file *file, size_t index, int n_rows
     fill_missing(t, scratch->rows.data, wanted);
     return SC_OK;
   }
+  struct sc_view stored = bytes ? *bytes : (struct sc_view){NULL, 0};
   if (!st && !bytes) {
     st = load_stored(file, index, &scratch->stored, err);
-    bytes = &scratch->stored;
+    stored = (struct sc_view){scratch->stored.data, scratch->stored.size};
   }
   return st ? st
-            : sc_decode_block(t, bytes->data, bytes->size, wanted, whole, scratch->rows.data, err);
+            : sc_decode_block(t, stored.data, stored.size, wanted, whole, scratch->rows.data, err);
 }
 
 int sc_block_strips(const struct sc_tiff *t) {
@@ -88,8 +89,9 @@ static size_t strip_place(const struct sc_tiff *t, int n_rows, int i, int *width
 struct sc_block_strip sc_block_strip(const struct sc_block *b, const struct sc_tiff *t, int i,
                                      int band) {
   struct sc_block_strip s = {.left = i * SC_STRIP_PX};
-  size_t at = strip_place(t, b->n_rows, i, &s.width);
-  size_t plane = (size_t)s.width * (size_t)b->n_rows * sc_dtype_bytes(t->dtype);
+  int n_rows = b->end_row - b->first_row;
+  size_t at = strip_place(t, n_rows, i, &s.width);
+  size_t plane = (size_t)s.width * (size_t)n_rows * sc_dtype_bytes(t->dtype);
   s.pixels = b->data + at + (size_t)band * plane;
   return s;
 }
@@ -107,49 +109,70 @@ static void put_row(const struct sc_tiff *t, const unsigned char *row, int y, in
   }
 }
 
-static sc_status put_rows(const struct sc_tiff *t, size_t index, int n_rows, unsigned char *rows,
-                          unsigned char *data, struct sc_error *err) {
+/* Rows [b->first_row, b->end_row) of those that were decompressed, into the block's strips. */
+static sc_status put_rows(const struct sc_tiff *t, size_t index, unsigned char *rows,
+                          const struct sc_block *b, struct sc_error *err) {
   size_t row = sc_tiff_row_bytes(t);
   int undo = t->predictor != 1 && !is_missing(t, index);
   unsigned char *scratch = undo && t->predictor == 3 ? sc_alloc(row) : NULL;
   if (undo && t->predictor == 3 && !scratch) return sc_fail_nomem(err);
-  for (int y = 0; y < n_rows; y++) {
+  for (int y = b->first_row; y < b->end_row; y++) {
     unsigned char *at = rows + (size_t)y * row;
     if (undo) sc_decode_row(t, at, scratch);
-    put_row(t, at, y, n_rows, data);
+    put_row(t, at, y - b->first_row, b->end_row - b->first_row, b->data);
   }
   sc_free(scratch);
   return SC_OK;
 }
 
-sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_t index,
-                           struct sc_block_rows rows, const struct sc_buffer *bytes,
-                           struct sc_error *err) {
-  const struct sc_tiff *t = &file->tiff;
-  int all = sc_tiff_block_rows(t, index);
-  if (b->n_rows >= rows.n) return SC_OK;
-  int n_rows = b->n_rows > 0 || rows.expects_more || sc_runtime_verify() ? all : rows.n;
-  struct sc_decode_scratch *scratch = sc_decode_scratch(err);
-  if (!scratch) return err->status;
-  sc_free(b->data);
-  b->n_rows = 0;
-  b->capacity = 0;
+static void drop_rows(struct sc_block *b) {
+  if (!b->passes) sc_free(b->data);
   b->data = NULL;
-  sc_status st = decompress(file, index, n_rows, bytes, scratch, err);
-  if (!st) {
-    b->data = sc_alloc(sc_tiff_row_bytes(t) * (size_t)n_rows);
-    st =
-        b->data ? put_rows(t, index, n_rows, scratch->rows.data, b->data, err) : sc_fail_nomem(err);
-  }
-  sc_decode_scratch_trim(scratch);
-  if (st) return st;
-  b->capacity = sc_tiff_row_bytes(t) * (size_t)n_rows;
-  b->n_rows = n_rows;
+  b->capacity = 0;
+  b->first_row = b->end_row = 0;
+}
+
+/* Memory for rows [first, end): the block's own, or the thread's for one that passes. */
+static sc_status make_room(struct sc_block *b, const struct sc_tiff *t, int first, int end,
+                           struct sc_decode_scratch *scratch, struct sc_error *err) {
+  size_t bytes = sc_tiff_row_bytes(t) * (size_t)(end - first);
+  if (b->passes && sc_buffer_resize(&scratch->strips, bytes, err)) return err->status;
+  b->data = b->passes ? scratch->strips.data : sc_alloc(bytes);
+  if (!b->data) return sc_fail_nomem(err);
+  b->capacity = bytes;
+  b->first_row = first;
+  b->end_row = end;
   return SC_OK;
 }
 
+sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_t index,
+                           struct sc_block_rows rows, const struct sc_view *bytes,
+                           struct sc_error *err) {
+  const struct sc_tiff *t = &file->tiff;
+  int all = sc_tiff_block_rows(t, index);
+  if (b->end_row >= rows.n) return SC_OK;
+  int end = b->end_row > 0 || rows.expects_more || sc_runtime_verify() ? all : rows.n;
+  struct sc_decode_scratch *scratch = sc_decode_scratch(err);
+  if (!scratch) return err->status;
+  drop_rows(b);
+  sc_status st = decompress(file, index, end, bytes, scratch, err);
+  if (!st) st = make_room(b, t, b->passes ? rows.first : 0, end, scratch, err);
+  if (!st) st = put_rows(t, index, scratch->rows.data, b, err);
+  if (st) drop_rows(b);
+  if (!b->passes) sc_decode_scratch_trim(scratch);
+  return st;
+}
+
+void sc_block_passed(struct sc_block *b) {
+  struct sc_error ignored = {0};
+  struct sc_decode_scratch *scratch = sc_decode_scratch(&ignored);
+  drop_rows(b);
+  sc_buffer_free(&b->stored);
+  if (scratch) sc_decode_scratch_trim(scratch);
+}
+
 sc_status sc_block_decode_once(const struct sc_file *file, size_t index, int n_rows,
-                               const struct sc_buffer *bytes, unsigned char **out,
+                               const struct sc_view *bytes, unsigned char **out,
                                struct sc_error *err) {
   struct sc_decode_scratch *scratch = sc_decode_scratch(err);
   if (!scratch) return err->status;

@@ -9,14 +9,16 @@
 #include "raster/cache.h"
 #include "raster/file.h"
 
-/* What is wanted of a block: its first n rows. */
+/* What is wanted of a block: rows [first, n), counted from its top. */
 struct sc_block_rows {
-  int n;
+  int first, n;
   int expects_more; /* the rest will be wanted soon: decode all of it at once */
 };
 
 /*
- * Make rows of a block ready. The caller holds the block and its lock.
+ * Make rows of a block ready. The caller holds the block and its lock, or it is one that passes:
+ * then only the wanted rows are there, until the thread decodes its next block or the caller
+ * says sc_block_passed().
  *
  * bytes  The block as stored, or its first bytes (see sc_block_part), or NULL: read from the
  *        (local) file.
@@ -25,8 +27,11 @@ struct sc_block_rows {
  * decoded whole.
  */
 sc_status sc_block_prepare(struct sc_block *block, const struct sc_file *file, size_t index,
-                           struct sc_block_rows rows, const struct sc_buffer *bytes,
+                           struct sc_block_rows rows, const struct sc_view *bytes,
                            struct sc_error *err);
+
+/* The caller is done with a block that passes. */
+void sc_block_passed(struct sc_block *block);
 
 /*
  * How many of a stored block's bytes are likely to hold its first n_rows rows, if the rows
@@ -54,7 +59,7 @@ struct sc_block_strip sc_block_strip(const struct sc_block *block, const struct 
 /* Decode n rows for one pass over a file that is not kept, as they are stored: the predictor is
  * not undone. *out holds until the thread decodes its next block. */
 sc_status sc_block_decode_once(const struct sc_file *file, size_t index, int n_rows,
-                               const struct sc_buffer *bytes, unsigned char **out,
+                               const struct sc_view *bytes, unsigned char **out,
                                struct sc_error *err);
 
 #endif

@@ -122,7 +122,7 @@ struct sc_block *sc_cache_acquire_ready(uint64_t serial, uint64_t index, int n_r
   pthread_mutex_unlock(&lock);
   if (!b) return NULL;
   pthread_mutex_lock(&b->lock);
-  int ready = b->n_rows >= n_rows || b->stored.data;
+  int ready = b->end_row >= n_rows || b->stored.data;
   pthread_mutex_unlock(&b->lock);
   if (ready) return b;
   sc_cache_release(b, 1);

@@ -11,14 +11,18 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-/* A block that the caller holds; it may use the members below `lock` while it has locked it. */
+/*
+ * A block that the caller holds; it may use the members below `lock` while it has locked it. Or
+ * one of the caller's own, for one pass: zeroed but for `passes`, without a lock.
+ */
 struct sc_block {
   uint64_t file_serial;
   uint64_t index; /* of the block in its file */
   pthread_mutex_t lock;
-  unsigned char *data;     /* its first rows, laid out as block.h has it; owned */
+  unsigned char *data;     /* some of its rows, laid out as block.h has it; owned */
   size_t capacity;         /* bytes of data */
-  int n_rows;              /* rows in data */
+  int first_row, end_row;  /* rows [first_row, end_row) of the block are in data */
+  int passes;              /* not in the cache: data belongs to the thread (see block.h) */
   struct sc_buffer stored; /* of a remote file, until all rows are decoded: its bytes */
   size_t counted_bytes;    /* what the budget was charged */
   /* of cache.c: */

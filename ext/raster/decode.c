@@ -30,6 +30,7 @@ static void free_tools(void *value) {
   ZSTD_freeDCtx(d->zstd);
   sc_buffer_free(&d->scratch.stored);
   sc_buffer_free(&d->scratch.rows);
+  sc_buffer_free(&d->scratch.strips);
   sc_free(d);
 }
 
@@ -63,6 +64,7 @@ struct sc_decode_scratch *sc_decode_scratch(struct sc_error *err) {
 void sc_decode_scratch_trim(struct sc_decode_scratch *s) {
   if (s->stored.capacity > SCRATCH_MAX) sc_buffer_free(&s->stored);
   if (s->rows.capacity > SCRATCH_MAX) sc_buffer_free(&s->rows);
+  if (s->strips.capacity > SCRATCH_MAX) sc_buffer_free(&s->strips);
 }
 
 /*

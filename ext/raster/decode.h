@@ -41,12 +41,13 @@ void sc_decode_split(const struct sc_tiff *tiff, const unsigned char *pixels, si
                      unsigned char *out, size_t plane_bytes);
 
 /*
- * Two buffers of the calling thread: a block's bytes as stored, and its rows. Fresh memory for
- * each block would cost a fault for each page. They hold until the thread decodes its next
- * block; sc_decode_scratch_trim() then gives large ones back.
+ * Buffers of the calling thread: a block's bytes as stored, its rows, and those of them that
+ * are wanted for one pass. Fresh memory for each block would cost a fault for each page. They
+ * hold until the thread decodes its next block; sc_decode_scratch_trim() then gives large ones
+ * back.
  */
 struct sc_decode_scratch {
-  struct sc_buffer stored, rows;
+  struct sc_buffer stored, rows, strips;
 };
 struct sc_decode_scratch *sc_decode_scratch(struct sc_error *err);
 void sc_decode_scratch_trim(struct sc_decode_scratch *scratch);

@@ -272,7 +272,7 @@ static sc_status undo_rows(const struct sc_tiff *t, unsigned char *data, int n_r
   return SC_OK;
 }
 
-static sc_status count_block(struct count *c, size_t block, const struct sc_buffer *bytes,
+static sc_status count_block(struct count *c, size_t block, const struct sc_view *bytes,
                              struct sc_error *err) {
   const struct sc_tiff *t = &c->file->tiff;
   struct patch p = {
@@ -307,7 +307,7 @@ static int keep_error(struct count *c, const struct sc_error *err) {
 static int block_task(void *context, size_t i) {
   struct count *c = context;
   struct sc_error err = {0};
-  const struct sc_buffer *bytes = c->fetched ? &c->fetched[i].bytes : NULL;
+  const struct sc_view *bytes = c->fetched ? &c->fetched[i].bytes.view : NULL;
   size_t block = c->fetched ? c->batch[i] : first_block(c) + i;
   return count_block(c, block, bytes, &err) ? keep_error(c, &err) : 0;
 }
@@ -332,6 +332,8 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
   size_t n = (size_t)t->blocks_across * (size_t)t->blocks_down, done = 0;
   struct sc_remote_block *blocks = sc_alloc_zero(n, sizeof *blocks);
   size_t *batch = sc_alloc(n * sizeof *batch);
+  struct sc_answers answers;
+  sc_answers_init(&answers);
   sc_status st = blocks && batch ? SC_OK : sc_fail_nomem(err);
   while (!st && done < n) {
     size_t k = 0;
@@ -349,12 +351,13 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
       batch[k++] = block;
       bytes += t->byte_counts[block];
     }
-    st = sc_remote_fetch(blocks, k, c->job->interrupted, c->job->interrupt_context, err);
+    st = sc_remote_fetch(blocks, k, &answers, c->job->interrupted, c->job->interrupt_context, err);
     c->fetched = blocks;
     c->batch = batch;
     if (!st) st = run_blocks(c, k, err);
-    for (size_t i = 0; i < k; i++) sc_buffer_free(&blocks[i].bytes);
+    for (size_t i = 0; i < k; i++) sc_shared_release(&blocks[i].bytes);
   }
+  sc_answers_free(&answers);
   sc_free(blocks);
   sc_free(batch);
   return st;

@@ -72,7 +72,7 @@ struct sc_source {
   const char *href;   /* absolute path or URL (http, https, s3, gs, az, abfs); allowed already */
   const char *item;   /* for messages; may be NULL */
   const char *asset;  /* for messages; may be NULL */
-  const void *header; /* stored header of the file (raster/header.h), or NULL */
+  const void *header; /* stored header of the file (see make_header), or NULL */
   size_t header_size;
   const struct sc_stamp *stamp; /* as the caller has just found the file; NULL: not looked */
 };
@@ -170,7 +170,7 @@ struct sc_http_request {
   size_t body_size;
   uint64_t offset, size;   /* range asked for; size 0: the whole thing */
   size_t limit_bytes;      /* larger answers are an error; 0: the default limit */
-  struct sc_buffer answer; /* out; freed by the caller */
+  struct sc_buffer answer; /* out; freed by the caller. Memory that it has is used */
   int http_status;         /* out */
   uint64_t total_bytes;    /* out: size of the whole file where known, else 0 */
   char etag[128];          /* out: "" where there is none */
@@ -239,8 +239,8 @@ struct sc_raster_api {
                     void *interrupt_context, struct sc_error *err);
 
   /*
-   * The stored header of a file (for <name>_asset): its size, ETag and layout, compressed,
-   * in one request (two for large headers). Appended to *out.
+   * The stored header of a file (for <name>_asset): its size, ETag and layout and what
+   * info() gives, compressed, in one request (two for large headers). Appended to *out.
    */
   sc_status (*make_header)(const struct sc_source *source, struct sc_buffer *out,
                            struct sc_error *err);

@@ -34,8 +34,10 @@ static const char *versions(void) {
 
 static sc_status info(const struct sc_source *source, struct sc_raster_info *out,
                       struct sc_error *err) {
+  int known = 0;
   sc_runtime_enter();
-  return sc_gdal_info(source, out, err);
+  sc_status st = sc_remote_info(source, out, &known, err);
+  return st || known ? st : sc_gdal_info(source, out, err);
 }
 
 static sc_status read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),

@@ -47,7 +47,7 @@ struct group {
   size_t begin, end;
   size_t batch;              /* of remote blocks; see struct fetcher */
   struct window *window;     /* GDAL */
-  struct sc_buffer bytes;    /* of a remote block: all, or the first */
+  struct sc_shared bytes;    /* of a remote block: all, or the first */
   struct sc_block *held;     /* a remote block that the cache has, kept there until it is used */
   struct sc_error fetch_err; /* why a remote block could not be had */
 };
@@ -61,9 +61,10 @@ struct plan {
   size_t n_pieces, capacity;
   struct group *groups;
   size_t n_groups;
-  struct fetcher *fetcher; /* fetches remote blocks meanwhile; NULL: they are there */
-  int takes_parts;         /* of remote blocks, no more than the rows ask for: many are read */
-  pthread_mutex_t lock;    /* guards err of the reads */
+  struct sc_answers answers; /* memory of remote blocks */
+  struct fetcher *fetcher;   /* fetches remote blocks meanwhile; NULL: they are there */
+  int passes;                /* more blocks than the cache holds: each is decoded for this once */
+  pthread_mutex_t lock;      /* guards err of the reads */
 };
 
 /* --- planning --- */
@@ -238,15 +239,15 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     blocks[n].source = w->read->source;
     blocks[n].offset = w->file->tiff.offsets[block];
     blocks[n].size = w->file->tiff.byte_counts[block];
-    if (p->takes_parts) blocks[n].wanted = sc_block_part(&w->file->tiff, block, rows.n);
+    if (p->passes) blocks[n].wanted = sc_block_part(&w->file->tiff, block, rows.n);
     owners[n++] = g;
   }
   if (!st && n) {
-    st = sc_remote_fetch(blocks, n, interrupted, interrupt_context, err);
+    st = sc_remote_fetch(blocks, n, &p->answers, interrupted, interrupt_context, err);
     if (st != SC_INTERRUPT && st != SC_NOMEM) st = SC_OK; /* each block has its own error */
     for (size_t i = 0; i < n; i++) {
       owners[i]->fetch_err = blocks[i].err;
-      sc_buffer_move(&blocks[i].bytes, &owners[i]->bytes);
+      owners[i]->bytes = blocks[i].bytes;
     }
   }
   sc_free(owners);
@@ -262,22 +263,24 @@ static void set_error(struct window *w, const struct sc_error *err) {
   pthread_mutex_unlock(w->lock);
 }
 
-/* How many rows of the block, counted from its top, the pieces of a group want. */
+/* The rows of the block that the pieces of a group want. */
 static struct sc_block_rows wanted_rows(const struct plan *p, const struct group *g) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_tiff *t = &first->window->file->tiff;
   int across = t->blocks_across;
   int top = (int)(first->block / (size_t)across % (size_t)t->blocks_down) * t->block_height;
-  struct sc_block_rows rows = {0, 0};
+  struct sc_block_rows rows = {.first = t->block_height};
   for (size_t i = g->begin; i < g->end; i++) {
     const struct window *w = p->pieces[i].window;
     rows.expects_more |= w->expects_more;
     for (int j = 0; j < w->read->out_height; j++) {
       int y = w->rows[j] - top;
-      if (y >= rows.n && y < t->block_height) rows.n = y + 1;
+      if (y < 0 || y >= t->block_height) continue;
+      if (y >= rows.n) rows.n = y + 1;
+      if (y < rows.first) rows.first = y;
     }
   }
-  if (p->takes_parts) rows.expects_more = 0;
+  if (p->passes) rows.expects_more = 0;
   return rows;
 }
 
@@ -382,7 +385,7 @@ static void copy_piece(const struct piece *piece, const struct sc_block *block) 
   int left = (int)(in_plane % (size_t)t->blocks_across) * t->block_width;
   for (int i = 0; i < sc_block_strips(t); i++) {
     struct sc_block_strip s = sc_block_strip(block, t, i, t->planar ? 0 : w->band);
-    copy_strip(w, &s, left + s.left, top, top + t->block_height);
+    copy_strip(w, &s, left + s.left, top + block->first_row, top + t->block_height);
   }
 }
 
@@ -409,61 +412,97 @@ static void fail_group(const struct plan *p, const struct group *g, const struct
 }
 
 /* Fetch what is missing behind the first bytes of a block. */
-static sc_status fetch_rest(const struct plan *p, struct group *g, struct sc_error *err) {
+static sc_status fetch_rest(struct plan *p, struct group *g, struct sc_error *err) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_tiff *t = &first->window->file->tiff;
+  const uint64_t size = t->byte_counts[first->block], had = g->bytes.view.size;
   struct sc_remote_block rest = {.file = first->window->file,
                                  .source = first->window->read->source,
-                                 .offset = t->offsets[first->block] + g->bytes.size,
-                                 .size = t->byte_counts[first->block] - g->bytes.size};
-  sc_status st = sc_remote_fetch(&rest, 1, NULL, NULL, err);
-  if (!st) st = sc_buffer_append(&g->bytes, rest.bytes.data, rest.bytes.size, err);
-  sc_buffer_free(&rest.bytes);
+                                 .offset = t->offsets[first->block] + had,
+                                 .size = size - had};
+  struct sc_answer *both = NULL;
+  sc_status st = sc_remote_fetch(&rest, 1, &p->answers, NULL, NULL, err);
+  if (!st) st = sc_answer_new(&p->answers, (size_t)size, &both, err);
+  if (!st) st = sc_buffer_append(&both->bytes, g->bytes.view.data, (size_t)had, err);
+  if (!st) st = sc_buffer_append(&both->bytes, rest.bytes.view.data, rest.bytes.view.size, err);
+  if (!st) {
+    sc_shared_release(&g->bytes);
+    g->bytes = sc_answer_share(both, 0, both->bytes.size);
+  }
+  sc_answer_release(both);
+  sc_shared_release(&rest.bytes);
   return st;
 }
 
 /* Make the wanted rows of a block ready, from what is at hand of it. Its lock is held. */
-static sc_status prepare_block(const struct plan *p, struct group *g, struct sc_block *block,
+static sc_status prepare_block(struct plan *p, struct group *g, struct sc_block *block,
                                struct sc_error *err) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_file *file = first->window->file;
   const uint64_t size = file->tiff.byte_counts[first->block];
   struct sc_block_rows rows = wanted_rows(p, g);
-  if (g->bytes.data && g->bytes.size < size && !block->stored.data) {
-    sc_status st = sc_block_prepare(block, file, first->block, rows, &g->bytes, err);
+  struct sc_view stored = {block->stored.data, block->stored.size};
+  if (!stored.data && g->bytes.view.data && g->bytes.view.size < size) {
+    sc_status st = sc_block_prepare(block, file, first->block, rows, &g->bytes.view, err);
     if (!st || st == SC_NOMEM) return st;
     st = fetch_rest(p, g, err);
     if (st) return st;
   }
-  if (g->bytes.data && !block->stored.data) sc_buffer_move(&g->bytes, &block->stored);
-  const struct sc_buffer *bytes = block->stored.data ? &block->stored : NULL;
-  sc_status st = sc_block_prepare(block, file, first->block, rows, bytes, err);
-  if (block->n_rows >= sc_tiff_block_rows(&file->tiff, first->block)) {
+  if (!stored.data) stored = g->bytes.view;
+  sc_status st =
+      sc_block_prepare(block, file, first->block, rows, stored.data ? &stored : NULL, err);
+  if (block->end_row >= sc_tiff_block_rows(&file->tiff, first->block)) {
     sc_buffer_free(&block->stored);
+  } else if (!st && !block->passes && !block->stored.data && stored.data) {
+    st = sc_buffer_append(&block->stored, stored.data, stored.size, err);
   }
   return st;
 }
 
-static void read_block(const struct plan *p, struct group *g) {
+static sc_status use_block(struct plan *p, struct group *g, struct sc_block *block,
+                           struct sc_error *err) {
+  sc_status st = prepare_block(p, g, block, err);
+  for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block);
+  return st;
+}
+
+/* By a block of the cache. held: that of the group, or NULL: found or made there. */
+static sc_status read_cached(struct plan *p, struct group *g, struct sc_block *held,
+                             struct sc_error *err) {
+  const struct piece *first = &p->pieces[g->begin];
+  struct sc_block *block = held;
+  sc_status st = SC_OK;
+  if (!block) st = sc_cache_acquire(first->window->file->serial, first->block, &block, err);
+  if (st) return st;
+  pthread_mutex_lock(&block->lock);
+  st = use_block(p, g, block, err);
+  sc_cache_charge(block);
+  pthread_mutex_unlock(&block->lock);
+  sc_cache_release(block, st == SC_OK);
+  return st;
+}
+
+static sc_status read_passing(struct plan *p, struct group *g, struct sc_error *err) {
+  struct sc_block block = {.passes = 1};
+  sc_status st = use_block(p, g, &block, err);
+  sc_block_passed(&block);
+  return st;
+}
+
+static void read_block(struct plan *p, struct group *g) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_file *file = first->window->file;
   struct sc_error err = {0};
-  struct sc_block *block = g->held;
+  struct sc_block *held = g->held;
   g->held = NULL;
   if (g->fetch_err.status) {
     fail_group(p, g, &g->fetch_err);
     return;
   }
-  sc_status st = block ? SC_OK : sc_cache_acquire(file->serial, first->block, &block, &err);
-  if (!st) {
-    pthread_mutex_lock(&block->lock);
-    st = prepare_block(p, g, block, &err);
-    for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block);
-    sc_cache_charge(block);
-    pthread_mutex_unlock(&block->lock);
-    sc_cache_release(block, st == SC_OK);
-  }
-  sc_buffer_free(&g->bytes);
+  if (p->passes && !file->is_remote)
+    held = sc_cache_acquire_ready(file->serial, first->block, wanted_rows(p, g).n);
+  sc_status st = p->passes && !held ? read_passing(p, g, &err) : read_cached(p, g, held, &err);
+  sc_shared_release(&g->bytes);
   if (st && st != SC_NOMEM && st != SC_BAD_DATA && !file->is_remote) {
     ask_gdal(p, g);
   } else if (st) {
@@ -570,23 +609,30 @@ static sc_status run_groups(struct plan *p, int (*interrupted)(void *), void *in
   return sc_fail(err, SC_INTERRUPT, "interrupted");
 }
 
+/* What the cache would hold of a block: of a remote one its bytes as stored. */
+static uint64_t kept_bytes(const struct piece *piece) {
+  const struct sc_file *f = piece->window->file;
+  return f->is_remote ? f->tiff.byte_counts[piece->block]
+                      : (uint64_t)sc_tiff_row_bytes(&f->tiff) * (uint64_t)f->tiff.block_height;
+}
+
 /* Where the batches end; returns how many. Of more blocks than the cache holds none would be there
- * for a later chip, so no more of each is fetched than its rows ask for. */
+ * for a later chip, so they pass it by. */
 static size_t find_batches(struct plan *p, size_t *ends) {
   size_t n = 0;
   uint64_t bytes = 0, total = 0;
   for (size_t i = 0; i < p->n_groups; i++) {
     struct group *g = &p->groups[i];
     const struct piece *first = g->begin < g->end ? &p->pieces[g->begin] : NULL;
+    uint64_t kept = first ? kept_bytes(first) : 0;
     g->batch = n;
-    if (first && first->window->file->is_remote)
-      bytes += first->window->file->tiff.byte_counts[first->block];
+    total += kept;
+    if (first && first->window->file->is_remote) bytes += kept;
     if (bytes < BATCH_BYTES && i + 1 < p->n_groups) continue;
     ends[n++] = i + 1;
-    total += bytes;
     bytes = 0;
   }
-  p->takes_parts = total > (uint64_t)sc_runtime_cache_bytes();
+  p->passes = total > (uint64_t)sc_runtime_cache_bytes();
   return n;
 }
 
@@ -647,7 +693,7 @@ static sc_status run_all(struct plan *p, int (*interrupted)(void *), void *inter
 
 static void free_plan(struct plan *p) {
   for (size_t i = 0; i < p->n_groups; i++) {
-    sc_buffer_free(&p->groups[i].bytes);
+    sc_shared_release(&p->groups[i].bytes);
     sc_cache_release(p->groups[i].held, 1);
   }
   for (size_t i = 0; p->windows && i < p->n_windows; i++) {
@@ -657,6 +703,7 @@ static void free_plan(struct plan *p) {
   sc_free(p->windows);
   sc_free(p->pieces);
   sc_free(p->groups);
+  sc_answers_free(&p->answers);
   pthread_mutex_destroy(&p->lock);
 }
 
@@ -674,6 +721,7 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
                            void *interrupt_context, struct sc_error *err) {
   struct plan p = {.n_windows = n};
   pthread_mutex_init(&p.lock, NULL);
+  sc_answers_init(&p.answers);
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
   sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {

@@ -44,7 +44,7 @@ static struct sc_file file_of(enum sc_codec codec, uint64_t *offset, uint64_t *s
 static int is_right(const struct sc_block *b, const struct sc_tiff *t, const unsigned char *rows) {
   for (int i = 0; i < sc_block_strips(t); i++) {
     struct sc_block_strip s = sc_block_strip(b, t, i, 0);
-    for (int y = 0; y < b->n_rows; y++) {
+    for (int y = 0; y < b->end_row; y++) {
       size_t n = (size_t)s.width, at = (size_t)y * SIDE + (size_t)s.left;
       if (memcmp(s.pixels + (size_t)y * n, rows + at, n) != 0) return 0;
     }
@@ -59,11 +59,11 @@ static int try_parts(const struct sc_file *f, const unsigned char *packed, size_
   for (size_t part = 1; part < n; part += step) {
     struct sc_block block = {0};
     struct sc_error err = {0};
-    const struct sc_buffer bytes = {.data = (unsigned char *)(size_t)packed, .size = part};
-    const struct sc_block_rows wanted = {end, 0};
+    const struct sc_view bytes = {packed, part};
+    const struct sc_block_rows wanted = {0, end, 0};
     if (sc_block_prepare(&block, f, 0, wanted, &bytes, &err) == SC_OK) {
       n_good++;
-      *n_wrong += block.n_rows != end || !is_right(&block, &f->tiff, rows);
+      *n_wrong += block.end_row != end || !is_right(&block, &f->tiff, rows);
     }
     sc_free(block.data);
   }
