@@ -7,6 +7,8 @@
 #ifndef SC_CONNECTION_H
 #define SC_CONNECTION_H
 
+#include <stdint.h>
+
 #include "base/sqlite.h"
 #include "base/status.h"
 
@@ -19,6 +21,8 @@ struct sc_connection {
   struct sc_rules *rules;   /* owned: the platform rules, built-in and the application's own */
   struct sc_scenes *scenes; /* owned: pixels/scenes.h; NULL until pixels are read */
   struct sc_lent *lent;     /* owned: pixels/lent.h; NULL until a large result is given */
+  uint64_t n_runs;          /* of statements that read chips, so far */
+  uint64_t run;             /* the one whose next chip is being read, else 0; see scenes.h */
   long process_id;          /* of the process that opened it: a forked child must open its own */
   int n_references;
 };

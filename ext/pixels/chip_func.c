@@ -52,6 +52,15 @@ static size_t length_limit(sqlite3_context *context) {
   return (size_t)sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
 }
 
+/* Aux data without an argument of its own lives until the statement ends: the rows after its
+ * first one find it. */
+static uint64_t run_of(sqlite3_context *context, struct sc_connection *c) {
+  static char mark;
+  if (sqlite3_get_auxdata(context, -1)) return c->n_runs;
+  sqlite3_set_auxdata(context, -1, &mark, NULL);
+  return ++c->n_runs;
+}
+
 static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
                            const struct sc_chip_options *options, size_t limit,
                            struct sc_buffer *out, struct sc_error *err) {
@@ -67,12 +76,14 @@ static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
 static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err = {0};
   struct sc_buffer out = {0};
+  struct sc_connection *c = sqlite3_user_data(context);
   int own;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
   const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
-  sc_status st = options ? make_chip(sqlite3_user_data(context), values[0], options,
-                                     length_limit(context), &out, &err)
-                         : err.status;
+  c->run = run_of(context, c);
+  sc_status st =
+      options ? make_chip(c, values[0], options, length_limit(context), &out, &err) : err.status;
+  c->run = 0;
   if (!st) {
     sqlite3_result_blob64(context, out.data, out.size, sc_free);
   } else {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/poll.h"
 #include "merge/merge_lookup.h"
 
 #define N_SCENES 64
@@ -54,13 +55,17 @@ struct sc_stamp sc_stamp_of(const char *path) {
   return stamp;
 }
 
-static int is_unchanged(const struct sc_open_scene *s) {
+static int is_unchanged(const struct sc_connection *c, struct sc_open_scene *s) {
+  if (c->run && s->looked_run == c->run && !sc_poll_is_due(CLOCK_MONOTONIC, &s->next_look))
+    return 1;
   for (size_t i = 0; i < s->scene.item.n_assets; i++) {
     const struct sc_opened_asset *a = &s->assets[i];
     if (!a->is_open) continue;
     struct sc_stamp now = sc_stamp_of(a->href);
     if (!sc_stamp_equals(&now, &a->stamp)) return 0;
   }
+  s->looked_run = c->run;
+  s->next_look = sc_next_poll(CLOCK_MONOTONIC);
   return 1;
 }
 
@@ -70,7 +75,7 @@ struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, s
     struct sc_open_scene *s = all->kept[i];
     if (s && s->key_bytes == n && memcmp(s->key, key, n) == 0) {
       s->n_users++;
-      if (!is_unchanged(s)) {
+      if (!is_unchanged(c, s)) {
         sc_scenes_forget(c, s);
         sc_scenes_release(s);
         return NULL;

@@ -6,6 +6,8 @@
 #ifndef SC_PIXELS_SCENES_H
 #define SC_PIXELS_SCENES_H
 
+#include <time.h>
+
 #include "base/status.h"
 #include "connection.h"
 #include "index/mapping.h"
@@ -36,6 +38,8 @@ struct sc_open_scene {
   char *schema, *table;  /* of a merged index, else NULL; owned */
   int64_t item_rowid;
   struct sc_tiling tiling; /* of the handles that begin with the key */
+  uint64_t looked_run;     /* when the files were last looked at, and when again at the latest */
+  struct timespec next_look;
   unsigned long used;
   int n_users; /* chips of a stack hold it */
 };
@@ -44,8 +48,12 @@ struct sc_scenes; /* of one connection */
 
 void sc_scenes_free(struct sc_scenes *scenes);
 
-/* The scene kept under a key; NULL where there is none, or where the file of one of its assets
- * has changed. Takes a hold. */
+/*
+ * The scene kept under a key; NULL where there is none, or where the file of one of its assets
+ * has changed. Takes a hold. For the rows of one statement (c->run) the files are looked at
+ * once, and again every sc_next_poll(): asking the system for each would cost a tenth of a
+ * chip that is cached.
+ */
 struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
 /* Keep a scene (it moves) under a key. Takes a hold; *out is released with _release(). */
 sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, struct sc_scene *scene,

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import tempfile
+import time
 import unittest
 
 import gdal_judge
@@ -699,6 +700,20 @@ class Damage(Made):
         numpy.testing.assert_array_equal(chip(self.db, row)[0], first[0, :64, :64])
         second, _ = self.noise()
         numpy.testing.assert_array_equal(chip(self.db, row)[0], second[0, :64, :64])
+
+    def test_a_file_is_replaced_while_a_statement_reads_it(self):
+        first, item = self.noise()
+        path = item["assets"]["noise"]["href"]
+        second, other = self.noise("other")
+        row = handle(item, 0, 0, 64)
+        chips = self.db.execute("WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k LIMIT 4) SELECT stacchip_chip(?) FROM k", (row,))
+        read = lambda: numpy.load(io.BytesIO(next(chips)[0]))[0]
+        numpy.testing.assert_array_equal(read(), first[0, :64, :64])
+        os.replace(other["assets"]["other"]["href"], path)
+        numpy.testing.assert_array_equal(chip(self.db, row)[0], second[0, :64, :64])  # another statement, at once
+        time.sleep(0.06)
+        next(chips)  # Python's module steps one row ahead
+        numpy.testing.assert_array_equal(read(), second[0, :64, :64])  # this one, a moment later
 
     def test_stale_handle_of_a_merged_index(self):
         array, item = self.noise()
