@@ -69,9 +69,17 @@ struct plan {
 
 /* --- planning --- */
 
-static int source_index(double begin, double step, int i, int limit) {
-  double at = floor(begin + (i + 0.5) * step);
-  return at < 0 || at >= limit ? -1 : (int)at;
+/* The source position of each of n output pixels, -1 outside [0, limit). */
+static void map_axis(double begin, double step, int n, int limit, int *map) {
+  if (step == 1 && begin == floor(begin) && fabs(begin) < INT32_MAX / 2) { /* most, and faster */
+    int first = (int)begin;
+    for (int i = 0; i < n; i++) map[i] = first + i < 0 || first + i >= limit ? -1 : first + i;
+    return;
+  }
+  for (int i = 0; i < n; i++) {
+    double at = floor(begin + (i + 0.5) * step);
+    map[i] = at < 0 || at >= limit ? -1 : (int)at;
+  }
 }
 
 /* Is it the same window of a file of the same size? So it is for most bands of a chip. */
@@ -97,12 +105,8 @@ static sc_status map_axes(struct window *w, const struct window *before, struct 
   if (!w->columns) return sc_fail_nomem(err);
   w->rows = w->columns + nw;
   w->plain_columns = r->width == nw;
-  for (int i = 0; i < nw; i++) {
-    w->columns[i] = source_index(r->x, r->width / nw, i, w->file->tiff.width);
-  }
-  for (int j = 0; j < nh; j++) {
-    w->rows[j] = source_index(r->y, r->height / nh, j, w->file->tiff.height);
-  }
+  map_axis(r->x, r->width / nw, nw, w->file->tiff.width, w->columns);
+  map_axis(r->y, r->height / nh, nh, w->file->tiff.height, w->rows);
   return SC_OK;
 }
 
