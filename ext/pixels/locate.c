@@ -50,17 +50,6 @@ static sc_status scene_options(struct sc_connection *c, const struct handle *h,
   return sc_strdup(h->base, &out->base, err);
 }
 
-/* The kept scene of a key, unless the item's file has changed. */
-static struct sc_open_scene *find_fresh(struct sc_connection *c, const char *key, size_t n) {
-  struct sc_open_scene *s = sc_scenes_find(c, key, n);
-  if (!s || s->table) return s;
-  struct sc_stamp now = sc_stamp_of(s->scene.item.location);
-  if (sc_stamp_equals(&now, &s->stamp)) return s;
-  sc_scenes_forget(c, s);
-  sc_scenes_release(s);
-  return NULL;
-}
-
 static sc_status open_scene(struct sc_connection *c, const struct handle *h, const char *key,
                             size_t key_bytes, const char *item, struct sc_open_scene **out,
                             struct sc_error *err) {
@@ -186,7 +175,7 @@ static sc_status locate_object(struct sc_connection *c, const char *text, size_t
   size_t common = common_part(text, n, &x, &y);
   char *item = NULL;
   if (common) {
-    chip->scene = find_fresh(c, text, common);
+    chip->scene = sc_scenes_find(c, text, common);
     if (chip->scene) {
       chip->tiling = chip->scene->tiling;
       chip->x = x;
@@ -202,7 +191,7 @@ static sc_status locate_object(struct sc_connection *c, const char *text, size_t
   if (!st) st = item_argument(&h, &item, err);
   if (!st) {
     size_t key = common ? common : n;
-    chip->scene = common ? NULL : find_fresh(c, text, key);
+    chip->scene = common ? NULL : sc_scenes_find(c, text, key);
     if (!chip->scene) st = open_scene(c, &h, text, key, item, &chip->scene, err);
   }
   if (!st) st = place(&h, chip, err);

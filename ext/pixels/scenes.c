@@ -58,6 +58,8 @@ struct sc_stamp sc_stamp_of(const char *path) {
 static int is_unchanged(const struct sc_connection *c, struct sc_open_scene *s) {
   if (c->run && s->looked_run == c->run && !sc_poll_is_due(CLOCK_MONOTONIC, &s->next_look))
     return 1;
+  struct sc_stamp item = sc_stamp_of(s->scene.item.location);
+  if (!s->table && !sc_stamp_equals(&item, &s->stamp)) return 0;
   for (size_t i = 0; i < s->scene.item.n_assets; i++) {
     const struct sc_opened_asset *a = &s->assets[i];
     if (!a->is_open) continue;

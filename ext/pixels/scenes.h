@@ -49,10 +49,10 @@ struct sc_scenes; /* of one connection */
 void sc_scenes_free(struct sc_scenes *scenes);
 
 /*
- * The scene kept under a key; NULL where there is none, or where the file of one of its assets
- * has changed. Takes a hold. For the rows of one statement (c->run) the files are looked at
- * once, and again every sc_next_poll(): asking the system for each would cost a tenth of a
- * chip that is cached.
+ * The scene kept under a key; NULL where there is none, or where the item's file or that of
+ * an asset has changed. Takes a hold. For the rows of one statement (c->run) the files are looked
+ * at once, and again every sc_next_poll(): asking the system for each would cost a tenth of a chip
+ * that is cached.
  */
 struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
 /* Keep a scene (it moves) under a key. Takes a hold; *out is released with _release(). */
