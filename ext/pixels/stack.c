@@ -111,15 +111,15 @@ void sc_stack_clear(struct sc_stack *s) {
 struct batch {
   struct sc_chip *chips;
   size_t n, n_open;
-  unsigned char *pixels;
-  size_t capacity; /* bytes of pixels */
+  unsigned char *memory, *pixels; /* pixels begin `front` bytes into memory */
+  size_t front, capacity;         /* capacity: bytes of memory */
   uint8_t *valid;
 };
 
 static void batch_free(struct batch *b) {
   for (size_t i = 0; i < b->n_open; i++) sc_chip_close(&b->chips[i]);
   sc_free(b->chips);
-  sc_free(b->pixels);
+  sc_free(b->memory);
   sc_free(b->valid);
 }
 
@@ -193,7 +193,8 @@ static void drop_failed(struct batch *b, const struct sc_error *errors, size_t b
   b->n = b->n_open = kept;
 }
 
-#define NPZ_CHIP_BYTES 1024 /* of a chip's id and datetime, four bytes a letter */
+#define NPY_HEADER_BYTES 128 /* as long as it is for any shape that fits into memory */
+#define NPZ_CHIP_BYTES 1024  /* of a chip's id and datetime, four bytes a letter */
 
 static sc_status read_batch(struct sc_connection *c, const struct sc_chip_options *options,
                             struct batch *b, enum sc_dtype dtype, int want_valid, size_t limit,
@@ -208,11 +209,13 @@ static sc_status read_batch(struct sc_connection *c, const struct sc_chip_option
   int skip = options->on_error == SC_ON_ERROR_SKIP;
   struct sc_error *errors = sc_alloc_zero(b->n, sizeof *errors);
   /* Room for what a format puts around the pixels: see finish_npy() and finish_npz(). */
+  b->front = options->format == SC_FORMAT_NPY ? NPY_HEADER_BYTES : 0;
   b->capacity = total + 256;
   if (options->format == SC_FORMAT_NPZ) b->capacity += b->n * (values + NPZ_CHIP_BYTES) + 65536;
-  b->pixels = sc_alloc(b->capacity);
+  b->memory = sc_alloc(b->capacity);
+  b->pixels = b->memory ? b->memory + b->front : NULL;
   if (want_valid) b->valid = sc_alloc(b->n * values);
-  sc_status st = errors && b->pixels && (b->valid || !want_valid) ? SC_OK : sc_fail_nomem(err);
+  sc_status st = errors && b->memory && (b->valid || !want_valid) ? SC_OK : sc_fail_nomem(err);
   if (!st) st = sc_chips_read(c, b->chips, b->n, options, dtype, b->pixels, b->valid, errors, err);
   for (size_t i = 0; i < b->n && !st && !skip; i++) {
     if (!errors[i].status) continue;
@@ -233,7 +236,12 @@ static void shape_of(const struct batch *b, size_t shape[4]) {
   shape[3] = (size_t)b->chips[0].width;
 }
 
-/* The pixels stay where they were read; the header takes the room in front. */
+static void give_memory(struct batch *b, size_t size, struct sc_buffer *out) {
+  *out = (struct sc_buffer){b->memory, size, b->capacity};
+  b->memory = b->pixels = NULL;
+}
+
+/* The pixels stay where they were read, behind the room of the header. */
 static sc_status finish_npy(struct batch *b, const size_t shape[4], enum sc_dtype dtype,
                             struct sc_buffer *out, struct sc_error *err) {
   struct sc_buffer header = {0};
@@ -242,10 +250,9 @@ static sc_status finish_npy(struct batch *b, const size_t shape[4], enum sc_dtyp
   if (!st && header.size > 256)
     st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes", header.size);
   if (!st) {
-    memmove(b->pixels + header.size, b->pixels, bytes);
-    memcpy(b->pixels, header.data, header.size);
-    *out = (struct sc_buffer){b->pixels, bytes + header.size, b->capacity};
-    b->pixels = NULL;
+    if (header.size != b->front) memmove(b->memory + header.size, b->pixels, bytes);
+    memcpy(b->memory, header.data, header.size);
+    give_memory(b, bytes + header.size, out);
   }
   sc_buffer_free(&header);
   return st;
@@ -273,8 +280,8 @@ static sc_status finish_npz(struct batch *b, const size_t shape[4], enum sc_dtyp
                             struct sc_buffer *out, struct sc_error *err) {
   struct sc_npz npz = {{0}, {0}, 0};
   size_t n = shape[0] * shape[1] * shape[2] * shape[3];
-  struct sc_buffer pixels = {b->pixels, n * sc_dtype_bytes(dtype), b->capacity};
-  b->pixels = NULL;
+  struct sc_buffer pixels;
+  give_memory(b, n * sc_dtype_bytes(dtype), &pixels);
   sc_status st = sc_npz_take(&npz, "pixels", sc_npy_descr(dtype), shape, 4, &pixels, err);
   sc_buffer_free(&pixels);
   if (!st) st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 4, b->valid, n, err);
@@ -304,8 +311,7 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_stack *s,
   } else if (!st && options->format == SC_FORMAT_NPZ) {
     st = finish_npz(&b, shape, dtype, out, err);
   } else if (!st && options->format == SC_FORMAT_RAW && b.n) {
-    *out = (struct sc_buffer){b.pixels, b.n * sc_chip_bytes(&b.chips[0], dtype), b.capacity};
-    b.pixels = NULL;
+    give_memory(&b, b.n * sc_chip_bytes(&b.chips[0], dtype), out);
   } else if (!st && b.n) {
     st = finish_npy(&b, shape, dtype, out, err);
   }
