@@ -18,6 +18,7 @@
 #define KEEP_BYTES (8u << 20) /* of segments per file */
 #define TOUCH_BYTES 128       /* grain of what was touched */
 #define MERGE_GAP 64          /* bytes between blocks that are fetched in one request */
+#define PART_GAP 131072       /* the same behind the wanted part of a block */
 #define MERGE_MAX (16u << 20) /* bytes of one merged request */
 #define HEADER_MAX (4u << 20) /* of a stored header, unpacked */
 
@@ -514,15 +515,16 @@ static void sort_order(struct sc_remote_block *blocks, size_t *order, size_t n) 
   qsort_r(order, n, sizeof *order, by_place, blocks);
 }
 
-/* Can b follow a in one request that begins at `begin`? */
-static int joins(const struct sc_remote_block *a, const struct sc_remote_block *b, uint64_t begin) {
-  return a->file == b->file && b->offset <= a->offset + a->size + MERGE_GAP &&
-         b->offset + b->size - begin <= MERGE_MAX;
-}
-
 /* Where a request that ends with block b may end. */
 static uint64_t end_of(const struct sc_remote_block *b) {
   return b->offset + (b->wanted && b->wanted < b->size ? b->wanted : b->size);
+}
+
+/* Can b follow a in one request that begins at `begin`? Between them lies what nobody wants of
+ * a, which costs less than a request of its own while it is short. */
+static int joins(const struct sc_remote_block *a, const struct sc_remote_block *b, uint64_t begin) {
+  return a->file == b->file && b->offset <= a->offset + a->size + MERGE_GAP &&
+         b->offset <= end_of(a) + PART_GAP && b->offset + b->size - begin <= MERGE_MAX;
 }
 
 static size_t make_spans(const struct sc_remote_block *blocks, const size_t *order, size_t n,
