@@ -42,6 +42,13 @@ void sc_result_error(sqlite3_context *context, const struct sc_error *err);
 /* Report err from a virtual-table method: the one place that does. Frees the old message. */
 int sc_vtab_error(sqlite3_vtab *vtab, const struct sc_error *err);
 
+/*
+ * The cost of a plan in which a table-valued function lacks an argument that it needs. SQLite asks
+ * for such plans where it looks at the terms of an OR one by one, without the arguments: they must
+ * lose against any other, and where there is no other xFilter says what is missing.
+ */
+#define SC_COST_INCOMPLETE 1e99
+
 /* True when sqlite3_interrupt() was called on db while a statement of it runs. Call it from
  * the thread that uses the connection; about 2 microseconds. */
 int sc_db_interrupted(sqlite3 *db);

@@ -16,8 +16,8 @@
  * HOW IT WORKS  xFilter computes the whole index in memory (sc_index_item) and the cursor
  * walks its chips; geometry and handle are made when they are asked for.
  *
- * PLAN  idxNum: bit 0, item_json is given; bit 1, options are given. Without an item there
- * is no plan, and SQLite says so.
+ * PLAN  idxNum: bit 0, item_json is given; bit 1, options are given. Without an item the
+ * plan is the last one that SQLite takes, and xFilter says what is missing.
  */
 #include <string.h>
 
@@ -101,7 +101,7 @@ static int index_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
     info->aConstraintUsage[options].argvIndex = item >= 0 ? 2 : 1;
     info->aConstraintUsage[options].omit = 1;
   }
-  info->estimatedCost = 1e5;
+  info->estimatedCost = item >= 0 ? 1e5 : SC_COST_INCOMPLETE;
   info->estimatedRows = 1764; /* a Sentinel-2 scene */
   return SQLITE_OK;
 }

@@ -250,9 +250,8 @@ static int classify(const struct parquet_table *t, sqlite3_index_info *info, int
   return s->op >= 0 && collation && sqlite3_stricmp(collation, "BINARY") == 0 && !is_in(info, i);
 }
 
-/* The path's constraint becomes the first argument. */
-static int take_path(struct parquet_table *t, sqlite3_index_info *info, struct plan *p,
-                     struct sc_error *err) {
+/* The path's constraint becomes the first argument; *n counts it where it is there. */
+static int take_path(sqlite3_index_info *info, struct plan *p, int *n, struct sc_error *err) {
   int is_unusable = 0;
   for (int i = 0; i < info->nConstraint; i++) {
     const struct sqlite3_index_constraint *c = &info->aConstraint[i];
@@ -261,13 +260,11 @@ static int take_path(struct parquet_table *t, sqlite3_index_info *info, struct p
       is_unusable = 1;
       continue;
     }
-    info->aConstraintUsage[i].argvIndex = 1;
+    info->aConstraintUsage[i].argvIndex = ++*n;
     info->aConstraintUsage[i].omit = 1;
     return plan_add(p, PLAN_PATH, 0, err) ? SQLITE_NOMEM : SQLITE_OK;
   }
-  if (is_unusable) return SQLITE_CONSTRAINT;
-  sc_fail(err, SC_BAD_ARG, "stacchip_parquet needs a path: stacchip_parquet('index.parquet')");
-  return sc_vtab_error(&t->base, err);
+  return is_unusable ? SQLITE_CONSTRAINT : SQLITE_OK; /* another order of the join will do */
 }
 
 static int parquet_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
@@ -277,10 +274,8 @@ static int parquet_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   struct plan_step s;
   int n = 0, code = plan_begin(&p, (uint64_t)info->colUsed, &err) ? SQLITE_NOMEM : SQLITE_OK;
   double rows = ROWS_GUESS;
-  if (!code && t->is_index) {
-    code = take_path(t, info, &p, &err);
-    n = 1;
-  }
+  if (!code && t->is_index) code = take_path(info, &p, &n, &err);
+  int is_incomplete = t->is_index && n == 0;
   for (int i = 0; i < info->nConstraint && !code; i++) {
     if (info->aConstraintUsage[i].argvIndex || !classify(t, info, i, &s)) continue;
     info->aConstraintUsage[i].argvIndex = ++n;
@@ -288,7 +283,7 @@ static int parquet_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
     if (plan_add(&p, s.column, s.op, &err)) code = SQLITE_NOMEM;
   }
   info->estimatedRows = (sqlite3_int64)rows + 1;
-  info->estimatedCost = rows * 2 + 1000;
+  info->estimatedCost = is_incomplete ? SC_COST_INCOMPLETE : rows * 2 + 1000;
   info->idxNum = n;
   if (!code) {
     info->idxStr = sqlite3_mprintf("%s", (const char *)p.text.data);
@@ -366,11 +361,14 @@ static sc_status start(struct parquet_table *t, struct sc_import *m, const char 
       st = add_argument(m, s, argv[i], err);
     } else if (sqlite3_value_type(argv[i]) != SQLITE_TEXT) {
       st = sc_fail(err, SC_BAD_ARG, "stacchip_parquet: the path should be text");
-    } else {
-      path = (const char *)sqlite3_value_text(argv[i]);
+    } else if (!(path = (const char *)sqlite3_value_text(argv[i]))) {
+      st = sc_fail_nomem(err);
     }
   }
-  if (!st && !path) st = sc_fail_nomem(err);
+  if (!st && !path) {
+    st = sc_fail(err, SC_BAD_ARG,
+                 "stacchip_parquet needs a path: stacchip_parquet('index.parquet')");
+  }
   return st ? st : sc_import_begin(m, path, err);
 }
 

@@ -87,7 +87,7 @@ static int items_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
     n++;
   }
   info->idxNum = n;
-  info->estimatedCost = 1e6;
+  info->estimatedCost = n > 0 ? 1e6 : SC_COST_INCOMPLETE;
   info->estimatedRows = 100;
   return SQLITE_OK;
 }

@@ -258,6 +258,21 @@ class Pruning(Case):
         self.assertEqual(self.db.execute(sql, (self.path(),)).fetchone()[0], 5001)
 
 
+    def test_the_path_is_found_in_every_form_of_condition_and_join(self):
+        fill(self.db, 800)
+        self.export()
+        either = "chip_index_x = 1 OR chip_index_y = 2"
+        n = self.db.execute(f"SELECT count(*) FROM chips WHERE {either}").fetchone()[0]
+        self.db.execute("CREATE TEMP TABLE p AS SELECT ?1 AS path UNION ALL SELECT ?1", (self.path(),))
+        source = f"stacchip_parquet('{self.path()}')"
+        for tables, times in ((source, 1), ("p, stacchip_parquet(p.path)", 2), ("stacchip_parquet(p.path), p", 2), ("p CROSS JOIN stacchip_parquet(p.path)", 2),
+                              ("p LEFT JOIN stacchip_parquet(p.path)", 2), (f"{source} RIGHT JOIN p", 2), (f"{source} CROSS JOIN p", 2)):
+            with self.subTest(tables=tables):
+                self.assertEqual(self.db.execute(f"SELECT count(*) FROM {tables} WHERE {either}").fetchone()[0], n * times)
+        for tables in ("stacchip_parquet", "stacchip_parquet(p.path) x CROSS JOIN p"):
+            self.fails("needs a path|no query solution", f"SELECT * FROM {tables} WHERE {either}")
+
+
 def bytes_read():
     with open("/proc/self/io") as f:
         return int(f.readline().split()[1])
