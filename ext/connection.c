@@ -21,6 +21,7 @@ void sc_connection_unref(void *connection) {
   sc_lent_free(c->lent);
   sc_scenes_free(c->scenes);
   sc_rules_free(c->rules);
+  sc_free(c->row_tilings);
   sc_free(c);
 }
 

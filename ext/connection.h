@@ -15,15 +15,17 @@
 struct sc_rules;
 struct sc_scenes;
 struct sc_lent;
+struct sc_row_tilings;
 
 struct sc_connection {
   sqlite3 *db;              /* borrowed: the connection owns us */
   struct sc_rules *rules;   /* owned: the platform rules, built-in and the application's own */
   struct sc_scenes *scenes; /* owned: pixels/scenes.h; NULL until pixels are read */
   struct sc_lent *lent;     /* owned: pixels/lent.h; NULL until a large result is given */
-  uint64_t n_runs;          /* of statements that read chips, so far */
-  uint64_t run;             /* the one whose next chip is being read, else 0; see scenes.h */
-  long process_id;          /* of the process that opened it: a forked child must open its own */
+  struct sc_row_tilings *row_tilings; /* owned: index/row_tiling.h; NULL until a file says one */
+  uint64_t n_runs;                    /* of statements that read chips, so far */
+  uint64_t run;    /* the one whose next chip is being read, else 0; see scenes.h */
+  long process_id; /* of the process that opened it: a forked child must open its own */
   int n_references;
 };
 

@@ -146,3 +146,12 @@ int sc_footprint_from_corners(const double lon[4], const double lat[4], int geog
   split(&r, out);
   return out->n_parts > 0;
 }
+
+int sc_box_is_same_chip(const struct sc_box *a, const struct sc_box *b) {
+  const double deg = 3.14159265358979323846 / 180;
+  double height = a->max_y - a->min_y, near = fmin(1e-4, height / 4);
+  if (fabs(a->min_y - b->min_y) > near || fabs(a->max_y - b->max_y) > near) return 0;
+  if (a->max_x - a->min_x > 180 || b->max_x - b->min_x > 180) return 1;
+  near /= fmax(cos(a->min_y * deg), 0.01); /* a metre is more degrees of longitude */
+  return fabs(a->min_x - b->min_x) <= near && fabs(a->max_x - b->max_x) <= near;
+}

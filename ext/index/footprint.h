@@ -23,4 +23,11 @@
 int sc_footprint_from_corners(const double lon[4], const double lat[4], int geographic,
                               struct sc_footprint *out);
 
+/*
+ * Are two boxes those of one chip, by two programs? They may differ by 1e-4 degrees of latitude
+ * (11 m; datums are shifted by metres, or not) or a quarter of the chip, whichever is less. Where
+ * one goes round the globe only latitudes are compared: programs differ in how they cut.
+ */
+int sc_box_is_same_chip(const struct sc_box *a, const struct sc_box *b);
+
 #endif

@@ -62,6 +62,21 @@ sc_status sc_lattice_new(const struct sc_grid *grid, const struct sc_tiling *t,
   return SC_OK;
 }
 
+sc_status sc_window_footprint(const struct sc_grid *grid, const struct sc_window *w, int *has_place,
+                              struct sc_footprint *out, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  double lon[4], lat[4];
+  if (!raster) return err->status;
+  for (int i = 0; i < 4; i++) { /* as below: down the left side, up the right one */
+    double col = (double)(i < 2 ? w->x : w->x + w->width_px);
+    double row = (double)(i == 0 || i == 3 ? w->y : w->y + w->height_px);
+    sc_grid_xy(grid, col, row, &lon[i], &lat[i]);
+  }
+  sc_status st = raster->to_lonlat(grid->crs, 4, lon, lat, err);
+  if (!st) *has_place = sc_footprint_from_corners(lon, lat, raster->is_geographic(grid->crs), out);
+  return st;
+}
+
 int sc_lattice_footprint(const struct sc_lattice *l, int64_t x, int64_t y,
                          struct sc_footprint *out) {
   int64_t step = l->shared ? 1 : 2;

@@ -24,6 +24,10 @@ sc_status sc_lattice_new(const struct sc_grid *grid, const struct sc_tiling *til
                          struct sc_lattice **out, struct sc_error *err);
 void sc_lattice_free(struct sc_lattice *lattice);
 
+/* The footprint of one window; *has_place is 0 where it has none. */
+sc_status sc_window_footprint(const struct sc_grid *grid, const struct sc_window *window,
+                              int *has_place, struct sc_footprint *out, struct sc_error *err);
+
 /* The footprint of chip (x, y); 0 where it has no place. */
 int sc_lattice_footprint(const struct sc_lattice *lattice, int64_t x, int64_t y,
                          struct sc_footprint *out);

@@ -8,6 +8,10 @@
 #include "base/alloc.h"
 #include "raster/raster_api.h"
 
+int sc_platform_is_known(struct sc_rules *rules, const char *name) {
+  return strcmp(name, SC_PLATFORM_NONE) == 0 || sc_rules_has(rules, name);
+}
+
 const char *sc_scene_platform(const struct sc_scene *scene) {
   if (scene->rule.name) return scene->rule.name;
   return scene->has_mask ? SC_PLATFORM_RASTER : SC_PLATFORM_NONE;

@@ -28,6 +28,10 @@ struct sc_scene {
 #define SC_PLATFORM_NONE "none"
 #define SC_PLATFORM_RASTER "raster"
 
+/* Can the option "platform" be that name: a rule's, or "none"? Folders of a bucket may have others.
+ */
+int sc_platform_is_known(struct sc_rules *rules, const char *name);
+
 /* The platform column: the rule's name, "raster" for a bare raster, or "none". */
 const char *sc_scene_platform(const struct sc_scene *scene);
 

@@ -192,6 +192,25 @@ sc_status sc_merge_lookup(sqlite3 *db, const char *schema, const char *table, sq
   return st;
 }
 
+sc_status sc_merge_chip_box(sqlite3 *db, const char *schema, const char *table, sqlite3_int64 rowid,
+                            struct sc_box *out, struct sc_error *err) {
+  struct sc_merge *t;
+  sqlite3_stmt *s;
+  int is_row = 0, srid;
+  sc_status st = sc_merge_find_table(db, schema, table, &t, err);
+  if (!st) st = sc_merge_statement(t, CHIP_GEOMETRY, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, rowid);
+  st = sc_db_next(s, &is_row, err);
+  if (!st && !is_row) st = sc_fail(err, SC_BAD_DATA, "%s_chip: row %lld is gone", t->name, rowid);
+  if (!st) {
+    size_t n = (size_t)sqlite3_column_bytes(s, 0);
+    st = sc_blob_box(sqlite3_column_blob(s, 0), n, out, &srid, err);
+  }
+  sqlite3_reset(s);
+  return st;
+}
+
 sc_status sc_merge_asset_header(sqlite3 *db, const char *schema, const char *table,
                                 sqlite3_int64 item_row, const char *asset_key,
                                 struct sc_buffer *out, struct sc_error *err) {

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/sqlite.h"
+#include "index/geometry.h"
 #include "index/grid.h"
 
 /*
@@ -42,6 +43,10 @@ struct sc_merge_row {
  */
 sc_status sc_merge_lookup(sqlite3 *db, const char *schema, const char *table, sqlite3_int64 rowid,
                           struct sc_merge_row *out, struct sc_error *err);
+
+/* The box of a chip's stored geometry; it is one that sc_merge_lookup() found. */
+sc_status sc_merge_chip_box(sqlite3 *db, const char *schema, const char *table, sqlite3_int64 rowid,
+                            struct sc_box *out, struct sc_error *err);
 
 /*
  * The stored header of an asset, appended to out; nothing where there is none.

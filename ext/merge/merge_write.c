@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "index/row_tiling.h"
 #include "merge/columns.h"
 #include "merge/merge_store.h"
 
@@ -49,6 +50,20 @@ static sc_status check_date(const char *date, struct sc_error *err) {
   return sc_fail(err, SC_BAD_ARG, "date: expected YYYY-MM-DD, found %s", date);
 }
 
+/* A chip's position means nothing on another grid of chips. */
+static sc_status check_tiling(const struct sc_merge *t, sqlite3_value *geometry,
+                              struct sc_error *err) {
+  static const char *const edges[] = {"drop", "pad", "shift"};
+  const struct sc_tiling *file = sc_row_tiling_find(t->connection, geometry);
+  const struct sc_tiling *own = &t->args.index.tiling;
+  if (!file || sc_tiling_equals(file, own)) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG,
+                 "its file says chip_size=%d, stride=%d, edge=%s, the table has chip_size=%d, "
+                 "stride=%d, edge=%s: merge it into a table that was created with the file's",
+                 file->chip_size_px, file->stride_px, edges[file->edge], own->chip_size_px,
+                 own->stride_px, edges[own->edge]);
+}
+
 static sc_status read_row(const struct sc_merge *t, sqlite3_value **columns,
                           struct sc_merge_new_row *row, struct sc_error *err) {
   const char *forced = t->args.index.platform;
@@ -76,7 +91,7 @@ static sc_status read_row(const struct sc_merge *t, sqlite3_value **columns,
   }
   row->geometry = sqlite3_value_blob(columns[COL_GEOMETRY]);
   row->geometry_size = (size_t)sqlite3_value_bytes(columns[COL_GEOMETRY]);
-  return SC_OK;
+  return check_tiling(t, columns[COL_GEOMETRY], err);
 }
 
 static sc_status write_row(struct sc_merge *t, sqlite3_value **columns, enum sc_conflict conflict,

@@ -25,7 +25,8 @@ struct sc_import_constraint {
 
 /* A scan over files. Zeroed is empty. */
 struct sc_import {
-  int is_index; /* the nine columns by name, else leaves by number */
+  struct sc_connection *connection; /* borrowed */
+  int is_index;                     /* the nine columns by name, else leaves by number */
   size_t n_columns;
   unsigned char *is_wanted;                 /* [n_columns], owned */
   struct sc_import_constraint *constraints; /* owned, n_constraints */
@@ -42,6 +43,7 @@ struct sc_import {
   int *scan_leaves;  /* what the scan reads */
   struct sc_pq_filter *filters;
   struct sc_folder_values folders; /* of the file's path */
+  unsigned subtype;                /* of its geometries: index/row_tiling.h */
   struct sc_buffer blob;           /* geometry made last */
   size_t n, at;                    /* rows of the batch; the current one */
 };
@@ -49,9 +51,9 @@ struct sc_import {
 /* Open a path or URL under the process's access rules (stac/href.h). Close also after an error. */
 sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct sc_error *err);
 
-/* Allocate for n_columns. Free also after an error. */
-sc_status sc_import_init(struct sc_import *m, int is_index, size_t n_columns,
-                         size_t max_constraints, struct sc_error *err);
+/* Allocate for n_columns; the connection is borrowed. Free also after an error. */
+sc_status sc_import_init(struct sc_import *m, struct sc_connection *connection, int is_index,
+                         size_t n_columns, size_t max_constraints, struct sc_error *err);
 /* Start: the first row, if there is one. */
 sc_status sc_import_begin(struct sc_import *m, const char *path, struct sc_error *err);
 sc_status sc_import_next(struct sc_import *m, struct sc_error *err);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "index/geometry.h"
+#include "index/row_tiling.h"
 #include "parquet/import.h"
 #include "parquet/value.h"
 #include "stac/href.h"
@@ -11,9 +12,10 @@
 #define MAX_BOX_FILTERS 4
 #define FILE_ROWID_SHIFT 40 /* rowids: number of the file, then of the row in it */
 
-sc_status sc_import_init(struct sc_import *m, int is_index, size_t n_columns,
-                         size_t max_constraints, struct sc_error *err) {
+sc_status sc_import_init(struct sc_import *m, struct sc_connection *connection, int is_index,
+                         size_t n_columns, size_t max_constraints, struct sc_error *err) {
   memset(m, 0, sizeof *m);
+  m->connection = connection;
   m->file.source.fd = -1;
   m->is_index = is_index;
   m->n_columns = n_columns;
@@ -221,6 +223,14 @@ sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct s
   return st;
 }
 
+/* Files of ours say how their chips lie on the grids. */
+static unsigned subtype_of_file(const struct sc_import *m) {
+  struct sc_span own = sc_pq_meta_find_key(&m->file.meta, "stacchip");
+  struct sc_tiling tiling;
+  if (!own.data || !sc_row_tiling_parse((const char *)own.data, own.size, &tiling)) return 0;
+  return sc_row_tiling_subtype(m->connection, &tiling);
+}
+
 /* Open the next file unless its path or its box says that it has nothing for us. */
 static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   const char *path = m->files.paths[m->next_file++];
@@ -237,6 +247,7 @@ static sc_status open_next(struct sc_import *m, struct sc_error *err) {
     m->is_open = 0;
     return SC_OK;
   }
+  m->subtype = m->is_index ? subtype_of_file(m) : 0;
   return start_scan(m, &geo, err);
 }
 
@@ -316,6 +327,7 @@ static sc_status geometry_result(struct sc_import *m, const struct sc_pq_value *
                             (long long)m->scan.first_row + (long long)m->at);
   }
   sqlite3_result_blob64(context, m->blob.data, m->blob.size, SQLITE_TRANSIENT);
+  if (m->subtype) sqlite3_result_subtype(context, m->subtype);
   return SC_OK;
 }
 

@@ -352,7 +352,7 @@ static sc_status start(struct parquet_table *t, struct sc_import *m, const char 
   const char *path = t->path;
   sc_import_free(m);
   sc_status st = sc_connection_check(t->connection, err);
-  if (!st) st = sc_import_init(m, t->is_index, t->n_columns, (size_t)argc, err);
+  if (!st) st = sc_import_init(m, t->connection, t->is_index, t->n_columns, (size_t)argc, err);
   if (st) return st;
   want_columns(t, m, plan_used(&plan));
   for (int i = 0; i < argc && !st; i++) {

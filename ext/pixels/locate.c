@@ -40,7 +40,7 @@ static sc_status scene_options(struct sc_connection *c, const struct handle *h,
                                struct sc_index_options *out, struct sc_error *err) {
   sc_status st = sc_index_options_parse(NULL, out, err);
   if (st) return st;
-  if (h->platform && (!h->bucket || sc_rules_has(c->rules, h->platform)))
+  if (h->platform && (!h->bucket || sc_platform_is_known(c->rules, h->platform)))
     snprintf(out->platform, sizeof out->platform, "%s", h->platform);
   const cJSON *rows = cJSON_GetArrayItem(h->shape, 0), *columns = cJSON_GetArrayItem(h->shape, 1);
   if (cJSON_IsNumber(rows) && cJSON_IsNumber(columns)) {

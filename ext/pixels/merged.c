@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "index/footprint.h"
+#include "index/lattice.h"
 #include "merge/merge_lookup.h"
 
 /* The parts of ["table",rowid,"item id",x,y(,"schema")]. Texts are borrowed from json. */
@@ -62,7 +64,7 @@ static sc_status read_scene(struct sc_connection *c, const struct sc_merge_row *
                               scene, err);
   } else {
     st = item_of_bucket(row, &bucket_item, err);
-    if (row->platform && sc_rules_has(c->rules, row->platform)) {
+    if (row->platform && sc_platform_is_known(c->rules, row->platform)) {
       snprintf(options.platform, sizeof options.platform, "%s", row->platform);
     }
     if (!st) {
@@ -91,6 +93,34 @@ static sc_status keep_scene(struct sc_connection *c, const struct sc_merge_row *
   return st;
 }
 
+/*
+ * Rows of index files say where a chip lies, but not on what grid: where the item that the
+ * bucket has gives the position another place, the files were made with another chip size or
+ * stride, or of another grid. A chip beside the first one answers for all.
+ */
+static sc_status check_place(struct sc_connection *c, const struct sc_merge_row *row,
+                             const char *schema, const char *table, struct sc_chip *chip,
+                             struct sc_error *err) {
+  struct sc_footprint footprint;
+  struct sc_box stored, here;
+  int has_place = 0;
+  if (row->item_json || chip->scene->is_placed) return SC_OK;
+  sc_status st = sc_merge_chip_box(c->db, schema, table, row->rowid, &stored, err);
+  if (!st) {
+    st = sc_window_footprint(&chip->scene->scene.grid, &chip->window, &has_place, &footprint, err);
+  }
+  if (st) return st;
+  here = sc_footprint_box(&footprint);
+  if (!has_place || !sc_box_is_same_chip(&here, &stored)) {
+    return sc_fail(err, SC_BAD_DATA,
+                   "chip (%d, %d) of %d pixels, %d apart, is not where its row in %s says: the "
+                   "index file was made with another chip_size, stride or grid",
+                   row->x, row->y, row->tiling.chip_size_px, row->tiling.stride_px, table);
+  }
+  chip->scene->is_placed = row->x + row->y > 0;
+  return SC_OK;
+}
+
 static sc_status open_row(struct sc_connection *c, const struct sc_merge_row *row,
                           const char *schema, const char *table, struct sc_chip *out,
                           struct sc_error *err) {
@@ -106,6 +136,7 @@ static sc_status open_row(struct sc_connection *c, const struct sc_merge_row *ro
   out->x = row->x;
   out->y = row->y;
   st = sc_grid_window(&out->scene->scene.grid, &out->tiling, row->x, row->y, &out->window, err);
+  if (!st) st = check_place(c, row, schema, table, out, err);
   return st ? sc_fail_within(err, "item %s", row->item) : SC_OK;
 }
 

@@ -37,6 +37,7 @@ struct sc_open_scene {
   struct sc_stamp stamp; /* of the item's file */
   char *schema, *table;  /* of a merged index, else NULL; owned */
   int64_t item_rowid;
+  int is_placed;           /* its chips lie where the merged index says: see merged.c */
   struct sc_tiling tiling; /* of the handles that begin with the key */
   uint64_t looked_run;     /* when the files were last looked at, and when again at the latest */
   struct timespec next_look;

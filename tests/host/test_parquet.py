@@ -436,10 +436,11 @@ class Metadata(Case):
 
     def test_a_merged_index_leaves_its_options(self):
         fill(self.db, 20)
-        self.db.execute("CREATE TABLE chips_item(options TEXT, rule TEXT)")
-        self.db.execute("""INSERT INTO chips_item VALUES ('{"chip_size":256,"stride":128}', '{"name":"naip"}'), (NULL, NULL)""")
+        self.db.execute("CREATE TABLE chips_item(options TEXT, rule TEXT, chip_size_px INT, stride_px INT, edge TEXT)")
+        self.db.execute("""INSERT INTO chips_item VALUES ('{"chip_size":256,"stride":128}', '{"name":"naip"}', 256, 128, 'drop'), (NULL, NULL, 512, 256, 'pad')""")
         self.export()
-        self.assertIn(b'"options":[{"chip_size":256,"stride":128}],"rules":[{"name":"naip"}]', self.keys())
+        options = b'[{"chip_size":256,"stride":128},{"chip_size":512,"stride":256,"edge":"pad"}]'
+        self.assertIn(b'"options":' + options + b',"rules":[{"name":"naip"}]', self.keys())
 
 
 class AnyFile(Case):

@@ -728,6 +728,62 @@ class Damage(Made):
         self.assertRaises(Exception, chip, self.db, row)
 
 
+class IndexFiles(Made):
+    """Chips of index files, whose item is in a bucket: a position means nothing on another grid of chips."""
+
+    def setUp(self):
+        super().setUp()
+        self.array, item = self.noise(side=256)
+        self.bucket = self.folder.name + "/bucket"
+        path = f"{self.bucket}/none/{item['id']}/stac_item.json"
+        os.makedirs(os.path.dirname(path))
+        with open(path, "w") as f:
+            json.dump(item, f)
+        self.files = {}
+        for name, options in (("64", {"chip_size": 64}), ("stride", {"chip_size": 64, "stride": 32}), ("shift", {"chip_size": 64, "edge": "shift"})):
+            options["platform"] = "none"
+            arguments = ",".join(f"{k}={v}" for k, v in options.items())
+            self.db.execute(f"CREATE VIRTUAL TABLE m_{name} USING stacchip_merge({arguments})")
+            self.db.execute(f"INSERT INTO m_{name}(item_json) VALUES (?)", (path,))
+            self.db.execute(f"CREATE TABLE t_{name} AS SELECT * FROM stacchip_index(?, ?)", (path, json.dumps(options)))
+            for kind in "mt":  # ones of a merged index say their chip size, of other tables they do not
+                self.db.execute(f"SELECT stacchip_export('{kind}_{name}', ?)", (f"{self.folder.name}/{kind}_{name}.parquet",))
+
+    def merge(self, file, **options):
+        arguments = ",".join(f"{k}={v}" for k, v in options.items())
+        self.db.execute("DROP TABLE IF EXISTS c")
+        self.db.execute(f"CREATE VIRTUAL TABLE c USING stacchip_merge({arguments}, bucket='{self.bucket}')")
+        return self.db.execute("INSERT INTO c SELECT * FROM stacchip_parquet(?)", (f"{self.folder.name}/{file}.parquet",)).rowcount
+
+    def read(self, x, y):
+        return chip(self.db, self.value(f"SELECT row FROM c WHERE chip_index_x = {x} AND chip_index_y = {y}"))[0]
+
+    def test_a_file_that_says_another_chip_size_is_refused(self):
+        self.assertEqual(self.merge("m_64", chip_size=64), 16)
+        for file, options in (("m_64", {"chip_size": 32}), ("m_stride", {"chip_size": 64}), ("m_shift", {"chip_size": 64}), ("m_64", {})):
+            with self.subTest(file=file, options=options), self.assertRaisesRegex(Exception, "its file says chip_size=64, stride=.*created with"):
+                self.merge(file, **options)
+            self.assertEqual(self.value("SELECT count(*) FROM c_item"), 0)
+        self.merge("m_stride", chip_size=64, stride=32)  # and a file made of rows says it again
+        again = self.folder.name + "/again.parquet"
+        self.db.execute("SELECT stacchip_export('c', ?)", (again,))
+        with self.assertRaisesRegex(Exception, "says chip_size=64, stride=32"):
+            self.merge("again", chip_size=64)
+
+    def test_pixels_of_another_place_are_an_error(self):
+        self.merge("t_64", chip_size=64)
+        numpy.testing.assert_array_equal(self.read(3, 2), self.array[0, 128:192, 192:256])
+        numpy.testing.assert_array_equal(self.read(0, 0), self.array[0, :64, :64])
+        self.merge("t_64", chip_size=32)
+        for x, y in ((3, 3), (0, 0), (1, 0)):
+            self.assertRaisesRegex(Exception, "is not where its row in c says", self.read, x, y)
+        self.merge("t_stride", chip_size=64)
+        numpy.testing.assert_array_equal(self.read(0, 0), self.array[0, :64, :64])  # the same on both
+        self.assertRaisesRegex(Exception, "is not where its row in c says", self.read, 0, 1)
+        with self.assertRaisesRegex(Exception, "is not where"):
+            self.value("SELECT stacchip_row_export(row) FROM c WHERE chip_index_x = 1")
+
+
 class Masks(Made):
     """Masks of signed and wide types, as MODIS has them."""
 

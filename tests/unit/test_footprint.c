@@ -87,6 +87,17 @@ int main(void) {
   f = make((double[]){10, 10, 10, 10}, (double[]){50, 49, 49, 50}, 0);
   CHECK_INT(0, f.n_parts);
 
+  check_case("boxes_of_one_chip_may_differ_by_metres_or_a_quarter");
+  const struct sc_box one = {10, 60, 10.004, 60.002};
+  const struct sc_box cases[] = {
+      {10.0001, 60.00005, 10.0041, 60.00195}, {10.002, 60, 10.006, 60.002},
+      {10, 60.0002, 10.004, 60.0022},         {10, 60, 10.002, 60.001},
+      {10.00015, 60, 10.00415, 60.002},       {-180, 60, 180, 60.002}};
+  const int same[] = {1, 0, 0, 0, 1, 1};
+  for (int i = 0; i < 6; i++) CHECK_INT(same[i], sc_box_is_same_chip(&one, &cases[i]));
+  const struct sc_box small = {10, 0, 10.0001, 0.0001}, next = {10, 0.00005, 10.0001, 0.00015};
+  CHECK_INT(0, sc_box_is_same_chip(&small, &next));
+
   check_case("blob_round_trip");
   int srid = 0;
   f = make((double[]){179.5, 179.5, -179.5, -179.5}, (double[]){1, 0, 0, 1}, 0);
