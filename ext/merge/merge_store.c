@@ -59,6 +59,13 @@ static sc_status ready_geometry(const void *blob, size_t size, struct ready_chip
   int srid;
   sc_status st = sc_footprint_from_blob(blob, size, &chip->footprint, &srid, err);
   if (st) return st;
+  if (srid <= 0) {
+    return sc_fail(
+        err, SC_BAD_DATA,
+        "geometry: expected SRID 4326, found %d, which is unknown; if it is longitude and "
+        "latitude, say so by SetSRID(geometry, 4326)",
+        srid);
+  }
   if (srid != SC_SRID_LONLAT) {
     return sc_fail(err, SC_BAD_DATA,
                    "geometry: expected SRID 4326, found %d; use ST_Transform(geometry, 4326)",

@@ -26,16 +26,20 @@ sc_status sc_geo_format(const struct sc_geo_info *info, struct sc_buffer *out,
 
 /* What we need to know of a file that is read. */
 struct sc_geo_file {
-  int geometry_leaf;    /* the primary column, or -1 */
+  int geometry_leaf;    /* the column with the geometry, or -1 */
   struct sc_pq_box box; /* of the whole file */
   int covering[4];      /* leaves of xmin, ymin, xmax, ymax; or -1 */
+  char encoding[32];    /* of the geometry where it is not WKB, such as "polygon"; else "" */
+  char crs[80];         /* its name where it is not longitude and latitude of WGS 84; else "" */
+  int crs_is_unknown;   /* the file says that nobody knows */
 };
 
 /*
- * Read the geo key. A file without one, or with one that makes no sense, has -1 everywhere
- * but geometry_leaf, which is then the column `fallback` or the first GEOMETRY column.
+ * Read the geo key: of the column `name` where the file has one, else of the primary column.
+ * Without that key, or with one that makes no sense, the geometry is the column `name` or the first
+ * GEOMETRY column, and what it is in comes from the column's type. A CRS that is not given is
+ * OGC:CRS84, by both specifications.
  */
-sc_status sc_geo_parse(const struct sc_pq_meta *meta, const char *fallback, struct sc_geo_file *out,
-                       struct sc_error *err);
+void sc_geo_parse(const struct sc_pq_meta *meta, const char *name, struct sc_geo_file *out);
 
 #endif

@@ -43,7 +43,8 @@ struct sc_import {
   int *scan_leaves;  /* what the scan reads */
   struct sc_pq_filter *filters;
   struct sc_folder_values folders; /* of the file's path */
-  unsigned subtype;                /* of its geometries: index/row_tiling.h */
+  int srid;                        /* of its geometries: 4326, or 0 where the file does not know */
+  unsigned subtype;                /* of them: index/row_tiling.h */
   struct sc_buffer blob;           /* geometry made last */
   size_t n, at;                    /* rows of the batch; the current one */
 };

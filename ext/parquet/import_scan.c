@@ -10,6 +10,7 @@
 #include "stac/href.h"
 
 #define MAX_BOX_FILTERS 4
+#define SRID_UNKNOWN 0      /* SpatiaLite's number for it */
 #define FILE_ROWID_SHIFT 40 /* rowids: number of the file, then of the row in it */
 
 sc_status sc_import_init(struct sc_import *m, struct sc_connection *connection, int is_index,
@@ -160,13 +161,34 @@ static sc_status map_index_columns(struct sc_import *m, const struct sc_geo_file
   for (int c = 0; c < SC_INDEX_N; c++) {
     m->leaves[c] = sc_pq_meta_find_leaf(&m->file.meta, sc_index_column_names[c]);
   }
-  if (m->leaves[SC_INDEX_GEOMETRY] < 0) m->leaves[SC_INDEX_GEOMETRY] = geo->geometry_leaf;
+  m->leaves[SC_INDEX_GEOMETRY] = geo->geometry_leaf;
   if (m->leaves[SC_INDEX_X] < 0 || m->leaves[SC_INDEX_Y] < 0) {
     return sc_fail(err, SC_BAD_DATA,
                    "%s: no chip index: column '%s' is missing; other files are read by CREATE "
                    "VIRTUAL TABLE name USING stacchip_parquet('file.parquet')",
                    m->file.source.name,
                    m->leaves[SC_INDEX_X] < 0 ? "chip_index_x" : "chip_index_y");
+  }
+  return SC_OK;
+}
+
+/* Can the geometry be given as what the column says it is, WKB in EPSG:4326? */
+static sc_status check_geometry(struct sc_import *m, const struct sc_geo_file *geo,
+                                struct sc_error *err) {
+  int leaf = geo->geometry_leaf;
+  const char *file = m->file.source.name;
+  const char *column = leaf >= 0 ? m->file.meta.leaves[leaf].path : "geometry";
+  m->srid = geo->crs_is_unknown ? SRID_UNKNOWN : SC_SRID_LONLAT;
+  if (!m->is_wanted[SC_INDEX_GEOMETRY] && !m->box.present) return SC_OK;
+  if (geo->encoding[0]) {
+    return sc_fail(err, SC_UNSUPPORTED, "%s: column '%s' has the encoding '%s'; WKB is read", file,
+                   column, geo->encoding);
+  }
+  if (geo->crs[0]) {
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "%s: column '%s' is in %s; index files are in longitude and latitude "
+                   "(OGC:CRS84, EPSG:4326): reproject it first",
+                   file, column, geo->crs);
   }
   return SC_OK;
 }
@@ -240,8 +262,10 @@ static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   m->is_open = 1;
   if (m->is_index) st = sc_folder_values_read(path, &m->folders, err);
   if (!st) st = sc_import_open_file(path, &m->file, err);
-  if (!st) st = sc_geo_parse(&m->file.meta, "geometry", &geo, err);
-  if (!st) st = m->is_index ? map_index_columns(m, &geo, err) : map_all_columns(m, err);
+  if (st) return st;
+  sc_geo_parse(&m->file.meta, "geometry", &geo);
+  st = m->is_index ? map_index_columns(m, &geo, err) : map_all_columns(m, err);
+  if (!st && m->is_index) st = check_geometry(m, &geo, err);
   if (st) return st;
   if (path_excludes(m) || file_is_elsewhere(m, &geo)) {
     m->is_open = 0;
@@ -326,6 +350,7 @@ static sc_status geometry_result(struct sc_import *m, const struct sc_pq_value *
       return sc_fail_within(err, "%s: row %lld", m->file.source.name,
                             (long long)m->scan.first_row + (long long)m->at);
   }
+  sc_put_le32(m->blob.data + 2, (uint32_t)m->srid);
   sqlite3_result_blob64(context, m->blob.data, m->blob.size, SQLITE_TRANSIENT);
   if (m->subtype) sqlite3_result_subtype(context, m->subtype);
   return SC_OK;

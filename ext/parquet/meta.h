@@ -30,6 +30,7 @@ struct sc_pq_leaf {
   int is_utc;
   int scale, precision; /* DECIMAL */
   int bits;             /* UINT */
+  struct sc_span crs;   /* GEOMETRY: as the file spells it; data NULL where absent */
 };
 
 struct sc_pq_stats {

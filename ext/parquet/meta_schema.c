@@ -13,6 +13,7 @@ struct element {
   struct sc_span name;
   int logical; /* field number in LogicalType, 0 for none */
   int unit_digits, is_utc, bits, is_signed;
+  struct sc_span crs;
 };
 
 /* Where we are in the tree: a group whose children are still to come. */
@@ -41,6 +42,7 @@ static void parse_time_unit(struct sc_thrift_in *t, struct element *e) {
 static void parse_logical_struct(struct sc_thrift_in *t, struct element *e) {
   struct sc_thrift_field f = {0, SC_THRIFT_STOP};
   int is_time = e->logical == SC_PQ_LOGICAL_TIME || e->logical == SC_PQ_LOGICAL_TIMESTAMP;
+  int is_geo = e->logical == SC_PQ_LOGICAL_GEOMETRY || e->logical == SC_PQ_LOGICAL_GEOGRAPHY;
   while (sc_thrift_next(t, &f)) {
     if (is_time && f.id == 1) {
       e->is_utc = sc_thrift_bool(t, f.type);
@@ -54,6 +56,8 @@ static void parse_logical_struct(struct sc_thrift_in *t, struct element *e) {
       e->scale = sc_thrift_int32(t, f.type);
     } else if (e->logical == SC_PQ_LOGICAL_DECIMAL && f.id == 2) {
       e->precision = sc_thrift_int32(t, f.type);
+    } else if (is_geo && f.id == 1) {
+      e->crs = sc_thrift_binary(t, f.type);
     } else {
       sc_thrift_skip(t, f.type);
     }
@@ -114,7 +118,10 @@ static void set_kind_of_logical(const struct element *e, struct sc_pq_leaf *leaf
     case SC_PQ_LOGICAL_UUID: leaf->kind = SC_PQ_KIND_UUID; break;
     case SC_PQ_LOGICAL_FLOAT16: leaf->kind = SC_PQ_KIND_FLOAT16; break;
     case SC_PQ_LOGICAL_GEOMETRY:
-    case SC_PQ_LOGICAL_GEOGRAPHY: leaf->kind = SC_PQ_KIND_GEOMETRY; break;
+    case SC_PQ_LOGICAL_GEOGRAPHY:
+      leaf->kind = SC_PQ_KIND_GEOMETRY;
+      leaf->crs = e->crs;
+      break;
     case SC_PQ_LOGICAL_UNKNOWN: leaf->kind = SC_PQ_KIND_NULL; break;
     default: break;
   }

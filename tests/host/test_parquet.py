@@ -351,6 +351,38 @@ class Errors(Case):
         self.db.execute(f"CREATE VIEW w AS SELECT stacchip_export('chips', '{self.path('y')}')")
         self.fails("unsafe", "SELECT * FROM w")
 
+    def rewrite_geo(self, **column):
+        """Put other members into the geo key of the exported file, whose length it keeps."""
+        with open(self.path(), "rb") as f:
+            data = f.read()
+        begin = data.rindex(b'{"version":"1.1.0","primary_column"')
+        geo, size = json.JSONDecoder().raw_decode(data[begin:].decode("latin-1"))
+        del geo["columns"]["geometry"]["covering"], geo["columns"]["geometry"]["geometry_types"]
+        geo["columns"]["geometry"].update(column)
+        with open(self.path(), "wb") as f:
+            f.write(data[:begin] + json.dumps(geo).encode().ljust(size) + data[begin + size:])
+
+    def test_geometry_in_another_crs_or_encoding_is_an_error(self):
+        fill(self.db, 10)
+        mercator = {"type": "ProjectedCRS", "id": {"authority": "EPSG", "code": 3857}}
+        for column, pattern in (({"crs": mercator}, "i.parquet: column 'geometry' is in EPSG:3857"), ({"encoding": "polygon"}, "column 'geometry' has the encoding 'polygon'")):
+            self.export()
+            self.rewrite_geo(**column)
+            self.fails(pattern, "SELECT * FROM stacchip_parquet(?)", self.path())
+            self.fails(pattern, "SELECT chipid FROM stacchip_parquet(?) WHERE ST_Intersects(geometry, BuildMbr(0, 0, 1, 1, 4326))", self.path())
+            self.assertEqual(self.db.execute("SELECT count(chipid) FROM stacchip_parquet(?)", (self.path(),)).fetchone()[0], 11)
+
+    def test_an_unknown_crs_is_not_taken_for_4326(self):
+        fill(self.db, 10)
+        self.export({"where": "geometry IS NOT NULL"})
+        self.rewrite_geo(crs=None)
+        self.assertEqual(self.db.execute("SELECT DISTINCT SRID(geometry) FROM stacchip_parquet(?)", (self.path(),)).fetchall(), [(0,)])
+        self.db.execute("CREATE VIRTUAL TABLE m USING stacchip_merge(max_nodata=1)")
+        self.fails(r"SetSRID\(geometry, 4326\)", "INSERT INTO m SELECT * FROM stacchip_parquet(?)", self.path())
+        columns = ",".join(COLUMNS)
+        self.db.execute(f"INSERT INTO m({columns}) SELECT {columns.replace('geometry', 'SetSRID(geometry, 4326)')} FROM stacchip_parquet(?)", (self.path(),))
+        self.assertEqual(self.db.execute("SELECT count(*) FROM m").fetchone()[0], self.db.execute("SELECT count(*) FROM chips WHERE geometry IS NOT NULL").fetchone()[0])
+
     def test_other_srids_are_errors(self):
         fill(self.db, 10)
         self.export()

@@ -71,7 +71,7 @@ static inline sc_status drain(const void *data, size_t size, int64_t *n_values,
   sc_status st = sc_pq_source_memory("memory", data, size, &source, err);
   if (st) return st;
   st = sc_pq_file_open_source(&source, &f, err);
-  if (!st) st = sc_geo_parse(&f.meta, "geometry", &geo, err);
+  if (!st) sc_geo_parse(&f.meta, "geometry", &geo);
   if (!st) st = drain_columns(&f, -1, NULL, n_values, err);
   for (size_t i = 0; i < f.meta.n_leaves && i < 20; i++) { /* also after an error */
     struct sc_error ignored = {0};
