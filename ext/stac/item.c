@@ -55,9 +55,6 @@ static sc_status check_is_item(const cJSON *json, struct sc_error *err) {
   }
   const char *id = sc_json_text(json, "id");
   if (!id || !*id) return sc_fail(err, SC_BAD_DATA, "the STAC item has no id, or an empty one");
-  if (!cJSON_IsObject(assets) || !assets->child) {
-    return sc_fail(err, SC_BAD_DATA, "item %.200s: it has no assets", id);
-  }
   return SC_OK;
 }
 
@@ -74,7 +71,7 @@ static sc_status list_assets(struct sc_item *item, struct sc_error *err) {
   item->assets = sc_alloc_zero((size_t)cJSON_GetArraySize(assets), sizeof *item->assets);
   if (!item->assets) return sc_fail_nomem(err);
   cJSON_ArrayForEach(a, assets) {
-    if (!cJSON_IsObject(a)) continue;
+    if (!cJSON_IsObject(a) || !a->string) continue;
     item->assets[item->n_assets].key = a->string;
     item->assets[item->n_assets].json = a;
     item->n_assets++;
@@ -134,6 +131,14 @@ sc_status sc_item_take(cJSON *json, const char *base, enum sc_origin origin, str
   return st;
 }
 
+/* The same of an item that is to be indexed or read. */
+static sc_status take_with_assets(cJSON *json, const char *base, enum sc_origin origin,
+                                  struct sc_item *out, struct sc_error *err) {
+  sc_status st = sc_item_take(json, base, origin, out, err);
+  if (st || out->n_assets > 0) return st;
+  return sc_fail(err, SC_BAD_DATA, "item %.200s: it has no assets", out->id);
+}
+
 /* The base option or a path, as an absolute folder with its '/'. */
 static sc_status folder_of_base(const char *base, char **out, struct sc_error *err) {
   char here[PATH_MAX];
@@ -167,7 +172,7 @@ static sc_status read_text_item(const char *text, size_t n, const char *base, st
   if (st) {
     cJSON_Delete(json);
   } else {
-    st = sc_item_take(json, folder, SC_ORIGIN_LOCAL, out, err);
+    st = take_with_assets(json, folder, SC_ORIGIN_LOCAL, out, err);
   }
   sc_free(folder);
   return st;
@@ -266,7 +271,7 @@ static sc_status read_file_item(const char *location, struct sc_item *out, struc
   if (st) {
     cJSON_Delete(json);
   } else {
-    st = sc_item_take(json, folder, origin, out, err);
+    st = take_with_assets(json, folder, origin, out, err);
     if (st) sc_fail_within(err, "%s", shown);
   }
   sc_buffer_free(&text);

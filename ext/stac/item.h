@@ -41,7 +41,8 @@ struct sc_item {
  */
 sc_status sc_item_read(const char *argument, size_t n, const char *base, struct sc_item *out,
                        struct sc_error *err);
-/* The same from JSON that is parsed already (ownership passes, also on error). */
+/* The same from JSON that is parsed already (ownership passes, also on error), assets or not:
+ * searches may leave them out. */
 sc_status sc_item_take(struct cJSON *json, const char *base, enum sc_origin origin,
                        struct sc_item *out, struct sc_error *err);
 void sc_item_free(struct sc_item *item);

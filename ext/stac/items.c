@@ -200,6 +200,11 @@ static sc_status push_links(struct sc_items *s, const cJSON *document, const cha
   return st;
 }
 
+static int is_stac(const cJSON *json) {
+  return cJSON_GetObjectItemCaseSensitive(json, "assets") ||
+         cJSON_GetObjectItemCaseSensitive(json, "stac_version");
+}
+
 static sc_status take_document(struct sc_items *s, cJSON *json, const struct pending *from,
                                struct sc_error *err) {
   const char *type = sc_json_text(json, "type");
@@ -217,8 +222,7 @@ static sc_status take_document(struct sc_items *s, cJSON *json, const struct pen
     sc_status st = from->may_skip ? SC_OK : push_links(s, json, from->href, from->depth, err);
     close_document(s);
     return st;
-  } else if (from->may_skip && (!type || strcmp(type, "Feature") != 0 ||
-                                !cJSON_GetObjectItemCaseSensitive(json, "assets"))) {
+  } else if (from->may_skip && (!type || strcmp(type, "Feature") != 0 || !is_stac(json))) {
     close_document(s); /* other JSON that lies in the folder */
   } else {
     s->document = cJSON_CreateArray();
