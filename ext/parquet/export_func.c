@@ -43,7 +43,8 @@ struct export_job {
   int current; /* the one that is being fetched */
 };
 
-/* The values of the partition columns as one key: numbers and texts with their lengths. */
+/* The values of the partition columns as one key: numbers and texts with their lengths. Empty texts
+ * are with NULL, whose folder they share. */
 static sc_status partition_of(struct export_job *j, uint32_t *out, struct sc_error *err) {
   const struct sc_export_options *o = j->options;
   sc_status st = SC_OK;
@@ -51,9 +52,10 @@ static sc_status partition_of(struct export_job *j, uint32_t *out, struct sc_err
   for (int i = 0; i < o->n_partition && !st; i++) {
     const struct sc_export_cell *cell = &j->row.cells[o->partition[i]];
     int is_text = o->columns[o->partition[i]]->kind == SC_EXPORT_TEXT;
-    int64_t head = cell->is_null ? -1 : is_text ? (int64_t)cell->size : cell->i;
+    int is_null = cell->is_null || (is_text && cell->size == 0);
+    int64_t head = is_null ? -1 : is_text ? (int64_t)cell->size : cell->i;
     st = sc_buffer_append(&j->scratch, &head, sizeof head, err);
-    if (!st && is_text && !cell->is_null) {
+    if (!st && is_text && !is_null) {
       st = sc_buffer_append(&j->scratch, cell->bytes, cell->size, err);
     }
   }

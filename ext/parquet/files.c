@@ -35,6 +35,14 @@ static int has_suffix(const char *name, const char *suffix) {
   return n >= m && strcmp(name + n - m, suffix) == 0;
 }
 
+/* Trees leave out hidden names and ones with an underscore, as all readers of trees do; but not the
+ * folder of rows whose value is NULL. */
+static int is_left_out(const char *name) {
+  size_t n = strlen(HIVE_NULL);
+  if (name[0] != '_') return name[0] == '.';
+  return strncmp(name, HIVE_NULL, n) != 0 || (name[n] && name[n] != '/');
+}
+
 static int is_parquet_name(const char *name) {
   return has_suffix(name, ".parquet") || has_suffix(name, ".geoparquet") ||
          has_suffix(name, ".parq");
@@ -101,10 +109,9 @@ static sc_status each_entry(struct walk *w, const char *pattern, visit do_visit)
   return st;
 }
 
-/* Trees leave out hidden names and ones with an underscore, as all readers of trees do. */
 static sc_status visit_tree(struct walk *w, const char *name, const char *pattern) {
   (void)pattern;
-  if (name[0] == '.' || name[0] == '_') return SC_OK;
+  if (is_left_out(name)) return SC_OK;
   int kind = kind_of((const char *)w->path.data);
   if (kind == 'd') return walk_tree(w);
   if (kind != 'f' || !is_parquet_name(name)) return SC_OK;
@@ -179,7 +186,7 @@ static sc_status walk_path(struct walk *w, const char *path, int kind) {
 static int is_in_tree(const char *key) {
   for (const char *part = key; part; part = strchr(part, '/')) {
     part += *part == '/';
-    if (*part == '.' || *part == '_') return 0;
+    if (is_left_out(part)) return 0;
   }
   return is_parquet_name(key);
 }

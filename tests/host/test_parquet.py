@@ -53,7 +53,7 @@ def fill(db, n=5000):
 def rows_of(db, source="chips", where="1"):
     rows = db.execute(f"SELECT {','.join(COLUMNS)} FROM {source} WHERE {where}").fetchall()
     rows = [r[:6] + (f32(r[6]), f32(r[7]), r[8]) for r in rows]
-    return sorted(rows, key=lambda r: (r[0], r[2]))
+    return sorted(rows, key=lambda r: (r[0], r[2] or ""))
 
 
 class Case(unittest.TestCase):
@@ -114,6 +114,24 @@ class RoundTrip(Case):
         self.assertEqual(self.read("days", f"date = '{day}'"), rows_of(self.db, where=f"date = '{day}'"))
         self.assertTrue(os.path.exists(self.path("directory/index/naip/item%201/index_item%201.parquet")))
         self.assertTrue(os.path.exists(self.path("hive/platform=naip/item=item%201/index_item%201.parquet")))
+
+    def test_trees_keep_rows_without_a_partition_value(self):
+        fill(self.db, 2000)
+        self.db.execute("UPDATE chips SET platform = NULL WHERE rowid % 3 = 0")
+        self.db.execute("UPDATE chips SET platform = '' WHERE rowid % 3 = 1")
+        self.db.execute("UPDATE chips SET item = iif(rowid % 2, NULL, '') WHERE rowid % 5 = 0")
+        self.db.execute("UPDATE chips SET item = '_x', platform = '__HIVE_DEFAULT_PARTITION__' WHERE rowid % 5 = 1")
+        key = lambda r: (r[0], str(r[2]))
+        for style in ("directory", "hive"):
+            for columns in (["platform", "item"], ["item"], ["platform", "date"]):
+                with self.subTest(style=style, columns=columns):
+                    name = style + "-".join(columns)
+                    self.export({"partition_by": columns, "partition_style": style}, name=name)
+                    # Hive knows no empty text: it is NULL there
+                    wanted = lambda r, i, c: None if style == "hive" and c in columns and r[i] == "" else r[i]
+                    expected = [r[:1] + (wanted(r, 1, "platform"), wanted(r, 2, "item")) + r[3:] for r in rows_of(self.db)]
+                    got = self.db.execute("SELECT * FROM stacchip_parquet(?)", (self.path(name),)).fetchall()
+                    self.assertEqual(sorted(got, key=key), sorted(expected, key=key))
 
     def test_platform_and_item_come_from_folders(self):
         fill(self.db)
