@@ -120,6 +120,7 @@ void sc_index_free(struct sc_index *index) {
   sc_free(index->item_json);
   sc_free(index->rule_json);
   sc_free(index->location);
+  sc_free(index->failed_href);
   sc_grid_free(&index->grid);
   for (size_t i = 0; i < index->n_assets; i++) {
     sc_free(index->assets[i].key);
@@ -187,7 +188,6 @@ static sc_status describe(struct sc_index *index, struct sc_scene *s, struct sc_
   index->grid = s->grid;
   memset(&s->grid, 0, sizeof s->grid);
   sc_status st = sc_strdup(sc_scene_platform(s), &index->platform, err);
-  if (!st) st = sc_strdup(s->item.id, &index->item, err);
   if (!st) st = sc_strdup(s->item.collection, &index->collection, err);
   if (!st) st = sc_strdup(time, &index->datetime, err);
   if (!st) st = sc_strndup(time, 10, &index->date, err);
@@ -212,15 +212,35 @@ static sc_status index_scene(const struct sc_index_call *call, struct sc_scene *
   return st ? st : describe(out, s, err);
 }
 
+/* Keep what a message may need of an item that failed: its id, and the asset that err names. */
+static void keep_failed(const struct sc_item *item, const struct sc_error *err,
+                        struct sc_index *index) {
+  struct sc_error ignored = {0};
+  size_t longest = 0;
+  char *id = index->item, shown[600];
+  index->item = NULL;
+  sc_index_free(index);
+  index->item = id;
+  for (size_t i = 0; i < item->n_assets; i++) {
+    const char *href = sc_json_text(item->assets[i].json, "href");
+    size_t n = href ? strlen(sc_href_for_message(href, shown, sizeof shown)) : 0;
+    if (n <= longest || !strstr(err->text, shown)) continue;
+    longest = n;
+    sc_free(index->failed_href);
+    sc_strdup(href, &index->failed_href, &ignored);
+  }
+}
+
 sc_status sc_index_item(const struct sc_index_call *call, const char *item, size_t n,
                         const struct sc_index_options *options, struct sc_index *out,
                         struct sc_error *err) {
-  struct sc_scene scene;
+  struct sc_scene scene = {0};
   memset(out, 0, sizeof *out);
-  sc_status st = sc_scene_open(call->rules, item, n, options, 1, &scene, err);
-  if (st) return st;
-  st = index_scene(call, &scene, options, out, err);
+  sc_status st = sc_item_read(item, n, options->base, &scene.item, err);
+  if (!st) st = sc_strdup(scene.item.id, &out->item, err);
+  if (!st) st = sc_scene_complete(call->rules, options, 1, &scene, err);
+  if (!st) st = index_scene(call, &scene, options, out, err);
+  if (st) keep_failed(&scene.item, err, out);
   sc_scene_free(&scene);
-  if (st) sc_index_free(out);
   return st;
 }

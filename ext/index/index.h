@@ -62,6 +62,7 @@ struct sc_index {
   size_t n_chips;
   int64_t n_left_out;         /* chips without a place on the globe */
   struct sc_lattice *lattice; /* chip corners in degrees; see sc_index_footprint() */
+  char *failed_href;          /* after an error that names one: the asset's */
 };
 
 struct sc_footprint;
@@ -78,6 +79,9 @@ void sc_index_footprint(const struct sc_index *index, const struct sc_index_chip
  *          worker threads (then `interrupted` is polled if given).
  * rules    The platform rules of the connection; may be shared by threads (locked inside).
  * item     Path, URL or text of a STAC item (n bytes), or path of a bare raster.
+ *
+ * Free the index also after an error: it then has the id, if the item could be read, and
+ * failed_href.
  */
 struct sc_index_call {
   sqlite3 *db;

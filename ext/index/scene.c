@@ -135,13 +135,18 @@ static sc_status complete(struct sc_scene *s, const struct sc_index_options *opt
   return st ? st : find_grid(s, options, err);
 }
 
+sc_status sc_scene_complete(struct sc_rules *rules, const struct sc_index_options *options,
+                            int need_mask, struct sc_scene *out, struct sc_error *err) {
+  sc_status st = find_rule(out, rules, options->platform, err);
+  return st ? st : complete(out, options, need_mask, err);
+}
+
 sc_status sc_scene_open(struct sc_rules *rules, const char *argument, size_t n,
                         const struct sc_index_options *options, int need_mask, struct sc_scene *out,
                         struct sc_error *err) {
   memset(out, 0, sizeof *out);
   sc_status st = sc_item_read(argument, n, options->base, &out->item, err);
-  if (!st) st = find_rule(out, rules, options->platform, err);
-  if (!st) st = complete(out, options, need_mask, err);
+  if (!st) st = sc_scene_complete(rules, options, need_mask, out, err);
   if (st) sc_scene_free(out);
   return st;
 }

@@ -46,6 +46,9 @@ const char *sc_scene_platform(const struct sc_scene *scene);
 sc_status sc_scene_open(struct sc_rules *rules, const char *argument, size_t n,
                         const struct sc_index_options *options, int need_mask, struct sc_scene *out,
                         struct sc_error *err);
+/* The same for an item that is read already, out->item. Free the scene also after an error. */
+sc_status sc_scene_complete(struct sc_rules *rules, const struct sc_index_options *options,
+                            int need_mask, struct sc_scene *out, struct sc_error *err);
 /* The same for a stored rule (a merged index's), or NULL for "none"; takes item JSON text. */
 sc_status sc_scene_open_stored(const char *item_json, size_t n, const char *rule_json,
                                const struct sc_index_options *options, struct sc_scene *out,

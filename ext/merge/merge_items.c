@@ -27,6 +27,7 @@
 #include "base/settings.h"
 #include "merge/item_pool.h"
 #include "merge/merge_buffers.h"
+#include "merge/merge_error.h"
 #include "merge/merge_write.h"
 #include "sql/merge/insert_ready.h"
 #include "sql/merge/pin.h"
@@ -169,49 +170,15 @@ static sc_status fill_pool(struct items_job *job, struct sc_error *err) {
   return st;
 }
 
-static sc_status forget_error(struct sc_merge *t, const char *item, const char *href,
-                              struct sc_error *err) {
-  sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, ERROR_DELETE, &s, err);
-  char *stored = NULL;
-  if (!st && href) st = sc_href_without_secrets(href, &stored, err);
-  if (st) return st;
-  sqlite3_bind_text(s, 1, item, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 2, stored, -1, sc_free);
-  st = sc_db_step_reset(s, err);
-  sqlite3_clear_bindings(s);
-  return st;
-}
-
-/* The id in an item's text, for the error table; freed with sc_free(). */
-static char *id_of(const struct pool_task *task) {
-  struct sc_error ignored = {0};
-  cJSON *json = cJSON_ParseWithLength(task->item, task->size);
-  char *id = NULL;
-  sc_strdup(text_member(json, "id"), &id, &ignored);
-  cJSON_Delete(json);
-  return id;
-}
-
-static sc_status record_failure(struct items_job *job, struct pool_task *task,
+static sc_status record_failure(struct items_job *job, const struct pool_task *task,
                                 struct sc_error *err) {
-  const char *p = task->item + strspn(task->item, " \t\r\n");
-  int is_text = *p == '{' || *p == '[';
   if (job->options.on_error == SC_ON_ERROR_ABORT || task->err.status == SC_NOMEM ||
       task->err.status == SC_INTERRUPT) {
     *err = task->err;
     return err->status;
   }
   job->n_failed++;
-  char *id = is_text ? id_of(task) : NULL;
-  const char *href = is_text ? NULL : task->item;
-  sc_status st = id || href ? forget_error(job->table, id, href, err) : SC_OK;
-  if (!st) {
-    st = sc_merge_record_error(job->table, id, href, task->err.text, is_text ? task->item : NULL,
-                               err);
-  }
-  sc_free(id);
-  return st;
+  return sc_merge_record_failure(job->table, task->item, task->size, &task->index, &task->err, err);
 }
 
 /* The INSERT commits by itself unless the caller is inside BEGIN. */

@@ -485,7 +485,7 @@ sc_status sc_merge_insert_item(struct sc_merge *t, const struct sc_index *x,
   return st;
 }
 
-/* ---- deletes, errors, flushing ---- */
+/* ---- deletes, flushing ---- */
 
 sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *err) {
   sqlite3_stmt *s;
@@ -527,26 +527,6 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
     block->is_dirty = 1;
   }
   return sc_merge_end_row(t, err);
-}
-
-sc_status sc_merge_record_error(struct sc_merge *t, const char *item, const char *href,
-                                const char *reason, const char *item_json, struct sc_error *err) {
-  sqlite3_stmt *s;
-  char *shown_href = NULL, *shown_json = NULL;
-  sc_status st = sc_merge_statement(t, ERROR_INSERT, &s, err);
-  if (!st && href) st = sc_href_without_secrets(href, &shown_href, err);
-  if (!st && item_json) st = sc_href_without_secrets(item_json, &shown_json, err);
-  if (st) goto done;
-  sqlite3_bind_text(s, 1, item, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 2, shown_href, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 3, reason, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 4, shown_json, -1, SQLITE_STATIC);
-  st = sc_db_step_reset(s, err);
-  sqlite3_clear_bindings(s);
-done:
-  sc_free(shown_href);
-  sc_free(shown_json);
-  return st;
 }
 
 sc_status sc_merge_flush(struct sc_merge *t, struct sc_error *err) {

@@ -59,10 +59,6 @@ sc_status sc_merge_check_new(struct sc_merge *t, const struct sc_index *index,
 /* Delete a chip; an item without chips goes with its last one. */
 sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *err);
 
-/* Write a row of <name>_error. Any text may be NULL. */
-sc_status sc_merge_record_error(struct sc_merge *t, const char *item, const char *href,
-                                const char *reason, const char *item_json, struct sc_error *err);
-
 /* Bring all buffers into the tables. */
 sc_status sc_merge_flush(struct sc_merge *t, struct sc_error *err);
 /* Bring SpatiaLite's index up to date unless the end of the statement is still to come. */

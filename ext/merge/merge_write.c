@@ -8,6 +8,7 @@
 #include "base/db.h"
 #include "index/row_tiling.h"
 #include "merge/columns.h"
+#include "merge/merge_error.h"
 #include "merge/merge_store.h"
 
 static const char *text_of(sqlite3_value **columns, int column) {
@@ -117,10 +118,9 @@ static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
   sc_status st = sc_index_item(&call, item, n, &t->args.index, &index, err);
   if (st && !is_ours(st) && t->args.on_error == SC_ON_ERROR_RECORD) {
     struct sc_error second = {0};
-    const char *href = item[0] == '{' ? NULL : item;
-    sc_index_free(&index);
-    st = sc_merge_record_error(t, NULL, href, err->text, href ? NULL : item, &second);
+    st = sc_merge_record_failure(t, item, n, &index, err, &second);
     if (st) *err = second;
+    sc_index_free(&index);
     return st;
   }
   if (!st && conflict != SC_CONFLICT_REPLACE) st = sc_merge_check_new(t, &index, err);

@@ -1,1 +1,1 @@
-DELETE FROM "{db}"."{name}_error" WHERE item IS ?1 OR href IS ?2
+DELETE FROM "{db}"."{name}_error" WHERE item = ?1 OR href = ?2

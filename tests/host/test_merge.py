@@ -437,6 +437,34 @@ class Items(unittest.TestCase):
         self.assertEqual((3, 3), self.db.execute("SELECT (SELECT count(*) FROM chips_error), (SELECT count(*) FROM chips_item)").fetchone())
         self.assertIn("No such file", one(self.db, "SELECT reason FROM chips_error WHERE href = ?", bad[0]))
 
+    def test_failures_say_whose_they_are(self):
+        with open(self.items[0]) as f:
+            item = json.load(f)
+        folder = os.path.dirname(self.items[0])
+        for asset in item["assets"].values():
+            asset["href"] = os.path.join(folder, asset["href"])
+        mask = next(k for k in item["assets"] if k.lower() == "scl")
+        item["assets"][mask]["href"] = "/nowhere/SCL.tif"
+        other = dict(item, id="other")
+        with tempfile.TemporaryDirectory() as tmp:
+            path = os.path.join(tmp, "item.json")
+            with open(path, "w") as f:
+                json.dump(dict(item, id="third"), f)
+            bare = '{"type": "Feature", "id": "bare", "assets": {}}'
+            given = [json.dumps(item), json.dumps(other), path, "/nowhere/item.json", bare, '{"id": ']
+            want = [(item["id"], "/nowhere/SCL.tif", 1), ("other", "/nowhere/SCL.tif", 1), ("third", path, 0), (None, "/nowhere/item.json", 0), ("bare", None, 1), (None, None, 1)]
+            self.db.execute("CREATE TABLE todo(item_json)")
+            self.db.executemany("INSERT INTO todo VALUES (?)", [(g,) for g in given])
+            rows = "SELECT item, href, item_json IS NOT NULL FROM chips_error ORDER BY rowid"
+            self.db.execute("INSERT INTO chips(chips, rank) VALUES('on_error', 'record')")
+            for sql in ("INSERT INTO chips(item_json) SELECT item_json FROM todo", "SELECT stacchip_merge_items('chips', 'SELECT item_json FROM todo', '{\"threads\":1}')"):
+                self.db.execute("DELETE FROM chips_error")
+                self.db.execute(sql)
+                self.assertEqual(want, self.db.execute(rows).fetchall())
+                self.db.execute(sql)  # failures of the same items take the place of the first ones
+                self.assertEqual(sorted(map(str, want + want[-1:])), sorted(map(str, self.db.execute(rows).fetchall())))
+            self.assertIn("SCL.tif", one(self.db, "SELECT reason FROM chips_error WHERE item = 'other'"))
+
     def test_merge_items(self):
         self.db.execute("CREATE TABLE todo(item_json)")
         self.db.executemany("INSERT INTO todo VALUES(?)", [(p,) for p in self.items + ["/nowhere/item.json", None]])
