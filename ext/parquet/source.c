@@ -22,8 +22,8 @@ int sc_pq_is_url(const char *path) {
 /* Read with the first request: a small file, such as the index of one item, needs no other. */
 #define HEAD_BYTES ((size_t)128 << 10)
 
-/* Bytes [offset, offset + n), as far as there are, by one request; *total gets the size of the
- * whole. */
+/* Bytes [offset, offset + n), as far as there are, by one request; all of it for n 0. *total gets
+ * the size of the whole. SC_TOO_BIG where the server sends more than was asked for. */
 static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buffer *out,
                        uint64_t *total, struct sc_error *err) {
   const struct sc_raster_api *api = sc_raster(err);
@@ -35,7 +35,7 @@ static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buf
   r->url = url;
   r->offset = offset;
   r->size = n;
-  r->limit_bytes = n + 1; /* never 0, which would mean the default */
+  r->limit_bytes = n; /* of the whole: the default, as for rasters */
   sc_status st = api->http(r, 1, NULL, NULL, err);
   *total = r->total_bytes;
   sc_buffer_move(&r->answer, out);
@@ -43,9 +43,24 @@ static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buf
   return st;
 }
 
+/* A server without ranges: keep all of the file, up to the limit of one answer. */
+static sc_status fetch_whole(struct sc_pq_source *s, struct sc_error *err) {
+  uint64_t size = s->size;
+  sc_status st = fetch(s->name, 0, 0, &s->head, &s->size, err);
+  if (st == SC_TOO_BIG) {
+    return sc_fail_within(err, "its server knows no ranges, so that it is read whole");
+  }
+  if (!st && size && size != s->size) {
+    st = sc_fail(err, SC_CHANGED, "%s: the file has changed on the server while it was read",
+                 s->name);
+  }
+  return st;
+}
+
 static sc_status open_remote(struct sc_pq_source *s, struct sc_error *err) {
   s->is_remote = 1;
   sc_status st = fetch(s->name, 0, HEAD_BYTES, &s->head, &s->size, err);
+  if (st == SC_TOO_BIG) st = fetch_whole(s, err);
   if (!st && (s->size == 0 || s->head.size > s->size)) {
     st = sc_fail(err, SC_IO, "%s: the server does not say how large the file is", s->name);
   }
@@ -105,20 +120,27 @@ static sc_status read_local(const struct sc_pq_source *s, uint64_t offset, struc
   return SC_OK;
 }
 
+static int is_in_head(const struct sc_pq_source *s, uint64_t offset, size_t n) {
+  return offset <= s->head.size && n <= s->head.size - offset;
+}
+
 sc_status sc_pq_source_read(struct sc_pq_source *s, uint64_t offset, size_t n,
                             struct sc_buffer *out, struct sc_error *err) {
   if (offset > s->size || n > s->size - offset) {
     return sc_fail(err, SC_BAD_DATA, "%zu bytes at %llu leave the file of %llu bytes", n,
                    (unsigned long long)offset, (unsigned long long)s->size);
   }
-  int is_in_head = offset <= s->head.size && n <= s->head.size - offset;
   s->n_read += n;
-  if (s->is_remote && !is_in_head) {
+  if (s->is_remote && n && !is_in_head(s, offset, n)) {
     uint64_t total;
     sc_status fetched = fetch(s->name, offset, n, out, &total, err);
-    if (fetched || out->size == n) return fetched;
-    return sc_fail(err, SC_IO, "%s: %zu bytes at %llu instead of %zu", s->name, out->size,
-                   (unsigned long long)offset, n);
+    if (!fetched && out->size == n) return SC_OK;
+    if (!fetched) {
+      return sc_fail(err, SC_IO, "%s: %zu bytes at %llu instead of %zu", s->name, out->size,
+                     (unsigned long long)offset, n);
+    }
+    if (fetched == SC_TOO_BIG) fetched = fetch_whole(s, err);
+    if (fetched) return fetched;
   }
   sc_status st = sc_buffer_resize(out, n, err);
   if (st || n == 0) return st;

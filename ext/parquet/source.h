@@ -16,7 +16,7 @@ struct sc_pq_source {
   uint64_t n_read; /* bytes read so far */
   int fd;          /* of a local file */
   int is_remote;
-  struct sc_buffer head;       /* of a remote file: its first bytes */
+  struct sc_buffer head; /* of a remote file: its first bytes; all where there are no ranges */
   const unsigned char *memory; /* borrowed, or NULL */
 };
 

@@ -347,6 +347,32 @@ class Faults(unittest.TestCase):
         self.server.fault = lambda h: lambda h: h.answer(200, h.data())
         self.assertEqual(self.chip(), self.want)
 
+    def test_parquet_of_a_server_without_ranges(self):
+        with tempfile.TemporaryDirectory() as d:
+            self.db.execute(f"CREATE TEMP TABLE c AS WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < 39999) SELECT 'c' || random() AS chipid, 'p' AS platform,"
+                            " 'i' AS item, '2024-01-01' AS date, n % 200 AS chip_index_x, n / 200 AS chip_index_y, 0.5 AS cloud_cover_percentage, 0.0 AS nodata_percentage, NULL AS geometry FROM i")
+            self.db.execute("SELECT stacchip_export('c', ?)", (f"{d}/i.parquet",))
+            with open(f"{d}/i.parquet", "rb") as f:
+                self.server.files["/i.parquet"] = f.read()
+        self.assertGreater(len(self.server.files["/i.parquet"]), 300000)
+        want = self.db.execute("SELECT chipid, chip_index_x FROM c ORDER BY 1").fetchall()
+        whole = lambda h: h.answer(200, h.data())
+        for numbers in ((), (2, 3), range(1, 100)):  # ranges, then none any more, and never any
+            with self.subTest(numbers=numbers):
+                self.nth(whole, *numbers)
+                self.server.clear()
+                got = self.db.execute("SELECT chipid, chip_index_x FROM stacchip_parquet(?) ORDER BY 1", (self.server.url + "/i.parquet",)).fetchall()
+                self.assertEqual(got, want)
+        self.assertEqual(len(self.server.requests), 2)  # one that was broken off
+
+        def endless(h):
+            h.answer(200, Content_Length=1 << 40)
+            while True:
+                h.wfile.write(bytes(1 << 20))
+        self.server.fault = lambda h: endless
+        with self.assertRaisesRegex(sqlite3.Error, "its server knows no ranges, so that it is read whole: .*more than 268435456 bytes"):
+            self.db.execute("SELECT count(*) FROM stacchip_parquet(?)", (self.server.url + "/i.parquet",)).fetchall()
+
     def test_always_failing_says_what_the_server_said(self):
         self.config(retries=2)
         self.server.fault = lambda h: lambda h: h.answer(500, b"<h1>the disk is <b>on fire</b></h1>", Content_Type="text/html")
