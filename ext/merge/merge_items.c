@@ -250,19 +250,6 @@ static sc_status read_options(const char *text, struct items_options *out, struc
   return SC_OK;
 }
 
-/* "chips", or "schema.chips". */
-static sc_status find_target(sqlite3 *db, const char *name, struct sc_merge **out,
-                             struct sc_error *err) {
-  const char *dot = strchr(name, '.');
-  char *schema = NULL;
-  sc_status st = sc_merge_find_table(db, "main", name, out, err);
-  if (st != SC_NOT_FOUND || !dot) return st;
-  st = sc_strndup(name, (size_t)(dot - name), &schema, err);
-  if (!st) st = sc_merge_find_table(db, schema, dot + 1, out, err);
-  sc_free(schema);
-  return st;
-}
-
 static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, int n,
                              struct items_job *job, struct sc_error *err) {
   const char *name = (const char *)sqlite3_value_text(values[0]);
@@ -274,7 +261,7 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
                    name ? "query" : "table");
   }
   st = read_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &job->options, err);
-  if (!st) st = find_target(c->db, name, &job->table, err);
+  if (!st) st = sc_merge_find_named(c->db, name, &job->table, err);
   if (!st) st = prepare_query(c->db, sql, &job->query, err);
   if (!st) {
     st = sc_merge_prepare(job->table,

@@ -192,6 +192,16 @@ sc_status sc_merge_lookup(sqlite3 *db, const char *schema, const char *table, sq
   return st;
 }
 
+sc_status sc_merge_resolve(sqlite3 *db, const char *name, const char **schema, const char **table,
+                           struct sc_error *err) {
+  struct sc_merge *t;
+  sc_status st = sc_merge_find_named(db, name, &t, err);
+  if (st) return st;
+  *schema = t->schema;
+  *table = t->name;
+  return SC_OK;
+}
+
 sc_status sc_merge_chip_box(sqlite3 *db, const char *schema, const char *table, sqlite3_int64 rowid,
                             struct sc_box *out, struct sc_error *err) {
   struct sc_merge *t;

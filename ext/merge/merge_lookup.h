@@ -44,6 +44,10 @@ struct sc_merge_row {
 sc_status sc_merge_lookup(sqlite3 *db, const char *schema, const char *table, sqlite3_int64 rowid,
                           struct sc_merge_row *out, struct sc_error *err);
 
+/* The schema and table that "chips" or "schema.chips" names; borrowed while the statement runs. */
+sc_status sc_merge_resolve(sqlite3 *db, const char *name, const char **schema, const char **table,
+                           struct sc_error *err);
+
 /* The box of a chip's stored geometry; it is one that sc_merge_lookup() found. */
 sc_status sc_merge_chip_box(sqlite3 *db, const char *schema, const char *table, sqlite3_int64 rowid,
                             struct sc_box *out, struct sc_error *err);

@@ -130,6 +130,21 @@ sc_status sc_merge_find_table(sqlite3 *db, const char *schema, const char *name,
   return st;
 }
 
+sc_status sc_merge_find_named(sqlite3 *db, const char *name, struct sc_merge **out,
+                              struct sc_error *err) {
+  const char *dot = strchr(name, '.');
+  char *schema = NULL;
+  *out = registry_find(db, "main", name);
+  if (*out) return SC_OK;
+  if (!dot) return sc_merge_find_table(db, "main", name, out, err);
+  sc_status st = sc_strndup(name, (size_t)(dot - name), &schema, err);
+  if (!st) *out = registry_find(db, schema, dot + 1);
+  if (!st && !*out) st = sc_merge_find_table(db, "main", name, out, err);
+  if (st == SC_NOT_FOUND) st = sc_merge_find_table(db, schema, dot + 1, out, err);
+  sc_free(schema);
+  return st;
+}
+
 sc_status sc_merge_statement(struct sc_merge *t, enum merge_statement which, sqlite3_stmt **out,
                              struct sc_error *err) {
   sc_status st = SC_OK;

@@ -136,5 +136,8 @@ sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_erro
  */
 sc_status sc_merge_find_table(sqlite3 *db, const char *schema, const char *name,
                               struct sc_merge **out, struct sc_error *err);
+/* The same of "chips", or "schema.chips". */
+sc_status sc_merge_find_named(sqlite3 *db, const char *name, struct sc_merge **out,
+                              struct sc_error *err);
 
 #endif

@@ -90,6 +90,26 @@ static sc_status build_select(const char *schema, const char *table,
   return st ? st : sc_buffer_terminate(sql, err);
 }
 
+static sc_status fail_where(struct sc_error *err) {
+  return sc_fail(err, SC_BAD_ARG, "stacchip_export: option 'where' is not one condition");
+}
+
+/* Within parentheses "1) OR (1" would pass: the condition must stand by itself too. */
+static sc_status check_where(sqlite3 *db, const char *schema, const char *table, const char *where,
+                             struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  const char *rest = NULL;
+  char *sql = schema
+                  ? sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w\" WHERE %s\n", schema, table, where)
+                  : sqlite3_mprintf("SELECT 1 FROM \"%w\" WHERE %s\n", table, where);
+  if (!sql) return sc_fail_nomem(err);
+  int code = sqlite3_prepare_v2(db, sql, -1, &stmt, &rest);
+  int is_one = code == SQLITE_OK && rest[strspn(rest, " \t\r\n")] == '\0';
+  sqlite3_finalize(stmt);
+  sqlite3_free(sql);
+  return is_one ? SC_OK : fail_where(err);
+}
+
 sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
                             const struct sc_export_options *o, sqlite3_stmt **out,
                             struct sc_error *err) {
@@ -103,8 +123,9 @@ sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
   if (!st && (*rest || !sqlite3_stmt_readonly(*out))) {
     sqlite3_finalize(*out);
     *out = NULL;
-    st = sc_fail(err, SC_BAD_ARG, "stacchip_export: option 'where' is not one condition");
+    st = fail_where(err);
   }
+  if (!st && o->where) st = check_where(db, schema, table, o->where, err);
   sc_buffer_free(&sql);
   return st;
 }

@@ -155,7 +155,8 @@ static sc_status check_folder(const char *path, struct sc_error *err) {
   struct stat info;
   sc_status st = SC_OK;
   if (strstr(path, "://")) return SC_OK; /* each request is checked, with its redirects */
-  st = sc_strdup(path, &folder, err);
+  st = sc_href_refuse_vsi(path, err);
+  if (!st) st = sc_strdup(path, &folder, err);
   if (st) return st;
   do {
     slash = strrchr(folder, '/');

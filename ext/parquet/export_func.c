@@ -290,7 +290,11 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *path,
 static sc_status text_argument(sqlite3_value *v, const char *name, const char **out,
                                struct sc_error *err) {
   *out = (const char *)sqlite3_value_text(v);
-  if (sqlite3_value_type(v) == SQLITE_TEXT && *out && **out) return SC_OK;
+  int is_text = sqlite3_value_type(v) == SQLITE_TEXT && *out && **out;
+  if (is_text && strlen(*out) != (size_t)sqlite3_value_bytes(v)) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_export: argument '%s' has a NUL in it", name);
+  }
+  if (is_text) return SC_OK;
   return sc_fail(err, SC_BAD_ARG, "stacchip_export: argument '%s' should be text", name);
 }
 

@@ -224,6 +224,9 @@ static sc_status parse_object(const cJSON *object, struct sc_export_options *o,
     if (v && !cJSON_IsNull(v)) st = keys[i].parse(v, o, err);
     if (i == 0 && o->n_columns == 0) default_columns(o);
   }
+  if (!st && !o->n_partition && cJSON_IsString(cJSON_GetObjectItem(object, "partition_style"))) {
+    st = fail_option(err, "partition_style", "given together with partition_by");
+  }
   return st;
 }
 

@@ -211,8 +211,13 @@ sc_status sc_pq_sink_open(const char *path, enum sc_pq_sink_kind kind, struct sc
     out->methods = &object_methods;
     return SC_OK;
   }
-  if (!*base_name(path) || (stat(path, &info) == 0 && S_ISDIR(info.st_mode))) {
+  int is_there = stat(path, &info) == 0;
+  if (!*base_name(path) || (is_there && S_ISDIR(info.st_mode))) {
     return sc_fail(err, SC_BAD_ARG, "'%s' is a folder; a file name is expected", path);
+  }
+  if (is_there && !S_ISREG(info.st_mode)) {
+    return sc_fail(err, SC_BAD_ARG, "'%s' is there and no regular file: it would be replaced",
+                   path);
   }
   struct local_file *f = sc_alloc_zero(1, sizeof *f);
   if (!f) return sc_fail_nomem(err);

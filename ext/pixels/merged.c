@@ -165,6 +165,8 @@ sc_status sc_merged_locate_rowid(struct sc_connection *c, const char *table, sql
   if (!table) {
     return sc_fail(err, SC_BAD_ARG, "chip handle: a rowid needs the option 'table'");
   }
-  sc_status st = sc_merge_lookup(c->db, "main", table, rowid, &row, err);
-  return st ? st : open_row(c, &row, "main", table, out, err);
+  const char *schema;
+  sc_status st = sc_merge_resolve(c->db, table, &schema, &table, err);
+  if (!st) st = sc_merge_lookup(c->db, schema, table, rowid, &row, err);
+  return st ? st : open_row(c, &row, schema, table, out, err);
 }

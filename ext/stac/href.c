@@ -139,9 +139,8 @@ static void normalise_path(char *path, enum empty_segments empty) {
   memmove(to, stop, strlen(stop) + 1);
 }
 
-static int is_vsi(const char *path) { return strncmp(path, "/vsi", 4) == 0; }
-
-static sc_status fail_vsi(const char *path, struct sc_error *err) {
+sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err) {
+  if (strncmp(path, "/vsi", 4) != 0) return SC_OK;
   return sc_fail(err, SC_DENIED,
                  "%s: a GDAL /vsi prefix is not allowed; use https://, s3://, gs://, az:// or a "
                  "plain path",
@@ -217,7 +216,7 @@ static sc_status resolve_path(const char *base, const char *href, char **out,
   }
   /* A local name may hold '?' and '#': leave such paths as they are. */
   if (!st && **out == '/' && !strpbrk(*out, "?#")) normalise_path(*out, EMPTY_DROP);
-  if (!st && is_vsi(*out)) st = fail_vsi(*out, err);
+  if (!st) st = sc_href_refuse_vsi(*out, err);
   if (st) {
     sc_free(*out);
     *out = NULL;
@@ -228,7 +227,7 @@ static sc_status resolve_path(const char *base, const char *href, char **out,
 sc_status sc_href_resolve(const char *base, const char *href, char **out, struct sc_error *err) {
   *out = NULL;
   if (!*href) return sc_fail(err, SC_BAD_DATA, "an empty href");
-  if (is_vsi(href)) return fail_vsi(href, err);
+  if (sc_href_refuse_vsi(href, err)) return err->status;
   if (sc_href_is_url(href)) return resolve_url(href, out, err);
   if (base && sc_href_is_url(base)) return join_url(base, href, out, err);
   return resolve_path(base, href, out, err);

@@ -36,6 +36,9 @@ enum sc_origin {
   SC_ORIGIN_NETWORK /* named by something that came over the network: no local files */
 };
 
+/* SC_DENIED for GDAL's own names, "/vsicurl/..." and the like. */
+sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err);
+
 /*
  * Apply the process's settings to a resolved href: href_map first (*out gets the new one),
  * then local_roots and hosts. SC_DENIED says which rule.

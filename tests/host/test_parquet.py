@@ -299,17 +299,24 @@ def bytes_read():
 class Errors(Case):
     def test_arguments_are_checked(self):
         fill(self.db, 10)
+        os.mkfifo(self.path("fifo"))
         for pattern, args in (("no such table", ("nothing", "x.parquet")), ("should be text", ("chips", None)), ("should be text", ("chips", 5)),
                               ("no JSON object", ("chips", "x.parquet", "[]")), ("'sorted' is unknown.*sort", ("chips", "x.parquet", '{"sorted":1}')),
                               ("zstd", ("chips", "x.parquet", '{"compression":"lzma"}')), ("whole number", ("chips", "x.parquet", '{"row_group_size":0}')),
                               ("columns are chipid", ("chips", "x.parquet", '{"columns":["nope"]}')), ("'columns'", ("chips", "x.parquet", '{"columns":[]}')),
                               ("no such column", ("chips", "x.parquet", '{"columns":["grid"]}')), ("no such column", ("chips", "x.parquet", '{"sort":"nope"}')),
                               ("where|syntax", ("chips", "x.parquet", '{"where":"1) ; DELETE FROM chips; --"}')), ("1.1", ("chips", "x.parquet", '{"geoparquet":"3"}')),
+                              ("not one condition", ("chips", "x.parquet", '{"where":"1) OR (1"}')), ("not one condition", ("chips", "x.parquet", '{"where":"1) ORDER BY (1"}')),
+                              ("syntax error", ("chips", "x.parquet", '{"where":"1 ORDER BY 1"}')), ("'path' has a NUL", ("chips", self.path("x") + "\0.parquet")),
+                              ("together with partition_by", ("chips", "x.parquet", '{"partition_style":"hive"}')), ("GDAL /vsi prefix", ("chips", "/vsimem/x.parquet")),
+                              ("GDAL /vsi prefix", ("chips", "/vsis3/b/x", '{"partition_by":["item"]}')), ("is there and no regular file", ("chips", self.path("fifo"))),
                               ("is a folder", ("chips", self.dir)), ("cannot be written to", ("chips", "https://host/x.parquet")),
                               ("cannot create", ("chips", "/proc/x.parquet")), ("partition_by", ("chips", "x", '{"partition_by":["geometry"]}'))):
             with self.subTest(args=args):
                 self.fails(pattern, f"SELECT stacchip_export({','.join('?' * len(args))})", *args)
         self.assertEqual(self.db.execute("SELECT count(*) FROM chips").fetchone()[0], 11)
+        self.assertEqual(os.listdir(self.dir), ["fifo"])
+        self.assertEqual(self.export({"where": "chip_index_x >= 0 -- all\n"}, table="chips"), 11)
 
     def test_a_failed_export_leaves_nothing(self):
         fill(self.db, 3000)

@@ -721,6 +721,14 @@ class Damage(Made):
         self.db.execute("INSERT INTO c(item_json) VALUES (?)", (json.dumps(item),))
         row = self.value("SELECT row FROM c WHERE chip_index_x = 1 AND chip_index_y = 2")
         numpy.testing.assert_array_equal(chip(self.db, row)[0], array[0, 128:192, 64:128])
+        rowid = self.value("SELECT rowid FROM c WHERE chip_index_x = 1 AND chip_index_y = 2")
+        path = self.folder.name + "/other.db"
+        self.db.execute("VACUUM INTO ?", (path,))
+        self.db.execute("ATTACH ? AS att", (path,))
+        for table in ("c", "main.c", "att.c"):
+            numpy.testing.assert_array_equal(chip(self.db, rowid, table=table)[0], array[0, 128:192, 64:128])
+        for table in ("no.c", "att.no", "d"):
+            self.assertRaisesRegex(Exception, "no merged index", chip, self.db, rowid, table=table)
         other = dict(item, id="other")
         self.db.execute("DELETE FROM c")
         self.assertRaises(Exception, chip, self.db, row)
