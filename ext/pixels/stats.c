@@ -379,11 +379,35 @@ static sc_status check_names(const struct merge *m, const cJSON *names, struct s
   return SC_OK;
 }
 
+/* A result that was cut short must not pass for one of empty bands. */
+static sc_status check_arrays(const struct merge *m, const cJSON *json, struct sc_error *err) {
+  static const char *const keys[] = {"count", "mean", "std", "min", "max", "quantiles"};
+  for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, keys[k]);
+    int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    if (n == m->stats->n_bands) continue;
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_band_stats_merge: '%s' has %d values for %d bands; not the result of "
+                   "stacchip_band_stats",
+                   keys[k], n, m->stats->n_bands);
+  }
+  for (int i = 0; i < m->stats->n_bands; i++) {
+    double n = array_number(json, "count", i, -1);
+    for (size_t k = 0; k < 5; k++) {
+      if (n == 0 || (n > 0 && !isnan(array_number(json, keys[k], i, NAN)))) continue;
+      return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: band %d has no '%s'", i + 1,
+                     keys[k]);
+    }
+  }
+  return SC_OK;
+}
+
 static sc_status merge_one(struct merge *m, const cJSON *json, struct sc_error *err) {
   sc_status st = SC_OK;
   if (!m->stats) st = merge_start(m, json, err);
   if (st) return st;
   st = check_names(m, cJSON_GetObjectItemCaseSensitive(json, "assets"), err);
+  if (!st) st = check_arrays(m, json, err);
   for (int i = 0; i < m->stats->n_bands && !st; i++) {
     struct band_stats *b = &m->stats->bands[i];
     double n = array_number(json, "count", i, 0), std = array_number(json, "std", i, 0);

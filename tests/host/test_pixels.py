@@ -590,6 +590,20 @@ class Statistics(Made):
             with self.assertRaisesRegex(Exception, "different bands"):
                 self.value(merge, json.dumps([rows[k] for k in pair]))
 
+    def test_results_that_were_cut_short_are_not_merged(self):
+        _, item = self.noise(side=64, bands=3)
+        whole = json.loads(self.value("SELECT stacchip_band_stats(?)", handle(item, size=64)))
+        merge = "SELECT stacchip_band_stats_merge(value) FROM json_each(?)"
+        for key in ("count", "mean", "std", "min", "max", "quantiles"):
+            for short in (dict(whole, **{key: whole[key][:2]}), {k: v for k, v in whole.items() if k != key}):
+                with self.assertRaisesRegex(Exception, f"'{key}' has . values for 3 bands"):
+                    self.value(merge, json.dumps([json.dumps(whole), json.dumps(short)]))
+        for key in ("count", "mean", "max"):
+            with self.assertRaisesRegex(Exception, "band 2 has no "):
+                self.value(merge, json.dumps([json.dumps(dict(whole, **{key: whole[key][:1] + [None] + whole[key][2:]}))]))
+        empty = dict(whole, count=[0] * 3, mean=[None] * 3, std=[None] * 3, min=[None] * 3, max=[None] * 3, quantiles=[[]] * 3)
+        self.assertEqual(json.loads(self.value(merge, json.dumps([json.dumps(whole), json.dumps(empty)])))["count"], whole["count"])
+
     def test_large_values_lose_no_digits(self):
         array = (1e9 + self.rng.normal(0, 1, (1, 128, 128))).astype("f8")
         item = make_item({"a": {"href": self.tiff("a", array), "type": "image/tiff"}})
