@@ -366,9 +366,9 @@ static sc_status list_local(const char *root, const char *below,
 sc_status sc_store_list(const char *root, const char *prefix,
                         sc_status (*found)(void *, const char *, struct sc_error *), void *context,
                         struct sc_error *err) {
-  if (sc_objects_is_store(root)) return sc_objects_list(root, prefix, found, context, err);
+  if (sc_objects_scheme_bytes(root)) return sc_objects_list(root, prefix, found, context, err);
   if (is_remote(root)) {
-    return sc_fail(err, SC_UNSUPPORTED, "%s: only s3:// and gs:// stores can be listed", root);
+    return sc_fail(err, SC_UNSUPPORTED, "%s: only s3, gs, az and abfs stores can be listed", root);
   }
   size_t n = strlen(prefix);
   char folder[4096];

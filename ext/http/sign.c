@@ -330,30 +330,79 @@ static sc_status sign_gs(const struct sc_http_request *r, const char *rest, stru
   return st;
 }
 
-/* az://container/key with AZURE_STORAGE_ACCOUNT; abfs://container@account.dfs.../key. */
+/* The value of a key of AZURE_STORAGE_CONNECTION_STRING, "Key=value;Key=value"; "" without. */
+static void connection_value(const char *key, char *out, size_t n) {
+  const char *p = env("AZURE_STORAGE_CONNECTION_STRING");
+  size_t m = strlen(key);
+  out[0] = '\0';
+  while (p && *p) {
+    size_t length = strcspn(p, ";");
+    if (length > m && p[m] == '=' && strncasecmp(p, key, m) == 0) {
+      snprintf(out, n, "%.*s", (int)(length - m - 1), p + m + 1);
+      return;
+    }
+    p += length + (p[length] == ';');
+  }
+}
+
+struct azure {
+  char container[200], account[100];
+  char endpoint[400]; /* of the account, without '/' at its end */
+  char token[2000];   /* without '?'; "" for none */
+};
+
+/* An account's endpoint and token; those of the connection string are for its own account. */
+static void azure_account(struct azure *a) {
+  const char *token = env("AZURE_STORAGE_SAS_TOKEN");
+  char own[100];
+  connection_value("AccountName", own, sizeof own);
+  connection_value("BlobEndpoint", a->endpoint, sizeof a->endpoint);
+  connection_value("SharedAccessSignature", a->token, sizeof a->token);
+  if (!a->account[0]) copy(a->account, sizeof a->account, own);
+  if (strcmp(own, a->account) != 0 && (own[0] || !strstr(a->endpoint, a->account))) {
+    a->endpoint[0] = a->token[0] = '\0';
+  }
+  if (!a->token[0] && token) copy(a->token, sizeof a->token, token + (*token == '?'));
+  size_t n = strlen(a->endpoint);
+  while (n && a->endpoint[n - 1] == '/') a->endpoint[--n] = '\0';
+  if (n || !a->account[0]) return;
+  snprintf(a->endpoint, sizeof a->endpoint, "https://%s.blob.core.windows.net", a->account);
+}
+
+/*
+ * az://container/key with AZURE_STORAGE_ACCOUNT or AZURE_STORAGE_CONNECTION_STRING;
+ * abfs://container@account.dfs.../key.
+ */
 static sc_status sign_azure(const char *url, const char *rest, struct sc_signed *out,
                             struct sc_error *err) {
-  const char *at = strchr(rest, '@'), *slash = strchr(rest, '/');
-  const char *token = env("AZURE_STORAGE_SAS_TOKEN"), *key;
-  char account[100], container[200], *path = NULL;
-  if (at && slash && at < slash) {
-    snprintf(container, sizeof container, "%.*s", (int)(at - rest), rest);
-    snprintf(account, sizeof account, "%.*s", (int)strcspn(at + 1, "./"), at + 1);
-  } else if (env("AZURE_STORAGE_ACCOUNT") && slash) {
-    snprintf(container, sizeof container, "%.*s", (int)(slash - rest), rest);
-    snprintf(account, sizeof account, "%s", env("AZURE_STORAGE_ACCOUNT"));
+  struct azure a = {.endpoint = ""};
+  size_t n = strcspn(rest, "/?");
+  const char *at = memchr(rest, '@', n), *key = rest + n;
+  size_t key_bytes = strcspn(key, "?");
+  char *name = NULL, *path = NULL;
+  snprintf(a.container, sizeof a.container, "%.*s", (int)(at ? at - rest : (ptrdiff_t)n), rest);
+  if (at) {
+    snprintf(a.account, sizeof a.account, "%.*s", (int)strcspn(at + 1, "./"), at + 1);
   } else {
+    copy(a.account, sizeof a.account, env("AZURE_STORAGE_ACCOUNT"));
+  }
+  azure_account(&a);
+  if (!a.endpoint[0] || !rest[n]) {
     return sc_fail(err, SC_BAD_DATA,
-                   "%.200s: no storage account: set AZURE_STORAGE_ACCOUNT, or use "
+                   "%.200s: no storage account: set AZURE_STORAGE_ACCOUNT or "
+                   "AZURE_STORAGE_CONNECTION_STRING, or use "
                    "abfs://container@account.dfs.core.windows.net/",
                    url);
   }
-  key = slash ? slash : "/";
-  sc_status st = escape_path(key, &path, err);
+  sc_status st = sc_format(&name, err, "%.*s", (int)key_bytes, key);
+  if (!st) st = escape_path(name, &path, err);
   if (!st) {
-    st = sc_format(&out->url, err, "https://%s.blob.core.windows.net/%s%s%s%s", account, container,
-                   path, token ? "?" : "", token ? token + (*token == '?') : "");
+    const char *query = key[key_bytes] ? key + key_bytes + 1 : "";
+    st =
+        sc_format(&out->url, err, "%s/%s%s%s%s%s%s", a.endpoint, a.container, path,
+                  *query || a.token[0] ? "?" : "", query, *query && a.token[0] ? "&" : "", a.token);
   }
+  sc_free(name);
   sc_free(path);
   return st;
 }

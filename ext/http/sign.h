@@ -9,7 +9,8 @@
  *      AWS_HTTPS, AWS_VIRTUAL_HOSTING. Signature version 4:
  *      https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  * gs   GS_ACCESS_KEY_ID, GS_SECRET_ACCESS_KEY (HMAC keys), else anonymous; CPL_GS_ENDPOINT
- * az   AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_SAS_TOKEN
+ * az   AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_SAS_TOKEN; of AZURE_STORAGE_CONNECTION_STRING the
+ *      AccountName, BlobEndpoint and SharedAccessSignature
  * https to *.blob.core.windows.net: the Planetary Computer's SAS tokens, kept until they expire
  */
 #ifndef SC_HTTP_SIGN_H

@@ -230,7 +230,7 @@ static sc_status add_object(void *context, const char *key, struct sc_error *err
 /* A folder, a glob, or one object: names do not say which, so that a file's is taken for one. */
 static sc_status list_store(const char *url, struct sc_files *out, struct sc_error *err) {
   char *root = NULL;
-  size_t fixed = strcspn(url, "*?["), n = strlen(url);
+  size_t fixed = strcspn(url, "*?["), n = strlen(url), scheme = sc_objects_scheme_bytes(url);
   int is_glob = fixed < n, is_folder = url[n - 1] == '/';
   if (!is_glob && !is_folder && is_parquet_name(url)) return add_path(out, url, err);
   struct listed l = {out, NULL, "**"};
@@ -238,8 +238,8 @@ static sc_status list_store(const char *url, struct sc_files *out, struct sc_err
     while (url[fixed - 1] != '/') fixed--; /* there is one after the scheme */
     l.pattern = url + fixed;
   }
-  while (fixed > 5 && url[fixed - 1] == '/') fixed--;
-  if (fixed == 5) return sc_fail(err, SC_BAD_ARG, "%s: it names no bucket", url);
+  while (fixed > scheme && url[fixed - 1] == '/') fixed--;
+  if (fixed == scheme) return sc_fail(err, SC_BAD_ARG, "%s: it names no bucket", url);
   sc_status st = sc_strndup(url, fixed, &root, err);
   l.root = root;
   if (!st) st = sc_objects_list(root, "", add_object, &l, err);
@@ -250,7 +250,7 @@ static sc_status list_store(const char *url, struct sc_files *out, struct sc_err
 sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err) {
   struct walk w = {out, {0}, 0, err};
   memset(out, 0, sizeof *out);
-  int is_store = sc_objects_is_store(path), is_glob = path[strcspn(path, "*?[")] != '\0';
+  int is_store = sc_objects_scheme_bytes(path) > 0, is_glob = path[strcspn(path, "*?[")] != '\0';
   int kind = is_store ? (is_glob ? 0 : 'd') : sc_pq_is_url(path) ? 'f' : kind_of(path);
   if (kind == 'f' || (!kind && !is_glob)) return add_path(out, path, err);
   sc_status st = is_store ? list_store(path, out, err) : walk_path(&w, path, kind);

@@ -1,6 +1,6 @@
 /*
  * Which files a path stands for: one file or URL, a glob (* ? [..] and ** for folders), or
- * all Parquet files below a folder, local or of an s3:// or gs:// store; and what a file's
+ * all Parquet files below a folder, local or of a store (stac/objects.h); and what a file's
  * folders say of its rows.
  */
 #ifndef SC_PARQUET_FILES_H

@@ -36,7 +36,7 @@ struct sc_pq_sink {
  */
 enum sc_pq_sink_kind { SC_PQ_ALONE, SC_PQ_IN_TREE };
 
-/* Create a file at a local path, folders included, or at an s3:// or gs:// URL. SC_UNSUPPORTED
+/* Create a file at a local path, folders included, or of a store (stac/objects.h). SC_UNSUPPORTED
  * for other URLs. */
 sc_status sc_pq_sink_open(const char *path, enum sc_pq_sink_kind kind, struct sc_pq_sink *out,
                           struct sc_error *err);

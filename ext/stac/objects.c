@@ -6,20 +6,33 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sqlite.h"
 #include "raster/raster_api.h"
 
 #define KEY_MAX_BYTES 2048 /* S3 allows 1024, before XML's escapes */
-/* All parts but the last are of one size, at least 5 MiB, and at most 10 000: 160 GB. */
+/* All parts but the last are of one size, at least 5 MiB, and at most 10 000: 160 GB. Azure takes
+ * 50 000 blocks of up to 100 MiB since version 2016-05-31 of its protocol. */
 #define PART_BYTES ((size_t)16 << 20)
+
+/* Without a version Azure answers in that of its first days, with blocks of 4 MB. */
+static const char *const azure_headers[] = {"Content-Type: application/octet-stream",
+                                            "x-ms-version: 2021-08-06", NULL};
 
 static sc_status http(struct sc_http_request *r, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   return raster ? raster->http(r, 1, NULL, NULL, err) : err->status;
 }
 
-int sc_objects_is_store(const char *url) {
-  return strncmp(url, "s3://", 5) == 0 || strncmp(url, "gs://", 5) == 0;
+size_t sc_objects_scheme_bytes(const char *url) {
+  static const char *const schemes[] = {"s3://", "gs://", "az://", "abfs://"};
+  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+    size_t n = strlen(schemes[i]);
+    if (strncmp(url, schemes[i], n) == 0) return n;
+  }
+  return 0;
 }
+
+static int is_azure(const char *url) { return url[0] == 'a'; }
 
 static sc_status escape(const char *text, struct sc_buffer *out, struct sc_error *err) {
   sc_status st = SC_OK;
@@ -63,19 +76,31 @@ struct listing {
   char token[2048];              /* of the next page; "" at the end */
 };
 
+/* How a store asks and answers. */
+static const struct dialect {
+  const char *query, *more, *key, *token;
+} dialects[] = {
+    {"/?list-type=2&prefix=", "&continuation-token=", "Key", "NextContinuationToken"},
+    {"?restype=container&comp=list&prefix=", "&marker=", "Name", "NextMarker"},
+};
+
+static const struct dialect *dialect_of(const char *url) { return &dialects[is_azure(url)]; }
+
 static sc_status fetch_page(const struct listing *l, const char *prefix,
                             struct sc_http_request *answer, struct sc_error *err) {
   struct sc_buffer url = {0};
-  sc_status st = sc_buffer_printf(&url, err, "%s/?list-type=2&prefix=", l->bucket);
+  const struct dialect *d = dialect_of(l->bucket);
+  sc_status st = sc_buffer_printf(&url, err, "%s%s", l->bucket, d->query);
   if (!st) st = escape(l->inside, &url, err);
   if (!st) st = escape(prefix, &url, err);
   if (!st && l->token[0]) {
-    st = sc_buffer_append_text(&url, "&continuation-token=", err);
+    st = sc_buffer_append_text(&url, d->more, err);
     if (!st) st = escape(l->token, &url, err);
   }
   if (!st) st = sc_buffer_terminate(&url, err);
   answer->method = "GET";
   answer->url = (char *)url.data;
+  answer->headers = is_azure(l->bucket) ? azure_headers : NULL;
   if (!st) st = http(answer, err);
   if (!st) st = sc_buffer_terminate(&answer->answer, err);
   sc_buffer_free(&url);
@@ -87,7 +112,8 @@ sc_status sc_objects_list(const char *root, const char *prefix,
                           void *context, struct sc_error *err) {
   struct listing l = {"", "", ""};
   char key[KEY_MAX_BYTES];
-  const char *slash = strchr(root + 5, '/');
+  const struct dialect *d = dialect_of(root);
+  const char *slash = strchr(root + sc_objects_scheme_bytes(root), '/');
   snprintf(l.bucket, sizeof l.bucket, "%.*s", slash ? (int)(slash - root) : (int)strlen(root),
            root);
   snprintf(l.inside, sizeof l.inside, "%s%s", slash ? slash + 1 : "", slash ? "/" : "");
@@ -99,10 +125,10 @@ sc_status sc_objects_list(const char *root, const char *prefix,
     l.token[0] = '\0';
     if (!st) {
       const char *at = (char *)page.answer.data, *again = at;
-      while (!st && next_tag(&at, "Key", key, sizeof key)) {
+      while (!st && next_tag(&at, d->key, key, sizeof key)) {
         st = found(context, strncmp(key, l.inside, skip) == 0 ? key + skip : key, err);
       }
-      next_tag(&again, "NextContinuationToken", l.token, sizeof l.token);
+      next_tag(&again, d->token, l.token, sizeof l.token);
     }
     sc_buffer_free(&page.answer);
   } while (!st && l.token[0]);
@@ -113,13 +139,14 @@ sc_status sc_objects_list(const char *root, const char *prefix,
 
 struct sc_upload {
   char *url;
-  char *id;              /* of the upload, escaped; NULL: not begun, or done */
+  char *id;              /* of the upload, escaped; NULL: not begun, or done, or Azure's */
+  uint32_t run;          /* Azure: makes the names of blocks this upload's own */
   struct sc_buffer part; /* not yet sent */
   struct sc_buffer list; /* XML of the parts that are there */
   int n_parts;
 };
 
-/* One request about the upload; query is "uploads", "partNumber=1" or NULL. */
+/* One request about the upload; query is "uploads", "partNumber=1", "comp=block..." or NULL. */
 static sc_status ask(const struct sc_upload *u, const char *method, const char *query,
                      const struct sc_buffer *body, struct sc_http_request *r,
                      struct sc_error *err) {
@@ -129,7 +156,7 @@ static sc_status ask(const struct sc_upload *u, const char *method, const char *
                            query && u->id ? "&" : "", u->id ? "uploadId=" : "", u->id ? u->id : "");
   r->method = method;
   r->url = url;
-  r->headers = headers;
+  r->headers = is_azure(u->url) ? azure_headers : headers;
   r->body = body ? body->data : NULL;
   r->body_size = body ? body->size : 0;
   if (!st) st = http(r, err);
@@ -156,9 +183,28 @@ static sc_status begin(struct sc_upload *u, struct sc_error *err) {
   return st;
 }
 
+/*
+ * Azure's parts are blocks, which nothing begins; their names are base64 and of one length, as
+ * digits by fours are.
+ */
+static sc_status put_block(struct sc_upload *u, struct sc_error *err) {
+  struct sc_http_request r = {0};
+  char query[60];
+  snprintf(query, sizeof query, "comp=block&blockid=%08x%08d", u->run, u->n_parts);
+  sc_status st = ask(u, "PUT", query, &u->part, &r, err);
+  if (!st) {
+    st = sc_buffer_printf(&u->list, err, "<Uncommitted>%08x%08d</Uncommitted>", u->run, u->n_parts);
+  }
+  u->n_parts++;
+  u->part.size = 0;
+  sc_buffer_free(&r.answer);
+  return st;
+}
+
 static sc_status send_part(struct sc_upload *u, struct sc_error *err) {
   struct sc_http_request r = {0};
   char query[40];
+  if (is_azure(u->url)) return put_block(u, err);
   sc_status st = u->id ? SC_OK : begin(u, err);
   snprintf(query, sizeof query, "partNumber=%d", u->n_parts + 1);
   if (!st) st = ask(u, "PUT", query, &u->part, &r, err);
@@ -175,15 +221,17 @@ static sc_status send_part(struct sc_upload *u, struct sc_error *err) {
 
 sc_status sc_upload_open(const char *url, struct sc_upload **out, struct sc_error *err) {
   *out = NULL;
-  const char *slash = sc_objects_is_store(url) ? strchr(url + 5, '/') : NULL;
-  if (!slash || !slash[1] || slash == url + 5 || strpbrk(url, "?#")) {
+  size_t scheme = sc_objects_scheme_bytes(url);
+  const char *slash = scheme ? strchr(url + scheme, '/') : NULL;
+  if (!slash || !slash[1] || slash == url + scheme || strpbrk(url, "?#")) {
     return sc_fail(err, SC_UNSUPPORTED,
-                   "%s: it cannot be written to; local paths, s3://bucket/key and "
-                   "gs://bucket/key can",
+                   "%s: it cannot be written to; local paths, s3://bucket/key, gs://bucket/key, "
+                   "az://container/key and abfs://container@account.dfs.core.windows.net/key can",
                    url);
   }
   struct sc_upload *u = sc_alloc_zero(1, sizeof *u);
   if (!u) return sc_fail_nomem(err);
+  sqlite3_randomness((int)sizeof u->run, &u->run);
   sc_status st = sc_strdup(url, &u->url, err);
   if (st) {
     sc_upload_close(u);
@@ -207,7 +255,7 @@ sc_status sc_upload_write(struct sc_upload *u, const void *data, size_t n, struc
 }
 
 sc_status sc_upload_finish(struct sc_upload *u, struct sc_error *err) {
-  sc_status st = u->part.size || !u->id ? send_part(u, err) : SC_OK;
+  sc_status st = u->part.size || !u->n_parts ? send_part(u, err) : SC_OK;
   sc_buffer_free(&u->part); /* many uploads may wait for their commit */
   return st;
 }
@@ -216,10 +264,11 @@ sc_status sc_upload_commit(struct sc_upload *u, struct sc_error *err) {
   struct sc_http_request r = {0};
   struct sc_buffer body = {0};
   char reason[200] = "";
-  sc_status st =
-      sc_buffer_printf(&body, err, "<CompleteMultipartUpload>%.*s</CompleteMultipartUpload>",
-                       (int)u->list.size, (char *)u->list.data);
-  if (!st) st = ask(u, "POST", NULL, &body, &r, err);
+  int azure = is_azure(u->url);
+  const char *element = azure ? "BlockList" : "CompleteMultipartUpload";
+  sc_status st = sc_buffer_printf(&body, err, "<%s>%.*s</%s>", element, (int)u->list.size,
+                                  (char *)u->list.data, element);
+  if (!st) st = ask(u, azure ? "PUT" : "POST", azure ? "comp=blocklist" : NULL, &body, &r, err);
   /* An error may come with status 200, after the answer has begun. */
   const char *at = (char *)r.answer.data;
   if (!st && strstr(at, "<Error>")) {

@@ -1,8 +1,10 @@
 """Object stores: signatures and tokens as a server sees them, an S3 server of others, fork and threads."""
+import base64
 import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +13,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -395,10 +398,105 @@ db.execute("SELECT stacchip_export('src', 's3://b/k.parquet')").fetchall()
                               "GET /b/t/a.parquet", "GET /b/t/b%26c/d.parquet"], self.steps())
 
     def test_urls_that_cannot_be_written_to(self):
-        for url in ("https://example.com/x.parquet", "az://c/x.parquet", "s3://b", "s3://b/", "s3:///x", "s3://b/x?y", "ftp://b/x"):
+        for url in ("https://example.com/x.parquet", "az://c", "az://c/", "abfs://c@a.dfs.core.windows.net/", "s3://b", "s3://b/", "s3:///x", "s3://b/x?y", "ftp://b/x"):
             with self.subTest(url=url), self.assertRaisesRegex(sqlite3.Error, "cannot be written to"):
                 self.export(url)
         self.assertEqual([], self.steps())
+
+
+class Azure(unittest.TestCase):
+    """Blobs in blocks, at an endpoint of a connection string as users of Azurite set it."""
+
+    def setUp(self):
+        self.server = web.Scripted()
+        self.server.fault = self.store
+        self.blocks, self.refused = {}, lambda h: None
+        place = f"DefaultEndpointsProtocol=http;AccountName=dev;BlobEndpoint={self.server.url}/dev/;SharedAccessSignature=sv=2021-08-06&sig=s3cr%2Bt"
+        self.env = mock.patch.dict(os.environ, {"AZURE_STORAGE_CONNECTION_STRING": place})
+        self.env.start()
+        self.db = host.connect()
+        fill_source(self.db, 2)
+
+    def tearDown(self):
+        self.env.stop()
+        self.server.close()
+
+    def store(self, h):
+        """An account of a blob store; Put Block, Put Block List and List Blobs, 2 names a page."""
+        path, _, query = h.path.partition("?")
+        query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        if query.get("sig") != "s3cr+t":
+            return lambda h: h.answer(403, b"<Error><Code>AuthenticationFailed</Code></Error>")
+        if self.refused(h):
+            return self.refused(h)
+        if query.get("comp") == "list":
+            names = sorted(urllib.parse.unquote(p)[len(path) + 1:] for p in self.server.files if urllib.parse.unquote(p).startswith(path + "/" + query["prefix"]))
+            at = int(query.get("marker") or 0)
+            blobs = "".join(f"<Blob><Name>{n.replace('&', '&amp;')}</Name></Blob>" for n in names[at:at + 2])
+            more = f"<NextMarker>{at + 2}</NextMarker>" if at + 2 < len(names) else "<NextMarker />"
+            return lambda h: h.answer(200, f"<EnumerationResults><Blobs>{blobs}</Blobs>{more}</EnumerationResults>".encode())
+        if query.get("comp") == "block":
+            self.assertEqual(len(base64.b64decode(query["blockid"], validate=True)), 12)
+            self.blocks[path, query["blockid"]] = h.body
+            return lambda h: h.answer(201)
+        if query.get("comp") == "blocklist":
+            ids = re.findall(r"<Uncommitted>(.*?)</Uncommitted>", h.body.decode())
+            self.server.files[path] = b"".join(self.blocks.pop((path, i)) for i in ids)
+            return lambda h: h.answer(201)
+        return None
+
+    def export(self, path, options="{}"):
+        return self.db.execute("SELECT stacchip_export('src', ?, ?)", (path, options)).fetchone()[0]
+
+    def rows(self, source):
+        return self.db.execute(f"SELECT {COLUMNS.split(',', 1)[1].replace('geometry', 'AsText(geometry)')} FROM {source} ORDER BY platform, item, chip_index_y, chip_index_x").fetchall()
+
+    def test_what_was_written_is_read(self):
+        want = self.rows("(SELECT * FROM src)")
+        for url in ("az://c/x y.parquet", "abfs://c@dev.dfs.core.windows.net/x y.parquet"):
+            self.server.files.clear()
+            self.assertEqual(self.export(url), len(want))
+            self.assertEqual(list(self.server.files), ["/dev/c/x%20y.parquet"])
+            self.assertEqual(self.rows(f"stacchip_parquet('{url}')"), want)
+        self.assertEqual({m for m, p, _, _ in self.server.requests}, {"PUT", "GET"})
+        self.assertTrue(all(h.get("x-ms-version") for m, _, h, _ in self.server.requests if m == "PUT"))
+        self.assertFalse(self.blocks)
+
+    def test_trees_are_listed_by_pages(self):
+        self.db.execute("UPDATE src SET item = 'a&b ' || (rowid % 5)")
+        want = self.rows("(SELECT * FROM src)")
+        self.export("az://c/t", '{"partition_by": ["platform", "item"], "partition_style": "hive"}')
+        self.assertGreater(len(self.server.files), 5)
+        self.server.files["/dev/c/tt/other.parquet"] = b"not of this tree"
+        for source in ("az://c/t/", "az://c/t", "az://c/t/**/*.parquet", "abfs://c@dev.dfs.core.windows.net/t/*/*/*.parquet"):
+            self.assertEqual(self.rows(f"stacchip_parquet('{source}')"), want)
+
+    def test_a_blob_of_several_blocks(self):
+        self.db.execute("CREATE TABLE big AS WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < 299999)"
+                        " SELECT hex(randomblob(40)) AS chipid, 'p' AS platform, 'i' AS item, NULL AS date, n % 1000 AS chip_index_x, n / 1000 AS chip_index_y,"
+                        " NULL AS cloud_cover_percentage, NULL AS nodata_percentage, NULL AS geometry FROM i")
+        self.db.execute("SELECT stacchip_export('big', 'az://c/big.parquet', '{\"compression\":\"none\"}')")
+        self.assertGreaterEqual(sum("comp=block&" in p for _, p, _, _ in self.server.requests), 2)
+        self.assertGreater(len(self.server.files["/dev/c/big.parquet"]), 17 << 20)
+        self.assertEqual(self.db.execute("SELECT count(*), count(DISTINCT chipid) FROM stacchip_parquet('az://c/big.parquet')").fetchone(), (300000, 300000))
+
+    def test_failures_leave_no_blob_and_show_no_token(self):
+        for step in ("comp=block&", "comp=blocklist"):
+            self.refused = lambda h: (lambda h: h.answer(403, b"<Error>no, thanks: " + h.path.encode() + b"</Error>")) if step in h.path else None
+            with self.subTest(step=step), self.assertRaisesRegex(sqlite3.Error, "403") as e:
+                self.export("az://c/x.parquet")
+            self.assertNotIn("s3cr", str(e.exception))
+            self.assertFalse(self.server.files)
+        self.refused = lambda h: None
+        self.db.execute("UPDATE src SET chip_index_x = -1 WHERE rowid = (SELECT max(rowid) FROM src)")
+        with self.assertRaisesRegex(sqlite3.Error, "0 to 65535"):
+            self.export("az://c/x.parquet")
+        self.assertFalse(self.server.files)
+
+    def test_another_account_gets_no_token_of_ours(self):
+        with mock.patch.dict(os.environ, {"STACCHIP_HOSTS": "127.0.0.1"}), self.assertRaisesRegex(sqlite3.Error, "host 'other.blob.core.windows.net'"):
+            self.export("abfs://c@other.dfs.core.windows.net/x.parquet")
+        self.assertFalse(self.server.requests)
 
 
 class Processes(unittest.TestCase):
