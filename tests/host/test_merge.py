@@ -455,12 +455,12 @@ class Items(unittest.TestCase):
             want = [(item["id"], "/nowhere/SCL.tif", 1), ("other", "/nowhere/SCL.tif", 1), ("third", path, 0), (None, "/nowhere/item.json", 0), ("bare", None, 1), (None, None, 1)]
             self.db.execute("CREATE TABLE todo(item_json)")
             self.db.executemany("INSERT INTO todo VALUES (?)", [(g,) for g in given])
-            rows = "SELECT item, href, item_json IS NOT NULL FROM chips_error ORDER BY rowid"
+            rows = "SELECT item, href, item_json IS NOT NULL FROM chips_error"
             self.db.execute("INSERT INTO chips(chips, rank) VALUES('on_error', 'record')")
             for sql in ("INSERT INTO chips(item_json) SELECT item_json FROM todo", "SELECT stacchip_merge_items('chips', 'SELECT item_json FROM todo', '{\"threads\":1}')"):
                 self.db.execute("DELETE FROM chips_error")
                 self.db.execute(sql)
-                self.assertEqual(want, self.db.execute(rows).fetchall())
+                self.assertEqual(sorted(map(str, want)), sorted(map(str, self.db.execute(rows).fetchall())))  # workers end in any order
                 self.db.execute(sql)  # failures of the same items take the place of the first ones
                 self.assertEqual(sorted(map(str, want + want[-1:])), sorted(map(str, self.db.execute(rows).fetchall())))
             self.assertIn("SCL.tif", one(self.db, "SELECT reason FROM chips_error WHERE item = 'other'"))
