@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "http/remote.h"
 #include "http/vsi.h"
@@ -52,8 +53,9 @@ void sc_gdal_end(struct sc_gdal_scope *scope) {
 
 sc_status sc_source_fail(const struct sc_source *source, sc_status status, struct sc_error *err,
                          const char *what, const char *reason) {
-  size_t shown = strstr(source->href, "://") ? strcspn(source->href, "?#") : strlen(source->href);
-  sc_fail(err, status, "%.*s: %s%s%s", (int)shown, source->href, what, *reason ? ": " : "", reason);
+  char shown[4096];
+  sc_access_shown(source->href, shown, sizeof shown);
+  sc_fail(err, status, "%s: %s%s%s", shown, what, *reason ? ": " : "", reason);
   if (source->asset) sc_fail_within(err, "asset %s", source->asset);
   if (source->item) sc_fail_within(err, "item %s", source->item);
   return status;

@@ -495,11 +495,14 @@ class Faults(unittest.TestCase):
         item = self.item(self.server.url)
         item["assets"]["r"]["href"] += "?" + secret
         self.server.fault = lambda h: lambda h: h.answer(403, f"cannot serve {h.path} to you".encode())
-        self.assertNotIn("secret", self.fails("403: cannot serve"))
+        self.assertNotIn("secret", self.fails("403: cannot serve", item))
         item["assets"]["r"]["href"] = f"http://user:passw0rd@127.0.0.1:{self.server.port}/red.tif?{secret}"
-        text = self.fails("403")
+        text = self.fails("403", item)
         self.assertNotIn("secret", text)
         self.assertNotIn("passw0rd", text)
+        item["assets"]["r"]["href"] = f"http://user:p@ssw0rd@127.0.0.1:{web.free_port()}/red.tif"
+        self.assertNotIn("ssw0rd", self.fails("item .*asset r: http://127.0.0.1:", item))
+        item["assets"]["r"]["href"] = f"{self.server.url}/red.tif?{secret}"
         self.server.fault = None
         self.assertEqual(self.chip(item), self.want)
         with tempfile.TemporaryDirectory() as d:
@@ -702,6 +705,20 @@ class Search(unittest.TestCase):
         self.assertEqual(len(other.requests), 1)
         self.assertNotIn("X-Api-Key", other.requests[0][2])
         other.close()
+
+    def test_headers_of_the_caller_do_not_follow_to_another_port(self):
+        other = web.Scripted(fault=lambda h: lambda h: h.json({"type": "FeatureCollection", "features": []}))
+        self.server.fault = lambda h: lambda h: h.answer(307, b"", Location=f"http://127.0.0.1:{other.port}/search")
+        self.ids("{}", '{"headers": {"X-Api-Key": "k3yk3yk3y"}}')
+        self.assertEqual(len(other.requests), 1)
+        self.assertNotIn("X-Api-Key", other.requests[0][2])
+        other.close()
+
+    def test_headers_that_a_server_quotes_are_not_shown(self):
+        self.server.fault = lambda h: lambda h: h.answer(403, f"no access with {h.headers['Authorization']} or {h.headers['X-Api-Key'][:99]}: {h.headers['Authorization'].split()[1]}".encode())
+        with self.assertRaisesRegex(sqlite3.Error, "403: no access with") as e:
+            self.ids("{}", '{"headers": {"X-Api-Key": "k3yk3yk3y", "Authorization": "Bearer t0ken-of-mine"}}')
+        self.assertNotRegex(str(e.exception), "k3yk3y|t0ken")
 
     def test_static_catalogue(self):
         u = self.server.url
