@@ -296,6 +296,7 @@ static sc_status read_info(GDALDatasetH ds, struct sc_raster_info *out, struct s
     read_band_info(GDALGetRasterBand(ds, i + 1), &out->bands[i]);
   GDALRasterBandH first = GDALGetRasterBand(ds, 1);
   GDALGetBlockSize(first, &out->block_width, &out->block_height);
+  out->has_overviews = GDALGetOverviewCount(first) > 0;
   out->has_mask = (GDALGetMaskFlags(first) & (GMF_PER_DATASET | GMF_ALPHA)) != 0;
   const char *time = GDALGetMetadataItem(ds, "TIFFTAG_DATETIME", NULL);
   if (time) snprintf(out->datetime, sizeof out->datetime, "%s", time);
@@ -477,8 +478,9 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_e
   sc_gdal_begin(&scope);
   int plain = r->width == r->out_width && r->height == r->out_height && r->x == floor(r->x) &&
               r->y == floor(r->y);
-  CPLErr result = r->resampling == SC_NEAREST || plain ? read_nearest(band, r, box, err)
-                                                       : read_resampled(band, r, box);
+  CPLErr result = (r->resampling == SC_NEAREST && !r->coarse) || plain
+                      ? read_nearest(band, r, box, err)
+                      : read_resampled(band, r, box);
   sc_status st = SC_OK;
   if (err->status == SC_NOMEM) {
     st = SC_NOMEM;

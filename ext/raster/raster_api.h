@@ -17,7 +17,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-#define SC_RASTER_API_VERSION 2
+#define SC_RASTER_API_VERSION 3
 
 enum sc_dtype {
   SC_DTYPE_NONE = 0,
@@ -94,6 +94,7 @@ struct sc_raster_info {
   char *crs;           /* "EPSG:32720", else WKT2; NULL where the file has none */
   struct sc_band_info *bands;
   int block_width, block_height;
+  int has_overviews; /* the first band does */
   int has_mask;      /* an internal mask or an alpha band (beyond a nodata value) */
   char datetime[32]; /* TIFFTAG_DATETIME as RFC 3339, or "" */
 };
@@ -109,7 +110,8 @@ struct sc_read {
   int out_width, out_height;  /* pixels of the output */
   enum sc_dtype dtype;        /* of the output; values are clamped and rounded to it */
   enum sc_resampling resampling;
-  void *out; /* first pixel; rows are row_bytes apart */
+  int coarse; /* an overview will do where the file has one */
+  void *out;  /* first pixel; rows are row_bytes apart */
   size_t row_bytes;
   double fill;         /* where the window leaves the raster */
   struct sc_error err; /* out: err.status is SC_OK or why this one failed */

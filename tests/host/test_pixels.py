@@ -362,6 +362,10 @@ class Values(Made):
             (shifted, array, {"s2:processing_baseline": "04.00", "earthsearch:boa_offset_applied": True}, lowered),  # the flag is wrong
             (older, dark, {"s2:processing_baseline": "04.00", "earthsearch:boa_offset_applied": True}, dark),
             (shifted, array, {"s2:processing_baseline": "03.01"}, array),
+            (shifted, array, {"s2:processing_baseline": "3.01"}, array),
+            (shifted, array, {"s2:processing_baseline": "5.1"}, lowered),
+            (shifted, array, {"processing:version": 5.1}, lowered),
+            (shifted, array, {"processing:version": 3.1}, array),
         ]
         for path, pixels, properties, want in cases:
             item = make_item({"red": {"href": path, "type": "image/tiff"}}, item_id="S2A_X", constellation="sentinel-2", **properties)

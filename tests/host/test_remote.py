@@ -121,6 +121,20 @@ class Requests(unittest.TestCase):
         self.check_bytes(log)
         self.assertEqual(bytes.fromhex(got), self.expect(1, 1))
 
+    def test_harmonizing_looks_at_a_part_of_one_file(self):
+        with open(f"{self.folder}/item.json") as f:
+            item = json.load(f)
+        item["properties"].update({"earthsearch:boa_offset_applied": True, "s2:processing_baseline": "05.10"})
+        for asset in item["assets"].values():
+            asset["href"] = f"{self.url}/{os.path.basename(asset['href'])}"
+        db, options = f"{self.work}/harmonize.db", json.dumps({"assets": ["blue", "red"], "harmonize": True})
+        web.cold(db, ["CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)"], ["INSERT INTO chips(item_json) VALUES (?)", [json.dumps(item)]])
+        self.server.clear()
+        web.cold(db, ["SELECT count(stacchip_chip(row, ?)) FROM chips WHERE chip_index_x < 3 AND chip_index_y < 3", [options]])
+        log = self.server.log()
+        self.assertEqual(len([e for e in log if e.path.endswith("/red.tif")]), 1)
+        self.assertLess(sum(e.sent for e in log if e.path.endswith("/blue.tif")), 0.6 * os.path.getsize(f"{self.folder}/blue.tif"))
+
     def test_chip_across_two_blocks_is_at_most_two_a_band(self):
         options = json.dumps({"assets": BANDS, "buffer": 6})
         self.server.clear()
