@@ -94,7 +94,7 @@ struct sc_raster_info {
   char *crs;           /* "EPSG:32720", else WKT2; NULL where the file has none */
   struct sc_band_info *bands;
   int block_width, block_height;
-  int has_overviews; /* the first band does */
+  int has_overviews; /* a GeoTIFF's first band */
   int has_mask;      /* an internal mask or an alpha band (beyond a nodata value) */
   char datetime[32]; /* TIFFTAG_DATETIME as RFC 3339, or "" */
 };
