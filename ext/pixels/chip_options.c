@@ -125,6 +125,22 @@ static sc_status check_percentiles(const cJSON *list, const char *what, struct s
                  what);
 }
 
+/* Options that would go unheard: of pictures with other formats, and the mask without npz. */
+static sc_status check_format(const struct raw *raw, const char *what, struct sc_error *err) {
+  int is_picture = raw->format == SC_FORMAT_PNG || raw->format == SC_FORMAT_JPEG;
+  const char *unheard = is_picture     ? NULL
+                        : raw->size    ? "size"
+                        : raw->stretch ? "stretch"
+                        : raw->rescale ? "rescale"
+                                       : NULL;
+  if (unheard)
+    return sc_fail(err, SC_BAD_ARG, "%s: '%s' is for the formats png and jpeg", what, unheard);
+  if (raw->valid && raw->format != SC_FORMAT_NPZ)
+    return sc_fail(err, SC_BAD_ARG, "%s: 'valid' is for the format npz", what);
+  if (!raw->stretch || !raw->rescale) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, "%s: one of 'stretch' and 'rescale', not both", what);
+}
+
 static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,
                       struct sc_error *err) {
   out->assets = raw->assets;
@@ -145,7 +161,8 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
     return sc_fail(err, SC_BAD_ARG, "%s: 'fill' takes a number", what);
   }
   if (raw->fill) out->fill = raw->fill->valuedouble;
-  sc_status st = check_assets(raw->assets, what, err);
+  sc_status st = check_format(raw, what, err);
+  if (!st) st = check_assets(raw->assets, what, err);
   if (!st) st = take_resampling(raw->resampling, what, out, err);
   if (!st) st = take_pair(raw->stretch, what, "stretch", 0, 100, out->stretch, err);
   if (!st) st = take_pair(raw->rescale, what, "rescale", -DBL_MAX, DBL_MAX, out->rescale, err);
@@ -178,9 +195,6 @@ void sc_chip_options_free(struct sc_chip_options *options) { sc_options_free(&op
 
 const char *sc_dtype_name(enum sc_dtype dtype) { return dtype_names[dtype]; }
 
-enum sc_resampling sc_chip_options_resampling(const struct sc_chip_options *o, const char *key,
-                                              const char *name) {
-  const cJSON *entry = cJSON_GetObjectItemCaseSensitive(o->resampling_by_asset, key);
-  if (!entry && name) entry = cJSON_GetObjectItemCaseSensitive(o->resampling_by_asset, name);
-  return entry ? (enum sc_resampling)find_kernel(entry) : o->resampling;
+enum sc_resampling sc_chip_options_kernel(const cJSON *entry) {
+  return (enum sc_resampling)find_kernel(entry);
 }

@@ -456,6 +456,14 @@ static void fill_all(const struct sc_read *r) {
   }
 }
 
+sc_status sc_gdal_check_size(const struct sc_read *r, int width, int height, struct sc_error *err) {
+  char text[120];
+  if (!r->file_width || (width == r->file_width && height == r->file_height)) return SC_OK;
+  snprintf(text, sizeof text, "it has %d x %d pixels now, and had %d x %d", width, height,
+           r->file_width, r->file_height);
+  return sc_source_fail(r->source, SC_BAD_DATA, err, text, "");
+}
+
 static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
   int box[4]; /* first column, columns, first row, rows of the output that lie inside */
   struct sc_gdal_scope scope;
@@ -464,6 +472,8 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_e
     snprintf(text, sizeof text, "no band %d; it has %d", r->band, GDALGetRasterCount(ds));
     return sc_source_fail(r->source, SC_NOT_FOUND, err, text, "");
   }
+  if (sc_gdal_check_size(r, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds), err))
+    return err->status;
   GDALRasterBandH band = GDALGetRasterBand(ds, r->band ? r->band : 1);
   if (r->band == SC_BAND_VALIDITY) band = GDALGetMaskBand(band);
   enum sc_dtype own = sc_gdal_dtype(band);

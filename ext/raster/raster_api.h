@@ -105,10 +105,12 @@ struct sc_raster_info {
 /* One window of one band, resampled to out_width x out_height. */
 struct sc_read {
   const struct sc_source *source;
-  int band;                   /* 1 .. n_bands, or SC_BAND_VALIDITY */
-  double x, y, width, height; /* in pixels of the file; may be fractional or leave the raster */
-  int out_width, out_height;  /* pixels of the output */
-  enum sc_dtype dtype;        /* of the output; values are clamped and rounded to it */
+  int band;                    /* 1 .. n_bands, or SC_BAND_VALIDITY */
+  int file_width, file_height; /* as info() gave them: of another size it is another file, and an
+                                  error; 0: whatever they are */
+  double x, y, width, height;  /* in pixels of the file; may be fractional or leave the raster */
+  int out_width, out_height;   /* pixels of the output */
+  enum sc_dtype dtype;         /* of the output; values are clamped and rounded to it */
   enum sc_resampling resampling;
   int coarse; /* an overview will do where the file has one */
   void *out;  /* first pixel; rows are row_bytes apart */
@@ -153,12 +155,14 @@ enum sc_picture_format { SC_PICTURE_PNG, SC_PICTURE_JPEG };
 /* Bands to write as a GeoTIFF, band-sequential [band][row][column], native byte order. */
 struct sc_geotiff {
   const void *pixels;
+  const uint8_t *mask; /* [row][column], 0 where it is nodata, else 255; or NULL */
   enum sc_dtype dtype;
   int n_bands, width, height;
   const char *crs; /* as in sc_raster_info; may be NULL */
   double transform[6];
   int has_nodata;
   double nodata;
+  int alpha;                      /* the band that is alpha, 1-based; 0: none */
   const char *const *band_names;  /* n_bands, or NULL */
   const double *scales, *offsets; /* n_bands each, or NULL */
 };

@@ -185,6 +185,8 @@ static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w
   }
   w->file = f;
   w->band = r->band - 1;
+  st = sc_gdal_check_size(r, f->tiff.width, f->tiff.height, &r->err);
+  if (st) return st;
   if (w->band >= f->tiff.n_bands) {
     char text[60];
     sqlite3_snprintf(sizeof text, text, "no band %d; it has %d", r->band, f->tiff.n_bands);

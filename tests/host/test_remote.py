@@ -383,6 +383,15 @@ class Faults(unittest.TestCase):
         got = bare(self.db, self.item(self.server.url), 1, 4)
         self.assertEqual(got, bare(self.db, self.item(self.folder, "green"), 1, 4))
 
+    def test_changed_file_of_another_size_is_an_error(self):
+        self.assertEqual(self.chip(), self.want)
+        self.server.files["/red.tif"] = self.files["/scl.tif"]
+        self.config(cache_bytes=0)
+        try:
+            self.fails("asset r: .*red.tif: it has [0-9]+ x [0-9]+ pixels now, and had ")
+        finally:
+            self.config(cache_bytes=256 << 20)
+
     def test_changed_file_is_read_anew(self):
         for etag in (self.server.etag, lambda path, data: None):  # by ETag; by size
             with self.subTest(etag=etag("/", b"")):
