@@ -266,7 +266,10 @@ static sc_status add_names(struct batch *b, struct sc_npz *npz, struct sc_error 
     const struct sc_chip *chip = &b->chips[i];
     const struct sc_item *item = &chip->scene->scene.item;
     times[i] = item->datetime;
-    st = sc_format(&ids[i], err, "%s-%lld-%lld", item->id, (long long)chip->x, (long long)chip->y);
+    int is_placed = chip->x >= 0; /* else it lies around a centre: by the grid's pixels */
+    st = sc_format(&ids[i], err, "%s-%s%lld-%lld", item->id, is_placed ? "" : "px-",
+                   (long long)(is_placed ? chip->x : chip->window.x),
+                   (long long)(is_placed ? chip->y : chip->window.y));
   }
   if (!st) st = sc_npz_add_texts(npz, "chipid", (const char *const *)ids, b->n, err);
   if (!st) st = sc_npz_add_texts(npz, "datetime", times, b->n, err);
