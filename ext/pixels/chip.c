@@ -99,7 +99,7 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
     read_scale(from->asset, info, b);
     name_band(from->asset, info, last > first || from->band, b);
     if (b->dtype == SC_DTYPE_NONE) {
-      return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: complex pixels are not supported",
+      return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: its type of pixels is not supported",
                      chip->scene->scene.item.id, from->asset->key);
     }
   }
@@ -233,6 +233,11 @@ static int is_signed(enum sc_dtype t) {
   return t == SC_DTYPE_I8 || t == SC_DTYPE_I16 || t == SC_DTYPE_I32 || t == SC_DTYPE_I64;
 }
 
+/* Does a float not hold every value (or part) of it? */
+static int is_wide(enum sc_dtype t) {
+  return t == SC_DTYPE_C128 || (t != SC_DTYPE_C64 && t != SC_DTYPE_F32 && sc_dtype_bytes(t) >= 4);
+}
+
 /* The smallest type that holds both, as numpy.promote_types() has it. */
 static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
   static const enum sc_dtype unsigned_of[] = {0, SC_DTYPE_U8, SC_DTYPE_U16, 0, SC_DTYPE_U32, 0,
@@ -242,6 +247,9 @@ static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
   size_t na = sc_dtype_bytes(a), nb = sc_dtype_bytes(b);
   if (a == SC_DTYPE_NONE || a == b) return b;
   if (b == SC_DTYPE_NONE) return a;
+  if (sc_dtype_is_complex(a) || sc_dtype_is_complex(b)) {
+    return is_wide(a) || is_wide(b) ? SC_DTYPE_C128 : SC_DTYPE_C64;
+  }
   if (is_float(a) || is_float(b)) {
     size_t integer = is_float(a) ? (is_float(b) ? 0 : nb) : na;
     int wide = a == SC_DTYPE_F64 || b == SC_DTYPE_F64 || integer >= 4;
@@ -264,6 +272,18 @@ static void choose_dtype(struct sc_chip *chip, const struct sc_chip_options *opt
                                  : native;
 }
 
+/* What is worked on are numbers in an order. */
+static sc_status check_real(const struct sc_chip *chip, struct sc_error *err) {
+  for (int i = 0; i < chip->n_bands; i++) {
+    if (!sc_dtype_is_complex(chip->bands[i].dtype)) continue;
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "item %s: asset %s: of complex pixels there are npy, npz, raw and geotiff, "
+                   "without 'scale', 'harmonize', 'valid' and a real 'dtype'",
+                   chip->scene->scene.item.id, chip->bands[i].key);
+  }
+  return SC_OK;
+}
+
 static void apply_buffer(struct sc_chip *chip, int64_t buffer) {
   chip->window.x -= buffer;
   chip->window.y -= buffer;
@@ -279,6 +299,8 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   st = choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_asset(&out->scene->scene.item, "with pixels", err);
   if (!st) st = choose_kernels(out, options, err);
+  if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
+    st = check_real(out, err);
   if (!st && options->harmonize) st = sc_harmonize_find(out, err);
   if (st) {
     sc_chip_close(out);
@@ -448,6 +470,7 @@ static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip
                              unsigned char *pixels, uint8_t *valid, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   if (!raster) return err->status;
+  if (check_real(chip, err)) return err->status;
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
   if (!values) return sc_fail_nomem(err);
   sc_status st = read_plain(c, chip, 1, SC_DTYPE_F64, (unsigned char *)values, NULL, err);

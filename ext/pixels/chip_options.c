@@ -9,8 +9,9 @@
 static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
 static const char *const kernel_names[] = {"nearest", "bilinear", "cubic", "cubicspline",
                                            "lanczos", "average",  "mode",  "gauss"};
-static const char *const dtype_names[] = {NULL,    "uint8",  "int8",  "uint16",  "int16",  "uint32",
-                                          "int32", "uint64", "int64", "float32", "float64"};
+static const char *const dtype_names[] = {NULL,      "uint8",     "int8",      "uint16", "int16",
+                                          "uint32",  "int32",     "uint64",    "int64",  "float32",
+                                          "float64", "complex64", "complex128"};
 
 /* What the table fills before it is checked further. */
 struct raw {
@@ -21,7 +22,9 @@ struct raw {
 };
 
 #define AT(member) offsetof(struct raw, member)
-#define DTYPES "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64"
+#define DTYPES                                                                \
+  "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64|" \
+  "complex64|complex128"
 #define COMMON                                                       \
   {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                   \
       {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},       \

@@ -168,7 +168,8 @@ static enum sc_dtype batch_dtype(const struct batch *b) {
     int both_unsigned =
         (widest == SC_DTYPE_U8 || widest == SC_DTYPE_U16 || widest == SC_DTYPE_U32) &&
         (t == SC_DTYPE_U8 || t == SC_DTYPE_U16 || t == SC_DTYPE_U32);
-    widest = both_unsigned ? (z > a ? t : widest) : SC_DTYPE_F64;
+    int some_complex = sc_dtype_is_complex(widest) || sc_dtype_is_complex(t);
+    widest = some_complex ? SC_DTYPE_C128 : both_unsigned ? (z > a ? t : widest) : SC_DTYPE_F64;
   }
   return widest;
 }

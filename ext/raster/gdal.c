@@ -234,14 +234,18 @@ enum sc_dtype sc_gdal_dtype(GDALRasterBandH band) {
     case GDT_Int64: return SC_DTYPE_I64;
     case GDT_Float32: return SC_DTYPE_F32;
     case GDT_Float64: return SC_DTYPE_F64;
+    case GDT_CInt16:
+    case GDT_CFloat32: return SC_DTYPE_C64;
+    case GDT_CInt32:
+    case GDT_CFloat64: return SC_DTYPE_C128;
     default: return SC_DTYPE_NONE;
   }
 }
 
 GDALDataType sc_gdal_type(enum sc_dtype dtype) {
-  static const GDALDataType types[] = {GDT_Unknown, GDT_Byte,    GDT_Byte,   GDT_UInt16,
-                                       GDT_Int16,   GDT_UInt32,  GDT_Int32,  GDT_UInt64,
-                                       GDT_Int64,   GDT_Float32, GDT_Float64};
+  static const GDALDataType types[] = {
+      GDT_Unknown, GDT_Byte,  GDT_Byte,    GDT_UInt16,  GDT_Int16,    GDT_UInt32,  GDT_Int32,
+      GDT_UInt64,  GDT_Int64, GDT_Float32, GDT_Float64, GDT_CFloat32, GDT_CFloat64};
   return types[dtype];
 }
 
@@ -478,7 +482,8 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_e
   if (r->band == SC_BAND_VALIDITY) band = GDALGetMaskBand(band);
   enum sc_dtype own = sc_gdal_dtype(band);
   if (own == SC_DTYPE_NONE) {
-    return sc_source_fail(r->source, SC_UNSUPPORTED, err, "complex pixels are not supported", "");
+    return sc_source_fail(r->source, SC_UNSUPPORTED, err, "its type of pixels is not supported",
+                          "");
   }
   if (own != r->dtype && (own == SC_DTYPE_I8 || r->dtype == SC_DTYPE_I8)) {
     return read_converted(ds, r, own, err);

@@ -85,8 +85,8 @@ static sc_status take_crs(struct sc_bytes *b, int has_crs, char **out, struct sc
 
 static void take_band(struct sc_bytes *b, struct sc_band_info *band) {
   uint8_t dtype = sc_bytes_u8(b), flags = sc_bytes_u8(b);
-  b->overrun |= dtype > SC_DTYPE_F64;
-  band->dtype = dtype > SC_DTYPE_F64 ? SC_DTYPE_NONE : (enum sc_dtype)dtype;
+  b->overrun |= dtype > SC_DTYPE_C128;
+  band->dtype = dtype > SC_DTYPE_C128 ? SC_DTYPE_NONE : (enum sc_dtype)dtype;
   band->has_nodata = (flags & HAS_NODATA) != 0;
   band->is_alpha = (flags & IS_ALPHA) != 0;
   band->nodata = sc_bytes_le_double(b);

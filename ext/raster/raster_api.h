@@ -30,7 +30,9 @@ enum sc_dtype {
   SC_DTYPE_U64,
   SC_DTYPE_I64,
   SC_DTYPE_F32,
-  SC_DTYPE_F64
+  SC_DTYPE_F64,
+  SC_DTYPE_C64, /* two floats: real, imaginary; also of files of complex int16 */
+  SC_DTYPE_C128 /* two doubles; also of files of complex int32 */
 };
 
 enum sc_resampling {
@@ -257,8 +259,12 @@ typedef const struct sc_raster_api *(*sc_raster_api_function)(const void *sqlite
 
 /* Bytes of one value; 0 for SC_DTYPE_NONE. */
 static inline size_t sc_dtype_bytes(enum sc_dtype t) {
-  static const unsigned char bytes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
+  static const unsigned char bytes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 8, 16};
   return bytes[t];
+}
+
+static inline int sc_dtype_is_complex(enum sc_dtype t) {
+  return t == SC_DTYPE_C64 || t == SC_DTYPE_C128;
 }
 
 /*

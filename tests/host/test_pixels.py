@@ -46,7 +46,7 @@ def settings(db, **values):
 
 def saturate(value, dtype):
     """A number in a type, as GDAL clamps and rounds it."""
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         return dtype.type(value)
     if numpy.isnan(value):
         return dtype.type(0)
@@ -143,7 +143,7 @@ class EqualToGdal(unittest.TestCase):
 
 def write_raw(path, array):
     """(bands, rows, columns) as plain bytes, with a VRT that every GDAL reads."""
-    types = {"u1": "Byte", "u2": "UInt16", "i2": "Int16", "u4": "UInt32", "i4": "Int32", "u8": "UInt64", "i8": "Int64", "f4": "Float32", "f8": "Float64"}
+    types = {"u1": "Byte", "u2": "UInt16", "i2": "Int16", "u4": "UInt32", "i4": "Int32", "u8": "UInt64", "i8": "Int64", "f4": "Float32", "f8": "Float64", "c8": "CFloat32", "c16": "CFloat64"}
     n, h, w = array.shape
     size = array.dtype.itemsize
     array.tofile(path)
@@ -203,6 +203,10 @@ def made_packings(folder):
     small = (numpy.arange(3 * 101 * 131) % 251).astype("u1").reshape(3, 101, 131)
     for codec in ("PACKBITS", "LERC", "LZMA"):
         paths.append(make_tiff(folder, f"u1_{codec}", small, f"COMPRESS={codec}", "TILED=YES"))
+    for code in ("c8", "c16"):
+        waves = (rng.standard_normal((2, 101, 131)) + 1j * rng.standard_normal((2, 101, 131))).astype(code)
+        paths.append(make_tiff(folder, code, waves, "COMPRESS=DEFLATE", "TILED=YES"))
+    paths.append(translate(os.path.join(folder, "c8.tif"), os.path.join(folder, "ci4.tif"), "-ot", "CInt16", "-scale", "0", "1", "0", "100"))
     paths.append(make_tiff(folder, "i1", small, "COMPRESS=DEFLATE", "PREDICTOR=2", "PIXELTYPE=SIGNEDBYTE", "TILED=YES"))
     paths.append(make_tiff(folder, "big_endian", small.astype("u2"), "COMPRESS=DEFLATE", "ENDIANNESS=BIG"))
     paths.append(make_tiff(folder, "bits", small & 7, "COMPRESS=DEFLATE", "NBITS=3"))
@@ -587,6 +591,25 @@ class Options(Made):
             with self.assertRaisesRegex(Exception, words):
                 chip(self.db, row, **options)
         self.assertEqual(chip(self.db, row, scale=True, dtype="float64").dtype.name, "float64")
+
+
+class Complex(Made):
+    def test_formats_and_what_is_refused(self):
+        array = (self.rng.standard_normal((1, 64, 64)) + 1j * self.rng.standard_normal((1, 64, 64))).astype("c8")
+        item = make_item({"slc": {"href": self.tiff("slc", array, "COMPRESS=DEFLATE"), "type": "image/tiff"}})
+        row = handle(item, 0, 0, 64)
+        numpy.testing.assert_array_equal(chip(self.db, row), array)
+        self.assertEqual(json.loads(self.value("SELECT stacchip_chip_info(?)", row))["dtype"], "complex64")
+        numpy.testing.assert_array_equal(numpy.load(io.BytesIO(self.value("SELECT stacchip_chip(?, '{\"format\":\"npz\"}')", row)))["slc"], array)
+        self.assertEqual(self.value("SELECT stacchip_chip(?, '{\"format\":\"raw\"}')", row), array.tobytes())
+        tif = self.save("c.tif", self.value("SELECT stacchip_chip(?, '{\"format\":\"geotiff\"}')", row))
+        numpy.testing.assert_array_equal(gdal_judge.ask([{"path": tif, "windows": [[0, 0, 64, 64, 64, 64]]}])[0]["arrays"][0], array)
+        numpy.testing.assert_array_equal(numpy.load(io.BytesIO(self.value("SELECT stacchip_stack(?)", row)))[0], array)
+        for options in ({"scale": True}, {"format": "png"}, {"dtype": "float32"}, {"format": "npz", "valid": True}):
+            with self.assertRaisesRegex(Exception, "asset slc: of complex pixels there are"):
+                self.value("SELECT stacchip_chip(?, ?)", row, json.dumps(options))
+        with self.assertRaisesRegex(Exception, "of complex pixels there are"):
+            self.value("SELECT stacchip_band_stats(?)", row)
 
 
 class Masked(Made):

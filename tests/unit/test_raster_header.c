@@ -88,7 +88,7 @@ static void test_info(void) {
     packed.data[i] = 0xFF;
     sc_status st = unpack(packed.data, packed.size, &back);
     CHECK(st == SC_OK || st == SC_BAD_DATA);
-    CHECK(st || (back.width > 0 && back.n_bands == 3 && back.bands[0].dtype <= SC_DTYPE_F64));
+    CHECK(st || (back.width > 0 && back.n_bands == 3 && back.bands[0].dtype <= SC_DTYPE_C128));
     sc_gdal_info_free(&back);
     packed.data[i] = kept;
   }
