@@ -131,28 +131,55 @@ static void find_extremes(const struct sc_pq_spec *spec, const unsigned char *p,
   for (; p < end; p += width) add_extreme(x, spec->type, is_unsigned, p, width);
 }
 
+/* Each entry that the slice has is compared once. */
+static sc_status find_entry_extremes(struct sc_pq_encoder *e, const struct sc_pq_spec *spec,
+                                     const struct slice *s, struct extremes *x,
+                                     struct sc_error *err) {
+  const struct sc_pq_dictionary_out *d = &e->dictionary;
+  const uint32_t *indexes = (const uint32_t *)(const void *)d->indexes.data;
+  size_t length = spec->type == SC_PQ_BYTE_ARRAY ? 4 : 0;
+  int is_unsigned = is_unsigned_spec(spec);
+  sc_status st = sc_buffer_resize(&e->seen, d->n, err);
+  if (st) return st;
+  memset(e->seen.data, 0, d->n);
+  for (size_t i = s->value_begin; i < s->value_end; i++) {
+    size_t n;
+    if (e->seen.data[indexes[i]]) continue;
+    e->seen.data[indexes[i]] = 1;
+    const unsigned char *p = sc_pq_dictionary_entry(d, indexes[i], &n);
+    add_extreme(x, spec->type, is_unsigned, p + length, n - length);
+  }
+  return SC_OK;
+}
+
 /* Minimum and maximum of a slice. */
-static void find_bounds(const struct sc_pq_spec *spec, const struct sc_pq_column_rows *column,
-                        const struct slice *s, struct sc_pq_stats_out *out) {
+static sc_status find_bounds(struct sc_pq_encoder *e, const struct sc_pq_spec *spec,
+                             const struct sc_pq_column_rows *column, const struct slice *s,
+                             int has_dictionary, struct sc_pq_stats_out *out,
+                             struct sc_error *err) {
   struct extremes x = {NULL, NULL, 0, 0};
   out->has_bounds = 0;
   out->is_unbounded = s->value_end > s->value_begin;
-  if (spec->is_unordered || !out->is_unbounded) return;
+  if (spec->is_unordered || !out->is_unbounded) return SC_OK;
   const unsigned char *p = column->values.data + s->bytes_begin;
   const unsigned char *end = column->values.data + s->bytes_end;
-  if (spec->type == SC_PQ_FLOAT) {
+  if (has_dictionary) {
+    sc_status st = find_entry_extremes(e, spec, s, &x, err);
+    if (st) return st;
+  } else if (spec->type == SC_PQ_FLOAT) {
     find_float_extremes(p, end, &x);
   } else if (spec->type == SC_PQ_BYTE_ARRAY) {
     find_text_extremes(p, end, &x);
   } else {
     find_extremes(spec, p, end, &x);
   }
-  if (!x.min) return;
+  if (!x.min) return SC_OK;
   set_bound(&out->min, x.min, x.n_min);
   set_bound(&out->max, x.max, x.n_max);
   out->has_bounds = out->max.is_exact || raise_cut(&out->max);
   out->is_unbounded = !out->has_bounds;
   if (spec->type == SC_PQ_FLOAT || spec->type == SC_PQ_DOUBLE) fix_zeros(out, spec->type);
+  return SC_OK;
 }
 
 void sc_pq_stats_merge(struct sc_pq_stats_out *into, const struct sc_pq_stats_out *more,
@@ -271,9 +298,9 @@ static sc_status put_data(struct sc_pq_encoder *e, const struct sc_pq_rows *rows
   page.first_row = (int64_t)s->begin;
   page.n_rows = (int64_t)(s->end - s->begin);
   page.stats.n_nulls = page.n_rows - (int64_t)(s->value_end - s->value_begin);
-  find_bounds(spec, column, s, &page.stats);
   e->body.size = 0;
-  sc_status st = put_levels(e, column, s, err);
+  sc_status st = find_bounds(e, spec, column, s, chunk->has_dictionary, &page.stats, err);
+  if (!st) st = put_levels(e, column, s, err);
   if (!st && chunk->has_dictionary) {
     st = put_indexes(e, s, err);
   } else if (!st && s->bytes_end > s->bytes_begin) {
@@ -324,4 +351,5 @@ void sc_pq_encoder_free(struct sc_pq_encoder *e) {
   sc_buffer_free(&e->body);
   sc_buffer_free(&e->packed);
   sc_buffer_free(&e->levels);
+  sc_buffer_free(&e->seen);
 }

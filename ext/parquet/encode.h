@@ -54,7 +54,7 @@ struct sc_pq_encoder {
   int codec, level;
   struct sc_pq_codecs codecs;
   struct sc_pq_dictionary_out dictionary;
-  struct sc_buffer body, packed, levels; /* scratch */
+  struct sc_buffer body, packed, levels, seen; /* scratch */
 };
 
 /* Append the row group to `out`; chunks has one zeroed struct for each column. */
