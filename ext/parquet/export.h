@@ -2,12 +2,17 @@
  * stacchip_export(): rows of a merged index, or of any table or view with the index columns,
  * as GeoParquet.
  *
- * One way through: SELECT -> row -> (sorter) -> writer -> file. Split by step:
+ * One way through: SELECT -> row -> (sorter) -> writer -> file. SQLite's thread fetches rows, one
+ * reads and packs them, then one merges what was sorted while row groups are made and encoded in
+ * others. Memory is bounded by a few batches of fetched rows, two runs of the sorter and the
+ * writer's row groups (writer.h): some 300 MB for chips with two threads, however many they are.
+ * Split by step:
  *   export_options.c  the options argument
  *   export_columns.c  the columns there are, their Parquet types, the SELECT
  *   export_source.c   the rows, as SQLite gives them
  *   export_rows.c     one row: fetched, read, checked
  *   export_pack.c     rows as bytes for the sorter
+ *   export_group.c    rows into columns
  *   export_files.c    names, trees, temporary files, footers
  *   export_func.c     the loop and the SQL function
  */
@@ -176,6 +181,7 @@ struct sc_export_packer {
     int is_known;
   } last[SC_EXPORT_MAX_COLUMNS]; /* the row before: texts come in runs */
   const unsigned char *ring_at;  /* while packing: the ring's points */
+  size_t row_bytes;              /* of the row packed last, in columns */
 };
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o);
 /* Replace `out` by the row. */
@@ -185,6 +191,14 @@ sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_
 sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned char *data,
                                struct sc_export_row *row, struct sc_error *err);
 
+/* What a packed row is made of, for who takes many at once; see export_pack.c. */
+#define SC_EXPORT_ROW_HEAD_BYTES 8
+#define SC_EXPORT_RING_HEAD_BYTES 13 /* of WKB: order, type, rings, points */
+#define SC_EXPORT_RING_BYTES 64      /* four corners, which nearly all have */
+#define SC_EXPORT_BLOCK_ROWS 64      /* of a block, at most */
+/* The head of a WKB polygon of one ring. */
+void sc_export_put_ring_head(unsigned char *p, size_t n_points);
+
 /* Packed rows that stay together; see export_pack.c. Zeroed is empty. */
 struct sc_export_block {
   struct sc_buffer bytes; /* being made */
@@ -192,13 +206,14 @@ struct sc_export_block {
   uint64_t key;           /* of the first row */
   unsigned cell_shift;    /* keys that agree above it are near each other */
   uint32_t first_number, n_rows;
+  size_t n_bytes;            /* in columns */
   const unsigned char *next; /* reading: the next row's difference */
 };
 /* May a packed row with this key join the block? */
 int sc_export_block_takes(const struct sc_export_block *b, const struct sc_buffer *row,
                           uint64_t key);
 sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer *row,
-                              struct sc_error *err);
+                              size_t row_bytes, struct sc_error *err);
 /* Complete b->bytes; and begin the next block. */
 void sc_export_block_end(struct sc_export_block *b);
 void sc_export_block_start(struct sc_export_block *b);
@@ -206,13 +221,45 @@ void sc_export_block_start(struct sc_export_block *b);
 sc_status sc_export_block_open(struct sc_export_block *b, const unsigned char *data,
                                struct sc_error *err);
 void sc_export_block_next(struct sc_export_block *b);
-/* Number of the first row in order of arrival, and of rows, of a complete block. */
+/* Number of the first row in order of arrival, of rows, and of their bytes in columns, of a
+ * complete block. */
 static inline uint32_t sc_export_block_number(const unsigned char *data) { return sc_le32(data); }
 static inline uint32_t sc_export_block_rows(const unsigned char *data) { return sc_le32(data + 4); }
+static inline uint64_t sc_export_block_bytes(const unsigned char *data) {
+  return sc_le64(data + 8);
+}
 
 /* Box of the row's geometry; 0 where it has none. Sets *is_multi. */
 int sc_export_row_box(const struct sc_export_options *o, const struct sc_export_row *row,
                       struct sc_pq_box *box, int *is_multi);
+
+/*
+ * The sorted rows of a row group: blocks, or parts of them, on their way into columns. Gathered in
+ * one thread, filled in another.
+ */
+struct sc_export_group {
+  const struct sc_export_files *files;   /* borrowed */
+  const struct sc_export_packer *packer; /* borrowed; no longer changed */
+  struct sc_buffer blocks;               /* one after the other */
+  struct sc_buffer spans;                /* struct sc_sort_entry[]: number of a block's first row,
+                                          * place, and which rows: first << 16 | how many */
+  struct sc_buffer page_ends;            /* uint32_t[]: number of spans before each page's end */
+  size_t n_rows, n_bytes, page_rows;     /* bytes in columns */
+  struct sc_buffer page, scratch, table; /* filling */
+  struct sc_export_block block;
+  struct sc_export_row row;
+  struct sc_geo_info geo; /* of the rows that were filled in */
+};
+/* Add up to all rows of a complete block from `first`; *n says how many. Not to a full group. */
+sc_status sc_export_group_add(struct sc_export_group *g, const unsigned char *block, size_t size,
+                              uint32_t first, uint32_t *n, struct sc_error *err);
+int sc_export_group_is_full(const struct sc_export_group *g);
+/* The rows into columns: an sc_pq_fill. */
+sc_status sc_export_group_fill(void *group, struct sc_pq_rows *rows, struct sc_pq_box *box,
+                               struct sc_error *err);
+/* Add what was seen to the file's, and empty the group. */
+void sc_export_group_take(struct sc_export_group *g, struct sc_geo_info *geo);
+void sc_export_group_free(struct sc_export_group *g);
 
 /* The files of one export. */
 struct sc_export_files {
@@ -226,17 +273,25 @@ struct sc_export_files {
   int has_writer;
   struct sc_pq_sink *sinks; /* owned array: all files, the last is being written */
   size_t n_sinks, max_sinks;
-  int is_open;            /* the last sink takes rows */
-  struct sc_geo_info geo; /* of the file being written */
+  int is_open;                                    /* the last sink takes rows */
+  struct sc_geo_info geo;                         /* of the file being written */
+  struct sc_export_group groups[SC_PQ_MAX_SLOTS]; /* one for each of the writer's slots */
 };
 
 sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export_options *o,
-                               const char *root, const char *metadata, struct sc_error *err);
+                               const struct sc_export_packer *packer, const char *root,
+                               const char *metadata, struct sc_error *err);
 /* Begin the file that the row belongs to; without partitions, the one at root. */
 sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_export_row *row,
                                 struct sc_error *err);
 sc_status sc_export_files_put(struct sc_export_files *f, const struct sc_export_row *row,
                               struct sc_error *err);
+/* The rows of a complete block, in the order of the blocks. */
+sc_status sc_export_files_put_block(struct sc_export_files *f, const unsigned char *block,
+                                    size_t size, struct sc_error *err);
+/* One row into columns, a row's worth of values in each; the caller counts it. */
+sc_status sc_export_put_row(const struct sc_export_files *f, const struct sc_export_row *row,
+                            struct sc_pq_rows *rows, struct sc_geo_info *geo, struct sc_error *err);
 /* Complete the open file, under its temporary name. */
 sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err);
 /* Give all files their names. */

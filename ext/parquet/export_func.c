@@ -11,7 +11,7 @@
 #define HILBERT_KEY_BITS 40
 #define BATCH_ROWS 8192
 #define BATCH_MAX_BYTES ((size_t)16 << 20)
-#define PAGE_MAX_BYTES ((size_t)64 << 20)
+#define BLOCKS_A_CHECK 1024 /* between two looks for an interrupt */
 
 /* Rows that were fetched; worked on beside the fetching of the next ones. */
 struct batch {
@@ -35,8 +35,6 @@ struct export_job {
   struct sc_export_packer packer;
   struct sc_export_block block; /* on its way into the sorter; later out of it */
   struct sc_buffer scratch;
-  struct sc_buffer page, page_entries, page_scratch; /* blocks of one page */
-  int64_t page_rows;
   int64_t n_rows;
   int is_sorted;
   struct batch batches[2];
@@ -105,7 +103,7 @@ static sc_status sort_row(struct export_job *j, struct sc_error *err) {
     j->block.key = key;
     j->block.cell_shift = shift;
   }
-  return st ? st : sc_export_block_add(&j->block, &j->scratch, err);
+  return st ? st : sc_export_block_add(&j->block, &j->scratch, j->packer.row_bytes, err);
 }
 
 /* Each row of a batch: to the sorter, or straight into the file. */
@@ -164,48 +162,11 @@ static sc_status read_rows(struct export_job *j, struct sc_error *err) {
   return st;
 }
 
-static sc_status put_block(struct export_job *j, const unsigned char *data, struct sc_error *err) {
-  struct sc_export_block *b = &j->block;
-  sc_status st = sc_export_block_open(b, data, err);
-  for (uint32_t i = 0; i < b->n_rows && !st; i++) {
-    if (i) sc_export_block_next(b);
-    st = sc_export_row_unpack(&j->packer, b->last.data, &j->row, err);
-    if (!st && !j->files.is_open) st = sc_export_files_begin(&j->files, &j->row, err);
-    if (!st) st = sc_export_files_put(&j->files, &j->row, err);
-  }
-  return st;
-}
-
-/*
- * Put the rows of a page into the file. Within a page the order makes no difference to who
- * looks for a place, but rows of one item in their own order pack better by a fifth.
- */
-static sc_status put_page(struct export_job *j, struct sc_error *err) {
-  sc_status st = sc_sort_entries(&j->page_entries, &j->page_scratch, err);
-  size_t n = j->page_entries.size / sizeof(struct sc_sort_entry);
-  const struct sc_sort_entry *e = (const struct sc_sort_entry *)(const void *)j->page_entries.data;
-  for (size_t i = 0; i < n && !st; i++) st = put_block(j, j->page.data + e[i].offset, err);
-  j->page.size = j->page_entries.size = 0;
-  j->page_rows = 0;
-  if (!st && sc_db_interrupted(j->db)) {
-    st = sc_fail(err, SC_INTERRUPT, "stacchip_export: interrupted");
-  }
-  return st;
-}
-
-static sc_status add_to_page(struct export_job *j, const unsigned char *data, size_t n,
-                             struct sc_error *err) {
-  struct sc_sort_entry e = {sc_export_block_number(data), (uint32_t)j->page.size, (uint32_t)n};
-  sc_status st = sc_buffer_append(&j->page, data, n, err);
-  j->page_rows += sc_export_block_rows(data);
-  return st ? st : sc_buffer_append(&j->page_entries, &e, sizeof e, err);
-}
-
-/* A block's last rows may go beyond a page: they are near its next ones. */
-static int page_is_full(const struct export_job *j) {
-  int64_t most = j->options->row_group_rows;
-  return j->page_rows >= (most < SC_PQ_PAGE_ROWS ? most : SC_PQ_PAGE_ROWS) ||
-         j->page.size > PAGE_MAX_BYTES; /* long texts */
+/* Begin the file of a block's rows. */
+static sc_status begin_file(struct export_job *j, const unsigned char *data, struct sc_error *err) {
+  sc_status st = sc_export_block_open(&j->block, data, err);
+  if (!st) st = sc_export_row_unpack(&j->packer, j->block.last.data, &j->row, err);
+  return st ? st : sc_export_files_begin(&j->files, &j->row, err);
 }
 
 /* Sorted rows into files; a new one whenever the partition changes. */
@@ -215,18 +176,19 @@ static sc_status write_sorted(struct export_job *j, struct sc_error *err) {
   size_t n;
   sc_status st = end_block(j, err);
   if (!st) st = sc_sorter_finish(&j->sorter, err);
-  while (!st) {
+  for (unsigned i = 0; !st; i++) {
     st = sc_sorter_next(&j->sorter, &key, &data, &n, err);
     if (st || !data) break;
-    int is_other = j->page.size && key >> HILBERT_KEY_BITS != partition;
-    if (is_other || page_is_full(j)) st = put_page(j, err);
-    if (!st && j->files.is_open && key >> HILBERT_KEY_BITS != partition) {
-      st = sc_export_files_end(&j->files, err);
-    }
+    int is_other = key >> HILBERT_KEY_BITS != partition;
+    if (j->files.is_open && is_other) st = sc_export_files_end(&j->files, err);
+    if (!st && !j->files.is_open) st = begin_file(j, data, err);
     partition = key >> HILBERT_KEY_BITS;
-    if (!st) st = add_to_page(j, data, n, err);
+    if (!st) st = sc_export_files_put_block(&j->files, data, n, err);
+    if (!st && i % BLOCKS_A_CHECK == 0 && sc_db_interrupted(j->db)) {
+      st = sc_fail(err, SC_INTERRUPT, "stacchip_export: interrupted");
+    }
   }
-  return st ? st : put_page(j, err);
+  return st;
 }
 
 static sc_status run_job(struct export_job *j, struct sc_error *err) {
@@ -249,9 +211,6 @@ static void free_job(struct export_job *j) {
   sc_texts_free(&j->packer.texts);
   sc_buffer_free(&j->batches[0].bytes);
   sc_buffer_free(&j->batches[1].bytes);
-  sc_buffer_free(&j->page);
-  sc_buffer_free(&j->page_entries);
-  sc_buffer_free(&j->page_scratch);
   sc_buffer_free(&j->scratch);
   sc_buffer_free(&j->block.bytes);
   sc_buffer_free(&j->block.last);
@@ -276,7 +235,8 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *path,
   sc_status st = sc_export_split_name(db, table, &schema, &name, err);
   if (!st) st = sc_export_source_open(&j->source, db, schema, name, o, err);
   if (!st) st = sc_export_metadata(db, schema, name, &metadata, err);
-  if (!st) st = sc_export_files_init(&j->files, o, path, (const char *)metadata.data, err);
+  if (!st)
+    st = sc_export_files_init(&j->files, o, &j->packer, path, (const char *)metadata.data, err);
   if (!st) st = run_job(j, err);
   *n_rows = j->n_rows;
   free_job(j);

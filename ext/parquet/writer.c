@@ -6,9 +6,6 @@
 #include "base/alloc.h"
 #include "base/settings.h"
 
-/* A row group of fewer rows ends here, so that long texts do not fill the memory. */
-#define ROW_GROUP_MAX_BYTES ((size_t)128 << 20)
-
 static sc_status new_chunks(struct sc_pq_slot *s, size_t n, struct sc_error *err) {
   s->chunks = sc_alloc_zero(n, sizeof *s->chunks);
   return s->chunks ? SC_OK : sc_fail_nomem(err);
@@ -54,6 +51,7 @@ static void encode_slot(void *argument) {
   struct sc_pq_slot *s = argument;
   s->err.status = SC_OK;
   s->bytes.size = 0;
+  if (s->fill && s->fill(s->argument, &s->rows, &s->box, &s->err)) return;
   sc_pq_encode(&s->encoder, &s->rows, &s->bytes, s->chunks, &s->err);
 }
 
@@ -77,6 +75,7 @@ static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct
   w->n_written++;
   w->n_rows += group.n_rows;
   s->box.present = 0;
+  s->fill = NULL;
   sc_pq_rows_clear(&s->rows);
   return SC_OK;
 }
@@ -100,15 +99,28 @@ void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, do
   b->present = 1;
 }
 
+/* Encode the current slot, and have the next one free. */
+static sc_status end_group(struct sc_pq_writer *w, struct sc_error *err) {
+  sc_status st = start_slot(w, &w->slots[w->current], err);
+  w->current = (w->current + 1) % w->n_slots;
+  return st ? st : write_slot(w, &w->slots[w->current], err);
+}
+
 sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err) {
   struct sc_pq_slot *s = &w->slots[w->current];
   s->rows.n_rows++;
-  if (s->rows.n_rows < w->options.row_group_rows && s->rows.n_bytes < ROW_GROUP_MAX_BYTES) {
+  if (s->rows.n_rows < w->options.row_group_rows && s->rows.n_bytes < SC_PQ_ROW_GROUP_MAX_BYTES) {
     return SC_OK;
   }
-  sc_status st = start_slot(w, s, err);
-  w->current = (w->current + 1) % w->n_slots;
-  return st ? st : write_slot(w, &w->slots[w->current], err);
+  return end_group(w, err);
+}
+
+sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
+                                 struct sc_error *err) {
+  struct sc_pq_slot *s = &w->slots[w->current];
+  s->fill = fill;
+  s->argument = argument;
+  return end_group(w, err);
 }
 
 sc_status sc_pq_writer_flush(struct sc_pq_writer *w, struct sc_error *err) {
