@@ -94,6 +94,10 @@ sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
 
 #define SC_EXPORT_CHIPID_EXTRA 16     /* bytes of "-x-y" at most */
 #define SC_EXPORT_CHIPID_ITEM_MAX 240 /* bytes of an item whose chipids are made of parts */
+/* Are rows sorted by us? */
+static inline int sc_export_is_sorted(const struct sc_export_options *o) {
+  return o->n_partition || o->sort == SC_SORT_HILBERT;
+}
 static inline int sc_export_has_chipid_parts(const struct sc_export_options *o) {
   return o->item >= 0 && o->x >= 0 && o->y >= 0;
 }
@@ -104,6 +108,7 @@ struct sc_export_cell {
   int64_t i; /* POSITION, INTEGER; DATE as days */
   double r;
   const void *bytes; /* TEXT; GEOMETRY as WKB */
+  int is_same;       /* as in the row before */
   size_t size;
 };
 
@@ -154,7 +159,8 @@ struct sc_export_source {
   sqlite3_stmt *stmt;
   sc_status (*put)(struct sc_export_source *s, sqlite3_value **values, struct sc_buffer *out,
                    struct sc_error *err);
-  struct sc_error err; /* of the function that SQLite calls */
+  struct sc_error err;                  /* of the function that SQLite calls */
+  size_t before[SC_EXPORT_MAX_COLUMNS]; /* where the text that the row before has is fetched to */
   /* of a merged index */
   sqlite3_stmt *item;
   int from[SC_EXPORT_MAX_COLUMNS];
@@ -199,19 +205,26 @@ sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned 
 /* The head of a WKB polygon of one ring. */
 void sc_export_put_ring_head(unsigned char *p, size_t n_points);
 
+/* Where a row is to go: its partition and the Hilbert curve's axes. */
+struct sc_export_place {
+  uint32_t partition;
+  int is_known; /* has x and y */
+  uint32_t x, y;
+};
+
 /* Packed rows that stay together; see export_pack.c. Zeroed is empty. */
 struct sc_export_block {
-  struct sc_buffer bytes; /* being made */
-  struct sc_buffer last;  /* the packed row before */
-  uint64_t key;           /* of the first row */
-  unsigned cell_shift;    /* keys that agree above it are near each other */
+  struct sc_buffer bytes;       /* being made */
+  struct sc_buffer last;        /* the packed row before */
+  struct sc_export_place place; /* of the first row */
+  unsigned cell_shift;          /* axes that agree above it are near each other */
   uint32_t first_number, n_rows;
   size_t n_bytes;            /* in columns */
   const unsigned char *next; /* reading: the next row's difference */
 };
-/* May a packed row with this key join the block? */
+/* May a packed row of this place join the block? */
 int sc_export_block_takes(const struct sc_export_block *b, const struct sc_buffer *row,
-                          uint64_t key);
+                          const struct sc_export_place *place);
 sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer *row,
                               size_t row_bytes, struct sc_error *err);
 /* Complete b->bytes; and begin the next block. */
@@ -273,9 +286,11 @@ struct sc_export_files {
   int has_writer;
   struct sc_pq_sink *sinks; /* owned array: all files, the last is being written */
   size_t n_sinks, max_sinks;
-  int is_open;                                    /* the last sink takes rows */
-  struct sc_geo_info geo;                         /* of the file being written */
-  struct sc_export_group groups[SC_PQ_MAX_SLOTS]; /* one for each of the writer's slots */
+  int is_open;            /* the last sink takes rows */
+  struct sc_geo_info geo; /* of the file being written */
+  /* one for each of the writer's slots, and the one that is gathered */
+  struct sc_export_group groups[SC_PQ_MAX_SLOTS + 1];
+  int group;
 };
 
 sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export_options *o,

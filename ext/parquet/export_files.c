@@ -76,7 +76,7 @@ sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export
   f->options = o;
   f->root = root;
   f->metadata = metadata;
-  for (int i = 0; i < SC_PQ_MAX_SLOTS; i++) {
+  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1; i++) {
     f->groups[i].files = f;
     f->groups[i].packer = packer;
   }
@@ -84,8 +84,12 @@ sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export
   if (f->n_specs == 0) {
     return sc_fail(err, SC_BAD_ARG, "stacchip_export: all columns are in partition_by");
   }
-  struct sc_pq_writer_options w = {f->specs, f->n_specs, (int)o->codec, o->level,
-                                   (size_t)o->row_group_rows};
+  struct sc_pq_writer_options w = {f->specs,
+                                   f->n_specs,
+                                   (int)o->codec,
+                                   o->level,
+                                   (size_t)o->row_group_rows,
+                                   sc_export_is_sorted(o)};
   f->has_writer = 1;
   return sc_pq_writer_init(&f->writer, &w, err);
 }
@@ -208,10 +212,12 @@ sc_status sc_export_files_put(struct sc_export_files *f, const struct sc_export_
 
 /* Have the current group made and written, and an empty one. */
 static sc_status put_group(struct sc_export_files *f, struct sc_error *err) {
-  struct sc_export_group *g = &f->groups[f->writer.current];
+  struct sc_export_group *g = &f->groups[f->group];
   sc_status st = sc_pq_writer_put_group(&f->writer, sc_export_group_fill, g, err);
-  if (!st) sc_export_group_take(&f->groups[f->writer.current], &f->geo);
-  return st;
+  if (st) return st;
+  f->group = (f->group + 1) % (f->writer.n_slots + 1);
+  sc_export_group_take(&f->groups[f->group], &f->geo);
+  return SC_OK;
 }
 
 sc_status sc_export_files_put_block(struct sc_export_files *f, const unsigned char *block,
@@ -219,7 +225,7 @@ sc_status sc_export_files_put_block(struct sc_export_files *f, const unsigned ch
   uint32_t first = 0, n = 0;
   sc_status st = SC_OK;
   for (; first < sc_export_block_rows(block) && !st; first += n) {
-    struct sc_export_group *g = &f->groups[f->writer.current];
+    struct sc_export_group *g = &f->groups[f->group];
     st = sc_export_group_add(g, block, size, first, &n, err);
     if (!st && sc_export_group_is_full(g)) st = put_group(f, err);
   }
@@ -231,9 +237,9 @@ sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err) {
   struct sc_pq_key_text keys[2] = {{"stacchip", f->metadata}, {"geo", NULL}};
   int types[2] = {3, 6};
   size_t n_keys = 1;
-  sc_status st = f->groups[f->writer.current].n_rows ? put_group(f, err) : SC_OK;
+  sc_status st = f->groups[f->group].n_rows ? put_group(f, err) : SC_OK;
   if (!st) st = sc_pq_writer_flush(&f->writer, err);
-  for (int i = 0; i < SC_PQ_MAX_SLOTS && !st; i++) sc_export_group_take(&f->groups[i], &f->geo);
+  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1 && !st; i++) sc_export_group_take(&f->groups[i], &f->geo);
   int *first_type = types + !f->geo.has_polygons;
   size_t n_types = (size_t)(f->geo.has_polygons + f->geo.has_multipolygons);
   for (size_t i = 0; i < f->n_specs; i++) n_keys = f->specs[i].group ? 2 : n_keys;
@@ -255,7 +261,7 @@ sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err
 
 void sc_export_files_free(struct sc_export_files *f) {
   if (f->has_writer) sc_pq_writer_free(&f->writer); /* waits for who uses the groups */
-  for (int i = 0; i < SC_PQ_MAX_SLOTS; i++) sc_export_group_free(&f->groups[i]);
+  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1; i++) sc_export_group_free(&f->groups[i]);
   for (size_t i = 0; i < f->n_sinks; i++) sc_pq_sink_close(&f->sinks[i]);
   sc_free(f->sinks);
   memset(f, 0, sizeof *f);

@@ -7,7 +7,7 @@
 #include "connection.h"
 #include "parquet/export.h"
 
-#define SORT_RUN_BYTES ((size_t)48 << 20)
+#define SORT_RUN_BYTES ((size_t)64 << 20)
 #define HILBERT_KEY_BITS 40
 #define BATCH_ROWS 8192
 #define BATCH_MAX_BYTES ((size_t)16 << 20)
@@ -58,52 +58,53 @@ static sc_status partition_of(struct export_job *j, uint32_t *out, struct sc_err
   return st ? st : sc_texts_find(&j->partitions, j->scratch.data, j->scratch.size, out, err);
 }
 
-/* Bits of the curve below a cell of some eight chips: 2 for each halving. */
+/* Bits of an axis below a cell of some eight chips. */
 static unsigned cell_shift(const struct sc_pq_box *box) {
   double width = (box->max_x - box->min_x) / 360, height = (box->max_y - box->min_y) / 180;
   double size = 8 * (width > height ? width : height) * (double)(1u << SC_HILBERT_BITS);
   unsigned shift = 0;
-  for (; size >= 2 && shift < HILBERT_KEY_BITS; size /= 2) shift += 2;
+  for (; size >= 2 && shift < SC_HILBERT_BITS; size /= 2) shift++;
   return shift;
 }
 
 /* Partition first, then place; rows without geometry first. Equal keys keep their order. */
-static sc_status sort_key(struct export_job *j, uint64_t *key, unsigned *shift,
-                          struct sc_error *err) {
-  struct sc_pq_box box;
+static uint64_t sort_key(const struct sc_export_place *p) {
+  uint64_t key = (uint64_t)p->partition << HILBERT_KEY_BITS;
+  return p->is_known ? key | sc_hilbert(p->x, p->y) : key;
+}
+
+static sc_status find_place(struct export_job *j, struct sc_export_place *p, struct sc_pq_box *box,
+                            struct sc_error *err) {
   int is_multi;
-  uint32_t partition = 0;
-  sc_status st = j->options->n_partition ? partition_of(j, &partition, err) : SC_OK;
-  *key = (uint64_t)partition << HILBERT_KEY_BITS;
-  *shift = HILBERT_KEY_BITS;
-  if (j->options->sort == SC_SORT_HILBERT &&
-      sc_export_row_box(j->options, &j->row, &box, &is_multi)) {
-    *key |= sc_hilbert_lonlat((box.min_x + box.max_x) / 2, (box.min_y + box.max_y) / 2);
-    *shift = cell_shift(&box);
-  }
-  return st;
+  p->partition = 0;
+  p->is_known =
+      j->options->sort == SC_SORT_HILBERT && sc_export_row_box(j->options, &j->row, box, &is_multi);
+  p->x = p->is_known ? sc_hilbert_axis((box->min_x + box->max_x) / 2, -180, 360) : 0;
+  p->y = p->is_known ? sc_hilbert_axis((box->min_y + box->max_y) / 2, -90, 180) : 0;
+  return j->options->n_partition ? partition_of(j, &p->partition, err) : SC_OK;
 }
 
 static sc_status end_block(struct export_job *j, struct sc_error *err) {
   struct sc_export_block *b = &j->block;
   if (b->n_rows == 0) return SC_OK;
   sc_export_block_end(b);
-  sc_status st = sc_sorter_add(&j->sorter, b->key, b->bytes.data, b->bytes.size, err);
+  sc_status st = sc_sorter_add(&j->sorter, sort_key(&b->place), b->bytes.data, b->bytes.size, err);
   sc_export_block_start(b);
   return st;
 }
 
 static sc_status sort_row(struct export_job *j, struct sc_error *err) {
-  uint64_t key;
-  unsigned shift;
-  sc_status st = sort_key(j, &key, &shift, err);
+  struct sc_export_block *b = &j->block;
+  struct sc_export_place place;
+  struct sc_pq_box box;
+  sc_status st = find_place(j, &place, &box, err);
   if (!st) st = sc_export_row_pack(&j->packer, &j->row, &j->scratch, err);
-  if (!st && !sc_export_block_takes(&j->block, &j->scratch, key)) {
+  if (!st && !sc_export_block_takes(b, &j->scratch, &place)) {
     st = end_block(j, err);
-    j->block.key = key;
-    j->block.cell_shift = shift;
+    b->place = place;
+    b->cell_shift = place.is_known ? cell_shift(&box) : SC_HILBERT_BITS;
   }
-  return st ? st : sc_export_block_add(&j->block, &j->scratch, j->packer.row_bytes, err);
+  return st ? st : sc_export_block_add(b, &j->scratch, j->packer.row_bytes, err);
 }
 
 /* Each row of a batch: to the sorter, or straight into the file. */
@@ -194,7 +195,7 @@ static sc_status write_sorted(struct export_job *j, struct sc_error *err) {
 static sc_status run_job(struct export_job *j, struct sc_error *err) {
   const struct sc_export_options *o = j->options;
   sc_status st = SC_OK;
-  j->is_sorted = o->n_partition || o->sort == SC_SORT_HILBERT;
+  j->is_sorted = sc_export_is_sorted(o);
   j->batches[0].job = j->batches[1].job = j;
   if (!o->n_partition) st = sc_export_files_begin(&j->files, NULL, err);
   if (!st) st = read_rows(j, err);

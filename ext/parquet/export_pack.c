@@ -72,7 +72,7 @@ static sc_status text_number(struct sc_export_packer *p, int i, const struct sc_
   if (p->last[i].is_known) {
     const unsigned char *before = sc_texts_get(&p->texts, p->last[i].id, &n);
     *is_known = 1;
-    if (n == cell->size && memcmp(before, cell->bytes, n) == 0) return SC_OK;
+    if (cell->is_same || (n == cell->size && memcmp(before, cell->bytes, n) == 0)) return SC_OK;
   }
   *is_known = p->texts.n < TEXTS_MAX_N && p->texts.keys.size + cell->size < TEXTS_MAX_BYTES;
   p->last[i].is_known = *is_known;
@@ -238,8 +238,8 @@ sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned 
  * the ring's points (which point of the row before it is, or none), and the points without one.
  */
 #define BLOCK_HEAD_BYTES 20
-#define BLOCK_MAX_BYTES ((size_t)1 << 20) /* in columns: a long text may be a number in many rows \
-                                           */
+/* In columns: a long text may be a number in many rows. */
+#define BLOCK_MAX_BYTES ((size_t)1 << 20)
 #define RING_BYTES SC_EXPORT_RING_BYTES
 #define MAX_WORDS 32
 #define NO_POINT 7
@@ -295,10 +295,17 @@ static unsigned char *put_points(unsigned char *p, const unsigned char *ring,
   return p;
 }
 
+static int is_near(const struct sc_export_block *b, const struct sc_export_place *p) {
+  const struct sc_export_place *first = &b->place;
+  return p->partition == first->partition && p->is_known == first->is_known &&
+         p->x >> b->cell_shift == first->x >> b->cell_shift &&
+         p->y >> b->cell_shift == first->y >> b->cell_shift;
+}
+
 int sc_export_block_takes(const struct sc_export_block *b, const struct sc_buffer *row,
-                          uint64_t key) {
+                          const struct sc_export_place *place) {
   return b->n_rows > 0 && b->n_rows < SC_EXPORT_BLOCK_ROWS && b->n_bytes < BLOCK_MAX_BYTES &&
-         key >> b->cell_shift == b->key >> b->cell_shift && has_same_layout(b, row);
+         is_near(b, place) && has_same_layout(b, row);
 }
 
 sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer *row,

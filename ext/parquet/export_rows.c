@@ -225,6 +225,7 @@ sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned c
   sc_status st = SC_OK;
   for (int i = 0; i < o->n_columns && !st; i++) {
     *at = take_raw(*at, &v);
+    row->cells[i].is_same = v.type == SC_EXPORT_RAW_SAME;
     if (v.type == SC_EXPORT_RAW_CHIPID) {
       is_made = 1;
     } else if (v.type != SC_EXPORT_RAW_SAME) {

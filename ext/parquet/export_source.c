@@ -41,11 +41,32 @@ static const struct {
 
 /* ---- rows of any SELECT ---- */
 
+static const unsigned char same = SC_EXPORT_RAW_SAME;
+
+/* Is the value the text that was fetched to that place? */
+static int is_same(const struct sc_buffer *out, size_t at, sqlite3_value *v) {
+  struct sc_export_cell before;
+  if (sqlite3_value_type(v) != SQLITE_TEXT) return 0;
+  sc_export_raw_text(out->data + at, &before);
+  const void *text = sqlite3_value_text(v);
+  return text && before.bytes && (size_t)sqlite3_value_bytes(v) == before.size &&
+         memcmp(text, before.bytes, before.size) == 0;
+}
+
 static sc_status put_row(struct sc_export_source *s, sqlite3_value **values, struct sc_buffer *out,
                          struct sc_error *err) {
   const struct sc_export_options *o = s->options;
+  int has_before = out->size > 0;
   sc_status st = SC_OK;
   for (int i = 0; i < o->n_columns && !st; i++) {
+    size_t at = out->size;
+    if (o->columns[i]->kind == SC_EXPORT_TEXT && !o->columns[i]->is_unique) {
+      if (has_before && is_same(out, s->before[i], values[i])) {
+        st = sc_buffer_append(out, &same, 1, err);
+        continue;
+      }
+      s->before[i] = at;
+    }
     st = sc_export_value_fetch(o->columns[i], values[i], out, err);
   }
   return st;
@@ -94,7 +115,6 @@ static sc_status put_chipid(struct sc_export_source *s, const struct sc_buffer *
 
 static sc_status put_merged_row(struct sc_export_source *s, sqlite3_value **values,
                                 struct sc_buffer *out, struct sc_error *err) {
-  static const unsigned char same = SC_EXPORT_RAW_SAME;
   const struct sc_export_options *o = s->options;
   int64_t id = sqlite3_value_int64(values[AT_ITEM]);
   int is_same = id == s->last_item && out->size > 0;

@@ -22,7 +22,8 @@ sc_status sc_pq_writer_init(struct sc_pq_writer *w, const struct sc_pq_writer_op
   sc_status st = SC_OK;
   memset(w, 0, sizeof *w);
   w->options = *options;
-  w->n_slots = threads + 1 > SC_PQ_MAX_SLOTS ? SC_PQ_MAX_SLOTS : (int)threads + 1;
+  if (!options->is_grouped || threads == 0) threads++;
+  w->n_slots = threads > SC_PQ_MAX_SLOTS ? SC_PQ_MAX_SLOTS : (int)threads;
   for (int i = 0; i < w->n_slots && !st; i++) {
     w->slots[i].encoder.codec = options->codec;
     w->slots[i].encoder.level = options->level;
@@ -99,11 +100,11 @@ void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, do
   b->present = 1;
 }
 
-/* Encode the current slot, and have the next one free. */
+/* Encode the current slot; the next one is that of longest ago. */
 static sc_status end_group(struct sc_pq_writer *w, struct sc_error *err) {
   sc_status st = start_slot(w, &w->slots[w->current], err);
   w->current = (w->current + 1) % w->n_slots;
-  return st ? st : write_slot(w, &w->slots[w->current], err);
+  return st;
 }
 
 sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err) {
@@ -112,21 +113,23 @@ sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err) {
   if (s->rows.n_rows < w->options.row_group_rows && s->rows.n_bytes < SC_PQ_ROW_GROUP_MAX_BYTES) {
     return SC_OK;
   }
-  return end_group(w, err);
+  sc_status st = end_group(w, err);
+  return st ? st : write_slot(w, &w->slots[w->current], err);
 }
 
 sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
                                  struct sc_error *err) {
   struct sc_pq_slot *s = &w->slots[w->current];
+  sc_status st = write_slot(w, s, err);
   s->fill = fill;
   s->argument = argument;
-  return end_group(w, err);
+  return st ? st : end_group(w, err);
 }
 
 sc_status sc_pq_writer_flush(struct sc_pq_writer *w, struct sc_error *err) {
   struct sc_pq_slot *s = &w->slots[w->current];
-  sc_status st = s->rows.n_rows && !s->is_busy ? start_slot(w, s, err) : SC_OK;
-  for (int i = 1; i <= w->n_slots && !st; i++) {
+  sc_status st = s->rows.n_rows && !s->is_busy ? end_group(w, err) : SC_OK;
+  for (int i = 0; i < w->n_slots && !st; i++) {
     st = write_slot(w, &w->slots[(w->current + i) % w->n_slots], err);
   }
   return st;

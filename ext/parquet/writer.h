@@ -1,6 +1,6 @@
 /*
- * Write a Parquet file, row by row or a row group at once; memory is bounded by the row groups of
- * n_slots (one more than threads, at most SC_PQ_MAX_SLOTS): as columns and encoded.
+ * Write a Parquet file, row by row or a row group at once; memory is bounded by n_slots row groups,
+ * as columns and encoded: as many as threads, one more row by row, at most SC_PQ_MAX_SLOTS.
  *
  * Row groups are encoded in threads of their own while the caller fills the next one, and
  * written in order by the caller's thread.
@@ -26,6 +26,7 @@ struct sc_pq_writer_options {
   size_t n_columns;
   int codec, level;
   size_t row_group_rows;
+  int is_grouped; /* sc_pq_writer_put_group() alone will be used */
 };
 
 /* A row group on its way: filled, encoded, written. */
@@ -77,8 +78,8 @@ void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, do
                           double max_y);
 sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err);
 /*
- * Instead of rows: the current row group is what `fill` makes in the slot's thread. The argument is
- * in use until w->current is that slot again, or the flush. Not together with rows in one file.
+ * Instead of rows: the next row group is what `fill` makes in a slot's thread. The argument is in
+ * use until n_slots more groups were put, or the flush.
  */
 sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
                                  struct sc_error *err);

@@ -45,7 +45,7 @@ static sc_status write_file(int n_rows, int codec, size_t group, struct sc_buffe
                             struct sc_error *err) {
   struct sc_pq_writer w;
   struct sc_pq_sink sink = {&memory_methods, out, 0};
-  struct sc_pq_writer_options o = {specs, N_COLUMNS, codec, 0, group};
+  struct sc_pq_writer_options o = {specs, N_COLUMNS, codec, 0, group, 0};
   struct sc_pq_key_text key = {"note", "a value"};
   sc_status st = sc_pq_writer_init(&w, &o, err);
   if (!st) st = sc_pq_writer_begin(&w, &sink, err);
