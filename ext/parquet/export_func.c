@@ -9,8 +9,9 @@
 
 #define SORT_RUN_BYTES ((size_t)64 << 20)
 #define HILBERT_KEY_BITS 40
-#define BATCH_ROWS 8192
-#define BATCH_MAX_BYTES ((size_t)16 << 20)
+#define BATCHES 4 /* fetched ahead of the work on them, which other threads may delay */
+#define BATCH_ROWS 4096
+#define BATCH_MAX_BYTES ((size_t)8 << 20)
 #define BLOCKS_A_CHECK 1024 /* between two looks for an interrupt */
 
 /* Rows that were fetched; worked on beside the fetching of the next ones. */
@@ -18,12 +19,12 @@ struct batch {
   struct export_job *job;
   struct sc_buffer bytes;
   int n_rows;
-  struct sc_task task;
+  uint64_t number; /* in the lane; 0: not given to it */
   struct sc_error err;
 };
 
-/* From run_job() to the end of reading, a batch's task owns all but db, source, batches and
- * current. */
+/* From run_job() to the end of reading, the lane's thread owns all but db, source, the batches that
+ * are not given to it, and current. */
 struct export_job {
   sqlite3 *db;
   const struct sc_export_options *options;
@@ -37,7 +38,9 @@ struct export_job {
   struct sc_buffer scratch;
   int64_t n_rows;
   int is_sorted;
-  struct batch batches[2];
+  struct sc_lane lane;
+  int has_failed; /* the lane's: no work on the batches after */
+  struct batch batches[BATCHES];
   int current; /* the one that is being fetched */
 };
 
@@ -114,30 +117,31 @@ static void work_batch(void *argument) {
   const unsigned char *at = b->bytes.data;
   sc_status st = SC_OK;
   b->err.status = SC_OK;
-  for (int i = 0; i < b->n_rows && !st; i++) {
+  for (int i = 0; i < b->n_rows && !st && !j->has_failed; i++) {
     st = sc_export_row_read(j->options, &at, &j->row, &b->err);
     if (!st && j->is_sorted) st = sort_row(j, &b->err);
     if (!st && !j->is_sorted) st = sc_export_files_put(&j->files, &j->row, &b->err);
   }
+  j->has_failed |= st != SC_OK;
 }
 
-static sc_status wait_batch(struct batch *b, struct sc_error *err) {
-  sc_task_wait(&b->task);
-  if (b->err.status) *err = b->err;
+/* Have a batch free; its error is the export's. */
+static sc_status wait_batch(struct export_job *j, struct batch *b, struct sc_error *err) {
+  sc_lane_wait(&j->lane, b->number);
+  if (b->number && b->err.status) *err = b->err;
+  b->number = 0;
+  b->bytes.size = 0;
+  b->n_rows = 0;
   return b->err.status;
 }
 
-/* Work on the batch that is being fetched, when the one before is done, and take that one. */
+/* Have the batch that was fetched worked on, and go to the next one. */
 static sc_status hand_over(struct export_job *j, struct sc_error *err) {
-  struct batch *b = &j->batches[j->current], *other = &j->batches[!j->current];
-  sc_status st = wait_batch(other, err);
-  if (st) return st;
+  struct batch *b = &j->batches[j->current];
   j->n_rows += b->n_rows;
-  sc_task_start(&b->task, work_batch, b);
-  other->bytes.size = 0;
-  other->n_rows = 0;
-  j->current = !j->current;
-  return SC_OK;
+  b->number = sc_lane_put(&j->lane, b);
+  j->current = (j->current + 1) % BATCHES;
+  return wait_batch(j, &j->batches[j->current], err);
 }
 
 static struct sc_buffer *next_row(void *job, struct sc_error *err) {
@@ -151,15 +155,18 @@ static struct sc_buffer *next_row(void *job, struct sc_error *err) {
   return &b->bytes;
 }
 
-/* Two batches in turn: one is fetched while the other is worked on. */
+/* Some batches in turn: one is fetched while others are worked on. */
 static sc_status read_rows(struct export_job *j, struct sc_error *err) {
+  sc_lane_open(&j->lane, work_batch);
   sc_status st = sc_export_source_read(&j->source, err);
   if (!st) st = hand_over(j, err);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < BATCHES; i++) { /* in the order that they were fetched */
     struct sc_error ignored = {0};
-    sc_status other = wait_batch(&j->batches[i], st ? &ignored : err);
+    struct batch *b = &j->batches[(j->current + i) % BATCHES];
+    sc_status other = wait_batch(j, b, st ? &ignored : err);
     if (!st) st = other;
   }
+  sc_lane_close(&j->lane);
   return st;
 }
 
@@ -196,7 +203,7 @@ static sc_status run_job(struct export_job *j, struct sc_error *err) {
   const struct sc_export_options *o = j->options;
   sc_status st = SC_OK;
   j->is_sorted = sc_export_is_sorted(o);
-  j->batches[0].job = j->batches[1].job = j;
+  for (int i = 0; i < BATCHES; i++) j->batches[i].job = j;
   if (!o->n_partition) st = sc_export_files_begin(&j->files, NULL, err);
   if (!st) st = read_rows(j, err);
   if (!st && j->is_sorted) st = write_sorted(j, err);
@@ -210,8 +217,7 @@ static void free_job(struct export_job *j) {
   sc_sorter_free(&j->sorter);
   sc_texts_free(&j->partitions);
   sc_texts_free(&j->packer.texts);
-  sc_buffer_free(&j->batches[0].bytes);
-  sc_buffer_free(&j->batches[1].bytes);
+  for (int i = 0; i < BATCHES; i++) sc_buffer_free(&j->batches[i].bytes);
   sc_buffer_free(&j->scratch);
   sc_buffer_free(&j->block.bytes);
   sc_buffer_free(&j->block.last);

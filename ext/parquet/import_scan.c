@@ -221,8 +221,8 @@ sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct s
 
 /*
  * Do the names of the file's folders contradict a constraint? Then it is not opened at all, so that
- * one item of a tree of thousands costs one file: folder names are believed, also where the file has
- * a column that says otherwise. Not where the path is of one file.
+ * one item of a tree of thousands costs one file: folder names are believed, also where the file
+ * has a column that says otherwise. Not where the path is of one file.
  */
 static int folders_exclude(const struct sc_import *m) {
   if (!m->is_index || m->files.n < 2) return 0;

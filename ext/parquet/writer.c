@@ -56,8 +56,9 @@ static void encode_slot(void *argument) {
   sc_pq_encode(&s->encoder, &s->rows, &s->bytes, s->chunks, &s->err);
 }
 
-/* Wait for a slot's row group and write it. */
-static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
+/* Wait for a slot's row group and take it out: into w->bytes, which are next in the file. */
+static sc_status take_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
+  w->bytes.size = 0;
   if (!s->is_busy) return SC_OK;
   sc_task_wait(&s->task);
   s->is_busy = 0;
@@ -69,8 +70,7 @@ static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct
   for (size_t c = 0; c < w->options.n_columns; c++) {
     if (w->options.specs[c].type == SC_PQ_BYTE_ARRAY) s->chunks[c].box = s->box;
   }
-  sc_status st = sc_pq_sink_write(w->sink, s->bytes.data, s->bytes.size, err);
-  if (!st) st = sc_buffer_append(&w->written, &group, sizeof group, err);
+  sc_status st = sc_buffer_append(&w->written, &group, sizeof group, err);
   if (st) return st;
   s->chunks = NULL; /* now in w->written */
   w->n_written++;
@@ -78,7 +78,15 @@ static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct
   s->box.present = 0;
   s->fill = NULL;
   sc_pq_rows_clear(&s->rows);
+  struct sc_buffer bytes = w->bytes;
+  w->bytes = s->bytes;
+  s->bytes = bytes;
   return SC_OK;
+}
+
+static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
+  sc_status st = take_slot(w, s, err);
+  return st ? st : sc_pq_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
 static sc_status start_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
@@ -120,10 +128,11 @@ sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err) {
 sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
                                  struct sc_error *err) {
   struct sc_pq_slot *s = &w->slots[w->current];
-  sc_status st = write_slot(w, s, err);
+  sc_status st = take_slot(w, s, err);
   s->fill = fill;
   s->argument = argument;
-  return st ? st : end_group(w, err);
+  if (!st) st = end_group(w, err); /* before the writing, so that the thread need not wait for it */
+  return st ? st : sc_pq_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
 sc_status sc_pq_writer_flush(struct sc_pq_writer *w, struct sc_error *err) {
@@ -152,5 +161,6 @@ void sc_pq_writer_free(struct sc_pq_writer *w) {
   }
   forget_written(w);
   sc_buffer_free(&w->written);
+  sc_buffer_free(&w->bytes);
   memset(w, 0, sizeof *w);
 }

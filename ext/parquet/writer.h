@@ -59,6 +59,7 @@ struct sc_pq_writer {
   struct sc_pq_sink *sink; /* borrowed, for the current file */
   struct sc_pq_slot slots[SC_PQ_MAX_SLOTS];
   int n_slots, current;
+  struct sc_buffer bytes;   /* of the row group being written */
   struct sc_buffer written; /* struct sc_pq_written[] */
   size_t n_written;
   int64_t n_rows;
