@@ -118,16 +118,13 @@ struct sc_export_row {
   char chipid[SC_EXPORT_CHIPID_ITEM_MAX + SC_EXPORT_CHIPID_EXTRA]; /* made of its parts */
 };
 
-/* Append one value of a row, unchecked: what the thread of the connection does. */
-sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
-                                struct sc_buffer *out, struct sc_error *err);
-/* Types beside SQLite's: the chipid that the row's item and position make, and the value of
- * the row before, which a buffer's first row has not. */
+/*
+ * Fetched values: a byte of type, then eight bytes of a number, or size, bytes and a zero. Types
+ * beside SQLite's: the chipid that the row's item and position make, and the value of the row
+ * before, which a buffer's first row has not.
+ */
 #define SC_EXPORT_RAW_CHIPID 6
 #define SC_EXPORT_RAW_SAME 7
-/* The same for a text or BLOB that is no value of SQLite's. */
-sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
-                            struct sc_error *err);
 /* A fetched value that is a text; its bytes are NULL where it is not. */
 void sc_export_raw_text(const unsigned char *p, struct sc_export_cell *out);
 /* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. `row` is
@@ -159,8 +156,11 @@ struct sc_export_source {
   sqlite3_stmt *stmt;
   sc_status (*put)(struct sc_export_source *s, sqlite3_value **values, struct sc_buffer *out,
                    struct sc_error *err);
-  struct sc_error err;                  /* of the function that SQLite calls */
-  size_t before[SC_EXPORT_MAX_COLUMNS]; /* where the text that the row before has is fetched to */
+  struct sc_error err; /* of the function that SQLite calls */
+  struct {
+    size_t at, size;
+    int is_text;
+  } before[SC_EXPORT_MAX_COLUMNS]; /* where the row before has its text in the buffer */
   /* of a merged index */
   sqlite3_stmt *item;
   int from[SC_EXPORT_MAX_COLUMNS];
