@@ -5,7 +5,7 @@
  * One way through: SELECT -> row -> (sorter) -> writer -> file. SQLite's thread fetches rows, one
  * reads and packs them, then one merges what was sorted while row groups are made and encoded in
  * others. Memory is bounded by a few batches of fetched rows, two runs of the sorter and the
- * writer's row groups (writer.h): some 300 MB for chips with two threads, however many they are.
+ * writer's row groups (writer.h): some 230 MB for chips with two threads, however many they are.
  * Split by step:
  *   export_options.c  the options argument
  *   export_columns.c  the columns there are, their Parquet types, the SELECT

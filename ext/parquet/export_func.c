@@ -12,7 +12,7 @@
 #define BATCHES 4 /* fetched ahead of the work on them, which other threads may delay */
 #define BATCH_ROWS 4096
 #define BATCH_MAX_BYTES ((size_t)8 << 20)
-#define BLOCKS_A_CHECK 1024 /* between two looks for an interrupt */
+#define BLOCKS_A_CHECK 64 /* between two looks for an interrupt */
 
 /* Rows that were fetched; worked on beside the fetching of the next ones. */
 struct batch {
