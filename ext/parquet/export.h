@@ -108,8 +108,8 @@ struct sc_export_cell {
   int64_t i; /* POSITION, INTEGER; DATE as days */
   double r;
   const void *bytes; /* TEXT; GEOMETRY as WKB */
-  int is_same;       /* as in the row before */
   size_t size;
+  int is_same; /* bytes as in the row before */
 };
 
 struct sc_export_row {

@@ -195,7 +195,7 @@ static sc_status put_column(const struct table *t, size_t c, int geometry, struc
   return column->is_unique ? put_chipids(t, c, err) : put_texts(t, c, cell, err);
 }
 
-/* Where the cells of a packed row are; 0 where a row of these kinds may have another layout. */
+/* Where the cells of a packed row are; 0 where the block's other rows may have them elsewhere. */
 static int find_layout(const struct sc_export_options *o, const unsigned char *row, size_t *at,
                        int *geometry) {
   uint32_t bits = sc_le32(row + 4);
@@ -215,7 +215,7 @@ static int find_layout(const struct sc_export_options *o, const unsigned char *r
   return 1;
 }
 
-/* Rows of a block as a table; only the first g->block has been read. */
+/* Some rows of g->block, of which the first is open, as a table. */
 static sc_status unpack_rows(struct sc_export_group *g, uint32_t first, uint32_t n,
                              struct sc_error *err) {
   size_t stride = g->block.last.size;
