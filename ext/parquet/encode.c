@@ -260,19 +260,18 @@ static sc_status put_indexes(struct sc_pq_encoder *e, const struct slice *s, str
                            err);
 }
 
-/* Pack e->body, and write a page header and it. */
-static sc_status put_page(struct sc_pq_encoder *e, int type, int64_t n_values, int encoding,
-                          struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
+/* Pack a page's body, and write a header and it. */
+static sc_status put_page(struct sc_pq_encoder *e, struct sc_span body, int type, int64_t n_values,
+                          int encoding, struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
                           struct sc_error *err) {
   size_t head_at = out->size;
   e->packed.size = 0;
-  sc_status st =
-      sc_pq_pack(&e->codecs, e->codec, e->level, e->body.data, e->body.size, &e->packed, err);
+  sc_status st = sc_pq_pack(&e->codecs, e->codec, e->level, body.data, body.size, &e->packed, err);
   if (st) return st;
   struct sc_thrift_out t = {out, err, SC_OK, 0, {0}};
   sc_thrift_begin_element(&t);
   sc_thrift_put_i32(&t, 1, type);
-  sc_thrift_put_i32(&t, 2, (int32_t)e->body.size);
+  sc_thrift_put_i32(&t, 2, (int32_t)body.size);
   sc_thrift_put_i32(&t, 3, (int32_t)e->packed.size);
   sc_thrift_begin(&t, type == SC_PQ_DATA_PAGE ? 5 : 7);
   sc_thrift_put_i32(&t, 1, (int32_t)n_values);
@@ -284,28 +283,44 @@ static sc_status put_page(struct sc_pq_encoder *e, int type, int64_t n_values, i
   sc_thrift_end(&t);
   sc_thrift_end(&t);
   st = t.status;
-  chunk->whole_bytes += out->size - head_at + e->body.size;
+  chunk->whole_bytes += out->size - head_at + body.size;
   if (!st) st = sc_buffer_append(out, e->packed.data, e->packed.size, err);
   return st;
 }
 
 static sc_status put_dictionary(struct sc_pq_encoder *e, struct sc_buffer *out,
                                 struct sc_pq_chunk_out *chunk, struct sc_error *err) {
-  e->body.size = 0;
-  sc_status st =
-      sc_buffer_append(&e->body, e->dictionary.entries.data, e->dictionary.entries.size, err);
-  if (!st) {
-    st = put_page(e, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, SC_PQ_PLAIN, out, chunk, err);
+  struct sc_span body = {e->dictionary.entries.data, e->dictionary.entries.size};
+  return put_page(e, body, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, SC_PQ_PLAIN, out, chunk, err);
+}
+
+/*
+ * Levels, which are in e->body, and PLAIN values as one body: the levels go before the values where
+ * these are, over those of the page before, which is done. The first page's values are copied.
+ */
+static sc_status join_values(struct sc_pq_encoder *e, struct sc_pq_column_rows *column,
+                             const struct slice *s, struct sc_span *body, struct sc_error *err) {
+  size_t n = s->bytes_end - s->bytes_begin, n_levels = e->body.size;
+  unsigned char *values = column->values.data + s->bytes_begin;
+  sc_status st = SC_OK;
+  if (n > 0 && s->bytes_begin >= n_levels) {
+    memcpy(values - n_levels, e->body.data, n_levels);
+    body->data = values - n_levels;
+  } else {
+    if (n > 0) st = sc_buffer_append(&e->body, values, n, err);
+    body->data = e->body.data;
   }
+  body->size = n_levels + n;
   return st;
 }
 
-static sc_status put_data(struct sc_pq_encoder *e, const struct sc_pq_rows *rows, size_t c,
+static sc_status put_data(struct sc_pq_encoder *e, struct sc_pq_rows *rows, size_t c,
                           const struct slice *s, struct sc_buffer *out,
                           struct sc_pq_chunk_out *chunk, struct sc_error *err) {
   const struct sc_pq_spec *spec = &rows->specs[c];
-  const struct sc_pq_column_rows *column = &rows->columns[c];
+  struct sc_pq_column_rows *column = &rows->columns[c];
   struct sc_pq_page_out page = {0};
+  struct sc_span body = {NULL, 0};
   page.begin = out->size;
   page.first_row = (int64_t)s->begin;
   page.n_rows = (int64_t)(s->end - s->begin);
@@ -315,12 +330,13 @@ static sc_status put_data(struct sc_pq_encoder *e, const struct sc_pq_rows *rows
   if (!st) st = put_levels(e, column, s, err);
   if (!st && chunk->has_dictionary) {
     st = put_indexes(e, s, err);
-  } else if (!st && s->bytes_end > s->bytes_begin) {
-    st = sc_buffer_append(&e->body, column->values.data + s->bytes_begin,
-                          s->bytes_end - s->bytes_begin, err);
+    body.data = e->body.data;
+    body.size = e->body.size;
+  } else if (!st) {
+    st = join_values(e, column, s, &body, err);
   }
   if (!st) {
-    st = put_page(e, SC_PQ_DATA_PAGE, page.n_rows,
+    st = put_page(e, body, SC_PQ_DATA_PAGE, page.n_rows,
                   chunk->has_dictionary ? SC_PQ_RLE_DICTIONARY : SC_PQ_PLAIN, out, chunk, err);
   }
   page.bytes = (uint32_t)(out->size - page.begin);
@@ -330,7 +346,7 @@ static sc_status put_data(struct sc_pq_encoder *e, const struct sc_pq_rows *rows
   return st;
 }
 
-static sc_status encode_column(struct sc_pq_encoder *e, const struct sc_pq_rows *rows, size_t c,
+static sc_status encode_column(struct sc_pq_encoder *e, struct sc_pq_rows *rows, size_t c,
                                struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
                                struct sc_error *err) {
   struct slice s = {0, 0, 0, 0, 0, 0};
@@ -347,9 +363,8 @@ static sc_status encode_column(struct sc_pq_encoder *e, const struct sc_pq_rows 
   return st;
 }
 
-sc_status sc_pq_encode(struct sc_pq_encoder *e, const struct sc_pq_rows *rows,
-                       struct sc_buffer *out, struct sc_pq_chunk_out *chunks,
-                       struct sc_error *err) {
+sc_status sc_pq_encode(struct sc_pq_encoder *e, struct sc_pq_rows *rows, struct sc_buffer *out,
+                       struct sc_pq_chunk_out *chunks, struct sc_error *err) {
   sc_status st = SC_OK;
   for (size_t c = 0; c < rows->n_columns && !st; c++) {
     st = encode_column(e, rows, c, out, &chunks[c], err);

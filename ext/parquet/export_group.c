@@ -16,22 +16,19 @@ static void widen(struct sc_pq_box *box, const struct sc_pq_box *more) {
   box->present = 1;
 }
 
-/* The next float on the way to the least or greatest one; v is finite. */
-static float step(float v, int up) {
-  int32_t bits;
-  if (v == 0) return up ? 1e-45f : -1e-45f; /* the least there are */
-  memcpy(&bits, &v, sizeof bits);
-  bits += up == (v > 0) ? 1 : -1;
-  memcpy(&v, &bits, sizeof v);
-  return v;
-}
-
-/* The box column is FLOAT: rounded outwards, so that it covers the geometry. */
+/*
+ * The box column is FLOAT: rounded outwards, so that it covers the geometry. Every other value
+ * needs the next float, which is the next integer but at 0: a branch would be a guess.
+ */
 static float box_side(const struct sc_pq_box *box, int side) {
   double v = side == 0 ? box->min_x : side == 1 ? box->min_y : side == 2 ? box->max_x : box->max_y;
   float f = (float)v;
-  if (side < 2 && (double)f > v) f = step(f, 0);
-  if (side >= 2 && (double)f < v) f = step(f, 1);
+  int is_up = side >= 2, is_inside = is_up ? (double)f < v : (double)f > v;
+  int32_t bits;
+  if (f == 0 && is_inside) return is_up ? 1e-45f : -1e-45f; /* the least there are */
+  memcpy(&bits, &f, sizeof bits);
+  bits += is_inside * (is_up == (f > 0) ? 1 : -1);
+  memcpy(&f, &bits, sizeof f);
   return f;
 }
 
