@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -85,4 +86,23 @@ void sc_access_url_host(const char *url, char *out, size_t n) {
   out[length] = '\0';
   /* libcurl would decode it, and go to another host than the one that was looked at. */
   if (strpbrk(out, "%@\\")) out[0] = '\0';
+}
+
+const char *sc_access_skip_user(const char *authority, size_t n, int is_http) {
+  const char *at = memrchr(authority, '@', n); /* as libcurl has it: the last one */
+  if (!at || (!is_http && !memchr(authority, ':', (size_t)(at - authority)))) return authority;
+  return at + 1;
+}
+
+const char *sc_access_shown(const char *href, char *out, size_t n) {
+  const char *authority = strstr(href, "://");
+  if (!authority) {
+    snprintf(out, n, "%s", href);
+    return out;
+  }
+  authority += 3;
+  const char *from =
+      sc_access_skip_user(authority, strcspn(authority, "/?#"), strncasecmp(href, "http", 4) == 0);
+  snprintf(out, n, "%.*s%.*s", (int)(authority - href), href, (int)strcspn(from, "?#"), from);
+  return out;
 }

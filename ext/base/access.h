@@ -22,6 +22,16 @@ int sc_access_host(const char *patterns, const char *host);
  */
 int sc_access_address(const struct sockaddr *address);
 
+/*
+ * Behind the user part "name:password@" of an authority of n bytes, or `authority` where it has
+ * none. Of other schemes than http and https a name alone is none: "abfs://container@account".
+ */
+const char *sc_access_skip_user(const char *authority, size_t n, int is_http);
+
+/* An href as messages show it: of a URL without user part, query and fragment, which may be
+ * secret; a path as it is. Written to out. */
+const char *sc_access_shown(const char *href, char *out, size_t n);
+
 /* The host of "scheme://user@host:port/path", without brackets; "" if there is none. */
 void sc_access_url_host(const char *url, char *out, size_t n);
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "parquet/sink.h"
 #include "raster/raster_api.h"
@@ -153,14 +154,10 @@ struct origin {
   char version[128];  /* ETag or times of change; "" where it has none */
 };
 
-/* An href without what may be secret in it, for messages. */
-static int shown_bytes(const char *href) {
-  return (int)(is_remote(href) ? strcspn(href, "?#") : strlen(href));
-}
-
 static sc_status fail_changed(const struct origin *o, struct sc_error *err) {
-  return sc_fail(err, SC_CHANGED, "%.*s: it has changed while it was copied", shown_bytes(o->href),
-                 o->href);
+  char shown[1024];
+  return sc_fail(err, SC_CHANGED, "%s: it has changed while it was copied",
+                 sc_access_shown(o->href, shown, sizeof shown));
 }
 
 /* Size and version as the first piece has them must be those of all others. */
@@ -177,11 +174,12 @@ static sc_status check_same(struct origin *o, uint64_t total, const char *versio
 
 /* What a server without ranges has, at once; an empty object has no first byte to ask for. */
 static sc_status fetch_whole(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
+  char shown[1024];
   struct sc_http_request r = {.method = "GET", .url = o->href, .limit_bytes = WHOLE_MAX};
   sc_status st = http(&r, err);
   if (st == SC_TOO_BIG) {
-    st = sc_fail(err, st, "%.*s: its server knows no ranges, and it has more than %zu bytes",
-                 shown_bytes(o->href), o->href, WHOLE_MAX);
+    st = sc_fail(err, st, "%s: its server knows no ranges, and it has more than %zu bytes",
+                 sc_access_shown(o->href, shown, sizeof shown), WHOLE_MAX);
   }
   if (!st) {
     sc_buffer_move(&r.answer, out);
@@ -197,12 +195,13 @@ static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_
                               .offset = o->at,
                               .size = PIECE_BYTES,
                               .limit_bytes = PIECE_BYTES};
+  char shown[1024];
   sc_buffer_free(out); /* not two pieces at once */
   sc_status st = http(&r, err);
   int is_first = o->at == 0, no_range = st == SC_TOO_BIG || st == SC_RANGE;
   if (!st && !r.total_bytes) {
-    st = sc_fail(err, SC_BAD_DATA, "%.*s: the server does not say how long it is",
-                 shown_bytes(o->href), o->href);
+    st = sc_fail(err, SC_BAD_DATA, "%s: the server does not say how long it is",
+                 sc_access_shown(o->href, shown, sizeof shown));
   }
   if (!st) st = check_same(o, r.total_bytes, r.etag, err);
   if (!st) {

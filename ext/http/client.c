@@ -135,22 +135,8 @@ static curl_socket_t open_socket(void *transfer, curlsocktype purpose, struct cu
 
 /* --- asking --- */
 
-/* A URL without what may be secret in it: query and user. */
-static const char *show(const char *url, char *out, size_t n) {
-  const char *authority = strstr(url, "://");
-  size_t scheme = authority ? (size_t)(authority - url) + 3 : 0;
-  size_t user = 0, length = strcspn(url, "?#");
-  if (scheme && strncasecmp(url, "http", 4) == 0) {
-    const char *at = memchr(url + scheme, '@', strcspn(url + scheme, "/?#"));
-    if (at) user = (size_t)(at + 1 - url) - scheme;
-  }
-  snprintf(out, n, "%.*s%.*s", (int)scheme, url, (int)(length - scheme - user),
-           url + scheme + user);
-  return out;
-}
-
 static const char *shown_url(const struct transfer *t, char *out, size_t n) {
-  return show(t->request->url, out, n);
+  return sc_access_shown(t->request->url, out, n);
 }
 
 static sc_status check_host(const struct transfer *t, struct sc_error *err) {
@@ -167,12 +153,28 @@ static void add_line(struct transfer *t, const char *line) {
   if (longer) t->headers = longer;
 }
 
-/* After a redirect, is it still the host that was asked? */
-static int is_same_host(const struct transfer *t) {
-  char first[256], now[256];
+/* "https://host:port" of a URL, the user part left out and the scheme's port filled in. */
+static void origin_of(const char *url, char *out, size_t n) {
+  const char *authority = strstr(url, "://");
+  char host[256];
+  sc_access_url_host(url, host, sizeof host);
+  int https = strncasecmp(url, "https", 5) == 0, port = https ? 443 : 80;
+  if (authority) {
+    size_t length = strcspn(authority + 3, "/?#");
+    const char *bare = sc_access_skip_user(authority + 3, length, 1), *end = authority + 3 + length;
+    const char *bracket = memchr(bare, ']', (size_t)(end - bare));
+    const char *from = bracket ? bracket : bare, *colon = memchr(from, ':', (size_t)(end - from));
+    if (colon) port = (int)strtol(colon + 1, NULL, 10);
+  }
+  snprintf(out, n, "%s://%s:%d", https ? "https" : "http", host, port);
+}
+
+/* After a redirect, is it still the server that was asked? */
+static int is_same_origin(const struct transfer *t) {
+  char first[300], now[300];
   if (!t->redirect) return 1;
-  sc_access_url_host(t->wire.url, first, sizeof first);
-  sc_access_url_host(t->redirect, now, sizeof now);
+  origin_of(t->wire.url, first, sizeof first);
+  origin_of(t->redirect, now, sizeof now);
   return strcasecmp(first, now) == 0;
 }
 
@@ -186,9 +188,9 @@ static void set_headers(struct transfer *t) {
   char range[80];
   curl_slist_free_all(t->headers);
   t->headers = NULL;
-  int same_host = is_same_host(t);
+  int same = is_same_origin(t);
   for (int i = 0; r->headers && r->headers[i]; i++) {
-    if (same_host || is_harmless(r->headers[i])) add_line(t, r->headers[i]);
+    if (same || is_harmless(r->headers[i])) add_line(t, r->headers[i]);
   }
   /* A signature is for the host that it was made for. */
   for (int i = 0; t->wire.headers[i] && !t->redirect; i++) add_line(t, t->wire.headers[i]);
@@ -283,38 +285,79 @@ static int is_worth_retry(CURLcode code, long status) {
          status == 504;
 }
 
+static void blank(char *text, const char *word, size_t n) {
+  char value[2048];
+  if (n >= sizeof value) n = sizeof value - 1;
+  snprintf(value, sizeof value, "%.*s", (int)n, word);
+  for (char *at = text; n && (at = strstr(at, value)) != NULL;) memset(at, '*', n);
+}
+
 /* Blank every value of a URL's query that stands in a text: servers quote what they were asked. */
 static void hide_query(const char *url, char *text) {
   const char *p = url ? strchr(url, '?') : NULL;
   while (p && *p && *p != '#') {
-    char value[2048];
     size_t n = strcspn(++p, "&#"), name = strcspn(p, "=&#");
     if (name < n) name++;
-    if (name < n && n - name >= 4 && n - name < sizeof value) {
-      snprintf(value, sizeof value, "%.*s", (int)(n - name), p + name);
-      for (char *at = text; (at = strstr(at, value)) != NULL;) memset(at, '*', n - name);
-    }
+    if (name < n && n - name >= 4) blank(text, p + name, n - name);
     p += n;
   }
 }
 
-/* The first words of a server's answer, markup and line breaks taken out. */
-static void server_words(const struct transfer *t, char *out, size_t n) {
-  size_t used = 0;
-  int in_tag = 0;
-  for (size_t i = 0; i < t->body.size && used + 1 < n && i < 4096; i++) {
-    char c = (char)t->body.data[i];
-    if (c == '<' && strstr(t->type, "json") == NULL) in_tag = 1;
-    if (!in_tag) out[used++] = (unsigned char)c < 0x20 ? ' ' : c;
-    if (c == '>') in_tag = 0;
+/* Blank what the headers of the request said, whole and word by word: servers quote it, too. */
+static void hide_headers(const struct transfer *t, char *text) {
+  for (const struct curl_slist *line = t->headers; line; line = line->next) {
+    const char *value = strchr(line->data, ':');
+    if (!value || is_harmless(line->data) || strncasecmp(line->data, "Range:", 6) == 0) continue;
+    value += 1 + strspn(value + 1, " ");
+    if (strlen(value) >= 4) blank(text, value, strlen(value));
+    for (size_t n; *value; value += n + strspn(value + n, " ,;=")) {
+      n = strcspn(value, " ,;=");
+      if (n >= 8) blank(text, value, n);
+    }
   }
-  while (used && out[used - 1] == ' ') used--;
-  out[used] = '\0';
-  hide_query(t->wire.url, out);
-  hide_query(t->redirect, out);
 }
 
-static sc_status fail_status(const struct transfer *t, long status, struct sc_error *err) {
+/* Append the text of an XML element of the answer; 0 where there is none. */
+static int add_element(const char *body, const char *name, char *out, size_t n) {
+  char tag[32];
+  snprintf(tag, sizeof tag, "<%s>", name);
+  const char *p = strstr(body, tag);
+  size_t used = strlen(out);
+  if (p)
+    snprintf(out + used, n - used, "%s%.*s", used ? ": " : "", (int)strcspn(p + strlen(tag), "<"),
+             p + strlen(tag));
+  return p != NULL;
+}
+
+/* The first words of a server's answer, markup and line breaks taken out. Of the XML of a store
+ * its code and message: the rest may be what it was sent to sign. */
+static void server_words(struct transfer *t, char *out, size_t n) {
+  struct sc_error ignored = {0};
+  size_t used = 0;
+  int in_tag = 0;
+  out[0] = '\0';
+  if (sc_buffer_terminate(&t->body, &ignored)) return;
+  char *body = (char *)t->body.data;
+  hide_query(t->wire.url, body);
+  hide_query(t->redirect, body);
+  hide_headers(t, body);
+  if (!strstr(body, "<Error>") || !add_element(body, "Code", out, n)) {
+    for (const char *p = body; *p && used + 1 < n; p++) {
+      if (*p == '<' && strstr(t->type, "json") == NULL) in_tag = 1;
+      if (!in_tag) out[used++] = *p;
+      if (*p == '>') in_tag = 0;
+    }
+    out[used] = '\0';
+  } else {
+    add_element(body, "Message", out, n);
+  }
+  for (char *p = out; *p; p++) {
+    if ((unsigned char)*p < 0x20) *p = ' ';
+  }
+  for (used = strlen(out); used && out[used - 1] == ' ';) out[--used] = '\0';
+}
+
+static sc_status fail_status(struct transfer *t, long status, struct sc_error *err) {
   char words[300], shown[512];
   server_words(t, words, sizeof words);
   sc_status kind = status == 404 || status == 410                    ? SC_NOT_FOUND
@@ -395,7 +438,7 @@ static sc_status accept_answer(struct transfer *t, long status, struct sc_error 
   if (!t->etag[0] && t->modified[0]) snprintf(r->etag, sizeof r->etag, "modified %s", t->modified);
   memcpy(r->content_type, t->type, sizeof r->content_type);
   curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
-  if (url) show(url, r->final_url, sizeof r->final_url);
+  if (url) sc_access_shown(url, r->final_url, sizeof r->final_url);
   sc_buffer_move(&t->body, &r->answer);
   return SC_OK;
 }

@@ -26,7 +26,6 @@
 struct sc_signed {
   char *url;
   char *headers[SC_SIGNED_HEADERS_MAX]; /* "Name: value", owned; NULL-terminated */
-  char *secret;                         /* a piece of the URL that may not be shown; informative */
 };
 
 /* True for URLs that need a token that must be fetched first (see sc_sign_token_url()). */

@@ -84,7 +84,9 @@ static sc_status choose_band(const struct sc_scene *s, const struct sc_raster_in
     return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: no band %d; it has %d", source->item,
                    source->asset, source->href, *band, info->n_bands);
   }
-  if (info->bands[0].dtype != SC_DTYPE_NONE) return SC_OK;
+  enum sc_dtype dtype = info->bands[*band ? *band - 1 : 0].dtype;
+  if (*band == SC_BAND_VALIDITY || (dtype != SC_DTYPE_NONE && !sc_dtype_is_complex(dtype)))
+    return SC_OK;
   return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: %s: complex pixels are no mask",
                  source->item, source->asset, source->href);
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/options.h"
@@ -223,7 +224,7 @@ static void keep_failed(const struct sc_item *item, const struct sc_error *err,
   index->item = id;
   for (size_t i = 0; i < item->n_assets; i++) {
     const char *href = sc_json_text(item->assets[i].json, "href");
-    size_t n = href ? strlen(sc_href_for_message(href, shown, sizeof shown)) : 0;
+    size_t n = href ? strlen(sc_access_shown(href, shown, sizeof shown)) : 0;
     if (n <= longest || !strstr(err->text, shown)) continue;
     longest = n;
     sc_free(index->failed_href);

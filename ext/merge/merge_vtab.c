@@ -133,7 +133,8 @@ static int merge_filter(sqlite3_vtab_cursor *cursor, int number, const char *wor
 }
 
 static int merge_next(sqlite3_vtab_cursor *cursor) {
-  struct sc_error err = {0};
+  struct sc_error err;
+  sc_error_init(&err);
   if (sc_cursor_next((struct merge_cursor *)cursor, &err)) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
@@ -145,7 +146,8 @@ static int merge_eof(sqlite3_vtab_cursor *cursor) {
 }
 
 static int merge_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
-  struct sc_error err = {0};
+  struct sc_error err;
+  sc_error_init(&err);
   if (sc_cursor_column((struct merge_cursor *)cursor, context, column, &err)) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
@@ -170,7 +172,8 @@ static sc_status update_row(struct sc_merge *t, int argc, sqlite3_value **argv,
 
 static int merge_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
   struct sc_merge *t = (struct sc_merge *)vtab;
-  struct sc_error err = {0};
+  struct sc_error err;
+  sc_error_init(&err);
   sc_merge_enter(t);
   sc_status st = SC_OK;
   if (!t->is_current) st = sc_merge_schema_migrate(t->db, t->schema, t->name, &err);

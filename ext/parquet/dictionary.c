@@ -9,7 +9,9 @@
 #define MAX_ENTRIES 32768
 #define TABLE_SLOTS (4 * MAX_ENTRIES)
 #define MAX_BYTES ((size_t)1 << 20) /* what readers keep in cache; Arrow's limit too */
-#define TRIAL_VALUES 4096           /* after these we give up on columns of mostly new values */
+#define TRIAL_VALUES                                             \
+  4096 /* after these, and each time there are twice as many, we \
+        * give up on columns of mostly new values */
 
 static uint32_t hash_bytes(const unsigned char *p, size_t n) {
   uint64_t h = UINT64_C(0x9E3779B97F4A7C15) ^ n;
@@ -23,17 +25,21 @@ static uint32_t hash_bytes(const unsigned char *p, size_t n) {
   return (uint32_t)(h >> 32) ^ (uint32_t)h;
 }
 
-/* An array of uint32_t in a buffer, and the size of one entry's bytes. */
-static uint32_t *u32_of(struct sc_buffer *b) { return (uint32_t *)(void *)b->data; }
+/* An array of uint32_t in a buffer. */
+static uint32_t *u32_of(const struct sc_buffer *b) { return (uint32_t *)(void *)b->data; }
 
-static size_t entry_end(struct sc_pq_dictionary_out *d, uint32_t entry) {
-  return entry + 1 < d->n ? u32_of(&d->starts)[entry + 1] : d->entries.size;
+const unsigned char *sc_pq_dictionary_entry(const struct sc_pq_dictionary_out *d, uint32_t entry,
+                                            size_t *size) {
+  const uint32_t *starts = u32_of(&d->starts);
+  *size = (entry + 1 < d->n ? starts[entry + 1] : d->entries.size) - starts[entry];
+  return d->entries.data + starts[entry];
 }
 
-static int entry_is(struct sc_pq_dictionary_out *d, uint32_t entry, const unsigned char *p,
+static int entry_is(const struct sc_pq_dictionary_out *d, uint32_t entry, const unsigned char *p,
                     size_t n) {
-  size_t begin = u32_of(&d->starts)[entry];
-  return entry_end(d, entry) - begin == n && memcmp(d->entries.data + begin, p, n) == 0;
+  size_t size;
+  const unsigned char *bytes = sc_pq_dictionary_entry(d, entry, &size);
+  return size == n && memcmp(bytes, p, n) == 0;
 }
 
 /* The entry of a value, made if it is new; UINT32_MAX without memory. */
@@ -59,9 +65,13 @@ static inline int is_same(const unsigned char *a, const unsigned char *b, size_t
   return n == 4 ? sc_le32(a) == sc_le32(b) : memcmp(a, b, n) == 0;
 }
 
-static int is_hopeless(const struct sc_pq_dictionary_out *d, size_t n_done) {
-  if (d->n > MAX_ENTRIES || d->entries.size > MAX_BYTES) return 1;
-  return n_done == TRIAL_VALUES && d->n > TRIAL_VALUES / 2;
+static int is_too_big(const struct sc_pq_dictionary_out *d) {
+  return d->n > MAX_ENTRIES || d->entries.size > MAX_BYTES;
+}
+
+/* After n_done values, of which n_new are new since half as many were done. */
+static int is_hopeless(size_t n_done, size_t n_new) {
+  return n_done == TRIAL_VALUES ? n_new > n_done / 2 : n_new > n_done / 8;
 }
 
 static sc_status start(struct sc_pq_dictionary_out *d, size_t n_values, struct sc_error *err) {
@@ -79,7 +89,8 @@ sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc
   size_t n_values = rows->n_rows - column->n_nulls, done = 0, begin = 0, end = 0;
   const unsigned char *last = NULL;
   size_t last_size = 0;
-  uint32_t entry = 0;
+  uint32_t entry = 0, n_before = 0;
+  size_t check_at = TRIAL_VALUES;
   *pays = 0;
   if (rows->specs[c].is_unique || n_values == 0) return SC_OK;
   sc_status st = start(d, n_values, err);
@@ -92,11 +103,16 @@ sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc
     if (!last || size != last_size || !is_same(p, last, size)) {
       entry = find_entry(d, p, size, err);
       if (entry == UINT32_MAX) return err->status;
-      if (is_hopeless(d, done)) return SC_OK;
+      if (is_too_big(d)) return SC_OK;
     }
     last = p;
     last_size = size;
     u32_of(&d->indexes)[done++] = entry;
+    if (done == check_at) {
+      if (is_hopeless(done, d->n - n_before)) return SC_OK;
+      n_before = d->n;
+      check_at *= 2;
+    }
   }
   uint64_t bits = (uint64_t)n_values * sc_bits_for(d->n ? d->n - 1 : 0);
   *pays = d->entries.size + bits / 8 < column->values.size / 4 * 3;

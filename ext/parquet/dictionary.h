@@ -23,6 +23,9 @@ struct sc_pq_dictionary_out {
  */
 sc_status sc_pq_dictionary_build(struct sc_pq_dictionary_out *d, const struct sc_pq_rows *rows,
                                  size_t c, int *pays, struct sc_error *err);
+/* The PLAIN bytes of an entry. */
+const unsigned char *sc_pq_dictionary_entry(const struct sc_pq_dictionary_out *d, uint32_t entry,
+                                            size_t *size);
 void sc_pq_dictionary_out_free(struct sc_pq_dictionary_out *d);
 
 #endif

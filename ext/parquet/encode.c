@@ -131,28 +131,55 @@ static void find_extremes(const struct sc_pq_spec *spec, const unsigned char *p,
   for (; p < end; p += width) add_extreme(x, spec->type, is_unsigned, p, width);
 }
 
+/* Each entry that the slice has is compared once. */
+static sc_status find_entry_extremes(struct sc_pq_encoder *e, const struct sc_pq_spec *spec,
+                                     const struct slice *s, struct extremes *x,
+                                     struct sc_error *err) {
+  const struct sc_pq_dictionary_out *d = &e->dictionary;
+  const uint32_t *indexes = (const uint32_t *)(const void *)d->indexes.data;
+  size_t length = spec->type == SC_PQ_BYTE_ARRAY ? 4 : 0;
+  int is_unsigned = is_unsigned_spec(spec);
+  sc_status st = sc_buffer_resize(&e->seen, d->n, err);
+  if (st) return st;
+  memset(e->seen.data, 0, d->n);
+  for (size_t i = s->value_begin; i < s->value_end; i++) {
+    size_t n;
+    if (e->seen.data[indexes[i]]) continue;
+    e->seen.data[indexes[i]] = 1;
+    const unsigned char *p = sc_pq_dictionary_entry(d, indexes[i], &n);
+    add_extreme(x, spec->type, is_unsigned, p + length, n - length);
+  }
+  return SC_OK;
+}
+
 /* Minimum and maximum of a slice. */
-static void find_bounds(const struct sc_pq_spec *spec, const struct sc_pq_column_rows *column,
-                        const struct slice *s, struct sc_pq_stats_out *out) {
+static sc_status find_bounds(struct sc_pq_encoder *e, const struct sc_pq_spec *spec,
+                             const struct sc_pq_column_rows *column, const struct slice *s,
+                             int has_dictionary, struct sc_pq_stats_out *out,
+                             struct sc_error *err) {
   struct extremes x = {NULL, NULL, 0, 0};
   out->has_bounds = 0;
   out->is_unbounded = s->value_end > s->value_begin;
-  if (spec->is_unordered || !out->is_unbounded) return;
+  if (spec->is_unordered || !out->is_unbounded) return SC_OK;
   const unsigned char *p = column->values.data + s->bytes_begin;
   const unsigned char *end = column->values.data + s->bytes_end;
-  if (spec->type == SC_PQ_FLOAT) {
+  if (has_dictionary) {
+    sc_status st = find_entry_extremes(e, spec, s, &x, err);
+    if (st) return st;
+  } else if (spec->type == SC_PQ_FLOAT) {
     find_float_extremes(p, end, &x);
   } else if (spec->type == SC_PQ_BYTE_ARRAY) {
     find_text_extremes(p, end, &x);
   } else {
     find_extremes(spec, p, end, &x);
   }
-  if (!x.min) return;
+  if (!x.min) return SC_OK;
   set_bound(&out->min, x.min, x.n_min);
   set_bound(&out->max, x.max, x.n_max);
   out->has_bounds = out->max.is_exact || raise_cut(&out->max);
   out->is_unbounded = !out->has_bounds;
   if (spec->type == SC_PQ_FLOAT || spec->type == SC_PQ_DOUBLE) fix_zeros(out, spec->type);
+  return SC_OK;
 }
 
 void sc_pq_stats_merge(struct sc_pq_stats_out *into, const struct sc_pq_stats_out *more,
@@ -171,6 +198,17 @@ void sc_pq_stats_merge(struct sc_pq_stats_out *into, const struct sc_pq_stats_ou
   into->has_bounds = 1;
 }
 
+/* A full page of short texts without nulls, which needs no look at each; 0: there is none. */
+static int find_text_slice(const struct sc_pq_rows *rows, size_t c, struct slice *s) {
+  size_t left = rows->n_rows - s->begin, n = left < SC_PQ_PAGE_ROWS ? left : SC_PQ_PAGE_ROWS;
+  size_t end = sc_pq_rows_value_end(rows, c, s->begin + n - 1, s->bytes_begin);
+  if (end - s->bytes_begin > PAGE_MAX_BYTES) return 0;
+  s->end += n;
+  s->value_end += n;
+  s->bytes_end = end;
+  return 1;
+}
+
 /* The rows of the next page: at least one, then up to the limits. */
 static struct slice next_slice(const struct sc_pq_rows *rows, size_t c,
                                const struct slice *before) {
@@ -185,6 +223,7 @@ static struct slice next_slice(const struct sc_pq_rows *rows, size_t c,
     s.bytes_end += left * width;
     return s;
   }
+  if (column->n_nulls == 0 && find_text_slice(rows, c, &s)) return s;
   while (s.end < rows->n_rows && s.end - s.begin < SC_PQ_PAGE_ROWS) {
     size_t end = sc_pq_rows_value_end(rows, c, s.end, s.bytes_end);
     if (s.end > s.begin && end - s.bytes_begin > PAGE_MAX_BYTES) break;
@@ -221,19 +260,18 @@ static sc_status put_indexes(struct sc_pq_encoder *e, const struct slice *s, str
                            err);
 }
 
-/* Pack e->body, and write a page header and it. */
-static sc_status put_page(struct sc_pq_encoder *e, int type, int64_t n_values, int encoding,
-                          struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
+/* Pack a page's body, and write a header and it. */
+static sc_status put_page(struct sc_pq_encoder *e, struct sc_span body, int type, int64_t n_values,
+                          int encoding, struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
                           struct sc_error *err) {
   size_t head_at = out->size;
   e->packed.size = 0;
-  sc_status st =
-      sc_pq_pack(&e->codecs, e->codec, e->level, e->body.data, e->body.size, &e->packed, err);
+  sc_status st = sc_pq_pack(&e->codecs, e->codec, e->level, body.data, body.size, &e->packed, err);
   if (st) return st;
   struct sc_thrift_out t = {out, err, SC_OK, 0, {0}};
   sc_thrift_begin_element(&t);
   sc_thrift_put_i32(&t, 1, type);
-  sc_thrift_put_i32(&t, 2, (int32_t)e->body.size);
+  sc_thrift_put_i32(&t, 2, (int32_t)body.size);
   sc_thrift_put_i32(&t, 3, (int32_t)e->packed.size);
   sc_thrift_begin(&t, type == SC_PQ_DATA_PAGE ? 5 : 7);
   sc_thrift_put_i32(&t, 1, (int32_t)n_values);
@@ -245,43 +283,60 @@ static sc_status put_page(struct sc_pq_encoder *e, int type, int64_t n_values, i
   sc_thrift_end(&t);
   sc_thrift_end(&t);
   st = t.status;
-  chunk->whole_bytes += out->size - head_at + e->body.size;
+  chunk->whole_bytes += out->size - head_at + body.size;
   if (!st) st = sc_buffer_append(out, e->packed.data, e->packed.size, err);
   return st;
 }
 
 static sc_status put_dictionary(struct sc_pq_encoder *e, struct sc_buffer *out,
                                 struct sc_pq_chunk_out *chunk, struct sc_error *err) {
-  e->body.size = 0;
-  sc_status st =
-      sc_buffer_append(&e->body, e->dictionary.entries.data, e->dictionary.entries.size, err);
-  if (!st) {
-    st = put_page(e, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, SC_PQ_PLAIN, out, chunk, err);
+  struct sc_span body = {e->dictionary.entries.data, e->dictionary.entries.size};
+  return put_page(e, body, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, SC_PQ_PLAIN, out, chunk, err);
+}
+
+/*
+ * Levels, which are in e->body, and PLAIN values as one body: the levels go before the values where
+ * these are, over those of the page before, which is done. The first page's values are copied.
+ */
+static sc_status join_values(struct sc_pq_encoder *e, struct sc_pq_column_rows *column,
+                             const struct slice *s, struct sc_span *body, struct sc_error *err) {
+  size_t n = s->bytes_end - s->bytes_begin, n_levels = e->body.size;
+  unsigned char *values = column->values.data + s->bytes_begin;
+  sc_status st = SC_OK;
+  if (n > 0 && s->bytes_begin >= n_levels) {
+    memcpy(values - n_levels, e->body.data, n_levels);
+    body->data = values - n_levels;
+  } else {
+    if (n > 0) st = sc_buffer_append(&e->body, values, n, err);
+    body->data = e->body.data;
   }
+  body->size = n_levels + n;
   return st;
 }
 
-static sc_status put_data(struct sc_pq_encoder *e, const struct sc_pq_rows *rows, size_t c,
+static sc_status put_data(struct sc_pq_encoder *e, struct sc_pq_rows *rows, size_t c,
                           const struct slice *s, struct sc_buffer *out,
                           struct sc_pq_chunk_out *chunk, struct sc_error *err) {
   const struct sc_pq_spec *spec = &rows->specs[c];
-  const struct sc_pq_column_rows *column = &rows->columns[c];
+  struct sc_pq_column_rows *column = &rows->columns[c];
   struct sc_pq_page_out page = {0};
+  struct sc_span body = {NULL, 0};
   page.begin = out->size;
   page.first_row = (int64_t)s->begin;
   page.n_rows = (int64_t)(s->end - s->begin);
   page.stats.n_nulls = page.n_rows - (int64_t)(s->value_end - s->value_begin);
-  find_bounds(spec, column, s, &page.stats);
   e->body.size = 0;
-  sc_status st = put_levels(e, column, s, err);
+  sc_status st = find_bounds(e, spec, column, s, chunk->has_dictionary, &page.stats, err);
+  if (!st) st = put_levels(e, column, s, err);
   if (!st && chunk->has_dictionary) {
     st = put_indexes(e, s, err);
-  } else if (!st && s->bytes_end > s->bytes_begin) {
-    st = sc_buffer_append(&e->body, column->values.data + s->bytes_begin,
-                          s->bytes_end - s->bytes_begin, err);
+    body.data = e->body.data;
+    body.size = e->body.size;
+  } else if (!st) {
+    st = join_values(e, column, s, &body, err);
   }
   if (!st) {
-    st = put_page(e, SC_PQ_DATA_PAGE, page.n_rows,
+    st = put_page(e, body, SC_PQ_DATA_PAGE, page.n_rows,
                   chunk->has_dictionary ? SC_PQ_RLE_DICTIONARY : SC_PQ_PLAIN, out, chunk, err);
   }
   page.bytes = (uint32_t)(out->size - page.begin);
@@ -291,7 +346,7 @@ static sc_status put_data(struct sc_pq_encoder *e, const struct sc_pq_rows *rows
   return st;
 }
 
-static sc_status encode_column(struct sc_pq_encoder *e, const struct sc_pq_rows *rows, size_t c,
+static sc_status encode_column(struct sc_pq_encoder *e, struct sc_pq_rows *rows, size_t c,
                                struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
                                struct sc_error *err) {
   struct slice s = {0, 0, 0, 0, 0, 0};
@@ -308,9 +363,8 @@ static sc_status encode_column(struct sc_pq_encoder *e, const struct sc_pq_rows 
   return st;
 }
 
-sc_status sc_pq_encode(struct sc_pq_encoder *e, const struct sc_pq_rows *rows,
-                       struct sc_buffer *out, struct sc_pq_chunk_out *chunks,
-                       struct sc_error *err) {
+sc_status sc_pq_encode(struct sc_pq_encoder *e, struct sc_pq_rows *rows, struct sc_buffer *out,
+                       struct sc_pq_chunk_out *chunks, struct sc_error *err) {
   sc_status st = SC_OK;
   for (size_t c = 0; c < rows->n_columns && !st; c++) {
     st = encode_column(e, rows, c, out, &chunks[c], err);
@@ -324,4 +378,5 @@ void sc_pq_encoder_free(struct sc_pq_encoder *e) {
   sc_buffer_free(&e->body);
   sc_buffer_free(&e->packed);
   sc_buffer_free(&e->levels);
+  sc_buffer_free(&e->seen);
 }

@@ -54,12 +54,13 @@ struct sc_pq_encoder {
   int codec, level;
   struct sc_pq_codecs codecs;
   struct sc_pq_dictionary_out dictionary;
-  struct sc_buffer body, packed, levels; /* scratch */
+  struct sc_buffer body, packed, levels, seen; /* scratch */
 };
 
-/* Append the row group to `out`; chunks has one zeroed struct for each column. */
-sc_status sc_pq_encode(struct sc_pq_encoder *e, const struct sc_pq_rows *rows,
-                       struct sc_buffer *out, struct sc_pq_chunk_out *chunks, struct sc_error *err);
+/* Append the row group to `out`; chunks has one zeroed struct for each column. The rows' values are
+ * written over. */
+sc_status sc_pq_encode(struct sc_pq_encoder *e, struct sc_pq_rows *rows, struct sc_buffer *out,
+                       struct sc_pq_chunk_out *chunks, struct sc_error *err);
 void sc_pq_encoder_free(struct sc_pq_encoder *e);
 
 /* Widen `into` by `more`; both may be without bounds. */

@@ -2,12 +2,17 @@
  * stacchip_export(): rows of a merged index, or of any table or view with the index columns,
  * as GeoParquet.
  *
- * One way through: SELECT -> row -> (sorter) -> writer -> file. Split by step:
+ * One way through: SELECT -> row -> (sorter) -> writer -> file. SQLite's thread fetches rows, one
+ * reads and packs them, then one merges what was sorted while row groups are made and encoded in
+ * others. Memory is bounded by a few batches of fetched rows, two runs of the sorter and the
+ * writer's row groups (writer.h): some 230 MB for chips with two threads, however many they are.
+ * Split by step:
  *   export_options.c  the options argument
  *   export_columns.c  the columns there are, their Parquet types, the SELECT
  *   export_source.c   the rows, as SQLite gives them
  *   export_rows.c     one row: fetched, read, checked
  *   export_pack.c     rows as bytes for the sorter
+ *   export_group.c    rows into columns
  *   export_files.c    names, trees, temporary files, footers
  *   export_func.c     the loop and the SQL function
  */
@@ -89,6 +94,10 @@ sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
 
 #define SC_EXPORT_CHIPID_EXTRA 16     /* bytes of "-x-y" at most */
 #define SC_EXPORT_CHIPID_ITEM_MAX 240 /* bytes of an item whose chipids are made of parts */
+/* Are rows sorted by us? */
+static inline int sc_export_is_sorted(const struct sc_export_options *o) {
+  return o->n_partition || o->sort == SC_SORT_HILBERT;
+}
 static inline int sc_export_has_chipid_parts(const struct sc_export_options *o) {
   return o->item >= 0 && o->x >= 0 && o->y >= 0;
 }
@@ -100,6 +109,7 @@ struct sc_export_cell {
   double r;
   const void *bytes; /* TEXT; GEOMETRY as WKB */
   size_t size;
+  int is_same; /* bytes as in the row before */
 };
 
 struct sc_export_row {
@@ -108,16 +118,13 @@ struct sc_export_row {
   char chipid[SC_EXPORT_CHIPID_ITEM_MAX + SC_EXPORT_CHIPID_EXTRA]; /* made of its parts */
 };
 
-/* Append one value of a row, unchecked: what the thread of the connection does. */
-sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
-                                struct sc_buffer *out, struct sc_error *err);
-/* Types beside SQLite's: the chipid that the row's item and position make, and the value of
- * the row before, which a buffer's first row has not. */
+/*
+ * Fetched values: a byte of type, then eight bytes of a number, or size, bytes and a zero. Types
+ * beside SQLite's: the chipid that the row's item and position make, and the value of the row
+ * before, which a buffer's first row has not.
+ */
 #define SC_EXPORT_RAW_CHIPID 6
 #define SC_EXPORT_RAW_SAME 7
-/* The same for a text or BLOB that is no value of SQLite's. */
-sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
-                            struct sc_error *err);
 /* A fetched value that is a text; its bytes are NULL where it is not. */
 void sc_export_raw_text(const unsigned char *p, struct sc_export_cell *out);
 /* Read and check one fetched row; *at moves to the next. Its texts point to the bytes. `row` is
@@ -150,6 +157,10 @@ struct sc_export_source {
   sc_status (*put)(struct sc_export_source *s, sqlite3_value **values, struct sc_buffer *out,
                    struct sc_error *err);
   struct sc_error err; /* of the function that SQLite calls */
+  struct {
+    size_t at, size;
+    int is_text;
+  } before[SC_EXPORT_MAX_COLUMNS]; /* where the row before has its text in the buffer */
   /* of a merged index */
   sqlite3_stmt *item;
   int from[SC_EXPORT_MAX_COLUMNS];
@@ -176,6 +187,7 @@ struct sc_export_packer {
     int is_known;
   } last[SC_EXPORT_MAX_COLUMNS]; /* the row before: texts come in runs */
   const unsigned char *ring_at;  /* while packing: the ring's points */
+  size_t row_bytes;              /* of the row packed last, in columns */
 };
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o);
 /* Replace `out` by the row. */
@@ -185,20 +197,36 @@ sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_
 sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned char *data,
                                struct sc_export_row *row, struct sc_error *err);
 
+/* What a packed row is made of, for who takes many at once; see export_pack.c. */
+#define SC_EXPORT_ROW_HEAD_BYTES 8
+#define SC_EXPORT_RING_HEAD_BYTES 13 /* of WKB: order, type, rings, points */
+#define SC_EXPORT_RING_BYTES 64      /* four corners, which nearly all have */
+#define SC_EXPORT_BLOCK_ROWS 64      /* of a block, at most */
+/* The head of a WKB polygon of one ring. */
+void sc_export_put_ring_head(unsigned char *p, size_t n_points);
+
+/* Where a row is to go: its partition and the Hilbert curve's axes. */
+struct sc_export_place {
+  uint32_t partition;
+  int is_known; /* has x and y */
+  uint32_t x, y;
+};
+
 /* Packed rows that stay together; see export_pack.c. Zeroed is empty. */
 struct sc_export_block {
-  struct sc_buffer bytes; /* being made */
-  struct sc_buffer last;  /* the packed row before */
-  uint64_t key;           /* of the first row */
-  unsigned cell_shift;    /* keys that agree above it are near each other */
+  struct sc_buffer bytes;       /* being made */
+  struct sc_buffer last;        /* the packed row before */
+  struct sc_export_place place; /* of the first row */
+  unsigned cell_shift;          /* axes that agree above it are near each other */
   uint32_t first_number, n_rows;
+  size_t n_bytes;            /* in columns */
   const unsigned char *next; /* reading: the next row's difference */
 };
-/* May a packed row with this key join the block? */
+/* May a packed row of this place join the block? */
 int sc_export_block_takes(const struct sc_export_block *b, const struct sc_buffer *row,
-                          uint64_t key);
+                          const struct sc_export_place *place);
 sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer *row,
-                              struct sc_error *err);
+                              size_t row_bytes, struct sc_error *err);
 /* Complete b->bytes; and begin the next block. */
 void sc_export_block_end(struct sc_export_block *b);
 void sc_export_block_start(struct sc_export_block *b);
@@ -206,13 +234,45 @@ void sc_export_block_start(struct sc_export_block *b);
 sc_status sc_export_block_open(struct sc_export_block *b, const unsigned char *data,
                                struct sc_error *err);
 void sc_export_block_next(struct sc_export_block *b);
-/* Number of the first row in order of arrival, and of rows, of a complete block. */
+/* Number of the first row in order of arrival, of rows, and of their bytes in columns, of a
+ * complete block. */
 static inline uint32_t sc_export_block_number(const unsigned char *data) { return sc_le32(data); }
 static inline uint32_t sc_export_block_rows(const unsigned char *data) { return sc_le32(data + 4); }
+static inline uint64_t sc_export_block_bytes(const unsigned char *data) {
+  return sc_le64(data + 8);
+}
 
 /* Box of the row's geometry; 0 where it has none. Sets *is_multi. */
 int sc_export_row_box(const struct sc_export_options *o, const struct sc_export_row *row,
                       struct sc_pq_box *box, int *is_multi);
+
+/*
+ * The sorted rows of a row group: blocks, or parts of them, on their way into columns. Gathered in
+ * one thread, filled in another.
+ */
+struct sc_export_group {
+  const struct sc_export_files *files;   /* borrowed */
+  const struct sc_export_packer *packer; /* borrowed; no longer changed */
+  struct sc_buffer blocks;               /* one after the other */
+  struct sc_buffer spans;                /* struct sc_sort_entry[]: number of a block's first row,
+                                          * place, and which rows: first << 16 | how many */
+  struct sc_buffer page_ends;            /* uint32_t[]: number of spans before each page's end */
+  size_t n_rows, n_bytes, page_rows;     /* bytes in columns */
+  struct sc_buffer page, scratch, table; /* filling */
+  struct sc_export_block block;
+  struct sc_export_row row;
+  struct sc_geo_info geo; /* of the rows that were filled in */
+};
+/* Add up to all rows of a complete block from `first`; *n says how many. Not to a full group. */
+sc_status sc_export_group_add(struct sc_export_group *g, const unsigned char *block, size_t size,
+                              uint32_t first, uint32_t *n, struct sc_error *err);
+int sc_export_group_is_full(const struct sc_export_group *g);
+/* The rows into columns: an sc_pq_fill. */
+sc_status sc_export_group_fill(void *group, struct sc_pq_rows *rows, struct sc_pq_box *box,
+                               struct sc_error *err);
+/* Add what was seen to the file's, and empty the group. */
+void sc_export_group_take(struct sc_export_group *g, struct sc_geo_info *geo);
+void sc_export_group_free(struct sc_export_group *g);
 
 /* The files of one export. */
 struct sc_export_files {
@@ -228,15 +288,25 @@ struct sc_export_files {
   size_t n_sinks, max_sinks;
   int is_open;            /* the last sink takes rows */
   struct sc_geo_info geo; /* of the file being written */
+  /* one for each of the writer's slots, and the one that is gathered */
+  struct sc_export_group groups[SC_PQ_MAX_SLOTS + 1];
+  int group;
 };
 
 sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export_options *o,
-                               const char *root, const char *metadata, struct sc_error *err);
+                               const struct sc_export_packer *packer, const char *root,
+                               const char *metadata, struct sc_error *err);
 /* Begin the file that the row belongs to; without partitions, the one at root. */
 sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_export_row *row,
                                 struct sc_error *err);
 sc_status sc_export_files_put(struct sc_export_files *f, const struct sc_export_row *row,
                               struct sc_error *err);
+/* The rows of a complete block, in the order of the blocks. */
+sc_status sc_export_files_put_block(struct sc_export_files *f, const unsigned char *block,
+                                    size_t size, struct sc_error *err);
+/* One row into columns, a row's worth of values in each; the caller counts it. */
+sc_status sc_export_put_row(const struct sc_export_files *f, const struct sc_export_row *row,
+                            struct sc_pq_rows *rows, struct sc_geo_info *geo, struct sc_error *err);
 /* Complete the open file, under its temporary name. */
 sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err);
 /* Give all files their names. */

@@ -70,17 +70,26 @@ static void make_specs(struct sc_export_files *f) {
 }
 
 sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export_options *o,
-                               const char *root, const char *metadata, struct sc_error *err) {
+                               const struct sc_export_packer *packer, const char *root,
+                               const char *metadata, struct sc_error *err) {
   memset(f, 0, sizeof *f);
   f->options = o;
   f->root = root;
   f->metadata = metadata;
+  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1; i++) {
+    f->groups[i].files = f;
+    f->groups[i].packer = packer;
+  }
   make_specs(f);
   if (f->n_specs == 0) {
     return sc_fail(err, SC_BAD_ARG, "stacchip_export: all columns are in partition_by");
   }
-  struct sc_pq_writer_options w = {f->specs, f->n_specs, (int)o->codec, o->level,
-                                   (size_t)o->row_group_rows};
+  struct sc_pq_writer_options w = {f->specs,
+                                   f->n_specs,
+                                   (int)o->codec,
+                                   o->level,
+                                   (size_t)o->row_group_rows,
+                                   sc_export_is_sorted(o)};
   f->has_writer = 1;
   return sc_pq_writer_init(&f->writer, &w, err);
 }
@@ -195,75 +204,45 @@ sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_expor
   return sc_pq_writer_begin(&f->writer, &f->sinks[f->n_sinks - 1], err);
 }
 
-static void widen(struct sc_pq_box *box, const struct sc_pq_box *more) {
-  if (!box->present || more->min_x < box->min_x) box->min_x = more->min_x;
-  if (!box->present || more->min_y < box->min_y) box->min_y = more->min_y;
-  if (!box->present || more->max_x > box->max_x) box->max_x = more->max_x;
-  if (!box->present || more->max_y > box->max_y) box->max_y = more->max_y;
-  box->present = 1;
-}
-
-/* The next float on the way to the least or greatest one; v is finite. */
-static float step(float v, int up) {
-  int32_t bits;
-  if (v == 0) return up ? 1e-45f : -1e-45f; /* the least there are */
-  memcpy(&bits, &v, sizeof bits);
-  bits += up == (v > 0) ? 1 : -1;
-  memcpy(&v, &bits, sizeof v);
-  return v;
-}
-
-/* The box column is FLOAT: rounded outwards, so that it covers the geometry. */
-static double box_side(const struct sc_pq_box *box, int side) {
-  double v = side == 0 ? box->min_x : side == 1 ? box->min_y : side == 2 ? box->max_x : box->max_y;
-  float f = (float)v;
-  if (side < 2 && (double)f > v) f = step(f, 0);
-  if (side >= 2 && (double)f < v) f = step(f, 1);
-  return (double)f;
-}
-
-static sc_status put_cell(struct sc_pq_rows *rows, size_t c, const struct sc_export_cell *cell,
-                          enum sc_export_kind kind, struct sc_error *err) {
-  if (cell->is_null) return sc_pq_rows_put_null(rows, c, err);
-  switch (kind) {
-    case SC_EXPORT_TEXT:
-    case SC_EXPORT_GEOMETRY: return sc_pq_rows_put_bytes(rows, c, cell->bytes, cell->size, err);
-    case SC_EXPORT_FRACTION: return sc_pq_rows_put_real(rows, c, cell->r, err);
-    default: return sc_pq_rows_put_int(rows, c, cell->i, err);
-  }
-}
-
 sc_status sc_export_files_put(struct sc_export_files *f, const struct sc_export_row *row,
                               struct sc_error *err) {
   struct sc_pq_rows *rows = sc_pq_writer_rows(&f->writer);
-  struct sc_pq_box box;
-  int is_multi = 0;
-  sc_status st = SC_OK;
-  if (sc_export_row_box(f->options, row, &box, &is_multi)) {
-    widen(&f->geo.box, &box);
-    sc_pq_writer_add_box(&f->writer, box.min_x, box.min_y, box.max_x, box.max_y);
-    f->geo.has_multipolygons |= is_multi;
-    f->geo.has_polygons |= !is_multi;
-  }
-  for (size_t i = 0; i < f->n_specs && !st; i++) {
-    int cell = f->spec_cells[i];
-    if (cell >= 0) {
-      st = put_cell(rows, i, &row->cells[cell], f->options->columns[cell]->kind, err);
-    } else if (box.present) {
-      st = sc_pq_rows_put_real(rows, i, box_side(&box, -1 - cell), err);
-    } else {
-      st = sc_pq_rows_put_null(rows, i, err);
-    }
-  }
+  sc_status st = sc_export_put_row(f, row, rows, &f->geo, err);
   return st ? st : sc_pq_writer_end_row(&f->writer, err);
+}
+
+/* Have the current group made and written, and an empty one. */
+static sc_status put_group(struct sc_export_files *f, struct sc_error *err) {
+  struct sc_export_group *g = &f->groups[f->group];
+  sc_status st = sc_pq_writer_put_group(&f->writer, sc_export_group_fill, g, err);
+  if (st) return st;
+  f->group = (f->group + 1) % (f->writer.n_slots + 1);
+  sc_export_group_take(&f->groups[f->group], &f->geo);
+  return SC_OK;
+}
+
+sc_status sc_export_files_put_block(struct sc_export_files *f, const unsigned char *block,
+                                    size_t size, struct sc_error *err) {
+  uint32_t first = 0, n = 0;
+  sc_status st = SC_OK;
+  for (; first < sc_export_block_rows(block) && !st; first += n) {
+    struct sc_export_group *g = &f->groups[f->group];
+    st = sc_export_group_add(g, block, size, first, &n, err);
+    if (!st && sc_export_group_is_full(g)) st = put_group(f, err);
+  }
+  return st;
 }
 
 sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err) {
   struct sc_buffer geo = {0};
   struct sc_pq_key_text keys[2] = {{"stacchip", f->metadata}, {"geo", NULL}};
-  int types[2] = {3, 6}, *first_type = types + !f->geo.has_polygons;
-  size_t n_types = (size_t)(f->geo.has_polygons + f->geo.has_multipolygons), n_keys = 1;
-  sc_status st = sc_pq_writer_flush(&f->writer, err);
+  int types[2] = {3, 6};
+  size_t n_keys = 1;
+  sc_status st = f->groups[f->group].n_rows ? put_group(f, err) : SC_OK;
+  if (!st) st = sc_pq_writer_flush(&f->writer, err);
+  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1 && !st; i++) sc_export_group_take(&f->groups[i], &f->geo);
+  int *first_type = types + !f->geo.has_polygons;
+  size_t n_types = (size_t)(f->geo.has_polygons + f->geo.has_multipolygons);
   for (size_t i = 0; i < f->n_specs; i++) n_keys = f->specs[i].group ? 2 : n_keys;
   if (!st && n_keys == 2) st = sc_geo_format(&f->geo, &geo, err);
   if (!st && n_keys == 2) st = sc_buffer_terminate(&geo, err);
@@ -282,7 +261,8 @@ sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err
 }
 
 void sc_export_files_free(struct sc_export_files *f) {
-  if (f->has_writer) sc_pq_writer_free(&f->writer);
+  if (f->has_writer) sc_pq_writer_free(&f->writer); /* waits for who uses the groups */
+  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1; i++) sc_export_group_free(&f->groups[i]);
   for (size_t i = 0; i < f->n_sinks; i++) sc_pq_sink_close(&f->sinks[i]);
   sc_free(f->sinks);
   memset(f, 0, sizeof *f);

@@ -7,23 +7,24 @@
 #include "connection.h"
 #include "parquet/export.h"
 
-#define SORT_RUN_BYTES ((size_t)48 << 20)
+#define SORT_RUN_BYTES ((size_t)64 << 20)
 #define HILBERT_KEY_BITS 40
-#define BATCH_ROWS 8192
-#define BATCH_MAX_BYTES ((size_t)16 << 20)
-#define PAGE_MAX_BYTES ((size_t)64 << 20)
+#define BATCHES 4 /* fetched ahead of the work on them, which other threads may delay */
+#define BATCH_ROWS 4096
+#define BATCH_MAX_BYTES ((size_t)8 << 20)
+#define BLOCKS_A_CHECK 64 /* between two looks for an interrupt */
 
 /* Rows that were fetched; worked on beside the fetching of the next ones. */
 struct batch {
   struct export_job *job;
   struct sc_buffer bytes;
   int n_rows;
-  struct sc_task task;
+  uint64_t number; /* in the lane; 0: not given to it */
   struct sc_error err;
 };
 
-/* From run_job() to the end of reading, a batch's task owns all but db, source, batches and
- * current. */
+/* From run_job() to the end of reading, the lane's thread owns all but db, source, the batches that
+ * are not given to it, and current. */
 struct export_job {
   sqlite3 *db;
   const struct sc_export_options *options;
@@ -35,11 +36,11 @@ struct export_job {
   struct sc_export_packer packer;
   struct sc_export_block block; /* on its way into the sorter; later out of it */
   struct sc_buffer scratch;
-  struct sc_buffer page, page_entries, page_scratch; /* blocks of one page */
-  int64_t page_rows;
   int64_t n_rows;
   int is_sorted;
-  struct batch batches[2];
+  struct sc_lane lane;
+  int has_failed; /* the lane's: no work on the batches after */
+  struct batch batches[BATCHES];
   int current; /* the one that is being fetched */
 };
 
@@ -62,52 +63,53 @@ static sc_status partition_of(struct export_job *j, uint32_t *out, struct sc_err
   return st ? st : sc_texts_find(&j->partitions, j->scratch.data, j->scratch.size, out, err);
 }
 
-/* Bits of the curve below a cell of some eight chips: 2 for each halving. */
+/* Bits of an axis below a cell of some eight chips. */
 static unsigned cell_shift(const struct sc_pq_box *box) {
   double width = (box->max_x - box->min_x) / 360, height = (box->max_y - box->min_y) / 180;
   double size = 8 * (width > height ? width : height) * (double)(1u << SC_HILBERT_BITS);
   unsigned shift = 0;
-  for (; size >= 2 && shift < HILBERT_KEY_BITS; size /= 2) shift += 2;
+  for (; size >= 2 && shift < SC_HILBERT_BITS; size /= 2) shift++;
   return shift;
 }
 
 /* Partition first, then place; rows without geometry first. Equal keys keep their order. */
-static sc_status sort_key(struct export_job *j, uint64_t *key, unsigned *shift,
-                          struct sc_error *err) {
-  struct sc_pq_box box;
+static uint64_t sort_key(const struct sc_export_place *p) {
+  uint64_t key = (uint64_t)p->partition << HILBERT_KEY_BITS;
+  return p->is_known ? key | sc_hilbert(p->x, p->y) : key;
+}
+
+static sc_status find_place(struct export_job *j, struct sc_export_place *p, struct sc_pq_box *box,
+                            struct sc_error *err) {
   int is_multi;
-  uint32_t partition = 0;
-  sc_status st = j->options->n_partition ? partition_of(j, &partition, err) : SC_OK;
-  *key = (uint64_t)partition << HILBERT_KEY_BITS;
-  *shift = HILBERT_KEY_BITS;
-  if (j->options->sort == SC_SORT_HILBERT &&
-      sc_export_row_box(j->options, &j->row, &box, &is_multi)) {
-    *key |= sc_hilbert_lonlat((box.min_x + box.max_x) / 2, (box.min_y + box.max_y) / 2);
-    *shift = cell_shift(&box);
-  }
-  return st;
+  p->partition = 0;
+  p->is_known =
+      j->options->sort == SC_SORT_HILBERT && sc_export_row_box(j->options, &j->row, box, &is_multi);
+  p->x = p->is_known ? sc_hilbert_axis((box->min_x + box->max_x) / 2, -180, 360) : 0;
+  p->y = p->is_known ? sc_hilbert_axis((box->min_y + box->max_y) / 2, -90, 180) : 0;
+  return j->options->n_partition ? partition_of(j, &p->partition, err) : SC_OK;
 }
 
 static sc_status end_block(struct export_job *j, struct sc_error *err) {
   struct sc_export_block *b = &j->block;
   if (b->n_rows == 0) return SC_OK;
   sc_export_block_end(b);
-  sc_status st = sc_sorter_add(&j->sorter, b->key, b->bytes.data, b->bytes.size, err);
+  sc_status st = sc_sorter_add(&j->sorter, sort_key(&b->place), b->bytes.data, b->bytes.size, err);
   sc_export_block_start(b);
   return st;
 }
 
 static sc_status sort_row(struct export_job *j, struct sc_error *err) {
-  uint64_t key;
-  unsigned shift;
-  sc_status st = sort_key(j, &key, &shift, err);
+  struct sc_export_block *b = &j->block;
+  struct sc_export_place place;
+  struct sc_pq_box box;
+  sc_status st = find_place(j, &place, &box, err);
   if (!st) st = sc_export_row_pack(&j->packer, &j->row, &j->scratch, err);
-  if (!st && !sc_export_block_takes(&j->block, &j->scratch, key)) {
+  if (!st && !sc_export_block_takes(b, &j->scratch, &place)) {
     st = end_block(j, err);
-    j->block.key = key;
-    j->block.cell_shift = shift;
+    b->place = place;
+    b->cell_shift = place.is_known ? cell_shift(&box) : SC_HILBERT_BITS;
   }
-  return st ? st : sc_export_block_add(&j->block, &j->scratch, err);
+  return st ? st : sc_export_block_add(b, &j->scratch, j->packer.row_bytes, err);
 }
 
 /* Each row of a batch: to the sorter, or straight into the file. */
@@ -117,30 +119,31 @@ static void work_batch(void *argument) {
   const unsigned char *at = b->bytes.data;
   sc_status st = SC_OK;
   b->err.status = SC_OK;
-  for (int i = 0; i < b->n_rows && !st; i++) {
+  for (int i = 0; i < b->n_rows && !st && !j->has_failed; i++) {
     st = sc_export_row_read(j->options, &at, &j->row, &b->err);
     if (!st && j->is_sorted) st = sort_row(j, &b->err);
     if (!st && !j->is_sorted) st = sc_export_files_put(&j->files, &j->row, &b->err);
   }
+  j->has_failed |= st != SC_OK;
 }
 
-static sc_status wait_batch(struct batch *b, struct sc_error *err) {
-  sc_task_wait(&b->task);
-  if (b->err.status) *err = b->err;
+/* Have a batch free; its error is the export's. */
+static sc_status wait_batch(struct export_job *j, struct batch *b, struct sc_error *err) {
+  sc_lane_wait(&j->lane, b->number);
+  if (b->number && b->err.status) *err = b->err;
+  b->number = 0;
+  b->bytes.size = 0;
+  b->n_rows = 0;
   return b->err.status;
 }
 
-/* Work on the batch that is being fetched, when the one before is done, and take that one. */
+/* Have the batch that was fetched worked on, and go to the next one. */
 static sc_status hand_over(struct export_job *j, struct sc_error *err) {
-  struct batch *b = &j->batches[j->current], *other = &j->batches[!j->current];
-  sc_status st = wait_batch(other, err);
-  if (st) return st;
+  struct batch *b = &j->batches[j->current];
   j->n_rows += b->n_rows;
-  sc_task_start(&b->task, work_batch, b);
-  other->bytes.size = 0;
-  other->n_rows = 0;
-  j->current = !j->current;
-  return SC_OK;
+  b->number = sc_lane_put(&j->lane, b);
+  j->current = (j->current + 1) % BATCHES;
+  return wait_batch(j, &j->batches[j->current], err);
 }
 
 static struct sc_buffer *next_row(void *job, struct sc_error *err) {
@@ -154,60 +157,26 @@ static struct sc_buffer *next_row(void *job, struct sc_error *err) {
   return &b->bytes;
 }
 
-/* Two batches in turn: one is fetched while the other is worked on. */
+/* Some batches in turn: one is fetched while others are worked on. */
 static sc_status read_rows(struct export_job *j, struct sc_error *err) {
+  sc_lane_open(&j->lane, work_batch);
   sc_status st = sc_export_source_read(&j->source, err);
   if (!st) st = hand_over(j, err);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < BATCHES; i++) { /* in the order that they were fetched */
     struct sc_error ignored = {0};
-    sc_status other = wait_batch(&j->batches[i], st ? &ignored : err);
+    struct batch *b = &j->batches[(j->current + i) % BATCHES];
+    sc_status other = wait_batch(j, b, st ? &ignored : err);
     if (!st) st = other;
   }
+  sc_lane_close(&j->lane);
   return st;
 }
 
-static sc_status put_block(struct export_job *j, const unsigned char *data, struct sc_error *err) {
-  struct sc_export_block *b = &j->block;
-  sc_status st = sc_export_block_open(b, data, err);
-  for (uint32_t i = 0; i < b->n_rows && !st; i++) {
-    if (i) sc_export_block_next(b);
-    st = sc_export_row_unpack(&j->packer, b->last.data, &j->row, err);
-    if (!st && !j->files.is_open) st = sc_export_files_begin(&j->files, &j->row, err);
-    if (!st) st = sc_export_files_put(&j->files, &j->row, err);
-  }
-  return st;
-}
-
-/*
- * Put the rows of a page into the file. Within a page the order makes no difference to who
- * looks for a place, but rows of one item in their own order pack better by a fifth.
- */
-static sc_status put_page(struct export_job *j, struct sc_error *err) {
-  sc_status st = sc_sort_entries(&j->page_entries, &j->page_scratch, err);
-  size_t n = j->page_entries.size / sizeof(struct sc_sort_entry);
-  const struct sc_sort_entry *e = (const struct sc_sort_entry *)(const void *)j->page_entries.data;
-  for (size_t i = 0; i < n && !st; i++) st = put_block(j, j->page.data + e[i].offset, err);
-  j->page.size = j->page_entries.size = 0;
-  j->page_rows = 0;
-  if (!st && sc_db_interrupted(j->db)) {
-    st = sc_fail(err, SC_INTERRUPT, "stacchip_export: interrupted");
-  }
-  return st;
-}
-
-static sc_status add_to_page(struct export_job *j, const unsigned char *data, size_t n,
-                             struct sc_error *err) {
-  struct sc_sort_entry e = {sc_export_block_number(data), (uint32_t)j->page.size, (uint32_t)n};
-  sc_status st = sc_buffer_append(&j->page, data, n, err);
-  j->page_rows += sc_export_block_rows(data);
-  return st ? st : sc_buffer_append(&j->page_entries, &e, sizeof e, err);
-}
-
-/* A block's last rows may go beyond a page: they are near its next ones. */
-static int page_is_full(const struct export_job *j) {
-  int64_t most = j->options->row_group_rows;
-  return j->page_rows >= (most < SC_PQ_PAGE_ROWS ? most : SC_PQ_PAGE_ROWS) ||
-         j->page.size > PAGE_MAX_BYTES; /* long texts */
+/* Begin the file of a block's rows. */
+static sc_status begin_file(struct export_job *j, const unsigned char *data, struct sc_error *err) {
+  sc_status st = sc_export_block_open(&j->block, data, err);
+  if (!st) st = sc_export_row_unpack(&j->packer, j->block.last.data, &j->row, err);
+  return st ? st : sc_export_files_begin(&j->files, &j->row, err);
 }
 
 /* Sorted rows into files; a new one whenever the partition changes. */
@@ -217,25 +186,26 @@ static sc_status write_sorted(struct export_job *j, struct sc_error *err) {
   size_t n;
   sc_status st = end_block(j, err);
   if (!st) st = sc_sorter_finish(&j->sorter, err);
-  while (!st) {
+  for (unsigned i = 0; !st; i++) {
     st = sc_sorter_next(&j->sorter, &key, &data, &n, err);
     if (st || !data) break;
-    int is_other = j->page.size && key >> HILBERT_KEY_BITS != partition;
-    if (is_other || page_is_full(j)) st = put_page(j, err);
-    if (!st && j->files.is_open && key >> HILBERT_KEY_BITS != partition) {
-      st = sc_export_files_end(&j->files, err);
-    }
+    int is_other = key >> HILBERT_KEY_BITS != partition;
+    if (j->files.is_open && is_other) st = sc_export_files_end(&j->files, err);
+    if (!st && !j->files.is_open) st = begin_file(j, data, err);
     partition = key >> HILBERT_KEY_BITS;
-    if (!st) st = add_to_page(j, data, n, err);
+    if (!st) st = sc_export_files_put_block(&j->files, data, n, err);
+    if (!st && i % BLOCKS_A_CHECK == 0 && sc_db_interrupted(j->db)) {
+      st = sc_fail(err, SC_INTERRUPT, "stacchip_export: interrupted");
+    }
   }
-  return st ? st : put_page(j, err);
+  return st;
 }
 
 static sc_status run_job(struct export_job *j, struct sc_error *err) {
   const struct sc_export_options *o = j->options;
   sc_status st = SC_OK;
-  j->is_sorted = o->n_partition || o->sort == SC_SORT_HILBERT;
-  j->batches[0].job = j->batches[1].job = j;
+  j->is_sorted = sc_export_is_sorted(o);
+  for (int i = 0; i < BATCHES; i++) j->batches[i].job = j;
   if (!o->n_partition) st = sc_export_files_begin(&j->files, NULL, err);
   if (!st) st = read_rows(j, err);
   if (!st && j->is_sorted) st = write_sorted(j, err);
@@ -249,11 +219,7 @@ static void free_job(struct export_job *j) {
   sc_sorter_free(&j->sorter);
   sc_texts_free(&j->partitions);
   sc_texts_free(&j->packer.texts);
-  sc_buffer_free(&j->batches[0].bytes);
-  sc_buffer_free(&j->batches[1].bytes);
-  sc_buffer_free(&j->page);
-  sc_buffer_free(&j->page_entries);
-  sc_buffer_free(&j->page_scratch);
+  for (int i = 0; i < BATCHES; i++) sc_buffer_free(&j->batches[i].bytes);
   sc_buffer_free(&j->scratch);
   sc_buffer_free(&j->block.bytes);
   sc_buffer_free(&j->block.last);
@@ -278,7 +244,8 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *path,
   sc_status st = sc_export_split_name(db, table, &schema, &name, err);
   if (!st) st = sc_export_source_open(&j->source, db, schema, name, o, err);
   if (!st) st = sc_export_metadata(db, schema, name, &metadata, err);
-  if (!st) st = sc_export_files_init(&j->files, o, path, (const char *)metadata.data, err);
+  if (!st)
+    st = sc_export_files_init(&j->files, o, &j->packer, path, (const char *)metadata.data, err);
   if (!st) st = run_job(j, err);
   *n_rows = j->n_rows;
   free_job(j);

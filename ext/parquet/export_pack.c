@@ -8,10 +8,10 @@
  * short form, then the cells that are no nulls. Short forms: a text's number, a chipid that is not
  * there at all, a closed ring without its last point.
  */
-#define HEAD_BYTES 8
+#define HEAD_BYTES SC_EXPORT_ROW_HEAD_BYTES
 #define TEXTS_MAX_BYTES ((size_t)32 << 20) /* beyond that texts are written out */
 #define TEXTS_MAX_N (1u << 20)
-#define RING_HEAD_BYTES 13 /* of WKB: order, type, rings, points */
+#define RING_HEAD_BYTES SC_EXPORT_RING_HEAD_BYTES
 
 void sc_export_packer_init(struct sc_export_packer *p, const struct sc_export_options *o) {
   memset(p, 0, sizeof *p);
@@ -72,7 +72,7 @@ static sc_status text_number(struct sc_export_packer *p, int i, const struct sc_
   if (p->last[i].is_known) {
     const unsigned char *before = sc_texts_get(&p->texts, p->last[i].id, &n);
     *is_known = 1;
-    if (n == cell->size && memcmp(before, cell->bytes, n) == 0) return SC_OK;
+    if (cell->is_same || (n == cell->size && memcmp(before, cell->bytes, n) == 0)) return SC_OK;
   }
   *is_known = p->texts.n < TEXTS_MAX_N && p->texts.keys.size + cell->size < TEXTS_MAX_BYTES;
   p->last[i].is_known = *is_known;
@@ -142,6 +142,7 @@ sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_
                                     : sc_buffer_reserve(out, n, err);
   if (st) return st;
   unsigned char *at = out->data + HEAD_BYTES;
+  p->row_bytes = n;
   p->ring_at = NULL;
   for (int i = 0; i < o->n_columns && !st; i++) {
     int is_short = 0;
@@ -156,16 +157,20 @@ sc_status sc_export_row_pack(struct sc_export_packer *p, const struct sc_export_
   return st;
 }
 
+void sc_export_put_ring_head(unsigned char *p, size_t n_points) {
+  p[0] = 1;
+  sc_put_le32(p + 1, 3);
+  sc_put_le32(p + 5, 1);
+  sc_put_le32(p + 9, (uint32_t)n_points);
+}
+
 /* The WKB of a ring whose last point was left out. */
 static sc_status unpack_ring(const unsigned char *points, size_t n, struct sc_export_row *row,
                              struct sc_export_cell *cell, struct sc_error *err) {
   sc_status st = sc_buffer_resize(&row->wkb, RING_HEAD_BYTES + n + 16, err);
   if (st) return st;
   unsigned char *p = row->wkb.data;
-  p[0] = 1;
-  sc_put_le32(p + 1, 3);
-  sc_put_le32(p + 5, 1);
-  sc_put_le32(p + 9, (uint32_t)(n / 16 + 1));
+  sc_export_put_ring_head(p, n / 16 + 1);
   memcpy(p + RING_HEAD_BYTES, points, n);
   memcpy(p + RING_HEAD_BYTES + n, points, 16);
   cell->bytes = p;
@@ -228,13 +233,14 @@ sc_status sc_export_row_unpack(const struct sc_export_packer *p, const unsigned 
  * first as it is, the others as what differs. That is a third of the bytes, and a tenth of the
  * records. A block's rows are near each other: within one cell of the curve of eight chips.
  *
- * Layout: number of the first row, number of rows, bytes of the first row, it, then for each
- * other one a mask of the words that differ, these words, a code for each of the ring's points
- * (which point of the row before it is, or none), and the points without one.
+ * Layout: number of the first row, number of rows, bytes of all rows in columns, bytes of the first
+ * row, it, then for each other one a mask of the words that differ, these words, a code for each of
+ * the ring's points (which point of the row before it is, or none), and the points without one.
  */
-#define BLOCK_HEAD_BYTES 12
-#define BLOCK_MAX_ROWS 64
-#define RING_BYTES 64 /* four corners */
+#define BLOCK_HEAD_BYTES 20
+/* In columns: a long text may be a number in many rows. */
+#define BLOCK_MAX_BYTES ((size_t)1 << 20)
+#define RING_BYTES SC_EXPORT_RING_BYTES
 #define MAX_WORDS 32
 #define NO_POINT 7
 
@@ -289,14 +295,21 @@ static unsigned char *put_points(unsigned char *p, const unsigned char *ring,
   return p;
 }
 
+static int is_near(const struct sc_export_block *b, const struct sc_export_place *p) {
+  const struct sc_export_place *first = &b->place;
+  return p->partition == first->partition && p->is_known == first->is_known &&
+         p->x >> b->cell_shift == first->x >> b->cell_shift &&
+         p->y >> b->cell_shift == first->y >> b->cell_shift;
+}
+
 int sc_export_block_takes(const struct sc_export_block *b, const struct sc_buffer *row,
-                          uint64_t key) {
-  return b->n_rows > 0 && b->n_rows < BLOCK_MAX_ROWS &&
-         key >> b->cell_shift == b->key >> b->cell_shift && has_same_layout(b, row);
+                          const struct sc_export_place *place) {
+  return b->n_rows > 0 && b->n_rows < SC_EXPORT_BLOCK_ROWS && b->n_bytes < BLOCK_MAX_BYTES &&
+         is_near(b, place) && has_same_layout(b, row);
 }
 
 sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer *row,
-                              struct sc_error *err) {
+                              size_t row_bytes, struct sc_error *err) {
   sc_status st = sc_buffer_reserve(&b->bytes, row->size + BLOCK_HEAD_BYTES + 8, err);
   if (st) return st;
   unsigned char *p = b->bytes.data + b->bytes.size;
@@ -304,7 +317,7 @@ sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer 
     p = b->bytes.data + BLOCK_HEAD_BYTES;
     memcpy(p, row->data, row->size);
     p += row->size;
-    sc_put_le32(b->bytes.data + 8, (uint32_t)row->size);
+    sc_put_le32(b->bytes.data + 16, (uint32_t)row->size);
     st = sc_buffer_resize(&b->last, row->size, err);
     if (st) return st;
   } else {
@@ -315,23 +328,25 @@ sc_status sc_export_block_add(struct sc_export_block *b, const struct sc_buffer 
   b->bytes.size = (size_t)(p - b->bytes.data);
   memcpy(b->last.data, row->data, row->size);
   b->n_rows++;
+  b->n_bytes += row_bytes;
   return SC_OK;
 }
 
 void sc_export_block_end(struct sc_export_block *b) {
   sc_put_le32(b->bytes.data, b->first_number);
   sc_put_le32(b->bytes.data + 4, b->n_rows);
+  sc_put_le64(b->bytes.data + 8, b->n_bytes);
 }
 
 void sc_export_block_start(struct sc_export_block *b) {
   b->first_number += b->n_rows;
   b->n_rows = 0;
-  b->bytes.size = 0;
+  b->n_bytes = b->bytes.size = 0;
 }
 
 sc_status sc_export_block_open(struct sc_export_block *b, const unsigned char *data,
                                struct sc_error *err) {
-  size_t n = sc_le32(data + 8);
+  size_t n = sc_le32(data + 16);
   b->n_rows = sc_le32(data + 4);
   b->next = data + BLOCK_HEAD_BYTES + n;
   b->last.size = 0;

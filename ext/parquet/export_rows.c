@@ -17,55 +17,6 @@ struct raw_value {
   size_t size;
 };
 
-/*
- * Fetched values: a byte of type, then eight bytes of a number, or size, bytes and a zero.
- * Kept so short and plain because the thread that steps SQLite is the one everything waits
- * for.
- */
-sc_status sc_export_raw_put(struct sc_buffer *out, int type, const void *data, size_t n,
-                            struct sc_error *err) {
-  if (!data && n > 0) return sc_fail_nomem(err);
-  sc_status st = sc_buffer_reserve(out, n + 6, err);
-  if (st) return st;
-  unsigned char *p = out->data + out->size;
-  p[0] = (unsigned char)type;
-  sc_put_le32(p + 1, (uint32_t)n);
-  if (n) memcpy(p + 5, data, n);
-  p[5 + n] = 0;
-  out->size += n + 6;
-  return SC_OK;
-}
-
-static sc_status put_raw_number(struct sc_buffer *out, int type, sqlite3_value *v,
-                                struct sc_error *err) {
-  sc_status st = sc_buffer_reserve(out, 9, err);
-  if (st) return st;
-  unsigned char *p = out->data + out->size;
-  p[0] = (unsigned char)type;
-  if (type == SQLITE_INTEGER) {
-    sc_put_le64(p + 1, (uint64_t)sqlite3_value_int64(v));
-  } else {
-    sc_put_le_double(p + 1, sqlite3_value_double(v));
-  }
-  out->size += 9;
-  return SC_OK;
-}
-
-sc_status sc_export_value_fetch(const struct sc_export_column *c, sqlite3_value *v,
-                                struct sc_buffer *out, struct sc_error *err) {
-  static const unsigned char null = SQLITE_NULL;
-  int type = sqlite3_value_type(v);
-  int wants_text = c->kind == SC_EXPORT_TEXT || c->kind == SC_EXPORT_DATE;
-  int wants_number = !wants_text && c->kind != SC_EXPORT_GEOMETRY;
-  if (type == SQLITE_NULL) return sc_buffer_append(out, &null, 1, err);
-  if (wants_number && type == SQLITE_TEXT) type = sqlite3_value_numeric_type(v);
-  if (wants_text && type != SQLITE_BLOB) type = SQLITE_TEXT;
-  if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return put_raw_number(out, type, v, err);
-  const void *data =
-      type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
-  return sc_export_raw_put(out, type, data, (size_t)sqlite3_value_bytes(v), err);
-}
-
 /* One of our own fetched values; returns the byte after. */
 static const unsigned char *take_raw(const unsigned char *p, struct raw_value *v) {
   v->type = p[0];
@@ -225,6 +176,7 @@ sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned c
   sc_status st = SC_OK;
   for (int i = 0; i < o->n_columns && !st; i++) {
     *at = take_raw(*at, &v);
+    row->cells[i].is_same = v.type == SC_EXPORT_RAW_SAME;
     if (v.type == SC_EXPORT_RAW_CHIPID) {
       is_made = 1;
     } else if (v.type != SC_EXPORT_RAW_SAME) {

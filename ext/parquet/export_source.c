@@ -39,14 +39,87 @@ static const struct {
                       {"grid", FROM_ITEM + 5}};
 #define N_MERGED (sizeof merged_columns / sizeof *merged_columns)
 
+/* ---- fetched values: short and plain, since all else waits for the thread of the connection ----
+ */
+
+static const unsigned char same = SC_EXPORT_RAW_SAME;
+
+static inline sc_status put_bytes(struct sc_buffer *out, int type, const void *data, size_t n,
+                                  struct sc_error *err) {
+  if (!data && n > 0) return sc_fail_nomem(err);
+  sc_status st = sc_buffer_reserve(out, n + 6, err);
+  if (st) return st;
+  unsigned char *p = out->data + out->size;
+  p[0] = (unsigned char)type;
+  sc_put_le32(p + 1, (uint32_t)n);
+  if (n) memcpy(p + 5, data, n);
+  p[5 + n] = 0;
+  out->size += n + 6;
+  return SC_OK;
+}
+
+static inline sc_status put_number(struct sc_buffer *out, int type, sqlite3_value *v,
+                                   struct sc_error *err) {
+  sc_status st = sc_buffer_reserve(out, 9, err);
+  if (st) return st;
+  unsigned char *p = out->data + out->size;
+  p[0] = (unsigned char)type;
+  if (type == SQLITE_INTEGER) {
+    sc_put_le64(p + 1, (uint64_t)sqlite3_value_int64(v));
+  } else {
+    sc_put_le_double(p + 1, sqlite3_value_double(v));
+  }
+  out->size += 9;
+  return SC_OK;
+}
+
+/* Append one value of a row, unchecked. */
+static sc_status put_value(const struct sc_export_column *c, sqlite3_value *v, int type,
+                           struct sc_buffer *out, struct sc_error *err) {
+  static const unsigned char null = SQLITE_NULL;
+  int wants_text = c->kind == SC_EXPORT_TEXT || c->kind == SC_EXPORT_DATE;
+  int wants_number = !wants_text && c->kind != SC_EXPORT_GEOMETRY;
+  if (type == SQLITE_NULL) return sc_buffer_append(out, &null, 1, err);
+  if (wants_number && type == SQLITE_TEXT) type = sqlite3_value_numeric_type(v);
+  if (wants_text && type != SQLITE_BLOB) type = SQLITE_TEXT;
+  if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return put_number(out, type, v, err);
+  const void *data =
+      type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
+  return put_bytes(out, type, data, (size_t)sqlite3_value_bytes(v), err);
+}
+
 /* ---- rows of any SELECT ---- */
+
+/* A text of column i, or that it is as in the row before. */
+static sc_status put_text(struct sc_export_source *s, int i, sqlite3_value *v, int has_before,
+                          struct sc_buffer *out, struct sc_error *err) {
+  const void *text = sqlite3_value_text(v);
+  size_t n = (size_t)sqlite3_value_bytes(v);
+  if (has_before && s->before[i].is_text && s->before[i].size == n && text &&
+      memcmp(out->data + s->before[i].at, text, n) == 0) {
+    return sc_buffer_append(out, &same, 1, err);
+  }
+  s->before[i].is_text = 1;
+  s->before[i].at = out->size + 5;
+  s->before[i].size = n;
+  return put_bytes(out, SQLITE_TEXT, text, n, err);
+}
 
 static sc_status put_row(struct sc_export_source *s, sqlite3_value **values, struct sc_buffer *out,
                          struct sc_error *err) {
   const struct sc_export_options *o = s->options;
+  int has_before = out->size > 0;
   sc_status st = SC_OK;
   for (int i = 0; i < o->n_columns && !st; i++) {
-    st = sc_export_value_fetch(o->columns[i], values[i], out, err);
+    const struct sc_export_column *c = o->columns[i];
+    int type = sqlite3_value_type(values[i]);
+    int may_repeat = c->kind == SC_EXPORT_DATE || (c->kind == SC_EXPORT_TEXT && !c->is_unique);
+    if (may_repeat && type == SQLITE_TEXT) {
+      st = put_text(s, i, values[i], has_before, out, err);
+    } else {
+      s->before[i].is_text = 0;
+      st = put_value(c, values[i], type, out, err);
+    }
   }
   return st;
 }
@@ -65,8 +138,8 @@ static sc_status read_item(struct sc_export_source *s, int64_t id, struct sc_exp
                                (long long)id)
                      : sc_db_fail(s->db, err, "stacchip_export: reading an item");
   for (int i = 0; i < SC_EXPORT_ITEM_TEXTS && !st; i++) {
-    st = sc_export_value_fetch(sc_export_find_column("item"), sqlite3_column_value(s->item, i),
-                               &item->cells[i], err);
+    sqlite3_value *v = sqlite3_column_value(s->item, i);
+    st = put_value(sc_export_find_column("item"), v, sqlite3_value_type(v), &item->cells[i], err);
   }
   sqlite3_reset(s->item);
   if (!st) item->id = id;
@@ -89,12 +162,11 @@ static sc_status put_chipid(struct sc_export_source *s, const struct sc_buffer *
   if (st) return st;
   size_t n = sc_export_make_chipid(&name, &x, &y, (char *)s->chipid.data);
   if (!n) return sc_fail(err, SC_BAD_DATA, "stacchip_export: a chip's position is out of range");
-  return sc_export_raw_put(out, SQLITE_TEXT, s->chipid.data, n, err);
+  return put_bytes(out, SQLITE_TEXT, s->chipid.data, n, err);
 }
 
 static sc_status put_merged_row(struct sc_export_source *s, sqlite3_value **values,
                                 struct sc_buffer *out, struct sc_error *err) {
-  static const unsigned char same = SC_EXPORT_RAW_SAME;
   const struct sc_export_options *o = s->options;
   int64_t id = sqlite3_value_int64(values[AT_ITEM]);
   int is_same = id == s->last_item && out->size > 0;
@@ -103,7 +175,8 @@ static sc_status put_merged_row(struct sc_export_source *s, sqlite3_value **valu
   for (int i = 0; i < o->n_columns && !st; i++) {
     int from = s->from[i];
     if (from < N_CHIP_VALUES) {
-      st = sc_export_value_fetch(o->columns[i], values[from], out, err);
+      sqlite3_value *v = values[from];
+      st = put_value(o->columns[i], v, sqlite3_value_type(v), out, err);
     } else if (from == FROM_CHIPID) {
       st = put_chipid(s, &item->cells[SC_EXPORT_ITEM_ID], values, out, err);
     } else {

@@ -93,15 +93,13 @@ static const char *constant_of(const struct sc_import *m, int column) {
 }
 
 /* Does a constant of the path contradict a constraint? */
-static int path_is_excluded(const struct sc_import *m, const char *text,
-                            const struct sc_import_constraint *c) {
+static int path_is_excluded(const char *text, const struct sc_import_constraint *c) {
   struct sc_pq_leaf leaf = {0};
   struct sc_pq_filter f;
   struct sc_span span = {(const unsigned char *)text, text ? strlen(text) : 0};
   struct sc_pq_stats stats = {span, span, -1};
   leaf.type = SC_PQ_BYTE_ARRAY;
   leaf.kind = SC_PQ_KIND_TEXT;
-  (void)m;
   return text && filter_of(c, &leaf, &f) && sc_pq_filter_excludes(&f, &leaf, &stats, 1);
 }
 
@@ -219,7 +217,7 @@ static int path_excludes(const struct sc_import *m) {
   for (size_t i = 0; i < m->n_constraints; i++) {
     const struct sc_import_constraint *c = &m->constraints[i];
     const char *text = constant_of(m, c->column);
-    if (path_is_excluded(m, text, c)) return 1;
+    if (path_is_excluded(text, c)) return 1;
   }
   return 0;
 }
@@ -253,15 +251,33 @@ static unsigned subtype_of_file(const struct sc_import *m) {
   return sc_row_tiling_subtype(m->connection, &tiling);
 }
 
+/*
+ * Do the names of the file's folders contradict a constraint? Then it is not opened at all, so that
+ * one item of a tree of thousands costs one file: folder names are believed, also where the file
+ * has a column that says otherwise. Not where the path is of one file.
+ */
+static int folders_exclude(const struct sc_import *m) {
+  if (!m->is_index || m->files.n < 2) return 0;
+  for (size_t i = 0; i < m->n_constraints; i++) {
+    const struct sc_import_constraint *c = &m->constraints[i];
+    const char *text = c->column == SC_INDEX_PLATFORM ? m->folders.platform
+                       : c->column == SC_INDEX_ITEM   ? m->folders.item
+                                                      : NULL;
+    if (path_is_excluded(text, c)) return 1;
+  }
+  return 0;
+}
+
 /* Open the next file unless its path or its box says that it has nothing for us. */
 static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   const char *path = m->files.paths[m->next_file++];
   struct sc_geo_file geo;
   sc_status st = SC_OK;
   close_file(m);
-  m->is_open = 1;
   if (m->is_index) st = sc_folder_values_read(path, &m->folders, err);
-  if (!st) st = sc_import_open_file(path, &m->file, err);
+  if (st || folders_exclude(m)) return st;
+  m->is_open = 1;
+  st = sc_import_open_file(path, &m->file, err);
   if (st) return st;
   sc_geo_parse(&m->file.meta, "geometry", &geo);
   st = m->is_index ? map_index_columns(m, &geo, err) : map_all_columns(m, err);

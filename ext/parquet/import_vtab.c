@@ -384,7 +384,8 @@ static int parquet_filter(sqlite3_vtab_cursor *cursor, int n, const char *plan, 
 
 static int parquet_next(sqlite3_vtab_cursor *cursor) {
   struct parquet_cursor *c = (struct parquet_cursor *)cursor;
-  struct sc_error err = {0};
+  struct sc_error err;
+  sc_error_init(&err);
   return sc_import_next(&c->import, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
 }
 
@@ -394,8 +395,9 @@ static int parquet_eof(sqlite3_vtab_cursor *cursor) {
 
 static int parquet_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
   struct parquet_cursor *c = (struct parquet_cursor *)cursor;
-  struct sc_error err = {0};
+  struct sc_error err;
   int i = column - c->import.is_index;
+  sc_error_init(&err);
   if (i < 0) { /* the path of the file that the row is from */
     sqlite3_result_text(context, c->import.file.source.name, -1, SQLITE_TRANSIENT);
   } else if (sc_import_column(&c->import, i, context, &err)) {

@@ -62,6 +62,13 @@ sc_status sc_pq_rows_put_fixed(struct sc_pq_rows *rows, size_t c, const unsigned
 sc_status sc_pq_rows_put_bytes(struct sc_pq_rows *rows, size_t c, const void *data, size_t n,
                                struct sc_error *err);
 
+/* Values of n rows at once, to be filled in by the caller: where they go, NULL without memory or
+ * beyond the limit. Numbers, and texts of `size` bytes, each with its size before it. */
+unsigned char *sc_pq_rows_add_fixed(struct sc_pq_rows *rows, size_t c, size_t n,
+                                    struct sc_error *err);
+unsigned char *sc_pq_rows_add_bytes(struct sc_pq_rows *rows, size_t c, size_t n, size_t size,
+                                    struct sc_error *err);
+
 /* Four bytes are most of what is written: without a call where there is room. */
 static inline sc_status sc_pq_rows_put_four(struct sc_pq_rows *rows, size_t c, uint32_t v,
                                             struct sc_error *err) {

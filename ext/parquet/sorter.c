@@ -10,18 +10,21 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
-#define HEAD_BYTES 12 /* key and size before each record in a run */
+#define HEAD_BYTES 12                   /* key and size before each record in a run */
+#define WRITE_BYTES ((size_t)256 << 10) /* fits the cache */
 #define MERGE_BYTES ((size_t)32 << 20)
 #define CURSOR_MIN_BYTES ((size_t)64 << 10)
 #define CURSOR_MAX_BYTES ((size_t)1 << 20)
 
 /* Reads one run while merging. */
 struct cursor {
-  uint64_t at, end; /* bytes of the run still in the file */
-  struct sc_buffer window;
-  size_t next; /* of the current record, in the window */
+  uint64_t at, end;        /* bytes of the run still in the file; entries of the one in memory */
+  struct sc_buffer window; /* of the file */
+  size_t next;             /* of the current record, in the window */
   uint64_t key;
   uint32_t size;
+  const unsigned char *data; /* the current record */
+  int is_in_memory;
 };
 
 void sc_sorter_init(struct sc_sorter *s, size_t run_bytes) {
@@ -31,8 +34,8 @@ void sc_sorter_init(struct sc_sorter *s, size_t run_bytes) {
   s->runs[0].sorter = s->runs[1].sorter = s;
 }
 
-static struct sc_sort_entry *entries_of(struct sc_sorter_run *run) {
-  return (struct sc_sort_entry *)(void *)run->entries.data;
+static const struct sc_sort_entry *entries_of(const struct sc_sorter_run *run) {
+  return (const struct sc_sort_entry *)(const void *)run->entries.data;
 }
 
 static size_t n_entries(const struct sc_sorter_run *run) {
@@ -98,29 +101,39 @@ static sc_status write_all(int fd, const unsigned char *p, size_t n, uint64_t at
   return SC_OK;
 }
 
-/* The records in the order of the entries, each with its head. */
-static sc_status gather(struct sc_sorter_run *run, struct sc_error *err) {
+static sc_status write_out(struct sc_sorter_run *run, struct sc_error *err) {
+  uint64_t at = run->sorter->file_bytes + run->n_written;
+  sc_status st = write_all(run->sorter->fd, run->out.data, run->out.size, at, err);
+  run->n_written += run->out.size;
+  run->out.size = 0;
+  return st;
+}
+
+/* Write the records in the order of the entries, each with its head. */
+static sc_status write_run(struct sc_sorter_run *run, struct sc_error *err) {
   size_t n = n_entries(run);
   const struct sc_sort_entry *e = entries_of(run);
+  sc_status st = SC_OK;
   run->out.size = 0;
-  sc_status st = sc_buffer_reserve(&run->out, run->bytes.size + n * HEAD_BYTES, err);
-  if (st) return st;
-  unsigned char *p = run->out.data;
-  for (size_t i = 0; i < n; i++, e++) {
+  run->n_written = 0;
+  for (size_t i = 0; i < n && !st; i++, e++) {
+    if (run->out.size > WRITE_BYTES) st = write_out(run, err);
+    if (!st) st = sc_buffer_reserve(&run->out, HEAD_BYTES + e->size, err);
+    if (st) return st;
+    unsigned char *p = run->out.data + run->out.size;
     sc_put_le64(p, e->key);
     sc_put_le32(p + 8, e->size);
     memcpy(p + HEAD_BYTES, run->bytes.data + e->offset, e->size);
-    p += HEAD_BYTES + e->size;
+    run->out.size += HEAD_BYTES + e->size;
   }
-  run->out.size = (size_t)(p - run->out.data);
-  return SC_OK;
+  return st ? st : write_out(run, err);
 }
 
 static void sort_run(void *argument) {
   struct sc_sorter_run *run = argument;
   run->err.status = SC_OK;
-  if (sc_sort_entries(&run->entries, &run->scratch, &run->err) || gather(run, &run->err)) return;
-  write_all(run->sorter->fd, run->out.data, run->out.size, run->sorter->file_bytes, &run->err);
+  if (sc_sort_entries(&run->entries, &run->scratch, &run->err)) return;
+  write_run(run, &run->err);
 }
 
 /* Wait until a run is in the file; its memory is then free again. */
@@ -132,7 +145,7 @@ static sc_status wait_run(struct sc_sorter *s, struct sc_sorter_run *run, struct
     *err = run->err;
     return err->status;
   }
-  s->file_bytes += run->out.size;
+  s->file_bytes += run->n_written;
   run->bytes.size = run->entries.size = 0;
   return sc_buffer_append(&s->places, &s->file_bytes, sizeof s->file_bytes, err);
 }
@@ -192,13 +205,27 @@ static sc_status fill(const struct sc_sorter *s, struct cursor *c, size_t n, str
   return st;
 }
 
-/* Read the head of the record at c->next and have the record in the window. */
+static void load_entry(const struct sc_sorter *s, struct cursor *c) {
+  const struct sc_sorter_run *run = &s->runs[s->current];
+  const struct sc_sort_entry *e = &entries_of(run)[c->at++];
+  c->key = e->key;
+  c->size = e->size;
+  c->data = run->bytes.data + e->offset;
+}
+
+/* Have the record at c->next, head and all, in the window; or the next one in memory. */
 static sc_status load(const struct sc_sorter *s, struct cursor *c, struct sc_error *err) {
+  if (c->is_in_memory) {
+    load_entry(s, c);
+    return SC_OK;
+  }
   sc_status st = fill(s, c, HEAD_BYTES, err);
   if (st) return st;
   c->key = sc_le64(c->window.data + c->next);
   c->size = sc_le32(c->window.data + c->next + 8);
-  return fill(s, c, HEAD_BYTES + c->size, err);
+  st = fill(s, c, HEAD_BYTES + c->size, err);
+  c->data = c->window.data + c->next + HEAD_BYTES;
+  return st;
 }
 
 static int cursor_is_empty(const struct cursor *c) {
@@ -221,16 +248,19 @@ static void sift_down(struct sc_sorter *s, size_t i) {
   heap[i] = moved;
 }
 
+/* The runs of the file in the order of their records, then the one in memory. */
 static sc_status start_merge(struct sc_sorter *s, struct sc_error *err) {
-  size_t n = s->places.size / sizeof(uint64_t);
+  size_t n_runs = s->places.size / sizeof(uint64_t), n_last = n_entries(&s->runs[s->current]);
+  size_t n = n_runs + (n_last > 0);
   const uint64_t *ends = (const uint64_t *)(const void *)s->places.data;
   sc_status st = sc_buffer_resize(&s->cursors, n * sizeof(struct cursor), err);
   if (!st) memset(s->cursors.data, 0, s->cursors.size);
   if (!st) st = sc_buffer_resize(&s->heap, n * sizeof(uint32_t), err);
   for (uint32_t i = 0; i < n && !st; i++) {
     struct cursor *c = cursor_of(s, i);
-    c->at = i ? ends[i - 1] : 0;
-    c->end = ends[i];
+    c->is_in_memory = i == n_runs;
+    c->at = i && !c->is_in_memory ? ends[i - 1] : 0;
+    c->end = c->is_in_memory ? n_last : ends[i];
     st = load(s, c, err);
     memcpy(s->heap.data + i * sizeof i, &i, sizeof i);
   }
@@ -250,13 +280,11 @@ static void free_run(struct sc_sorter_run *run) {
 
 sc_status sc_sorter_finish(struct sc_sorter *s, struct sc_error *err) {
   struct sc_sorter_run *last = &s->runs[s->current];
-  if (s->fd < 0) return sc_sort_entries(&last->entries, &last->scratch, err);
-  sc_status st = last->entries.size ? spill(s, err) : SC_OK;
-  if (!st) st = wait_run(s, &s->runs[s->current], err);
+  sc_status st = sc_sort_entries(&last->entries, &last->scratch, err);
+  if (s->fd < 0) return st;
   if (!st) st = wait_run(s, &s->runs[!s->current], err);
   if (st) return st;
-  free_run(&s->runs[0]);
-  free_run(&s->runs[1]);
+  free_run(&s->runs[!s->current]);
   return start_merge(s, err);
 }
 
@@ -266,7 +294,7 @@ static sc_status next_merged(struct sc_sorter *s, uint64_t *key, const unsigned 
   sc_status st = SC_OK;
   if (s->at && s->n_heap) { /* the record given last is done with */
     struct cursor *c = cursor_of(s, heap[0]);
-    c->next += HEAD_BYTES + c->size;
+    if (!c->is_in_memory) c->next += HEAD_BYTES + c->size;
     if (cursor_is_empty(c)) {
       heap[0] = heap[--s->n_heap];
     } else {
@@ -278,7 +306,7 @@ static sc_status next_merged(struct sc_sorter *s, uint64_t *key, const unsigned 
   s->at = 1;
   struct cursor *c = cursor_of(s, heap[0]);
   *key = c->key;
-  *data = c->window.data + c->next + HEAD_BYTES;
+  *data = c->data;
   *n = c->size;
   return SC_OK;
 }

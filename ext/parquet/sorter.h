@@ -1,6 +1,6 @@
 /*
  * Sort records by a 64 bit key, stable, in bounded memory: sorted runs go to a temporary
- * file and are merged.
+ * file and are merged with the last one, which stays in memory. Few records need no file.
  */
 #ifndef SC_PARQUET_SORTER_H
 #define SC_PARQUET_SORTER_H
@@ -26,7 +26,8 @@ struct sc_sorter_run {
   struct sc_buffer bytes;   /* records, one after the other */
   struct sc_buffer entries; /* key, offset and size of each */
   struct sc_buffer scratch;
-  struct sc_buffer out;
+  struct sc_buffer out; /* a part of what is being written */
+  uint64_t n_written;
   struct sc_task task;
   struct sc_error err;
   struct sc_sorter *sorter; /* borrowed */
@@ -46,7 +47,8 @@ struct sc_sorter {
   int is_merging;
 };
 
-/* Make a sorter; run_bytes is about a third of the memory it uses. Free also after an error. */
+/* Make a sorter. It uses memory for two runs of run_bytes and their entries, later for one and
+ * 32 MB of windows. Free also after an error. */
 void sc_sorter_init(struct sc_sorter *s, size_t run_bytes);
 sc_status sc_sorter_add(struct sc_sorter *s, uint64_t key, const void *data, size_t n,
                         struct sc_error *err);

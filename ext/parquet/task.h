@@ -1,11 +1,12 @@
 /*
- * One piece of work in a thread of its own, or at once where there are no threads (setting
- * "threads" 1, SQLite without mutexes, or the system refuses one).
+ * One piece of work in a thread of its own, or several in turn in one; at once where there are no
+ * threads (setting "threads" 1, SQLite without mutexes, or the system refuses one).
  */
 #ifndef SC_PARQUET_TASK_H
 #define SC_PARQUET_TASK_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 struct sc_task {
   pthread_t thread;
@@ -20,5 +21,27 @@ int sc_task_threads_allowed(void);
 void sc_task_start(struct sc_task *t, void (*run)(void *), void *argument);
 /* Wait for it; nothing where it does not run. */
 void sc_task_wait(struct sc_task *t);
+
+#define SC_LANE_PLACES 8
+
+/* Pieces of work, one after the other in one thread. All calls come from one other thread. */
+struct sc_lane {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  struct sc_task task;
+  int is_open, is_closing;
+  uint64_t n_put, n_done;
+  void (*run)(void *argument);
+  void *arguments[SC_LANE_PLACES];
+};
+
+/* Open for work by one function; zeroed before. Close also where it was not opened. */
+void sc_lane_open(struct sc_lane *l, void (*run)(void *));
+/* Add a piece; waits where SC_LANE_PLACES are not done. Returns its number, from 1. */
+uint64_t sc_lane_put(struct sc_lane *l, void *argument);
+/* Wait until that piece is done; 0 is. */
+void sc_lane_wait(struct sc_lane *l, uint64_t number);
+/* Wait for all work, and end the thread. */
+void sc_lane_close(struct sc_lane *l);
 
 #endif

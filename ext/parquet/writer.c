@@ -6,9 +6,6 @@
 #include "base/alloc.h"
 #include "base/settings.h"
 
-/* A row group of fewer rows ends here, so that long texts do not fill the memory. */
-#define ROW_GROUP_MAX_BYTES ((size_t)128 << 20)
-
 static sc_status new_chunks(struct sc_pq_slot *s, size_t n, struct sc_error *err) {
   s->chunks = sc_alloc_zero(n, sizeof *s->chunks);
   return s->chunks ? SC_OK : sc_fail_nomem(err);
@@ -25,7 +22,8 @@ sc_status sc_pq_writer_init(struct sc_pq_writer *w, const struct sc_pq_writer_op
   sc_status st = SC_OK;
   memset(w, 0, sizeof *w);
   w->options = *options;
-  w->n_slots = threads + 1 > SC_PQ_MAX_SLOTS ? SC_PQ_MAX_SLOTS : (int)threads + 1;
+  if (!options->is_grouped || threads == 0) threads++;
+  w->n_slots = threads > SC_PQ_MAX_SLOTS ? SC_PQ_MAX_SLOTS : (int)threads;
   for (int i = 0; i < w->n_slots && !st; i++) {
     w->slots[i].encoder.codec = options->codec;
     w->slots[i].encoder.level = options->level;
@@ -54,11 +52,13 @@ static void encode_slot(void *argument) {
   struct sc_pq_slot *s = argument;
   s->err.status = SC_OK;
   s->bytes.size = 0;
+  if (s->fill && s->fill(s->argument, &s->rows, &s->box, &s->err)) return;
   sc_pq_encode(&s->encoder, &s->rows, &s->bytes, s->chunks, &s->err);
 }
 
-/* Wait for a slot's row group and write it. */
-static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
+/* Wait for a slot's row group and take it out: into w->bytes, which are next in the file. */
+static sc_status take_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
+  w->bytes.size = 0;
   if (!s->is_busy) return SC_OK;
   sc_task_wait(&s->task);
   s->is_busy = 0;
@@ -70,15 +70,23 @@ static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct
   for (size_t c = 0; c < w->options.n_columns; c++) {
     if (w->options.specs[c].type == SC_PQ_BYTE_ARRAY) s->chunks[c].box = s->box;
   }
-  sc_status st = sc_pq_sink_write(w->sink, s->bytes.data, s->bytes.size, err);
-  if (!st) st = sc_buffer_append(&w->written, &group, sizeof group, err);
+  sc_status st = sc_buffer_append(&w->written, &group, sizeof group, err);
   if (st) return st;
   s->chunks = NULL; /* now in w->written */
   w->n_written++;
   w->n_rows += group.n_rows;
   s->box.present = 0;
+  s->fill = NULL;
   sc_pq_rows_clear(&s->rows);
+  struct sc_buffer bytes = w->bytes;
+  w->bytes = s->bytes;
+  s->bytes = bytes;
   return SC_OK;
+}
+
+static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
+  sc_status st = take_slot(w, s, err);
+  return st ? st : sc_pq_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
 static sc_status start_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
@@ -100,21 +108,37 @@ void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, do
   b->present = 1;
 }
 
+/* Encode the current slot; the next one is that of longest ago. */
+static sc_status end_group(struct sc_pq_writer *w, struct sc_error *err) {
+  sc_status st = start_slot(w, &w->slots[w->current], err);
+  w->current = (w->current + 1) % w->n_slots;
+  return st;
+}
+
 sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err) {
   struct sc_pq_slot *s = &w->slots[w->current];
   s->rows.n_rows++;
-  if (s->rows.n_rows < w->options.row_group_rows && s->rows.n_bytes < ROW_GROUP_MAX_BYTES) {
+  if (s->rows.n_rows < w->options.row_group_rows && s->rows.n_bytes < SC_PQ_ROW_GROUP_MAX_BYTES) {
     return SC_OK;
   }
-  sc_status st = start_slot(w, s, err);
-  w->current = (w->current + 1) % w->n_slots;
+  sc_status st = end_group(w, err);
   return st ? st : write_slot(w, &w->slots[w->current], err);
+}
+
+sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
+                                 struct sc_error *err) {
+  struct sc_pq_slot *s = &w->slots[w->current];
+  sc_status st = take_slot(w, s, err);
+  s->fill = fill;
+  s->argument = argument;
+  if (!st) st = end_group(w, err); /* before the writing, so that the thread need not wait for it */
+  return st ? st : sc_pq_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
 sc_status sc_pq_writer_flush(struct sc_pq_writer *w, struct sc_error *err) {
   struct sc_pq_slot *s = &w->slots[w->current];
-  sc_status st = s->rows.n_rows && !s->is_busy ? start_slot(w, s, err) : SC_OK;
-  for (int i = 1; i <= w->n_slots && !st; i++) {
+  sc_status st = s->rows.n_rows && !s->is_busy ? end_group(w, err) : SC_OK;
+  for (int i = 0; i < w->n_slots && !st; i++) {
     st = write_slot(w, &w->slots[(w->current + i) % w->n_slots], err);
   }
   return st;
@@ -137,5 +161,6 @@ void sc_pq_writer_free(struct sc_pq_writer *w) {
   }
   forget_written(w);
   sc_buffer_free(&w->written);
+  sc_buffer_free(&w->bytes);
   memset(w, 0, sizeof *w);
 }

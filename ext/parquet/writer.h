@@ -1,5 +1,6 @@
 /*
- * Write a Parquet file, row by row; memory is bounded by a few row groups.
+ * Write a Parquet file, row by row or a row group at once; memory is bounded by n_slots row groups,
+ * as columns and encoded: as many as threads, one more row by row, at most SC_PQ_MAX_SLOTS.
  *
  * Row groups are encoded in threads of their own while the caller fills the next one, and
  * written in order by the caller's thread.
@@ -13,12 +14,19 @@
 #include "parquet/task.h"
 
 #define SC_PQ_MAX_SLOTS 5
+/* A row group of fewer rows ends here, so that long texts do not fill the memory. */
+#define SC_PQ_ROW_GROUP_MAX_BYTES ((size_t)128 << 20)
+
+/* Puts all rows of a row group into empty columns, and says the box of their geometries. */
+typedef sc_status (*sc_pq_fill)(void *argument, struct sc_pq_rows *rows, struct sc_pq_box *box,
+                                struct sc_error *err);
 
 struct sc_pq_writer_options {
   const struct sc_pq_spec *specs; /* borrowed until the writer is freed */
   size_t n_columns;
   int codec, level;
   size_t row_group_rows;
+  int is_grouped; /* sc_pq_writer_put_group() alone will be used */
 };
 
 /* A row group on its way: filled, encoded, written. */
@@ -27,7 +35,9 @@ struct sc_pq_slot {
   struct sc_pq_encoder encoder;
   struct sc_buffer bytes;
   struct sc_pq_chunk_out *chunks;
-  struct sc_pq_box box; /* of the geometries, kept by the caller */
+  struct sc_pq_box box; /* of the geometries, kept by who fills it */
+  sc_pq_fill fill;      /* NULL: the caller fills it row by row */
+  void *argument;       /* of fill; borrowed */
   struct sc_task task;
   struct sc_error err; /* of the task */
   int is_busy;
@@ -49,6 +59,7 @@ struct sc_pq_writer {
   struct sc_pq_sink *sink; /* borrowed, for the current file */
   struct sc_pq_slot slots[SC_PQ_MAX_SLOTS];
   int n_slots, current;
+  struct sc_buffer bytes;   /* of the row group being written */
   struct sc_buffer written; /* struct sc_pq_written[] */
   size_t n_written;
   int64_t n_rows;
@@ -67,6 +78,12 @@ static inline struct sc_pq_rows *sc_pq_writer_rows(struct sc_pq_writer *w) {
 void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, double max_x,
                           double max_y);
 sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err);
+/*
+ * Instead of rows: the next row group is what `fill` makes in a slot's thread. The argument is in
+ * use until n_slots more groups were put, or the flush.
+ */
+sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
+                                 struct sc_error *err);
 /* Write what is left. The footer comes with sc_pq_writer_finish(). */
 sc_status sc_pq_writer_flush(struct sc_pq_writer *w, struct sc_error *err);
 /*

@@ -70,8 +70,8 @@ static void name_band(const struct sc_asset *asset, const struct sc_band_info *i
 }
 
 static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
-                           const struct sc_asset_band *from, const char *asked,
-                           const struct sc_chip_options *options, struct sc_error *err) {
+                           const struct sc_asset_band *from, const struct sc_chip_options *options,
+                           struct sc_error *err) {
   struct sc_opened_asset *opened;
   sc_status st = sc_scenes_asset(c, chip->scene, from->asset, &opened, err);
   if (st) return st;
@@ -95,12 +95,37 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
     b->dtype = info->dtype;
     b->has_nodata = info->has_nodata;
     b->nodata = info->nodata;
-    b->resampling = sc_chip_options_resampling(options, from->asset->key, asked);
+    b->resampling = options->resampling;
     read_scale(from->asset, info, b);
     name_band(from->asset, info, last > first || from->band, b);
     if (b->dtype == SC_DTYPE_NONE) {
-      return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: complex pixels are not supported",
+      return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: its type of pixels is not supported",
                      chip->scene->scene.item.id, from->asset->key);
+    }
+  }
+  return SC_OK;
+}
+
+static sc_status fail_no_asset(const struct sc_item *item, const char *name, struct sc_error *err) {
+  char list[512];
+  sc_item_list_assets(item, list, sizeof list);
+  return sc_fail(err, SC_NOT_FOUND, "item %s: no such asset: %s; there are: %s", item->id, name,
+                 list);
+}
+
+/* The kernels that the option names by asset or band. */
+static sc_status choose_kernels(struct sc_chip *chip, const struct sc_chip_options *options,
+                                struct sc_error *err) {
+  const struct sc_item *item = &chip->scene->scene.item;
+  const cJSON *entry;
+  cJSON_ArrayForEach(entry, options->resampling_by_asset) {
+    struct sc_asset_band found = {0};
+    if (strcmp(entry->string, "*") == 0) continue;
+    if (!sc_item_find(item, entry->string, &found)) return fail_no_asset(item, entry->string, err);
+    for (int i = 0; i < chip->n_bands; i++) {
+      struct sc_chip_band *b = &chip->bands[i];
+      if (strcmp(b->key, found.asset->key) == 0 && (!found.band || found.band == b->band))
+        b->resampling = sc_chip_options_kernel(entry);
     }
   }
   return SC_OK;
@@ -118,11 +143,24 @@ static void keep_mask_nearest(struct sc_chip *chip) {
   }
 }
 
-static sc_status fail_no_asset(const struct sc_item *item, const char *name, struct sc_error *err) {
-  char list[512];
-  sc_item_list_assets(item, list, sizeof list);
-  return sc_fail(err, SC_NOT_FOUND, "item %s: no such asset: %s; there are: %s", item->id, name,
-                 list);
+/* "asset:band", as the bands of a chip are named: found->band stays 0 where it is none. */
+static sc_status find_qualified(struct sc_connection *c, struct sc_chip *chip, const char *name,
+                                struct sc_asset_band *found, struct sc_error *err) {
+  const struct sc_item *item = &chip->scene->scene.item;
+  const char *colon = strrchr(name, ':');
+  struct sc_opened_asset *opened;
+  char *key = NULL;
+  if (!colon) return SC_OK;
+  sc_status st = sc_strndup(name, (size_t)(colon - name), &key, err);
+  int is_asset = !st && sc_item_find(item, key, found) && found->band == 0;
+  if (is_asset) st = sc_scenes_asset(c, chip->scene, found->asset, &opened, err);
+  for (int i = 1; is_asset && !st && i <= opened->info.n_bands; i++) {
+    struct sc_chip_band b = {.band = i};
+    name_band(found->asset, &opened->info.bands[i - 1], 1, &b);
+    if (strcmp(b.name, name) == 0) found->band = i;
+  }
+  sc_free(key);
+  return st;
 }
 
 static sc_status add_named(struct sc_connection *c, struct sc_chip *chip, const cJSON *name,
@@ -130,9 +168,11 @@ static sc_status add_named(struct sc_connection *c, struct sc_chip *chip, const 
   const struct sc_item *item = &chip->scene->scene.item;
   struct sc_asset_band found = {0};
   if (!sc_item_find(item, name->valuestring, &found)) {
-    return fail_no_asset(item, name->valuestring, err);
+    sc_status st = find_qualified(c, chip, name->valuestring, &found, err);
+    if (st) return st;
+    if (!found.band) return fail_no_asset(item, name->valuestring, err);
   }
-  return add_bands(c, chip, &found, name->valuestring, options, err);
+  return add_bands(c, chip, &found, options, err);
 }
 
 /* The rule's list must be complete: a band that is not there is no band of zeros. */
@@ -149,7 +189,7 @@ static sc_status add_rule_bands(struct sc_connection *c, struct sc_chip *chip,
     return st;
   }
   for (size_t i = 0; i < s->n_assets && !st; i++) {
-    st = add_bands(c, chip, &s->assets[i], NULL, options, err);
+    st = add_bands(c, chip, &s->assets[i], options, err);
   }
   return st;
 }
@@ -163,8 +203,7 @@ static sc_status add_picture_bands(struct sc_connection *c, struct sc_chip *chip
   int n = 0;
   while (n < 3 && sc_item_find(item, colors[n], &found[n])) n++;
   sc_status st = SC_OK;
-  for (int i = 0; i < n && n == 3 && !st; i++)
-    st = add_bands(c, chip, &found[i], colors[i], options, err);
+  for (int i = 0; i < n && n == 3 && !st; i++) st = add_bands(c, chip, &found[i], options, err);
   if (n == 3 && !st && chip->n_bands == 3) return SC_OK;
   chip->n_bands = 0;
   if (!st) st = add_rule_bands(c, chip, options, err);
@@ -194,6 +233,11 @@ static int is_signed(enum sc_dtype t) {
   return t == SC_DTYPE_I8 || t == SC_DTYPE_I16 || t == SC_DTYPE_I32 || t == SC_DTYPE_I64;
 }
 
+/* Does a float not hold every value (or part) of it? */
+static int is_wide(enum sc_dtype t) {
+  return t == SC_DTYPE_C128 || (t != SC_DTYPE_C64 && t != SC_DTYPE_F32 && sc_dtype_bytes(t) >= 4);
+}
+
 /* The smallest type that holds both, as numpy.promote_types() has it. */
 static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
   static const enum sc_dtype unsigned_of[] = {0, SC_DTYPE_U8, SC_DTYPE_U16, 0, SC_DTYPE_U32, 0,
@@ -203,6 +247,9 @@ static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
   size_t na = sc_dtype_bytes(a), nb = sc_dtype_bytes(b);
   if (a == SC_DTYPE_NONE || a == b) return b;
   if (b == SC_DTYPE_NONE) return a;
+  if (sc_dtype_is_complex(a) || sc_dtype_is_complex(b)) {
+    return is_wide(a) || is_wide(b) ? SC_DTYPE_C128 : SC_DTYPE_C64;
+  }
   if (is_float(a) || is_float(b)) {
     size_t integer = is_float(a) ? (is_float(b) ? 0 : nb) : na;
     int wide = a == SC_DTYPE_F64 || b == SC_DTYPE_F64 || integer >= 4;
@@ -223,7 +270,18 @@ static void choose_dtype(struct sc_chip *chip, const struct sc_chip_options *opt
   chip->dtype = options->dtype   ? (enum sc_dtype)options->dtype
                 : options->scale ? SC_DTYPE_F32
                                  : native;
-  if (options->scale) chip->dtype = SC_DTYPE_F32;
+}
+
+/* What is worked on are numbers in an order. */
+static sc_status check_real(const struct sc_chip *chip, struct sc_error *err) {
+  for (int i = 0; i < chip->n_bands; i++) {
+    if (!sc_dtype_is_complex(chip->bands[i].dtype)) continue;
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "item %s: asset %s: of complex pixels there are npy, npz, raw and geotiff, "
+                   "without 'scale', 'harmonize', 'valid' and a real 'dtype'",
+                   chip->scene->scene.item.id, chip->bands[i].key);
+  }
+  return SC_OK;
 }
 
 static void apply_buffer(struct sc_chip *chip, int64_t buffer) {
@@ -240,6 +298,9 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   if (st) return st;
   st = choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_asset(&out->scene->scene.item, "with pixels", err);
+  if (!st) st = choose_kernels(out, options, err);
+  if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
+    st = check_real(out, err);
   if (!st && options->harmonize) st = sc_harmonize_find(out, err);
   if (st) {
     sc_chip_close(out);
@@ -254,6 +315,14 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   out->width = (int)(is_picture && options->size_px ? options->size_px : out->window.width_px);
   out->height = (int)(is_picture && options->size_px ? options->size_px : out->window.height_px);
   return SC_OK;
+}
+
+void sc_chip_delivered(const struct sc_chip_band *b, const struct sc_chip_options *options,
+                       struct sc_delivered *out) {
+  out->has_nodata = b->has_nodata;
+  out->nodata = options->scale ? b->nodata * b->scale + b->offset : b->nodata;
+  out->scale = options->scale ? 1 : b->scale;
+  out->offset = options->scale || b->shift != 0 ? 0 : b->offset;
 }
 
 /* --- pixels --- */
@@ -276,6 +345,8 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     memset(r, 0, offsetof(struct sc_read, err));
     r->source = &b->asset->source;
     r->band = b->band;
+    r->file_width = b->asset->info.width;
+    r->file_height = b->asset->info.height;
     r->x = x;
     r->y = y;
     r->width =
@@ -313,23 +384,21 @@ static int is_inside(const struct sc_chip *chip, const struct sc_chip_band *b, i
   return x >= 0 && y >= 0 && x < b->asset->info.width && y < b->asset->info.height;
 }
 
-static int leaves_grid(const struct sc_chip *chip) {
-  const struct sc_grid *g = &chip->scene->scene.grid;
-  return chip->window.x < 0 || chip->window.y < 0 ||
-         chip->window.x + chip->window.width_px > g->width_px ||
-         chip->window.y + chip->window.height_px > g->height_px;
+/* Does the asset's raster cover the whole chip? */
+static int covers(const struct sc_chip *chip, const struct sc_chip_band *b) {
+  return is_inside(chip, b, 0, 0) && is_inside(chip, b, chip->width - 1, chip->height - 1);
 }
 
 void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
                   uint8_t *valid) {
-  int check_place = leaves_grid(chip);
   size_t n = (size_t)chip->width * (size_t)chip->height;
   for (int k = 0; k < chip->n_bands; k++) {
     const struct sc_chip_band *b = &chip->bands[k];
     double *v = values + (size_t)k * n;
     int scaled_shift = options->scale && b->offset != 0; /* the offset says it already */
+    int check_place = !covers(chip, b);
     for (size_t i = 0; i < n; i++) {
-      int ok = !is_nodata(b, v[i]);
+      int ok = !is_nodata(b, v[i]) && (!valid || valid[(size_t)k * n + i]);
       int x = (int)(i % (size_t)chip->width), y = (int)(i / (size_t)chip->width);
       if (ok && check_place) ok = is_inside(chip, b, x, y);
       if (valid) valid[(size_t)k * n + i] = (uint8_t)ok;
@@ -362,15 +431,50 @@ static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips
   return st;
 }
 
+static int has_mask(const struct sc_chip_band *b) {
+  return b->asset->info.has_mask && !b->asset->info.bands[b->band - 1].is_alpha;
+}
+
+/* valid: what the masks and alpha bands of the files say; 1 where a file has none. */
+static sc_status read_masks(struct sc_connection *c, const struct sc_chip *chip, uint8_t *valid,
+                            struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  size_t n = (size_t)chip->width * (size_t)chip->height;
+  struct sc_read *reads = sc_alloc_zero((size_t)chip->n_bands, sizeof *reads);
+  if (!raster || !reads) {
+    sc_free(reads);
+    return raster ? sc_fail_nomem(err) : err->status;
+  }
+  sc_status st = SC_OK;
+  sc_chip_plan(chip, valid, SC_DTYPE_U8, reads);
+  memset(valid, 1, (size_t)chip->n_bands * n);
+  for (int i = 0; i < chip->n_bands && !st; i++) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    if (!has_mask(b)) continue;
+    if (i > 0 && b[-1].asset == b->asset && has_mask(&b[-1])) { /* it is one for the file */
+      memcpy(valid + (size_t)i * n, valid + (size_t)(i - 1) * n, n);
+      continue;
+    }
+    reads[i].band = SC_BAND_VALIDITY;
+    reads[i].resampling = SC_NEAREST;
+    reads[i].fill = 0;
+    st = raster->read(&reads[i], 1, interrupted, c->db, err);
+  }
+  sc_free(reads);
+  return st;
+}
+
 /* One chip through float64, where values are worked on. */
 static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip,
                              const struct sc_chip_options *options, enum sc_dtype dtype,
                              unsigned char *pixels, uint8_t *valid, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   if (!raster) return err->status;
+  if (check_real(chip, err)) return err->status;
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
   if (!values) return sc_fail_nomem(err);
   sc_status st = read_plain(c, chip, 1, SC_DTYPE_F64, (unsigned char *)values, NULL, err);
+  if (!st && valid) st = read_masks(c, chip, valid, err);
   if (!st) {
     sc_chip_work(chip, options, values, valid);
     raster->convert(values, SC_DTYPE_F64, sizeof *values, pixels, dtype, sc_dtype_bytes(dtype),

@@ -65,9 +65,19 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
 /* Do the bands need values worked on (scale, harmonize, valid), as float64? */
 int sc_chip_needs_values(const struct sc_chip *chip, const struct sc_chip_options *options);
 
+/* What the values of a band mean once the options have been applied to them. */
+struct sc_delivered {
+  int has_nodata;
+  double nodata;        /* what pixels hold that are nodata */
+  double scale, offset; /* still to be applied */
+};
+void sc_chip_delivered(const struct sc_chip_band *band, const struct sc_chip_options *options,
+                       struct sc_delivered *out);
+
 /*
- * From float64 values [band][row][column]: valid[band][row][column] (1 where the pixel is
- * inside and not nodata; may be NULL), then harmonize and scale in place.
+ * From float64 values [band][row][column]: valid[band][row][column] (may be NULL; in: 0 where a
+ * mask of the file says nodata; out: 1 where the pixel is inside and not nodata), then
+ * harmonize and scale in place.
  */
 void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
                   uint8_t *valid);

@@ -101,18 +101,19 @@ static cJSON *number_array(const double *numbers, int n) {
   return cJSON_CreateDoubleArray(numbers, n);
 }
 
-static void add_bands(cJSON *info, const struct sc_chip *chip) {
+static void add_bands(cJSON *info, const struct sc_chip *chip,
+                      const struct sc_chip_options *options) {
   cJSON *names = cJSON_AddArrayToObject(info, "assets"),
         *nodata = cJSON_AddArrayToObject(info, "nodata");
   cJSON *scale = cJSON_AddArrayToObject(info, "scale"),
         *offset = cJSON_AddArrayToObject(info, "offset");
   for (int i = 0; i < chip->n_bands; i++) {
-    const struct sc_chip_band *b = &chip->bands[i];
-    cJSON_AddItemToArray(names, cJSON_CreateString(b->name));
-    cJSON_AddItemToArray(nodata,
-                         b->has_nodata ? cJSON_CreateNumber(b->nodata) : cJSON_CreateNull());
-    cJSON_AddItemToArray(scale, cJSON_CreateNumber(b->scale));
-    cJSON_AddItemToArray(offset, cJSON_CreateNumber(b->offset));
+    struct sc_delivered d;
+    sc_chip_delivered(&chip->bands[i], options, &d);
+    cJSON_AddItemToArray(names, cJSON_CreateString(chip->bands[i].name));
+    cJSON_AddItemToArray(nodata, d.has_nodata ? cJSON_CreateNumber(d.nodata) : cJSON_CreateNull());
+    cJSON_AddItemToArray(scale, cJSON_CreateNumber(d.scale));
+    cJSON_AddItemToArray(offset, cJSON_CreateNumber(d.offset));
   }
 }
 
@@ -152,7 +153,7 @@ static sc_status make_info(struct sc_connection *c, sqlite3_value *row,
   }
   cJSON_AddItemToObject(info, "shape", number_array(shape, 3));
   cJSON_AddStringToObject(info, "dtype", sc_dtype_name(chip.dtype));
-  add_bands(info, &chip);
+  add_bands(info, &chip, options);
   add_place(info, &chip);
   *out = cJSON_PrintUnformatted(info);
   cJSON_Delete(info);

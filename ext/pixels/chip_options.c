@@ -9,8 +9,9 @@
 static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
 static const char *const kernel_names[] = {"nearest", "bilinear", "cubic", "cubicspline",
                                            "lanczos", "average",  "mode",  "gauss"};
-static const char *const dtype_names[] = {NULL,    "uint8",  "int8",  "uint16",  "int16",  "uint32",
-                                          "int32", "uint64", "int64", "float32", "float64"};
+static const char *const dtype_names[] = {NULL,      "uint8",     "int8",      "uint16", "int16",
+                                          "uint32",  "int32",     "uint64",    "int64",  "float32",
+                                          "float64", "complex64", "complex128"};
 
 /* What the table fills before it is checked further. */
 struct raw {
@@ -21,7 +22,9 @@ struct raw {
 };
 
 #define AT(member) offsetof(struct raw, member)
-#define DTYPES "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64"
+#define DTYPES                                                                \
+  "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64|" \
+  "complex64|complex128"
 #define COMMON                                                       \
   {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                   \
       {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},       \
@@ -125,6 +128,22 @@ static sc_status check_percentiles(const cJSON *list, const char *what, struct s
                  what);
 }
 
+/* Options that would go unheard: of pictures with other formats, and the mask without npz. */
+static sc_status check_format(const struct raw *raw, const char *what, struct sc_error *err) {
+  int is_picture = raw->format == SC_FORMAT_PNG || raw->format == SC_FORMAT_JPEG;
+  const char *unheard = is_picture     ? NULL
+                        : raw->size    ? "size"
+                        : raw->stretch ? "stretch"
+                        : raw->rescale ? "rescale"
+                                       : NULL;
+  if (unheard)
+    return sc_fail(err, SC_BAD_ARG, "%s: '%s' is for the formats png and jpeg", what, unheard);
+  if (raw->valid && raw->format != SC_FORMAT_NPZ)
+    return sc_fail(err, SC_BAD_ARG, "%s: 'valid' is for the format npz", what);
+  if (!raw->stretch || !raw->rescale) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, "%s: one of 'stretch' and 'rescale', not both", what);
+}
+
 static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,
                       struct sc_error *err) {
   out->assets = raw->assets;
@@ -145,7 +164,8 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
     return sc_fail(err, SC_BAD_ARG, "%s: 'fill' takes a number", what);
   }
   if (raw->fill) out->fill = raw->fill->valuedouble;
-  sc_status st = check_assets(raw->assets, what, err);
+  sc_status st = check_format(raw, what, err);
+  if (!st) st = check_assets(raw->assets, what, err);
   if (!st) st = take_resampling(raw->resampling, what, out, err);
   if (!st) st = take_pair(raw->stretch, what, "stretch", 0, 100, out->stretch, err);
   if (!st) st = take_pair(raw->rescale, what, "rescale", -DBL_MAX, DBL_MAX, out->rescale, err);
@@ -178,9 +198,6 @@ void sc_chip_options_free(struct sc_chip_options *options) { sc_options_free(&op
 
 const char *sc_dtype_name(enum sc_dtype dtype) { return dtype_names[dtype]; }
 
-enum sc_resampling sc_chip_options_resampling(const struct sc_chip_options *o, const char *key,
-                                              const char *name) {
-  const cJSON *entry = cJSON_GetObjectItemCaseSensitive(o->resampling_by_asset, key);
-  if (!entry && name) entry = cJSON_GetObjectItemCaseSensitive(o->resampling_by_asset, name);
-  return entry ? (enum sc_resampling)find_kernel(entry) : o->resampling;
+enum sc_resampling sc_chip_options_kernel(const cJSON *entry) {
+  return (enum sc_resampling)find_kernel(entry);
 }

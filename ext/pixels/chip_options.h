@@ -52,8 +52,7 @@ void sc_chip_options_free(struct sc_chip_options *options);
 /* "uint16" ...; NULL for SC_DTYPE_NONE. */
 const char *sc_dtype_name(enum sc_dtype dtype);
 
-/* The kernel for an asset: of its key, or the name by which it was asked for. */
-enum sc_resampling sc_chip_options_resampling(const struct sc_chip_options *options,
-                                              const char *key, const char *name);
+/* The kernel of an entry of resampling_by_asset. */
+enum sc_resampling sc_chip_options_kernel(const struct cJSON *entry);
 
 #endif

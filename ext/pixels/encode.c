@@ -77,13 +77,67 @@ static sc_status encode_npz(struct sc_connection *c, const struct sc_chip *chip,
 }
 
 /* One nodata value for the file: that of the bands if they agree. */
-static int common_nodata(const struct sc_chip *chip, double *nodata) {
+static int common_nodata(const struct sc_chip *chip, const struct sc_chip_options *options,
+                         double *nodata) {
   for (int i = 0; i < chip->n_bands; i++) {
-    const struct sc_chip_band *b = &chip->bands[i];
-    if (!b->has_nodata || (i > 0 && b->nodata != *nodata)) return 0;
-    *nodata = b->nodata;
+    struct sc_delivered d;
+    sc_chip_delivered(&chip->bands[i], options, &d);
+    if (!d.has_nodata || (i > 0 && d.nodata != *nodata)) return 0;
+    *nodata = d.nodata;
   }
   return 1;
+}
+
+/* A value as the pixels of a type hold it: saturated. */
+static double as_stored(const struct sc_raster_api *raster, double value, enum sc_dtype dtype) {
+  unsigned char stored[8];
+  double back;
+  raster->convert(&value, SC_DTYPE_F64, 0, stored, dtype, 0, 1);
+  raster->convert(stored, dtype, 0, &back, SC_DTYPE_F64, 0, 1);
+  return back;
+}
+
+/* What the file says of each band. */
+struct descriptions {
+  const char **names;
+  double *scales, *offsets; /* one allocation */
+  int alpha;                /* the band that is alpha, 1-based, or 0 */
+};
+
+static sc_status describe(const struct sc_chip *chip, const struct sc_chip_options *options,
+                          struct descriptions *out, struct sc_error *err) {
+  size_t n = (size_t)chip->n_bands;
+  out->names = sc_alloc(n * sizeof *out->names);
+  out->scales = sc_alloc(2 * n * sizeof *out->scales);
+  if (!out->names || !out->scales) return sc_fail_nomem(err);
+  out->offsets = out->scales + n;
+  for (size_t i = 0; i < n; i++) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    struct sc_delivered d;
+    sc_chip_delivered(b, options, &d);
+    out->names[i] = b->name;
+    out->scales[i] = d.scale;
+    out->offsets[i] = d.offset;
+    if (b->asset->info.bands[b->band - 1].is_alpha) out->alpha = (int)i + 1;
+  }
+  return SC_OK;
+}
+
+/* Read the pixels and, where files have masks that no alpha band of the chip says, the mask. */
+static sc_status load_with_mask(struct sc_connection *c, const struct sc_chip *chip,
+                                const struct sc_chip_options *options, int has_alpha,
+                                unsigned char **pixels, uint8_t **mask, struct sc_error *err) {
+  size_t n = (size_t)chip->width * (size_t)chip->height;
+  int wanted = 0;
+  for (int i = 0; i < chip->n_bands && !has_alpha; i++)
+    wanted |= chip->bands[i].asset->info.has_mask;
+  sc_status st = load(c, chip, options, chip->dtype, pixels, wanted ? mask : NULL, err);
+  for (size_t i = 0; i < n && !st && wanted; i++) {
+    int all = 1;
+    for (int k = 0; k < chip->n_bands; k++) all = all && (*mask)[(size_t)k * n + i];
+    (*mask)[i] = all ? 255 : 0;
+  }
+  return st;
 }
 
 static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *chip,
@@ -91,33 +145,31 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
                                 struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   unsigned char *pixels = NULL;
-  size_t n = (size_t)chip->n_bands;
-  const char **names = sc_alloc(n * sizeof *names);
-  double *scales = sc_alloc(2 * n * sizeof *scales);
-  sc_status st = !raster ? err->status : names && scales ? SC_OK : sc_fail_nomem(err);
-  if (!st) st = load(c, chip, options, chip->dtype, &pixels, NULL, err);
+  uint8_t *mask = NULL;
+  struct descriptions d = {0};
+  sc_status st = raster ? describe(chip, options, &d, err) : err->status;
+  if (!st) st = load_with_mask(c, chip, options, d.alpha, &pixels, &mask, err);
   if (!st) {
     struct sc_geotiff image = {.pixels = pixels,
+                               .mask = mask,
                                .dtype = chip->dtype,
                                .n_bands = chip->n_bands,
                                .width = chip->width,
                                .height = chip->height,
                                .crs = chip->scene->scene.grid.crs,
-                               .band_names = names,
-                               .scales = options->scale ? NULL : scales,
-                               .offsets = scales + n};
-    for (size_t i = 0; i < n; i++) {
-      names[i] = chip->bands[i].name;
-      scales[i] = chip->bands[i].scale;
-      scales[n + i] = chip->bands[i].shift != 0 ? 0 : chip->bands[i].offset;
-    }
+                               .alpha = d.alpha,
+                               .band_names = d.names,
+                               .scales = d.scales,
+                               .offsets = d.offsets};
     sc_chip_transform(chip, image.transform);
-    image.has_nodata = !options->scale && common_nodata(chip, &image.nodata);
+    image.has_nodata = common_nodata(chip, options, &image.nodata);
+    if (image.has_nodata) image.nodata = as_stored(raster, image.nodata, chip->dtype);
     st = raster->geotiff(&image, out, err);
   }
-  sc_free(names);
-  sc_free(scales);
+  sc_free(d.names);
+  sc_free(d.scales);
   sc_free(pixels);
+  sc_free(mask);
   return st;
 }
 

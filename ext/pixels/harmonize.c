@@ -2,6 +2,7 @@
 #include "pixels/harmonize.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,18 +11,27 @@
 
 #define OFFSET 1000.0
 #define VIEW_PX 256
+#define MIDDLE_PX 2048
 #define DARK_SHARE 0.001
 
-/* The processing baseline, 5.1 of "05.10"; 0 where nothing says it. */
-static double baseline(const struct sc_item *item) {
+/* The whole number of a baseline "05.10" or "0510"; 0 of another text. */
+static int whole_number(const char *text) {
+  size_t n = strspn(text, "0123456789");
+  long v = strtol(text, NULL, 10);
+  return (int)(n == 4 ? v / 100 : n > 0 && n <= 2 ? v : 0);
+}
+
+/* The processing baseline, 5 of 05.10; 0 where nothing says it. */
+static int baseline(const struct sc_item *item) {
   static const char *const keys[] = {"s2:processing_baseline", "sentinel:processing_baseline",
                                      "sentinel2:processing_baseline", "processing:version"};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-    const char *text = sc_json_text(item->properties, keys[i]);
-    if (text) return (text[0] - '0') * 10 + (text[0] && text[1] ? text[1] - '0' : 0);
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(item->properties, keys[i]);
+    if (cJSON_IsString(v)) return whole_number(v->valuestring);
+    if (cJSON_IsNumber(v)) return v->valueint;
   }
   const char *n = strstr(item->id, "_N0");
-  return n && strlen(n) >= 6 ? (n[2] - '0') * 10 + (n[3] - '0') : 0;
+  return n && strspn(n + 2, "0123456789") == 4 ? whole_number(n + 2) : 0;
 }
 
 static int is_sentinel_2(const struct sc_item *item) {
@@ -34,28 +44,34 @@ static int is_sentinel_2(const struct sc_item *item) {
 }
 
 /* Reflectance bands only: SCL, AOT and WVP have no offset. */
-static int is_reflectance(const struct sc_chip *chip, const struct sc_chip_band *b) {
+static int is_reflectance(const struct sc_chip_band *b) {
   static const char *const others[] = {"scl",   "aot",  "wvp", "visual",
                                        "cloud", "snow", "cld", "snw"};
-  (void)chip;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     if (strncasecmp(b->key, others[i], strlen(others[i])) == 0) return 0;
   }
   return b->dtype == SC_DTYPE_U16;
 }
 
-/* Look at a coarse view of the whole file. */
+/* Look at a coarse view of the whole file; of its middle where each pixel of such a view would
+ * cost a block. */
 static sc_status looks_shifted(const struct sc_chip_band *b, int *shifted, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
+  const struct sc_raster_info *info = &b->asset->info;
   uint16_t *view = sc_alloc(VIEW_PX * VIEW_PX * sizeof *view);
   size_t n_valid = 0, n_dark = 0;
   if (!raster || !view) return raster ? sc_fail_nomem(err) : err->status;
+  double width = info->has_overviews ? info->width : fmin(info->width, MIDDLE_PX);
+  double height = info->has_overviews ? info->height : fmin(info->height, MIDDLE_PX);
   struct sc_read r = {.source = &b->asset->source,
                       .band = b->band,
-                      .width = b->asset->info.width,
-                      .height = b->asset->info.height,
+                      .x = floor((info->width - width) / 2),
+                      .y = floor((info->height - height) / 2),
+                      .width = width,
+                      .height = height,
                       .out_width = VIEW_PX,
                       .out_height = VIEW_PX,
+                      .coarse = info->has_overviews,
                       .dtype = SC_DTYPE_U16,
                       .out = view,
                       .row_bytes = VIEW_PX * sizeof *view};
@@ -79,18 +95,19 @@ static int says_applied(const struct sc_item *item) {
 }
 
 sc_status sc_harmonize_find(struct sc_chip *chip, struct sc_error *err) {
-  const struct sc_item *item = &chip->scene->scene.item;
+  struct sc_open_scene *scene = chip->scene;
+  const struct sc_item *item = &scene->scene.item;
   if (!is_sentinel_2(item) || baseline(item) < 4) return SC_OK;
-  int decided = 0, shifted = 1;
   for (int i = 0; i < chip->n_bands; i++) {
     struct sc_chip_band *b = &chip->bands[i];
-    if (!is_reflectance(chip, b)) continue;
-    if (says_applied(item) && !decided) {
-      sc_status st = looks_shifted(b, &shifted, err);
+    if (!is_reflectance(b)) continue;
+    if (!scene->is_judged) {
+      scene->is_shifted = 1;
+      sc_status st = says_applied(item) ? looks_shifted(b, &scene->is_shifted, err) : SC_OK;
       if (st) return st;
-      decided = 1;
+      scene->is_judged = 1;
     }
-    b->shift = shifted ? OFFSET : 0;
+    b->shift = scene->is_shifted ? OFFSET : 0;
   }
   return SC_OK;
 }

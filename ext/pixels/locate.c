@@ -180,7 +180,9 @@ static sc_status locate_object(struct sc_connection *c, const char *text, size_t
       chip->tiling = chip->scene->tiling;
       chip->x = x;
       chip->y = y;
-      return sc_grid_window(&chip->scene->scene.grid, &chip->tiling, x, y, &chip->window, err);
+      sc_status st =
+          sc_grid_window(&chip->scene->scene.grid, &chip->tiling, x, y, &chip->window, err);
+      return st ? sc_fail_within(err, "item %s", chip->scene->scene.item.id) : SC_OK;
     }
   }
   handle_init(&h);

@@ -9,8 +9,8 @@
 #include "base/bytes.h"
 
 const char *sc_npy_descr(enum sc_dtype dtype) {
-  static const char *const names[] = {"",    "|u1", "|i1", "<u2", "<i2", "<u4",
-                                      "<i4", "<u8", "<i8", "<f4", "<f8"};
+  static const char *const names[] = {"",    "|u1", "|i1", "<u2", "<i2", "<u4", "<i4",
+                                      "<u8", "<i8", "<f4", "<f8", "<c8", "<c16"};
   return names[dtype];
 }
 

@@ -37,9 +37,10 @@ struct sc_open_scene {
   struct sc_stamp stamp; /* of the item's file */
   char *schema, *table;  /* of a merged index, else NULL; owned */
   int64_t item_rowid;
-  int is_placed;           /* its chips lie where the merged index says: see merged.c */
-  struct sc_tiling tiling; /* of the handles that begin with the key */
-  uint64_t looked_run;     /* when the files were last looked at, and when again at the latest */
+  int is_placed;             /* its chips lie where the merged index says: see merged.c */
+  struct sc_tiling tiling;   /* of the handles that begin with the key */
+  int is_judged, is_shifted; /* has harmonize.c looked at a file, and what it saw */
+  uint64_t looked_run;       /* when the files were last looked at, and when again at the latest */
   struct timespec next_look;
   unsigned long used;
   int n_users; /* chips of a stack hold it */

@@ -168,7 +168,8 @@ static enum sc_dtype batch_dtype(const struct batch *b) {
     int both_unsigned =
         (widest == SC_DTYPE_U8 || widest == SC_DTYPE_U16 || widest == SC_DTYPE_U32) &&
         (t == SC_DTYPE_U8 || t == SC_DTYPE_U16 || t == SC_DTYPE_U32);
-    widest = both_unsigned ? (z > a ? t : widest) : SC_DTYPE_F64;
+    int some_complex = sc_dtype_is_complex(widest) || sc_dtype_is_complex(t);
+    widest = some_complex ? SC_DTYPE_C128 : both_unsigned ? (z > a ? t : widest) : SC_DTYPE_F64;
   }
   return widest;
 }
@@ -266,7 +267,10 @@ static sc_status add_names(struct batch *b, struct sc_npz *npz, struct sc_error 
     const struct sc_chip *chip = &b->chips[i];
     const struct sc_item *item = &chip->scene->scene.item;
     times[i] = item->datetime;
-    st = sc_format(&ids[i], err, "%s-%lld-%lld", item->id, (long long)chip->x, (long long)chip->y);
+    int is_placed = chip->x >= 0; /* else it lies around a centre: by the grid's pixels */
+    st = sc_format(&ids[i], err, "%s-%s%lld-%lld", item->id, is_placed ? "" : "px-",
+                   (long long)(is_placed ? chip->x : chip->window.x),
+                   (long long)(is_placed ? chip->y : chip->window.y));
   }
   if (!st) st = sc_npz_add_texts(npz, "chipid", (const char *const *)ids, b->n, err);
   if (!st) st = sc_npz_add_texts(npz, "datetime", times, b->n, err);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "http/remote.h"
 #include "http/vsi.h"
@@ -52,8 +53,9 @@ void sc_gdal_end(struct sc_gdal_scope *scope) {
 
 sc_status sc_source_fail(const struct sc_source *source, sc_status status, struct sc_error *err,
                          const char *what, const char *reason) {
-  size_t shown = strstr(source->href, "://") ? strcspn(source->href, "?#") : strlen(source->href);
-  sc_fail(err, status, "%.*s: %s%s%s", (int)shown, source->href, what, *reason ? ": " : "", reason);
+  char shown[4096];
+  sc_access_shown(source->href, shown, sizeof shown);
+  sc_fail(err, status, "%s: %s%s%s", shown, what, *reason ? ": " : "", reason);
   if (source->asset) sc_fail_within(err, "asset %s", source->asset);
   if (source->item) sc_fail_within(err, "item %s", source->item);
   return status;
@@ -232,14 +234,18 @@ enum sc_dtype sc_gdal_dtype(GDALRasterBandH band) {
     case GDT_Int64: return SC_DTYPE_I64;
     case GDT_Float32: return SC_DTYPE_F32;
     case GDT_Float64: return SC_DTYPE_F64;
+    case GDT_CInt16:
+    case GDT_CFloat32: return SC_DTYPE_C64;
+    case GDT_CInt32:
+    case GDT_CFloat64: return SC_DTYPE_C128;
     default: return SC_DTYPE_NONE;
   }
 }
 
 GDALDataType sc_gdal_type(enum sc_dtype dtype) {
-  static const GDALDataType types[] = {GDT_Unknown, GDT_Byte,    GDT_Byte,   GDT_UInt16,
-                                       GDT_Int16,   GDT_UInt32,  GDT_Int32,  GDT_UInt64,
-                                       GDT_Int64,   GDT_Float32, GDT_Float64};
+  static const GDALDataType types[] = {
+      GDT_Unknown, GDT_Byte,  GDT_Byte,    GDT_UInt16,  GDT_Int16,    GDT_UInt32,  GDT_Int32,
+      GDT_UInt64,  GDT_Int64, GDT_Float32, GDT_Float64, GDT_CFloat32, GDT_CFloat64};
   return types[dtype];
 }
 
@@ -294,6 +300,9 @@ static sc_status read_info(GDALDatasetH ds, struct sc_raster_info *out, struct s
     read_band_info(GDALGetRasterBand(ds, i + 1), &out->bands[i]);
   GDALRasterBandH first = GDALGetRasterBand(ds, 1);
   GDALGetBlockSize(first, &out->block_width, &out->block_height);
+  /* Of JPEG 2000 whose bytes failed to come, GDAL 3.6 counts overviews of overviews for ever. */
+  int is_tiff = strcmp(GDALGetDriverShortName(GDALGetDatasetDriver(ds)), "GTiff") == 0;
+  out->has_overviews = is_tiff && GDALGetOverviewCount(first) > 0;
   out->has_mask = (GDALGetMaskFlags(first) & (GMF_PER_DATASET | GMF_ALPHA)) != 0;
   const char *time = GDALGetMetadataItem(ds, "TIFFTAG_DATETIME", NULL);
   if (time) snprintf(out->datetime, sizeof out->datetime, "%s", time);
@@ -451,6 +460,14 @@ static void fill_all(const struct sc_read *r) {
   }
 }
 
+sc_status sc_gdal_check_size(const struct sc_read *r, int width, int height, struct sc_error *err) {
+  char text[120];
+  if (!r->file_width || (width == r->file_width && height == r->file_height)) return SC_OK;
+  snprintf(text, sizeof text, "it has %d x %d pixels now, and had %d x %d", width, height,
+           r->file_width, r->file_height);
+  return sc_source_fail(r->source, SC_BAD_DATA, err, text, "");
+}
+
 static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
   int box[4]; /* first column, columns, first row, rows of the output that lie inside */
   struct sc_gdal_scope scope;
@@ -459,11 +476,14 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_e
     snprintf(text, sizeof text, "no band %d; it has %d", r->band, GDALGetRasterCount(ds));
     return sc_source_fail(r->source, SC_NOT_FOUND, err, text, "");
   }
+  if (sc_gdal_check_size(r, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds), err))
+    return err->status;
   GDALRasterBandH band = GDALGetRasterBand(ds, r->band ? r->band : 1);
   if (r->band == SC_BAND_VALIDITY) band = GDALGetMaskBand(band);
   enum sc_dtype own = sc_gdal_dtype(band);
   if (own == SC_DTYPE_NONE) {
-    return sc_source_fail(r->source, SC_UNSUPPORTED, err, "complex pixels are not supported", "");
+    return sc_source_fail(r->source, SC_UNSUPPORTED, err, "its type of pixels is not supported",
+                          "");
   }
   if (own != r->dtype && (own == SC_DTYPE_I8 || r->dtype == SC_DTYPE_I8)) {
     return read_converted(ds, r, own, err);
@@ -475,8 +495,9 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_e
   sc_gdal_begin(&scope);
   int plain = r->width == r->out_width && r->height == r->out_height && r->x == floor(r->x) &&
               r->y == floor(r->y);
-  CPLErr result = r->resampling == SC_NEAREST || plain ? read_nearest(band, r, box, err)
-                                                       : read_resampled(band, r, box);
+  CPLErr result = (r->resampling == SC_NEAREST && !r->coarse) || plain
+                      ? read_nearest(band, r, box, err)
+                      : read_resampled(band, r, box);
   sc_status st = SC_OK;
   if (err->status == SC_NOMEM) {
     st = SC_NOMEM;

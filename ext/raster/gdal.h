@@ -44,6 +44,10 @@ sc_status sc_gdal_info(const struct sc_source *source, struct sc_raster_info *ou
                        struct sc_error *err);
 void sc_gdal_info_free(struct sc_raster_info *info);
 
+/* SC_BAD_DATA where a file of width x height pixels is not what a read expects. */
+sc_status sc_gdal_check_size(const struct sc_read *read, int width, int height,
+                             struct sc_error *err);
+
 /* One window read by GDAL; the judge of the block reader and its stand-in elsewhere. */
 sc_status sc_gdal_read(const struct sc_read *read, struct sc_error *err);
 

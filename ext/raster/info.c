@@ -12,7 +12,7 @@
  * transform; u32 n and n bytes of CRS; u32 n and n bytes of datetime; and of each band u8 dtype,
  * u8 flags, f64 nodata, scale, offset, u32 n and n bytes of name.
  */
-enum { HAS_TRANSFORM = 1, HAS_MASK = 2, HAS_CRS = 4 };
+enum { HAS_TRANSFORM = 1, HAS_MASK = 2, HAS_CRS = 4, HAS_OVERVIEWS = 8 };
 enum { HAS_NODATA = 1, IS_ALPHA = 2 };
 #define N_BANDS_MAX 4096
 #define CRS_MAX 65536
@@ -53,7 +53,7 @@ sc_status sc_info_pack(const struct sc_raster_info *info, struct sc_buffer *out,
   const int sizes[] = {info->width, info->height, info->n_bands, info->block_width,
                        info->block_height};
   unsigned flags = (info->has_transform ? HAS_TRANSFORM : 0u) | (info->has_mask ? HAS_MASK : 0u) |
-                   (info->crs ? HAS_CRS : 0u);
+                   (info->crs ? HAS_CRS : 0u) | (info->has_overviews ? HAS_OVERVIEWS : 0u);
   sc_status st = sc_buffer_append_le(out, gdal_version(), 4, err);
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !st; i++)
     st = sc_buffer_append_le(out, (uint32_t)sizes[i], 4, err);
@@ -85,8 +85,8 @@ static sc_status take_crs(struct sc_bytes *b, int has_crs, char **out, struct sc
 
 static void take_band(struct sc_bytes *b, struct sc_band_info *band) {
   uint8_t dtype = sc_bytes_u8(b), flags = sc_bytes_u8(b);
-  b->overrun |= dtype > SC_DTYPE_F64;
-  band->dtype = dtype > SC_DTYPE_F64 ? SC_DTYPE_NONE : (enum sc_dtype)dtype;
+  b->overrun |= dtype > SC_DTYPE_C128;
+  band->dtype = dtype > SC_DTYPE_C128 ? SC_DTYPE_NONE : (enum sc_dtype)dtype;
   band->has_nodata = (flags & HAS_NODATA) != 0;
   band->is_alpha = (flags & IS_ALPHA) != 0;
   band->nodata = sc_bytes_le_double(b);
@@ -115,6 +115,7 @@ sc_status sc_info_unpack(struct sc_bytes *b, struct sc_raster_info *out, struct 
   uint8_t flags = sc_bytes_u8(b);
   out->has_transform = (flags & HAS_TRANSFORM) != 0;
   out->has_mask = (flags & HAS_MASK) != 0;
+  out->has_overviews = (flags & HAS_OVERVIEWS) != 0;
   for (int i = 0; i < 6; i++) out->transform[i] = sc_bytes_le_double(b);
   sc_status st = take_crs(b, flags & HAS_CRS, &out->crs, err);
   take_text(b, out->datetime, sizeof out->datetime);

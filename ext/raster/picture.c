@@ -102,11 +102,33 @@ static sc_status set_crs(GDALDatasetH ds, const char *crs, struct sc_error *err)
   return st;
 }
 
+static void set_nodata(GDALRasterBandH band, enum sc_dtype dtype, double nodata) {
+  if (dtype == SC_DTYPE_I64 && fabs(nodata) < 9.2e18) {
+    GDALSetRasterNoDataValueAsInt64(band, (int64_t)nodata);
+  } else if (dtype == SC_DTYPE_U64 && nodata >= 0 && nodata < 1.8e19) {
+    GDALSetRasterNoDataValueAsUInt64(band, (uint64_t)nodata);
+  } else {
+    GDALSetRasterNoDataValue(band, nodata);
+  }
+}
+
+static sc_status set_mask(GDALDatasetH ds, const struct sc_geotiff *image, struct sc_error *err) {
+  int w = image->width, h = image->height;
+  if (!image->mask) return SC_OK;
+  if (GDALCreateDatasetMaskBand(ds, GMF_PER_DATASET) == CE_None &&
+      GDALRasterIO(GDALGetMaskBand(GDALGetRasterBand(ds, 1)), GF_Write, 0, 0, w, h,
+                   (void *)(size_t)image->mask, w, h, GDT_Byte, 0, 0) == CE_None) {
+    return SC_OK;
+  }
+  return sc_fail(err, SC_UNSUPPORTED, "GDAL could not make the mask of a GeoTIFF");
+}
+
 static void describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {
   for (int i = 0; i < image->n_bands; i++) {
     GDALRasterBandH band = GDALGetRasterBand(ds, i + 1);
     if (image->band_names) GDALSetDescription(band, image->band_names[i]);
-    if (image->has_nodata) GDALSetRasterNoDataValue(band, image->nodata);
+    if (image->has_nodata) set_nodata(band, image->dtype, image->nodata);
+    if (image->alpha == i + 1) GDALSetRasterColorInterpretation(band, GCI_AlphaBand);
     if (image->scales && (image->scales[i] != 1 || image->offsets[i] != 0)) {
       GDALSetRasterScale(band, image->scales[i]);
       GDALSetRasterOffset(band, image->offsets[i]);
@@ -134,6 +156,7 @@ sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *o
     GDALSetGeoTransform(ds, gt);
     if (image->crs) st = set_crs(ds, image->crs, err);
     describe_bands(ds, image);
+    if (!st) st = set_mask(ds, image, err);
     if (!st) st = copy_out(ds, "COG", options, out, err);
     GDALClose(ds);
   }

@@ -17,7 +17,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-#define SC_RASTER_API_VERSION 2
+#define SC_RASTER_API_VERSION 3
 
 enum sc_dtype {
   SC_DTYPE_NONE = 0,
@@ -30,7 +30,9 @@ enum sc_dtype {
   SC_DTYPE_U64,
   SC_DTYPE_I64,
   SC_DTYPE_F32,
-  SC_DTYPE_F64
+  SC_DTYPE_F64,
+  SC_DTYPE_C64, /* two floats: real, imaginary; also of files of complex int16 */
+  SC_DTYPE_C128 /* two doubles; also of files of complex int32 */
 };
 
 enum sc_resampling {
@@ -94,6 +96,7 @@ struct sc_raster_info {
   char *crs;           /* "EPSG:32720", else WKT2; NULL where the file has none */
   struct sc_band_info *bands;
   int block_width, block_height;
+  int has_overviews; /* a GeoTIFF's first band */
   int has_mask;      /* an internal mask or an alpha band (beyond a nodata value) */
   char datetime[32]; /* TIFFTAG_DATETIME as RFC 3339, or "" */
 };
@@ -104,12 +107,15 @@ struct sc_raster_info {
 /* One window of one band, resampled to out_width x out_height. */
 struct sc_read {
   const struct sc_source *source;
-  int band;                   /* 1 .. n_bands, or SC_BAND_VALIDITY */
-  double x, y, width, height; /* in pixels of the file; may be fractional or leave the raster */
-  int out_width, out_height;  /* pixels of the output */
-  enum sc_dtype dtype;        /* of the output; values are clamped and rounded to it */
+  int band;                    /* 1 .. n_bands, or SC_BAND_VALIDITY */
+  int file_width, file_height; /* as info() gave them: of another size it is another file, and an
+                                  error; 0: whatever they are */
+  double x, y, width, height;  /* in pixels of the file; may be fractional or leave the raster */
+  int out_width, out_height;   /* pixels of the output */
+  enum sc_dtype dtype;         /* of the output; values are clamped and rounded to it */
   enum sc_resampling resampling;
-  void *out; /* first pixel; rows are row_bytes apart */
+  int coarse; /* an overview will do where the file has one */
+  void *out;  /* first pixel; rows are row_bytes apart */
   size_t row_bytes;
   double fill;         /* where the window leaves the raster */
   struct sc_error err; /* out: err.status is SC_OK or why this one failed */
@@ -151,12 +157,14 @@ enum sc_picture_format { SC_PICTURE_PNG, SC_PICTURE_JPEG };
 /* Bands to write as a GeoTIFF, band-sequential [band][row][column], native byte order. */
 struct sc_geotiff {
   const void *pixels;
+  const uint8_t *mask; /* [row][column], 0 where it is nodata, else 255; or NULL */
   enum sc_dtype dtype;
   int n_bands, width, height;
   const char *crs; /* as in sc_raster_info; may be NULL */
   double transform[6];
   int has_nodata;
   double nodata;
+  int alpha;                      /* the band that is alpha, 1-based; 0: none */
   const char *const *band_names;  /* n_bands, or NULL */
   const double *scales, *offsets; /* n_bands each, or NULL */
 };
@@ -251,8 +259,12 @@ typedef const struct sc_raster_api *(*sc_raster_api_function)(const void *sqlite
 
 /* Bytes of one value; 0 for SC_DTYPE_NONE. */
 static inline size_t sc_dtype_bytes(enum sc_dtype t) {
-  static const unsigned char bytes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
+  static const unsigned char bytes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 8, 16};
   return bytes[t];
+}
+
+static inline int sc_dtype_is_complex(enum sc_dtype t) {
+  return t == SC_DTYPE_C64 || t == SC_DTYPE_C128;
 }
 
 /*

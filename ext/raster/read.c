@@ -167,7 +167,7 @@ static int wants_gdal(const struct sc_read *r, const struct sc_file *f) {
   int resampled =
       r->resampling != SC_NEAREST && (r->width != r->out_width || r->height != r->out_height ||
                                       r->x != floor(r->x) || r->y != floor(r->y));
-  return !f->is_plain || resampled || r->band == SC_BAND_VALIDITY;
+  return !f->is_plain || resampled || r->coarse || r->band == SC_BAND_VALIDITY;
 }
 
 /* before: the window before it, or NULL. */
@@ -185,6 +185,8 @@ static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w
   }
   w->file = f;
   w->band = r->band - 1;
+  st = sc_gdal_check_size(r, f->tiff.width, f->tiff.height, &r->err);
+  if (st) return st;
   if (w->band >= f->tiff.n_bands) {
     char text[60];
     sqlite3_snprintf(sizeof text, text, "no band %d; it has %d", r->band, f->tiff.n_bands);

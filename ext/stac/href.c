@@ -27,25 +27,6 @@ static size_t scheme_length(const char *href) {
 
 int sc_href_is_url(const char *href) { return scheme_length(href) > 0; }
 
-const char *sc_href_for_message(const char *href, char *out, size_t n) {
-  if (!sc_href_is_url(href)) {
-    snprintf(out, n, "%s", href);
-    return out;
-  }
-  size_t length = strcspn(href, "?#");
-  const char *authority = href + scheme_length(href) + 3;
-  size_t authority_length = strcspn(authority, "/?#");
-  const char *at = memrchr(authority, '@', authority_length);
-  /* abfs://container@account is no user part. */
-  if (at && strncasecmp(href, "http", 4) == 0) {
-    snprintf(out, n, "%.*s%.*s", (int)(authority - href), href,
-             (int)(length - (size_t)(at + 1 - href)), at + 1);
-  } else {
-    snprintf(out, n, "%.*s", (int)length, href);
-  }
-  return out;
-}
-
 /* Does a query of n bytes hold a signature or key? By the names that the stores use. */
 static int is_signed(const char *query, size_t n) {
   static const char *const names[] = {"sig=",
@@ -79,11 +60,10 @@ sc_status sc_href_without_secrets(const char *text, char **out, struct sc_error 
     int is_http = (found - text >= 7 && strncasecmp(found - 7, "http", 4) == 0) ||
                   (found - text >= 8 && strncasecmp(found - 8, "https", 5) == 0);
     size_t authority = strcspn(found, "/?#\"' \t\r\n<>"), n = strcspn(found, ends_url);
-    const char *at = is_http ? memrchr(found, '@', authority) : NULL;
     const char *query = memchr(found, '?', n);
     size_t bare = query ? (size_t)(query - found) : n;
     st = sc_buffer_append(&b, p, (size_t)(found - p), err);
-    const char *from = at ? at + 1 : found;
+    const char *from = sc_access_skip_user(found, authority, is_http);
     size_t keep = query && is_signed(query + 1, n - bare - 1) ? bare : n;
     if (!st) st = sc_buffer_append(&b, from, (size_t)(found + keep - from), err);
     p = found + n;
@@ -140,11 +120,12 @@ static void normalise_path(char *path, enum empty_segments empty) {
 }
 
 sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err) {
+  char shown[1024];
   if (strncmp(path, "/vsi", 4) != 0) return SC_OK;
   return sc_fail(err, SC_DENIED,
                  "%s: a GDAL /vsi prefix is not allowed; use https://, s3://, gs://, az:// or a "
                  "plain path",
-                 path);
+                 sc_access_shown(path, shown, sizeof shown));
 }
 
 static int hex_digit(char c) {
@@ -183,8 +164,9 @@ static sc_status resolve_url(const char *href, char **out, struct sc_error *err)
       return sc_strdup(href, out, err);
     }
   }
+  char shown[1024];
   return sc_fail(err, SC_BAD_DATA, "%s: scheme '%.*s' is not one of https, http, s3, gs, az, abfs",
-                 href, (int)n, href);
+                 sc_access_shown(href, shown, sizeof shown), (int)n, href);
 }
 
 /* Join with a base that is a URL. An absolute path replaces the URL's path, a name behind two
@@ -319,7 +301,7 @@ static sc_status allow_url(const char *url, struct sc_error *err) {
   if (!st) st = sc_buffer_terminate(&rule, err);
   if (!st && (!host[0] || !sc_access_host((const char *)rule.data, host))) {
     st = sc_fail(err, SC_DENIED, "%s: host '%s' is not allowed (setting hosts, STACCHIP_HOSTS)",
-                 sc_href_for_message(url, shown, sizeof shown), host);
+                 sc_access_shown(url, shown, sizeof shown), host);
   }
   sc_buffer_free(&rule);
   return st;

@@ -51,9 +51,6 @@ sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, str
  */
 sc_status sc_href_without_secrets(const char *text, char **out, struct sc_error *err);
 
-/* The href without its query and user part, for messages; written to out. */
-const char *sc_href_for_message(const char *href, char *out, size_t n);
-
 /* Read a local file or URL whole, up to SC_ITEM_MAX_BYTES; out gets a zero byte behind. */
 sc_status sc_href_read_text(const char *href, struct sc_buffer *out, struct sc_error *err);
 

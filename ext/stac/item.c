@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "raster/raster_api.h"
 
@@ -260,7 +261,7 @@ static sc_status read_file_item(const char *location, struct sc_item *out, struc
   cJSON *json = NULL;
   char *folder = NULL, shown[1024];
   enum sc_origin origin = sc_href_is_url(location) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
-  sc_href_for_message(location, shown, sizeof shown);
+  sc_access_shown(location, shown, sizeof shown);
   sc_status st = sc_href_read_text(location, &text, err);
   if (!st) {
     const char *p = (const char *)text.data;

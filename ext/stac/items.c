@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "stac/pages.h"
 
@@ -263,7 +264,7 @@ static sc_status read_document(struct sc_items *s, struct pending *from, struct 
     } else {
       char shown[600];
       st = sc_fail(err, SC_BAD_DATA, "%s: not JSON: '%.30s'",
-                   sc_href_for_message(from->href, shown, sizeof shown), p);
+                   sc_access_shown(from->href, shown, sizeof shown), p);
     }
   }
   sc_buffer_free(&text);
@@ -304,8 +305,7 @@ static sc_status take_item(struct sc_items *s, cJSON *json, struct sc_item *out,
   if (st) {
     char shown[600];
     sc_item_free(out);
-    if (s->location)
-      sc_fail_within(err, "%s", sc_href_for_message(s->location, shown, sizeof shown));
+    if (s->location) sc_fail_within(err, "%s", sc_access_shown(s->location, shown, sizeof shown));
   }
   return st;
 }

@@ -201,7 +201,7 @@ static sc_status advance(struct sc_pages *p, struct page_request *done, const cJ
   if ((is_same(next->url, done->url) && is_same(next->body, done->body)) ||
       p->n_empty > EMPTY_PAGES_MAX) {
     char shown[600];
-    sc_href_for_message(done->url, shown, sizeof shown);
+    sc_access_shown(done->url, shown, sizeof shown);
     request_free(next);
     return sc_fail(err, SC_BAD_DATA,
                    "%s: its next link leads back to itself, or on through empty pages", shown);
@@ -339,7 +339,7 @@ sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void
     *out = cJSON_ParseWithLength((char *)done->http.answer.data, done->http.answer.size);
     if (!cJSON_IsObject(*out)) {
       st = sc_fail(err, SC_BAD_DATA, "%s: the answer is no JSON object: %.*s",
-                   sc_href_for_message(done->url, shown, sizeof shown),
+                   sc_access_shown(done->url, shown, sizeof shown),
                    (int)(done->http.answer.size < 40 ? done->http.answer.size : 40),
                    done->http.answer.data ? (char *)done->http.answer.data : "");
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "raster/raster_api.h"
 
@@ -167,8 +168,7 @@ static sc_status fail_file(const struct sc_item *item, size_t i, const char *hre
                            struct sc_error *err) {
   char shown[1024];
   return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: neither item nor file states its %s",
-                 item->id, item->assets[i].key, sc_href_for_message(href, shown, sizeof shown),
-                 what);
+                 item->id, item->assets[i].key, sc_access_shown(href, shown, sizeof shown), what);
 }
 
 /*

@@ -3,8 +3,9 @@
  *
  *   bench_parquet fill DATABASE N        a table "chips" with the index columns
  *   bench_parquet export DATABASE OUT OPTIONS
- *   bench_parquet import MERGED DATABASE FILE  into new merged indexes: from the table, from
- *                                        FILE; MERGED keeps the first one
+ *   bench_parquet order DATABASE FILE    the rows of FILE, in its order, as such a table
+ *   bench_parquet import MERGED SOURCE   into a new merged index, from SOURCE: a Parquet file, or a
+ *                                        database with the table
  *   bench_parquet box FILE SIZE          bytes read by a query for a box of 0.5 degrees
  *
  * Prints one number and its unit a line. Run by bench_parquet.sh, which knows DuckDB's.
@@ -19,6 +20,11 @@
 
 #include "stacchip.h"
 
+#define CREATE_TABLE                                                                  \
+  "PRAGMA journal_mode=off; PRAGMA synchronous=off;"                                  \
+  "CREATE TABLE chips(id INTEGER PRIMARY KEY, chipid TEXT, platform TEXT, item TEXT," \
+  " date TEXT, chip_index_x INT, chip_index_y INT, cloud_cover_percentage REAL,"      \
+  " nodata_percentage REAL, geometry BLOB);"
 #define CHIPS_A_SIDE 42 /* of a Sentinel-2 tile: 10980 / 256 */
 
 static sqlite3 *db;
@@ -57,8 +63,6 @@ static void open_database(const char *path) {
     fprintf(stderr, "%s: %s\n", path, message ? message : sqlite3_errmsg(db));
     exit(1);
   }
-  run("PRAGMA cache_size=-262144; PRAGMA mmap_size=16000000000"); /* DuckDB has its table in memory
-                                                                   */
 }
 
 static uint32_t seed = 12345;
@@ -127,10 +131,7 @@ static void fill(const char *path, long n) {
   double cloud = 0;
   remove(path);
   open_database(path);
-  run("PRAGMA journal_mode=off; PRAGMA synchronous=off; BEGIN;"
-      "CREATE TABLE chips(id INTEGER PRIMARY KEY, chipid TEXT, platform TEXT, item TEXT,"
-      " date TEXT, chip_index_x INT, chip_index_y INT, cloud_cover_percentage REAL,"
-      " nodata_percentage REAL, geometry BLOB)");
+  run(CREATE_TABLE "BEGIN");
   sqlite3_prepare_v2(db, "INSERT INTO chips VALUES(NULL,?,?,?,?,?,?,?,?,?)", -1, &s, NULL);
   for (long i = 0; i < n; i++) {
     int k = (int)(i % (CHIPS_A_SIDE * CHIPS_A_SIDE)), x = k % CHIPS_A_SIDE, y = k / CHIPS_A_SIDE;
@@ -166,36 +167,37 @@ static void export(const char *path, const char *out, const char *options) {
   sqlite3_free(sql);
 }
 
-/* Rows a second of an INSERT of all rows into a new merged index in `path`. */
-static double merge(const char *path, const char *database, const char *select) {
-  char *sql;
+static void order(const char *path, const char *file) {
+  char *sql = sqlite3_mprintf("INSERT INTO chips SELECT NULL, * FROM stacchip_parquet(%Q)", file);
   remove(path);
   open_database(path);
-  sql = sqlite3_mprintf(
-      "PRAGMA journal_mode=off; PRAGMA synchronous=off; ATTACH %Q AS s;"
-      "CREATE VIRTUAL TABLE chips USING stacchip_merge()",
-      database);
+  run(CREATE_TABLE);
   run(sql);
   sqlite3_free(sql);
-  sql = sqlite3_mprintf("INSERT INTO chips %s", select);
+}
+
+/* Both sides have the same SQLite, with a cache that holds the index being made. */
+static void import(const char *merged, const char *source) {
+  const char *ending = strrchr(source, '.');
+  int is_parquet = ending && strcmp(ending, ".parquet") == 0;
+  remove(merged);
+  open_database(merged);
+  run("PRAGMA cache_size=-262144; PRAGMA mmap_size=16000000000;"
+      "PRAGMA journal_mode=off; PRAGMA synchronous=off;"
+      "CREATE VIRTUAL TABLE chips USING stacchip_merge()");
+  char *sql = is_parquet ? NULL : sqlite3_mprintf("ATTACH %Q AS s", source);
+  if (sql) run(sql);
+  sqlite3_free(sql);
+  sql = is_parquet ? sqlite3_mprintf("INSERT INTO chips SELECT * FROM stacchip_parquet(%Q)", source)
+                   : sqlite3_mprintf(
+                         "INSERT INTO chips SELECT chipid, platform, item, date, "
+                         "chip_index_x, chip_index_y, cloud_cover_percentage, "
+                         "nodata_percentage, geometry FROM s.chips");
   double t = now();
   run(sql);
   t = now() - t;
   sqlite3_free(sql);
-  double rate = (double)number("SELECT count(*) FROM chips") / t;
-  sqlite3_close(db);
-  return rate;
-}
-
-static void import(const char *merged, const char *database, const char *file) {
-  char *select = sqlite3_mprintf("SELECT * FROM stacchip_parquet(%Q)", file);
-  double parquet = merge(merged, database, select);
-  double table = merge(merged, database,
-                       "SELECT chipid, platform, item, date, chip_index_x, chip_index_y, "
-                       "cloud_cover_percentage, nodata_percentage, geometry FROM s.chips");
-  printf("%.0f rows/s from a table\n%.0f rows/s from Parquet\n%.2f of it\n", table, parquet,
-         parquet / table);
-  sqlite3_free(select);
+  printf("%.2f s\n%.0f rows/s\n", t, (double)number("SELECT count(*) FROM chips") / t);
 }
 
 /* Bytes this process has read, by the kernel's count. */
@@ -229,8 +231,10 @@ int main(int argc, char **argv) {
     fill(argv[2], atol(argv[3]));
   } else if (argc == 5 && strcmp(argv[1], "export") == 0) {
     export(argv[2], argv[3], argv[4]);
-  } else if (argc == 5 && strcmp(argv[1], "import") == 0) {
-    import(argv[2], argv[3], argv[4]);
+  } else if (argc == 4 && strcmp(argv[1], "order") == 0) {
+    order(argv[2], argv[3]);
+  } else if (argc == 4 && strcmp(argv[1], "import") == 0) {
+    import(argv[2], argv[3]);
   } else if (argc == 4 && strcmp(argv[1], "box") == 0) {
     box(argv[2], atoll(argv[3]));
   } else {

@@ -90,6 +90,14 @@ class RoundTrip(Case):
                 self.assertEqual(self.export(options), len(expected))
                 self.assertEqual(self.read(), expected)
 
+    def test_many_row_groups_and_batches_give_the_rows_back(self):
+        fill(self.db, 30000)
+        expected = rows_of(self.db)
+        for options in ({"row_group_size": 4001}, {"sort": "none", "row_group_size": 4001}, {"sort": "none"}):
+            with self.subTest(options=options):
+                self.assertEqual(self.export(options), len(expected))
+                self.assertEqual(self.read(), expected)
+
     def test_export_of_an_import_is_equal(self):
         fill(self.db)
         self.export()
@@ -267,6 +275,22 @@ class Pruning(Case):
         self.assertEqual(n, self.db.execute("SELECT count(*) FROM chips WHERE geometry IS NOT NULL AND ST_Intersects(geometry, BuildMbr(-100, 30, -99.9, 30.1, 4326))").fetchone()[0])
         self.assertLess(used, os.path.getsize(self.path()) / 3)
 
+    def test_folder_names_keep_files_shut(self):
+        fill(self.db)
+        for style in ("directory", "hive"):
+            self.export({"partition_by": ["platform", "item"], "partition_style": style}, name=style)
+            damaged = glob.glob(self.path(style) + "/**/index_item%205.parquet", recursive=True)
+            self.assertEqual(len(damaged), 1)
+            with open(damaged[0], "wb") as f:
+                f.write(b"damaged")
+            for where in ("item = 'item 3'", "item < 'item 2'", "platform = 'naip'"):
+                with self.subTest(style=style, where=where):
+                    self.assertEqual(self.read(style, where), rows_of(self.db, where=where))
+            for where in ("1", "item = 'item 5'", "platform = 'modis'", "chip_index_x = 1"):
+                with self.subTest(style=style, where=where):
+                    self.fails("no Parquet file", f"SELECT * FROM stacchip_parquet(?) WHERE {where}", self.path(style))
+            self.fails("no Parquet file", "SELECT * FROM stacchip_parquet(?) WHERE item = 'item 3'", damaged[0])
+
     def test_joins_and_several_scans_work(self):
         fill(self.db)
         self.export()
@@ -416,6 +440,28 @@ class Errors(Case):
 
 @needs_node
 class OtherReaders(Case):
+    def group_rows(self):
+        script = ("const {DuckDBInstance} = require('@duckdb/node-api'); (async () => {"
+                  "const c = await (await DuckDBInstance.create(':memory:')).connect();"
+                  "const r = await c.runAndReadAll(`SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata('${process.argv[1]}') ORDER BY 1`);"
+                  "console.log(JSON.stringify(r.getRows().map(g => Number(g[1]))))})()")
+        env = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "ASAN_OPTIONS")}
+        return json.loads(subprocess.run(["node", "-e", script, self.path()], cwd=NODE, env=env, capture_output=True, text=True, check=True).stdout)
+
+    def test_row_groups_have_the_rows_asked_for(self):
+        fill(self.db)
+        for options in ({"row_group_size": 1001}, {"row_group_size": 1001, "sort": "none"}):
+            self.export(options)
+            self.assertEqual(self.group_rows(), [1001] * 4 + [997])
+
+    def test_long_texts_end_a_row_group(self):
+        fill(self.db, 200)  # one item, whose name of a megabyte is kept once until it is written
+        self.db.execute("UPDATE chips SET item = (SELECT replace(hex(zeroblob(500000)), '0', 'i')), chipid = 'c' || rowid")
+        self.export()
+        first, second = self.group_rows()
+        self.assertTrue(100 < first < 140 and first + second == 201)
+        self.assertEqual(self.db.execute("SELECT count(*), min(length(item)) FROM stacchip_parquet(?)", (self.path(),)).fetchone(), (201, 1000000))
+
     def compare(self, options):
         n = self.export(options)
         mine = sorted(rows_of(self.db), key=lambda r: (r[0], r[2]))

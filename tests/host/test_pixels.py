@@ -46,7 +46,7 @@ def settings(db, **values):
 
 def saturate(value, dtype):
     """A number in a type, as GDAL clamps and rounds it."""
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         return dtype.type(value)
     if numpy.isnan(value):
         return dtype.type(0)
@@ -143,7 +143,7 @@ class EqualToGdal(unittest.TestCase):
 
 def write_raw(path, array):
     """(bands, rows, columns) as plain bytes, with a VRT that every GDAL reads."""
-    types = {"u1": "Byte", "u2": "UInt16", "i2": "Int16", "u4": "UInt32", "i4": "Int32", "u8": "UInt64", "i8": "Int64", "f4": "Float32", "f8": "Float64"}
+    types = {"u1": "Byte", "u2": "UInt16", "i2": "Int16", "u4": "UInt32", "i4": "Int32", "u8": "UInt64", "i8": "Int64", "f4": "Float32", "f8": "Float64", "c8": "CFloat32", "c16": "CFloat64"}
     n, h, w = array.shape
     size = array.dtype.itemsize
     array.tofile(path)
@@ -203,6 +203,10 @@ def made_packings(folder):
     small = (numpy.arange(3 * 101 * 131) % 251).astype("u1").reshape(3, 101, 131)
     for codec in ("PACKBITS", "LERC", "LZMA"):
         paths.append(make_tiff(folder, f"u1_{codec}", small, f"COMPRESS={codec}", "TILED=YES"))
+    for code in ("c8", "c16"):
+        waves = (rng.standard_normal((2, 101, 131)) + 1j * rng.standard_normal((2, 101, 131))).astype(code)
+        paths.append(make_tiff(folder, code, waves, "COMPRESS=DEFLATE", "TILED=YES"))
+    paths.append(translate(os.path.join(folder, "c8.tif"), os.path.join(folder, "ci4.tif"), "-ot", "CInt16", "-scale", "0", "1", "0", "100"))
     paths.append(make_tiff(folder, "i1", small, "COMPRESS=DEFLATE", "PREDICTOR=2", "PIXELTYPE=SIGNEDBYTE", "TILED=YES"))
     paths.append(make_tiff(folder, "big_endian", small.astype("u2"), "COMPRESS=DEFLATE", "ENDIANNESS=BIG"))
     paths.append(make_tiff(folder, "bits", small & 7, "COMPRESS=DEFLATE", "NBITS=3"))
@@ -362,6 +366,10 @@ class Values(Made):
             (shifted, array, {"s2:processing_baseline": "04.00", "earthsearch:boa_offset_applied": True}, lowered),  # the flag is wrong
             (older, dark, {"s2:processing_baseline": "04.00", "earthsearch:boa_offset_applied": True}, dark),
             (shifted, array, {"s2:processing_baseline": "03.01"}, array),
+            (shifted, array, {"s2:processing_baseline": "3.01"}, array),
+            (shifted, array, {"s2:processing_baseline": "5.1"}, lowered),
+            (shifted, array, {"processing:version": 5.1}, lowered),
+            (shifted, array, {"processing:version": 3.1}, array),
         ]
         for path, pixels, properties, want in cases:
             item = make_item({"red": {"href": path, "type": "image/tiff"}}, item_id="S2A_X", constellation="sentinel-2", **properties)
@@ -550,6 +558,119 @@ class Stack(Made):
         blob = self.value("SELECT stacchip_stack(r, '{\"format\":\"png\"}') FROM t")
         a = gdal_judge.ask([{"path": self.save("sheet.png", blob)}])[0]
         self.assertEqual((a["width"], a["height"]), (3 * 66 - 2, 2 * 66 - 2))
+
+
+class Options(Made):
+    def test_bands_go_by_the_names_that_they_are_shown_with(self):
+        array, item = self.noise("a", bands=3, side=64)
+        row = handle(item, 0, 0, 64)
+        names = json.loads(self.value("SELECT stacchip_chip_info(?)", row))["assets"]
+        self.assertEqual(names, ["a:1", "a:2", "a:3"])
+        numpy.testing.assert_array_equal(chip(self.db, row, assets=[names[2], names[0]]), array[[2, 0]])
+        with self.assertRaisesRegex(Exception, "no such asset: a:4"):
+            chip(self.db, row, assets=["a:4"])
+
+    def test_kernels_go_by_asset_or_band(self):
+        array, item = self.noise("a", side=64)
+        path = self.tiff("c", array[:, ::2, ::2], transform=[20.0, 0.0, 5e5, 0.0, -20.0, 5e6])
+        item["assets"]["c"] = {"href": path, "type": "image/tiff", "eo:bands": [{"name": "B11", "common_name": "swir16"}]}
+        row = handle(item, 0, 0, 64)
+        want = chip(self.db, row, assets=["c"], resampling="cubic")
+        self.assertTrue((chip(self.db, row, assets=["c"]) != want).any())
+        for name in ("c", "B11", "swir16"):
+            numpy.testing.assert_array_equal(chip(self.db, row, assets=["c"], resampling={name: "cubic"}), want)
+        with self.assertRaisesRegex(Exception, "no such asset: nope"):
+            chip(self.db, row, resampling={"nope": "cubic"})
+
+    def test_options_that_would_go_unheard(self):
+        _, item = self.noise(side=64)
+        row = handle(item, 0, 0, 64)
+        for options, words in (({"size": 32}, "'size' is for the formats png and jpeg"), ({"stretch": [1, 99], "format": "geotiff"}, "'stretch' is for"),
+                               ({"rescale": [0, 1]}, "'rescale' is for"), ({"valid": True}, "'valid' is for the format npz"),
+                               ({"format": "png", "stretch": [1, 99], "rescale": [0, 1]}, "not both")):
+            with self.assertRaisesRegex(Exception, words):
+                chip(self.db, row, **options)
+        self.assertEqual(chip(self.db, row, scale=True, dtype="float64").dtype.name, "float64")
+
+
+class Complex(Made):
+    def test_formats_and_what_is_refused(self):
+        array = (self.rng.standard_normal((1, 64, 64)) + 1j * self.rng.standard_normal((1, 64, 64))).astype("c8")
+        item = make_item({"slc": {"href": self.tiff("slc", array, "COMPRESS=DEFLATE"), "type": "image/tiff"}})
+        row = handle(item, 0, 0, 64)
+        numpy.testing.assert_array_equal(chip(self.db, row), array)
+        self.assertEqual(json.loads(self.value("SELECT stacchip_chip_info(?)", row))["dtype"], "complex64")
+        numpy.testing.assert_array_equal(numpy.load(io.BytesIO(self.value("SELECT stacchip_chip(?, '{\"format\":\"npz\"}')", row)))["slc"], array)
+        self.assertEqual(self.value("SELECT stacchip_chip(?, '{\"format\":\"raw\"}')", row), array.tobytes())
+        tif = self.save("c.tif", self.value("SELECT stacchip_chip(?, '{\"format\":\"geotiff\"}')", row))
+        numpy.testing.assert_array_equal(gdal_judge.ask([{"path": tif, "windows": [[0, 0, 64, 64, 64, 64]]}])[0]["arrays"][0], array)
+        numpy.testing.assert_array_equal(numpy.load(io.BytesIO(self.value("SELECT stacchip_stack(?)", row)))[0], array)
+        for options in ({"scale": True}, {"format": "png"}, {"dtype": "float32"}, {"format": "npz", "valid": True}):
+            with self.assertRaisesRegex(Exception, "asset slc: of complex pixels there are"):
+                self.value("SELECT stacchip_chip(?, ?)", row, json.dumps(options))
+        with self.assertRaisesRegex(Exception, "of complex pixels there are"):
+            self.value("SELECT stacchip_band_stats(?)", row)
+
+
+class Masked(Made):
+    """Files whose nodata is a mask or an alpha band."""
+
+    def rgba(self):
+        array = self.rng.integers(1, 255, (4, 96, 96)).astype("u1")
+        array[3] = 255
+        array[3, 10:40, 20:90] = 0
+        path = self.tiff("rgba", array, options=["-colorinterp", "red,green,blue,alpha"])
+        return array, make_item({"rgba": {"href": path, "type": "image/tiff"}})
+
+    def masked(self):
+        array, _ = self.rgba()
+        path = translate(os.path.join(self.folder.name, "rgba.tif"), os.path.join(self.folder.name, "masked.tif"),
+                         "-b", "1", "-b", "2", "-mask", "4", "--config", "GDAL_TIFF_INTERNAL_MASK", "YES", "-co", "COMPRESS=DEFLATE", "-co", "TILED=YES")
+        return array, make_item({"masked": {"href": path, "type": "image/tiff"}})
+
+    def planes(self, path, side=64):
+        return gdal_judge.ask([{"path": path, "windows": [[0, 0, side, side, side, side]]}])[0]["arrays"][0]
+
+    def mask_of(self, path):
+        return self.planes(translate(path, os.path.join(self.folder.name, "mask.tif"), "-b", "mask"))[0]
+
+    def valid(self, item):
+        return numpy.load(io.BytesIO(self.value("SELECT stacchip_chip(?, '{\"format\":\"npz\",\"valid\":true}')", handle(item, 0, 0, 64))))["valid"]
+
+    def test_valid_says_what_the_mask_says(self):
+        for make, bands in ((self.rgba, 3), (self.masked, 2)):
+            array, item = make()
+            mask = array[3, :64, :64] > 0
+            valid = self.valid(item)
+            for band in range(bands):
+                numpy.testing.assert_array_equal(valid[band], mask)
+            stats = json.loads(self.value("SELECT stacchip_band_stats(?)", handle(item, 0, 0, 64)))
+            self.assertEqual(stats["count"][:bands], [int(mask.sum())] * bands)
+            numpy.testing.assert_allclose(stats["mean"][0], array[0, :64, :64][mask].mean())
+            png = self.planes(self.save("a.png", self.value("SELECT stacchip_chip(?, '{\"format\":\"png\"}')", handle(item, 0, 0, 64))))
+            numpy.testing.assert_array_equal(png[-1] > 0, mask)
+
+    def test_a_geotiff_keeps_mask_and_alpha(self):
+        array, item = self.rgba()
+        path = self.save("a.tif", self.value("SELECT stacchip_chip(?, '{\"format\":\"geotiff\"}')", handle(item, 0, 0, 64)))
+        self.assertEqual([b["colorInterpretation"] for b in self.gdalinfo(path)["bands"]][3], "Alpha")
+        array, item = self.masked()
+        path = self.save("b.tif", self.value("SELECT stacchip_chip(?, '{\"format\":\"geotiff\"}')", handle(item, 0, 0, 64)))
+        self.assertIn("PER_DATASET", self.gdalinfo(path)["bands"][0]["mask"]["flags"])
+        numpy.testing.assert_array_equal(self.mask_of(path), array[3, :64, :64])
+
+    def test_a_scaled_geotiff_keeps_its_nodata(self):
+        array, _ = self.noise(side=64)
+        array[0, :9] = 0
+        item = make_item({"a": {"href": self.tiff("a", array, options=["-a_nodata", "0"]), "type": "image/tiff", "raster:bands": [{"scale": 0.0001, "offset": -0.1}]}})
+        for options, shown in (({"scale": True}, -0.1), ({"dtype": "int64"}, 0), ({"dtype": "uint64"}, 0)):
+            row, text = handle(item, 0, 0, 64), json.dumps(dict(options, format="geotiff"))
+            path = self.save("s.tif", self.value("SELECT stacchip_chip(?, ?)", row, text))
+            band = self.gdalinfo(path)["bands"][0]
+            self.assertAlmostEqual(band["noDataValue"], shown, 6, options)
+            self.assertEqual(self.mask_of(path).min(axis=1).tolist(), [0] * 9 + [255] * 55)
+            info = json.loads(self.value("SELECT stacchip_chip_info(?, ?)", row, text))
+            self.assertEqual((info["scale"], info["offset"]), ([1], [0]) if "scale" in options else ([0.0001], [-0.1]))
 
 
 class Statistics(Made):

@@ -121,6 +121,20 @@ class Requests(unittest.TestCase):
         self.check_bytes(log)
         self.assertEqual(bytes.fromhex(got), self.expect(1, 1))
 
+    def test_harmonizing_looks_at_a_part_of_one_file(self):
+        with open(f"{self.folder}/item.json") as f:
+            item = json.load(f)
+        item["properties"].update({"earthsearch:boa_offset_applied": True, "s2:processing_baseline": "05.10"})
+        for asset in item["assets"].values():
+            asset["href"] = f"{self.url}/{os.path.basename(asset['href'])}"
+        db, options = f"{self.work}/harmonize.db", json.dumps({"assets": ["blue", "red"], "harmonize": True})
+        web.cold(db, ["CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)"], ["INSERT INTO chips(item_json) VALUES (?)", [json.dumps(item)]])
+        self.server.clear()
+        web.cold(db, ["SELECT count(stacchip_chip(row, ?)) FROM chips WHERE chip_index_x < 3 AND chip_index_y < 3", [options]])
+        log = self.server.log()
+        self.assertEqual(len([e for e in log if e.path.endswith("/red.tif")]), 1)
+        self.assertLess(sum(e.sent for e in log if e.path.endswith("/blue.tif")), 0.6 * os.path.getsize(f"{self.folder}/blue.tif"))
+
     def test_chip_across_two_blocks_is_at_most_two_a_band(self):
         options = json.dumps({"assets": BANDS, "buffer": 6})
         self.server.clear()
@@ -395,6 +409,15 @@ class Faults(unittest.TestCase):
         got = bare(self.db, self.item(self.server.url), 1, 4)
         self.assertEqual(got, bare(self.db, self.item(self.folder, "green"), 1, 4))
 
+    def test_changed_file_of_another_size_is_an_error(self):
+        self.assertEqual(self.chip(), self.want)
+        self.server.files["/red.tif"] = self.files["/scl.tif"]
+        self.config(cache_bytes=0)
+        try:
+            self.fails("asset r: .*red.tif: it has [0-9]+ x [0-9]+ pixels now, and had ")
+        finally:
+            self.config(cache_bytes=256 << 20)
+
     def test_changed_file_is_read_anew(self):
         for etag in (self.server.etag, lambda path, data: None):  # by ETag; by size
             with self.subTest(etag=etag("/", b"")):
@@ -521,11 +544,14 @@ class Faults(unittest.TestCase):
         item = self.item(self.server.url)
         item["assets"]["r"]["href"] += "?" + secret
         self.server.fault = lambda h: lambda h: h.answer(403, f"cannot serve {h.path} to you".encode())
-        self.assertNotIn("secret", self.fails("403: cannot serve"))
+        self.assertNotIn("secret", self.fails("403: cannot serve", item))
         item["assets"]["r"]["href"] = f"http://user:passw0rd@127.0.0.1:{self.server.port}/red.tif?{secret}"
-        text = self.fails("403")
+        text = self.fails("403", item)
         self.assertNotIn("secret", text)
         self.assertNotIn("passw0rd", text)
+        item["assets"]["r"]["href"] = f"http://user:p@ssw0rd@127.0.0.1:{web.free_port()}/red.tif"
+        self.assertNotIn("ssw0rd", self.fails("item .*asset r: http://127.0.0.1:", item))
+        item["assets"]["r"]["href"] = f"{self.server.url}/red.tif?{secret}"
         self.server.fault = None
         self.assertEqual(self.chip(item), self.want)
         with tempfile.TemporaryDirectory() as d:
@@ -729,6 +755,20 @@ class Search(unittest.TestCase):
         self.assertEqual(len(other.requests), 1)
         self.assertNotIn("X-Api-Key", other.requests[0][2])
         other.close()
+
+    def test_headers_of_the_caller_do_not_follow_to_another_port(self):
+        other = web.Scripted(fault=lambda h: lambda h: h.json({"type": "FeatureCollection", "features": []}))
+        self.server.fault = lambda h: lambda h: h.answer(307, b"", Location=f"http://127.0.0.1:{other.port}/search")
+        self.ids("{}", '{"headers": {"X-Api-Key": "k3yk3yk3y"}}')
+        self.assertEqual(len(other.requests), 1)
+        self.assertNotIn("X-Api-Key", other.requests[0][2])
+        other.close()
+
+    def test_headers_that_a_server_quotes_are_not_shown(self):
+        self.server.fault = lambda h: lambda h: h.answer(403, f"no access with {h.headers['Authorization']} or {h.headers['X-Api-Key'][:99]}: {h.headers['Authorization'].split()[1]}".encode())
+        with self.assertRaisesRegex(sqlite3.Error, "403: no access with") as e:
+            self.ids("{}", '{"headers": {"X-Api-Key": "k3yk3yk3y", "Authorization": "Bearer t0ken-of-mine"}}')
+        self.assertNotRegex(str(e.exception), "k3yk3y|t0ken")
 
     def test_static_catalogue(self):
         u = self.server.url

@@ -13,7 +13,7 @@ import sys
 
 import numpy
 
-TYPES = {1: "u1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 6: "f4", 7: "f8", 12: "u8", 13: "i8"}
+TYPES = {1: "u1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 6: "f4", 7: "f8", 12: "u8", 13: "i8", 8: "c8", 9: "c16", 10: "c8", 11: "c16"}
 CODES = {numpy.dtype(v).name: k for k, v in TYPES.items()}
 CODES["int8"] = 1
 KERNELS = ["nearest", "bilinear", "cubic", "cubicspline", "lanczos", "average", "mode", "gauss"]

@@ -170,7 +170,7 @@ static void strips(const char *text, const char *expected) {
 static void shows(const char *href, const char *expected) {
   char out[100];
   check_case(href);
-  CHECK_TEXT(expected, sc_href_for_message(href, out, sizeof out));
+  CHECK_TEXT(expected, sc_access_shown(href, out, sizeof out));
 }
 
 static void test_secrets(void) {
@@ -183,6 +183,7 @@ static void test_secrets(void) {
   strips("https://user:p@w@h/a", "https://h/a");
   strips("https://h/a@b", "https://h/a@b");
   strips("abfs://box@account/a", "abfs://box@account/a");
+  strips("s3://KEY:S3CRET@bucket/a", "s3://bucket/a");
   strips("{\"a\":\"https://h/a?token=x\",\"b\":\"http://u@h/b\"}",
          "{\"a\":\"https://h/a\",\"b\":\"http://h/b\"}");
   strips("no address", "no address");
@@ -190,6 +191,8 @@ static void test_secrets(void) {
   strips("", "");
   shows("https://user:p@w@h/a?sig=x#y", "https://h/a");
   shows("abfs://box@account/a?sig=x", "abfs://box@account/a");
+  shows("s3://KEY:S3CRET@bucket/a", "s3://bucket/a");
+  shows("/vsicurl/https://u:p@h/a?x", "/vsicurl/https://h/a");
   shows("/local/what?#", "/local/what?#");
 }
 

@@ -1,4 +1,4 @@
-/* ext/parquet/writer.c, encode.c, dictionary.c, footer.c, read back by reader.c; and files
+/* ext/parquet/writer.c, task.c, encode.c, dictionary.c, footer.c, read back by reader.c; and files
  * that were damaged at random (MUTATIONS in the environment says how many). */
 #include <math.h>
 #include <stdio.h>
@@ -45,7 +45,7 @@ static sc_status write_file(int n_rows, int codec, size_t group, struct sc_buffe
                             struct sc_error *err) {
   struct sc_pq_writer w;
   struct sc_pq_sink sink = {&memory_methods, out, 0};
-  struct sc_pq_writer_options o = {specs, N_COLUMNS, codec, 0, group};
+  struct sc_pq_writer_options o = {specs, N_COLUMNS, codec, 0, group, 0};
   struct sc_pq_key_text key = {"note", "a value"};
   sc_status st = sc_pq_writer_init(&w, &o, err);
   if (!st) st = sc_pq_writer_begin(&w, &sink, err);
@@ -125,6 +125,80 @@ static void rows_read_back(void) {
   }
 }
 
+struct part {
+  int begin, end;
+};
+
+static sc_status fill_part(void *argument, struct sc_pq_rows *rows, struct sc_pq_box *box,
+                           struct sc_error *err) {
+  const struct part *p = argument;
+  if (p->begin > p->end) return sc_fail(err, SC_BAD_DATA, "part %d", p->begin);
+  for (int i = p->begin; i < p->end; i++) {
+    put_row(rows, i, err);
+    rows->n_rows++;
+  }
+  box->present = 0;
+  return err->status;
+}
+
+/* Row groups of a callback, each of 3001 rows. */
+static sc_status write_groups(struct part *parts, int n, struct sc_buffer *out,
+                              struct sc_error *err) {
+  struct sc_pq_writer w;
+  struct sc_pq_sink sink = {&memory_methods, out, 0};
+  struct sc_pq_writer_options o = {specs, N_COLUMNS, SC_PQ_ZSTD, 0, 3001, 1};
+  struct sc_pq_key_text key = {"note", "a value"};
+  sc_status st = sc_pq_writer_init(&w, &o, err);
+  if (!st) st = sc_pq_writer_begin(&w, &sink, err);
+  for (int i = 0; i < n && !st; i++) st = sc_pq_writer_put_group(&w, fill_part, &parts[i], err);
+  if (!st) st = sc_pq_writer_flush(&w, err);
+  if (!st) st = sc_pq_writer_finish(&w, &key, 1, NULL, 0, err);
+  sc_pq_writer_free(&w);
+  return st;
+}
+
+static void groups_of_a_callback_come_in_order(void) {
+  struct part parts[12];
+  struct sc_error err = {0};
+  check_case("groups_of_a_callback_come_in_order");
+  for (int n = 0; n <= 12; n += n ? 11 : 1) { /* none, one, more than there are slots */
+    struct sc_buffer b = {0};
+    for (int i = 0; i < n; i++) parts[i] = (struct part){3001 * i, 3001 * (i + 1)};
+    CHECK_INT(SC_OK, write_groups(parts, n, &b, &err));
+    check_file(&b, 3001 * n, 0, (int64_t)b.size * 2 + 10000);
+    sc_buffer_free(&b);
+  }
+  parts[7] = (struct part){7, 0};
+  struct sc_buffer b = {0};
+  CHECK_INT(SC_BAD_DATA, write_groups(parts, 12, &b, &err));
+  CHECK_TEXT("part 7", err.text);
+  sc_buffer_free(&b);
+}
+
+static void note_order(void *argument) {
+  static int n;
+  *(int *)argument = n++;
+}
+
+static void work_of_a_lane_is_done_in_order(void) {
+  struct sc_lane lane = {0};
+  int order[100], wrong = 0;
+  check_case("work_of_a_lane_is_done_in_order");
+  sc_lane_close(&lane); /* not opened */
+  sc_lane_open(&lane, note_order);
+  for (int i = 0; i < 100; i++) {
+    uint64_t number = sc_lane_put(&lane, &order[i]);
+    CHECK_INT(i + 1, number);
+    if (i % 10 == 5) {
+      sc_lane_wait(&lane, number - 2);
+      CHECK_INT(i - 2, order[i - 2]);
+    }
+  }
+  sc_lane_close(&lane);
+  for (int i = 0; i < 100; i++) wrong += order[i] != i;
+  CHECK_INT(0, wrong);
+}
+
 static void empty_file_has_no_rows(void) {
   struct sc_buffer b = {0};
   struct sc_error err = {0};
@@ -192,6 +266,8 @@ static void damaged_files_never_crash(void) {
 
 int main(void) {
   rows_read_back();
+  groups_of_a_callback_come_in_order();
+  work_of_a_lane_is_done_in_order();
   empty_file_has_no_rows();
   every_cut_is_an_error();
   damaged_files_never_crash();
