@@ -8,6 +8,11 @@
 
 #include "base/alloc.h"
 
+const char *sc_edge_name(enum sc_edge edge) {
+  static const char *const names[] = {"drop", "pad", "shift"};
+  return names[edge];
+}
+
 void sc_grid_free(struct sc_grid *grid) {
   sc_free(grid->crs);
   memset(grid, 0, sizeof *grid);

@@ -21,6 +21,9 @@ struct sc_grid {
 };
 
 enum sc_edge { SC_EDGE_DROP = 0, SC_EDGE_PAD, SC_EDGE_SHIFT };
+#define SC_EDGE_CHOICES "drop|pad|shift" /* of an option, in the order of the enum */
+/* "drop" ...; static. */
+const char *sc_edge_name(enum sc_edge edge);
 
 /* How chips lie on a grid. */
 struct sc_tiling {

@@ -16,8 +16,6 @@
 
 /* --- options --- */
 
-static const char edge_names[] = "drop|pad|shift";
-
 /* The members as the options table fills them. */
 struct raw_options {
   int64_t chip_size, stride;
@@ -31,7 +29,7 @@ static const struct sc_option option_table[] = {
     {"chip_size", SC_OPTION_INT, offsetof(struct raw_options, chip_size), 1, SC_CHIP_SIZE_MAX_PX,
      0},
     {"stride", SC_OPTION_INT, offsetof(struct raw_options, stride), 1, SC_CHIP_SIZE_MAX_PX, 0},
-    {"edge", SC_OPTION_CHOICE, offsetof(struct raw_options, edge), 0, 0, edge_names},
+    {"edge", SC_OPTION_CHOICE, offsetof(struct raw_options, edge), 0, 0, SC_EDGE_CHOICES},
     {"max_nodata", SC_OPTION_REAL, offsetof(struct raw_options, max_nodata), 0, 1, 0},
     {"platform", SC_OPTION_TEXT, offsetof(struct raw_options, platform), 0, 0, 0},
     {"shape", SC_OPTION_JSON, offsetof(struct raw_options, shape), 0, 0, 0},
@@ -83,18 +81,13 @@ void sc_index_options_free(struct sc_index_options *o) {
   o->base = NULL;
 }
 
-static const char *edge_name(enum sc_edge edge) {
-  static const char *const names[] = {"drop", "pad", "shift"};
-  return names[edge];
-}
-
 sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_buffer *out,
                                   struct sc_error *err) {
   char number[40];
   sqlite3_snprintf(sizeof number, number, "%!.15g", o->max_nodata);
   sc_status st = sc_buffer_printf(
       out, err, "{\"chip_size\":%d,\"stride\":%d,\"edge\":\"%s\",\"max_nodata\":%s",
-      o->tiling.chip_size_px, o->tiling.stride_px, edge_name(o->tiling.edge), number);
+      o->tiling.chip_size_px, o->tiling.stride_px, sc_edge_name(o->tiling.edge), number);
   if (!st && o->platform[0]) {
     st = sc_buffer_append_text(out, ",\"platform\":", err);
     if (!st) st = sc_buffer_append_json(out, o->platform, err);

@@ -144,10 +144,9 @@ static sc_status find_item(struct sc_merge *t, const char *item, const char *pla
 }
 
 static void bind_tiling(sqlite3_stmt *s, const struct sc_tiling *tiling) {
-  static const char *const edges[] = {"drop", "pad", "shift"};
   sqlite3_bind_int(s, 11, tiling->chip_size_px);
   sqlite3_bind_int(s, 12, tiling->stride_px);
-  sqlite3_bind_text(s, 13, edges[tiling->edge], -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 13, sc_edge_name(tiling->edge), -1, SQLITE_STATIC);
 }
 
 static sc_status insert_row_item(struct sc_merge *t, const struct sc_merge_new_row *row,

@@ -54,15 +54,14 @@ static sc_status check_date(const char *date, struct sc_error *err) {
 /* A chip's position means nothing on another grid of chips. */
 static sc_status check_tiling(const struct sc_merge *t, sqlite3_value *geometry,
                               struct sc_error *err) {
-  static const char *const edges[] = {"drop", "pad", "shift"};
   const struct sc_tiling *file = sc_row_tiling_find(t->connection, geometry);
   const struct sc_tiling *own = &t->args.index.tiling;
   if (!file || sc_tiling_equals(file, own)) return SC_OK;
   return sc_fail(err, SC_BAD_ARG,
                  "its file says chip_size=%d, stride=%d, edge=%s, the table has chip_size=%d, "
                  "stride=%d, edge=%s: merge it into a table that was created with the file's",
-                 file->chip_size_px, file->stride_px, edges[file->edge], own->chip_size_px,
-                 own->stride_px, edges[own->edge]);
+                 file->chip_size_px, file->stride_px, sc_edge_name(file->edge), own->chip_size_px,
+                 own->stride_px, sc_edge_name(own->edge));
 }
 
 static sc_status read_row(const struct sc_merge *t, sqlite3_value **columns,

@@ -223,7 +223,7 @@ static sc_status choose_bands(struct sc_connection *c, struct sc_chip *chip,
     }
     return st;
   }
-  int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
+  int is_picture = sc_format_is_picture(options->format);
   return is_picture ? add_picture_bands(c, chip, options, err)
                     : add_rule_bands(c, chip, options, err);
 }
@@ -311,7 +311,7 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   apply_buffer(out, options->buffer_px);
   out->has_fill = options->has_fill;
   out->fill = options->fill;
-  int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
+  int is_picture = sc_format_is_picture(options->format);
   out->width = (int)(is_picture && options->size_px ? options->size_px : out->window.width_px);
   out->height = (int)(is_picture && options->size_px ? options->size_px : out->window.height_px);
   return SC_OK;

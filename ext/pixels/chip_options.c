@@ -130,7 +130,7 @@ static sc_status check_percentiles(const cJSON *list, const char *what, struct s
 
 /* Options that would go unheard: of pictures with other formats, and the mask without npz. */
 static sc_status check_format(const struct raw *raw, const char *what, struct sc_error *err) {
-  int is_picture = raw->format == SC_FORMAT_PNG || raw->format == SC_FORMAT_JPEG;
+  int is_picture = sc_format_is_picture(raw->format);
   const char *unheard = is_picture     ? NULL
                         : raw->size    ? "size"
                         : raw->stretch ? "stretch"

@@ -14,6 +14,9 @@ enum sc_format {
   SC_FORMAT_PNG,
   SC_FORMAT_JPEG
 };
+static inline int sc_format_is_picture(int format) {
+  return format == SC_FORMAT_PNG || format == SC_FORMAT_JPEG;
+}
 
 enum sc_on_error { SC_ON_ERROR_ABORT = 0, SC_ON_ERROR_NULL, SC_ON_ERROR_SKIP };
 

@@ -112,7 +112,6 @@ static sc_status append_item(const struct sc_index *index, struct sc_buffer *out
 /* The tiling, where it is not the default. */
 static sc_status append_tiling(const struct sc_tiling *t, struct sc_buffer *out,
                                struct sc_error *err) {
-  static const char *const edges[] = {"drop", "pad", "shift"};
   sc_status st = SC_OK;
   if (t->chip_size_px != SC_CHIP_SIZE_DEFAULT_PX) {
     st = sc_buffer_printf(out, err, ",\"chip_size\":%d", t->chip_size_px);
@@ -121,7 +120,7 @@ static sc_status append_tiling(const struct sc_tiling *t, struct sc_buffer *out,
     st = sc_buffer_printf(out, err, ",\"stride\":%d", t->stride_px);
   }
   if (!st && t->edge != SC_EDGE_DROP) {
-    st = sc_buffer_printf(out, err, ",\"edge\":\"%s\"", edges[t->edge]);
+    st = sc_buffer_printf(out, err, ",\"edge\":\"%s\"", sc_edge_name(t->edge));
   }
   return st;
 }

@@ -28,7 +28,7 @@ static const struct sc_option handle_table[] = {
     {"chip_index_y", SC_OPTION_INT, AT(y), -1e15, 1e15, 0},
     {"chip_size", SC_OPTION_INT, AT(chip_size), 1, SC_CHIP_SIZE_MAX_PX, 0},
     {"stride", SC_OPTION_INT, AT(stride), 1, SC_CHIP_SIZE_MAX_PX, 0},
-    {"edge", SC_OPTION_CHOICE, AT(edge), 0, 0, "drop|pad|shift"},
+    {"edge", SC_OPTION_CHOICE, AT(edge), 0, 0, SC_EDGE_CHOICES},
     {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},
     {"shape", SC_OPTION_JSON, AT(shape), 0, 0, 0},
     {"base", SC_OPTION_TEXT, AT(base), 0, 0, 0},

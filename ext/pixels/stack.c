@@ -301,7 +301,7 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_stack *s,
                             struct sc_buffer *out, struct sc_error *err) {
   struct batch b = {0};
   size_t shape[4] = {0, 0, 0, 0};
-  int is_picture = options->format == SC_FORMAT_PNG || options->format == SC_FORMAT_JPEG;
+  int is_picture = sc_format_is_picture(options->format);
   sc_status st =
       options->format == SC_FORMAT_GEOTIFF
           ? sc_fail(err, SC_BAD_ARG, "stacchip_stack options: 'format' geotiff is for one chip")
