@@ -288,15 +288,13 @@ class S3(unittest.TestCase):
             self.assertEqual(ask("GET", "s3://chips/large.parquet", **self.keys), (200, len(data), data))
 
 
-class Uploads(unittest.TestCase):
-    """What an export asks of a store, and what it leaves behind when it ends early."""
+class ScriptedStore(unittest.TestCase):
+    """A store that answers by store(h), where the environment of place() leads; and rows to export."""
 
     def setUp(self):
         self.server = web.Scripted()
-        self.answers = {}
         self.server.fault = self.store
-        place = {"AWS_S3_ENDPOINT": f"127.0.0.1:{self.server.port}", "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
-        self.env = mock.patch.dict(os.environ, {**place, **KEYS, "CPL_GS_ENDPOINT": self.server.url, "GS_ACCESS_KEY_ID": "G", "GS_SECRET_ACCESS_KEY": "H"})
+        self.env = mock.patch.dict(os.environ, self.place())
         self.env.start()
         self.db = host.connect()
         fill_source(self.db, 2)
@@ -304,6 +302,15 @@ class Uploads(unittest.TestCase):
     def tearDown(self):
         self.env.stop()
         self.server.close()
+
+
+class Uploads(ScriptedStore):
+    """What an export asks of a store, and what it leaves behind when it ends early."""
+
+    def place(self):
+        self.answers = {}
+        s3 = {"AWS_S3_ENDPOINT": f"127.0.0.1:{self.server.port}", "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
+        return {**s3, **KEYS, "CPL_GS_ENDPOINT": self.server.url, "GS_ACCESS_KEY_ID": "G", "GS_SECRET_ACCESS_KEY": "H"}
 
     def step(self, h):
         query = h.path.partition("?")[2]
@@ -416,22 +423,12 @@ db.execute("SELECT stacchip_export('src', 's3://b/k.parquet')").fetchall()
         self.assertEqual([], self.steps())
 
 
-class Azure(unittest.TestCase):
+class Azure(ScriptedStore):
     """Blobs in blocks, at an endpoint of a connection string as users of Azurite set it."""
 
-    def setUp(self):
-        self.server = web.Scripted()
-        self.server.fault = self.store
+    def place(self):
         self.blocks, self.refused = {}, lambda h: None
-        place = f"DefaultEndpointsProtocol=http;AccountName=dev;BlobEndpoint={self.server.url}/dev/;SharedAccessSignature=sv=2021-08-06&sig=s3cr%2Bt"
-        self.env = mock.patch.dict(os.environ, {"AZURE_STORAGE_CONNECTION_STRING": place})
-        self.env.start()
-        self.db = host.connect()
-        fill_source(self.db, 2)
-
-    def tearDown(self):
-        self.env.stop()
-        self.server.close()
+        return {"AZURE_STORAGE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;AccountName=dev;BlobEndpoint={self.server.url}/dev/;SharedAccessSignature=sv=2021-08-06&sig=s3cr%2Bt"}
 
     def store(self, h):
         """An account of a blob store; Put Block, Put Block List and List Blobs, 2 names a page."""
