@@ -146,6 +146,7 @@ sc_status sc_rtree_node_decode(const void *bytes, size_t size, int64_t number, i
   const unsigned char *p = bytes;
   size_t cell_bytes = 8 + 4 * (size_t)n_coords;
   out->number = number;
+  out->bytes = size;
   out->n = 0;
   int n = size >= 4 ? p[2] << 8 | p[3] : 0;
   if (size < 4 || n > SC_RTREE_MAX_CELLS || 4 + (size_t)n * cell_bytes > size) {

@@ -26,7 +26,8 @@ struct sc_rtree_cell {
 
 struct sc_rtree_node {
   int64_t number;
-  int depth; /* of the tree; only the root has it */
+  size_t bytes; /* of its data, as read */
+  int depth;    /* of the tree; only the root has it */
   int n;
   struct sc_rtree_cell cells[SC_RTREE_MAX_CELLS + 1]; /* one more than fit, for a split */
 };

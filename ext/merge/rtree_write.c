@@ -164,6 +164,14 @@ static sc_status set_holders(struct sc_rtree *t, int height, const struct sc_rtr
   return st;
 }
 
+/* Read a node that is to be written again. */
+static sc_status read_checked(struct sc_rtree *t, int64_t number, struct sc_rtree_node *out,
+                              struct sc_error *err) {
+  sc_status st = sc_rtree_read_node(t, number, out, err);
+  if (st || out->n <= t->max_cells) return st;
+  return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld is overfull", t->name, (long long)number);
+}
+
 static sc_status path_to(struct sc_rtree *t, int height, struct sc_rtree_cell *cell, int *chosen,
                          struct sc_error *err) {
   t->path[0] = t->root;
@@ -174,12 +182,8 @@ static sc_status path_to(struct sc_rtree *t, int height, struct sc_rtree_cell *c
                      (long long)node->number);
     }
     chosen[step] = sc_rtree_choose(node, cell, t->n_coords);
-    sc_status st = sc_rtree_read_node(t, node->cells[chosen[step]].id, &t->path[step + 1], err);
+    sc_status st = read_checked(t, node->cells[chosen[step]].id, &t->path[step + 1], err);
     if (st) return st;
-    if (t->path[step + 1].n > t->max_cells) {
-      return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld is overfull", t->name,
-                     (long long)t->path[step + 1].number);
-    }
   }
   return SC_OK;
 }
@@ -434,68 +438,158 @@ sc_status sc_rtree_clear(struct sc_rtree *t, struct sc_error *err) {
   return write_node(t, &t->root, err);
 }
 
-static int cell_index(const struct sc_rtree_node *node, int64_t id) {
+/* ---- deleting ----
+ *
+ * As SQLite's module has it: a node below the root keeps a third of its cells at least; what is
+ * emptier goes, and its cells are put in again. An inner node of one child would do for reading,
+ * but the module's own deletes then arrive at a root without children and call it malformed.
+ */
+
+/* Cells of nodes that went: each goes into a node of that height. */
+struct orphan {
+  int height;
+  struct sc_rtree_cell cell;
+};
+
+struct orphans {
+  struct orphan *list;
+  size_t n, capacity;
+  int top; /* greatest height */
+};
+
+static sc_status add_orphans(struct orphans *o, const struct sc_rtree_node *node, int height,
+                             struct sc_error *err) {
+  if (o->n + (size_t)node->n > o->capacity) {
+    size_t capacity = 2 * o->capacity + SC_RTREE_MAX_CELLS;
+    struct orphan *list = sc_realloc(o->list, capacity * sizeof *list);
+    if (!list) return sc_fail_nomem(err);
+    o->list = list;
+    o->capacity = capacity;
+  }
+  for (int i = 0; i < node->n; i++) o->list[o->n++] = (struct orphan){height, node->cells[i]};
+  if (node->n > 0 && height > o->top) o->top = height;
+  return SC_OK;
+}
+
+static int compare_orphans(const void *a, const void *b) {
+  const struct orphan *p = a, *q = b;
+  return (p->height < q->height) - (p->height > q->height);
+}
+
+static sc_status remove_from(const struct sc_rtree *t, struct sc_rtree_node *node, int64_t id,
+                             struct sc_error *err) {
   for (int i = 0; i < node->n; i++) {
-    if (node->cells[i].id == id) return i;
+    if (node->cells[i].id != id) continue;
+    node->cells[i] = node->cells[--node->n];
+    return SC_OK;
   }
-  return -1;
+  return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld does not hold %lld", t->name,
+                 (long long)node->number, (long long)id);
 }
 
-/* Take the cell `id` out of node `number`, and empty nodes out of their parents. */
-static sc_status remove_cell(struct sc_rtree *t, int64_t number, int64_t id, struct sc_error *err) {
-  struct sc_rtree_node *node = &t->path[0];
-  for (int step = 0; step <= SC_RTREE_MAX_DEPTH; step++) {
-    sc_status st = sc_rtree_read_node(t, number, node, err);
-    if (st) return st;
-    int at = cell_index(node, id);
-    if (at < 0) {
-      return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld does not hold %lld", t->name,
-                     (long long)number, (long long)id);
-    }
-    node->cells[at] = node->cells[--node->n];
-    if (number == ROOT && node->n == 0) node->depth = 0;
-    if (number == ROOT || node->n > 0) {
-      if (number == ROOT) t->root = *node;
-      return write_node(t, node, err);
-    }
-    st = find_holder(t, RTREE_PARENT_READ, number, &id, err);
-    if (!st) st = run(t, RTREE_PARENT_DELETE, number, 0, err);
-    if (!st) st = run(t, RTREE_NODE_DELETE, number, 0, err);
-    if (st) return st;
-    int64_t empty = number;
-    number = id;
-    id = empty;
-  }
-  return sc_fail(err, SC_BAD_DATA, "R*Tree %s: its nodes form a circle", t->name);
-}
-
-/* An entry to take out, and the leaf that has it. */
+/* A cell to take out, and the node that has it. */
 struct doomed {
-  int64_t leaf, id;
+  int64_t node, id;
 };
 
 static int compare_doomed(const void *a, const void *b) {
   const struct doomed *p = a, *q = b;
-  if (p->leaf != q->leaf) return p->leaf > q->leaf ? 1 : -1;
+  if (p->node != q->node) return p->node > q->node ? 1 : -1;
   return (p->id > q->id) - (p->id < q->id);
 }
 
-/* Take the entries d[0..n) out of their leaf. The last one of a leaf goes by remove_cell(). */
-static sc_status delete_from_leaf(struct sc_rtree *t, const struct doomed *d, size_t n,
-                                  struct sc_error *err) {
-  struct sc_rtree_node *leaf = &t->path[1];
-  sc_status st = sc_rtree_read_node(t, d->leaf, leaf, err);
-  size_t i = 0;
-  for (; i < n && !st && leaf->n > 1; i++) {
-    int at = cell_index(leaf, d[i].id);
-    if (at < 0) {
-      return sc_fail(err, SC_BAD_DATA, "R*Tree %s: node %lld does not hold %lld", t->name,
-                     (long long)d->leaf, (long long)d[i].id);
-    }
-    leaf->cells[at] = leaf->cells[--leaf->n];
+/* Write a node that lost cells. If it is too empty it goes, and *above is what its parent loses. */
+static sc_status settle(struct sc_rtree *t, const struct sc_rtree_node *node, int height,
+                        struct orphans *o, struct doomed *above, struct sc_error *err) {
+  above->node = 0;
+  if ((node->number == ROOT) != (height == t->root.depth)) {
+    return sc_fail(err, SC_BAD_DATA, "R*Tree %s: the parents of its nodes lead astray", t->name);
   }
-  if (!st && i > 0) st = write_node(t, leaf, err);
-  for (; i < n && !st; i++) st = remove_cell(t, d->leaf, d[i].id, err);
+  if (node->number == ROOT) t->root = *node;
+  if (node->number == ROOT || node->n >= t->max_cells / 3) return write_node(t, node, err);
+  above->id = node->number;
+  sc_status st = add_orphans(o, node, height, err);
+  if (!st) st = find_holder(t, RTREE_PARENT_READ, node->number, &above->node, err);
+  if (!st) st = run(t, RTREE_PARENT_DELETE, node->number, 0, err);
+  return st ? st : run(t, RTREE_NODE_DELETE, node->number, 0, err);
+}
+
+/* Take cells out of the nodes of one height; in place of them come those that the nodes above
+ * lose (*n). Height by height, since a node that went leaves its children without a parent. */
+static sc_status take_out(struct sc_rtree *t, int height, struct doomed *d, size_t *n,
+                          struct orphans *o, struct sc_error *err) {
+  struct sc_rtree_node *node = &t->path[0];
+  size_t n_above = 0;
+  sc_status st = SC_OK;
+  qsort(d, *n, sizeof *d, compare_doomed);
+  for (size_t i = 0; i < *n && !st;) {
+    int64_t number = d[i].node;
+    struct doomed above = {0, 0};
+    st = read_checked(t, number, node, err);
+    for (; i < *n && d[i].node == number && !st; i++) st = remove_from(t, node, d[i].id, err);
+    if (!st) st = settle(t, node, height, o, &above, err);
+    if (!st && above.id) d[n_above++] = above;
+  }
+  *n = n_above;
+  return st;
+}
+
+/* A root with one child takes over what the child has. */
+static sc_status lower_root(struct sc_rtree *t, struct sc_error *err) {
+  struct sc_rtree_node *child = &t->path[0];
+  int64_t number = t->root.cells[0].id;
+  sc_status st = read_checked(t, number, child, err);
+  if (!st) st = run(t, RTREE_PARENT_DELETE, number, 0, err);
+  if (!st) st = run(t, RTREE_NODE_DELETE, number, 0, err);
+  if (st) return st;
+  child->number = ROOT;
+  child->depth = t->root.depth - 1;
+  t->root = *child;
+  st = set_holders(t, t->root.depth, &t->root, err);
+  return st ? st : write_node(t, &t->root, err);
+}
+
+/* Lower the root while it has one child, but not below `height`. */
+static sc_status lower_roots(struct sc_rtree *t, int height, struct sc_error *err) {
+  sc_status st = SC_OK;
+  while (!st && t->root.n == 1 && t->root.depth > height) st = lower_root(t, err);
+  return st;
+}
+
+/* The highest first, so that there is a node for each; entries as a batch, which is packed. */
+static sc_status put_in_again(struct sc_rtree *t, struct orphans *o, struct sc_error *err) {
+  size_t i = 0, n = 0;
+  sc_status st = lower_roots(t, o->top, err);
+  if (!st && t->root.n == 0) {
+    t->root.depth = o->top;
+    st = write_node(t, &t->root, err);
+  }
+  if (st || o->n == 0) return st;
+  qsort(o->list, o->n, sizeof *o->list, compare_orphans);
+  for (; i < o->n && o->list[i].height > 0 && !st; i++) {
+    st = insert_cell(t, o->list[i].height, &o->list[i].cell, err);
+  }
+  struct sc_rtree_cell *entries = sc_alloc((o->n - i + 1) * sizeof *entries);
+  if (!st && !entries) st = sc_fail_nomem(err);
+  for (; i < o->n && !st; i++) entries[n++] = o->list[i].cell;
+  if (!st) st = sc_rtree_insert(t, entries, n, err);
+  sc_free(entries);
+  return st ? st : lower_roots(t, 0, err);
+}
+
+/* The entries and their leaves; ids that are not there are left out. */
+static sc_status find_doomed(struct sc_rtree *t, const int64_t *ids, size_t n, struct doomed *out,
+                             size_t *n_out, struct sc_error *err) {
+  sc_status st = SC_OK;
+  *n_out = 0;
+  for (size_t i = 0; i < n && !st; i++) {
+    struct doomed *d = &out[*n_out];
+    d->id = ids[i];
+    st = find_holder(t, RTREE_ROWID_READ, ids[i], &d->node, err);
+    if (st || d->node == 0) continue;
+    ++*n_out;
+    st = run(t, RTREE_ROWID_DELETE, ids[i], 0, err);
+  }
   return st;
 }
 
@@ -503,20 +597,16 @@ static sc_status delete_from_leaf(struct sc_rtree *t, const struct doomed *d, si
 sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n, struct sc_error *err) {
   if (n == 0) return SC_OK;
   struct doomed *d = sc_alloc(n * sizeof *d);
-  size_t n_found = 0;
+  struct orphans o = {0};
+  size_t n_doomed = 0;
   sc_status st = d ? begin(t, err) : sc_fail_nomem(err);
-  for (size_t i = 0; i < n && !st; i++) {
-    d[n_found].id = ids[i];
-    st = find_holder(t, RTREE_ROWID_READ, ids[i], &d[n_found].leaf, err);
-    if (st || d[n_found].leaf == 0) continue;
-    n_found++;
-    st = run(t, RTREE_ROWID_DELETE, ids[i], 0, err);
+  if (!st) st = find_doomed(t, ids, n, d, &n_doomed, err);
+  int is_change = n_doomed > 0;
+  for (int height = 0; !st && n_doomed > 0; height++) {
+    st = take_out(t, height, d, &n_doomed, &o, err);
   }
-  if (!st) qsort(d, n_found, sizeof *d, compare_doomed);
-  for (size_t i = 0, end; i < n_found && !st; i = end) {
-    for (end = i; end < n_found && d[end].leaf == d[i].leaf; end++) continue;
-    st = delete_from_leaf(t, d + i, end - i, err);
-  }
+  if (!st && is_change) st = put_in_again(t, &o, err);
+  sc_free(o.list);
   sc_free(d);
   return st;
 }

@@ -4,7 +4,8 @@
  *
  * Unlike the R*Tree module's own writes this also works in xSync, where SQLite lets nobody
  * write to a virtual table. No cursor of this connection may be open on the R*Tree meanwhile.
- * What is written passes rtreecheck(). Node contents are hostile input.
+ * What is written passes rtreecheck(), and the module's own writes can go on with it. Node
+ * contents are hostile input.
  */
 #ifndef SC_MERGE_RTREE_WRITE_H
 #define SC_MERGE_RTREE_WRITE_H
@@ -52,7 +53,8 @@ void sc_rtree_free(struct sc_rtree *t);
 sc_status sc_rtree_insert(struct sc_rtree *t, const struct sc_rtree_cell *entries, size_t n,
                           struct sc_error *err);
 
-/* Remove entries; ids that are not there are passed over. */
+/* Remove entries; ids that are not there are passed over. No node below the root is left with
+ * less than a third of its cells, no root with one child. */
 sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n, struct sc_error *err);
 
 /* Pack the tree anew. */
@@ -61,7 +63,8 @@ sc_status sc_rtree_repack(struct sc_rtree *t, struct sc_error *err);
 /* Remove every entry. */
 sc_status sc_rtree_clear(struct sc_rtree *t, struct sc_error *err);
 
-/* Compare nodes, boxes and maps; SC_BAD_DATA with the first thing that is wrong. */
+/* Compare nodes, boxes and maps, and look for shapes that SQLite's module refuses; SC_BAD_DATA
+ * with the first thing that is wrong. */
 sc_status sc_rtree_check(struct sc_rtree *t, struct sc_error *err);
 
 /* A node by its number; the node that holds a cell of that height (0: an entry), or 0. */

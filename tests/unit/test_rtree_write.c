@@ -108,6 +108,130 @@ static void test_life(const char *create, int n_dimensions) {
   sqlite3_close(db);
 }
 
+/* ---- what SQLite's module can go on with ---- */
+
+#define N_IDS 4000
+
+static int is_there[N_IDS];
+
+/* Ids of the random third that has to go, or of all. */
+static void delete_some(struct sc_rtree *t, int share) {
+  static int64_t ids[N_IDS];
+  struct sc_error err = {0};
+  size_t n = 0;
+  for (int id = 0; id < N_IDS; id++) {
+    if (!is_there[id] || rand() % 100 >= share) continue;
+    ids[n++] = id;
+    is_there[id] = 0;
+  }
+  for (size_t i = 0; i + 1 < n; i++) {
+    size_t k = i + (size_t)rand() % (n - i);
+    int64_t id = ids[i];
+    ids[i] = ids[k];
+    ids[k] = id;
+  }
+  CHECK_TEXT("", sc_rtree_delete(t, ids, n, &err) ? err.text : "");
+}
+
+static void insert_some(struct sc_rtree *t, int share) {
+  static struct sc_rtree_cell cells[N_IDS];
+  struct sc_error err = {0};
+  size_t n = 0;
+  for (int id = 0; id < N_IDS; id++) {
+    if (is_there[id] || rand() % 100 >= share) continue;
+    cells[n++] = random_cell(id, t->n_coords / 2);
+    is_there[id] = 1;
+  }
+  CHECK_TEXT("", sc_rtree_insert(t, cells, n, &err) ? err.text : "");
+}
+
+/* A few statements of the module's own, each of which must work. */
+static void let_module_write(sqlite3 *db, struct sc_rtree *t, int n) {
+  char sql[200];
+  for (int i = 0; i < n; i++) {
+    int id = rand() % N_IDS, column = 4 * (t->n_coords == 8);
+    if (is_there[id]) {
+      snprintf(sql, sizeof sql, "DELETE FROM t WHERE id = %d", id);
+    } else {
+      snprintf(sql, sizeof sql, "INSERT INTO t VALUES (%d, 1, 2, %d, 60%s)", id, id % 50,
+               column ? ", 1, 1, 0, 1" : "");
+    }
+    CHECK_INT(SQLITE_OK, sqlite3_exec(db, sql, NULL, NULL, NULL));
+    is_there[id] ^= 1;
+  }
+}
+
+static int count_there(void) {
+  int n = 0;
+  for (int id = 0; id < N_IDS; id++) n += is_there[id];
+  return n;
+}
+
+/* Filled and emptied in random order, by us and by SQLite's module, on small pages (low nodes)
+ * and large ones. */
+static void test_random_life(const char *create, int n_dimensions, int page_bytes, int rounds) {
+  char pragma[40];
+  sqlite3 *db;
+  struct sc_rtree t;
+  struct sc_error err = {0};
+  sqlite3_open(":memory:", &db);
+  snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d", page_bytes);
+  sqlite3_exec(db, pragma, NULL, NULL, NULL);
+  CHECK_INT(SQLITE_OK, sqlite3_exec(db, create, NULL, NULL, NULL));
+  CHECK_INT(SC_OK, sc_rtree_init(&t, db, "main", "t", n_dimensions, &err));
+  memset(is_there, 0, sizeof is_there);
+  check_case("the_module_can_write_whatever_was_deleted");
+  for (int i = 0; i < rounds; i++) {
+    static const int shares[] = {1, 10, 50, 90, 99, 100};
+    if (rand() % 3 == 0) insert_some(&t, shares[rand() % 6]);
+    delete_some(&t, shares[rand() % 6]);
+    let_module_write(db, &t, rand() % 2 ? rand() % 40 : 0);
+    check_tree(db, &t, count_there());
+  }
+  sqlite3_exec(db, "DELETE FROM t", NULL, NULL, NULL);
+  check_tree(db, &t, 0);
+  sc_rtree_free(&t);
+  sqlite3_close(db);
+}
+
+/* The shape that deletes used to leave: a root with one child, which was emptied in turn. */
+static void test_check(const char *create) {
+  sqlite3 *db;
+  struct sc_rtree t;
+  struct sc_error err = {0};
+  static struct sc_rtree_node root;
+  unsigned char bytes[4096];
+  sqlite3_open(":memory:", &db);
+  sqlite3_exec(db, create, NULL, NULL, NULL);
+  CHECK_INT(SC_OK, sc_rtree_init(&t, db, "main", "t", 2, &err));
+  memset(is_there, 0, sizeof is_there);
+  insert_some(&t, 5);
+  CHECK_INT(SC_OK, sc_rtree_read_node(&t, 1, &root, &err));
+  CHECK(root.depth == 1 && root.n > 1);
+  check_case("a_root_of_one_child_is_reported");
+  char sql[300];
+  snprintf(sql, sizeof sql,
+           "DELETE FROM t_parent WHERE nodeno <> %lld; DELETE FROM t_node WHERE nodeno NOT IN (1, "
+           "%lld); DELETE FROM t_rowid WHERE nodeno <> %lld",
+           (long long)root.cells[0].id, (long long)root.cells[0].id, (long long)root.cells[0].id);
+  CHECK_INT(SQLITE_OK, sqlite3_exec(db, sql, NULL, NULL, NULL));
+  root.n = 1;
+  sc_rtree_node_encode(&root, 4, bytes, root.bytes);
+  sqlite3_stmt *s;
+  sqlite3_prepare_v2(db, "UPDATE t_node SET data = ?1 WHERE nodeno = 1", -1, &s, NULL);
+  sqlite3_bind_blob(s, 1, bytes, (int)root.bytes, SQLITE_STATIC);
+  CHECK_INT(SQLITE_DONE, sqlite3_step(s));
+  sqlite3_finalize(s);
+  CHECK_TEXT("ok", scalar_text(db, "SELECT rtreecheck('main', 't')"));
+  CHECK_INT(SC_BAD_DATA, sc_rtree_check(&t, &err));
+  CHECK_TEXT("t: node 1, 1 above the leaves, has 1 cells; expected 2", err.text);
+  check_case("packing_mends_it");
+  CHECK_INT(SC_OK, sc_rtree_repack(&t, &err));
+  CHECK_TEXT("", sc_rtree_check(&t, &err) ? err.text : "");
+  sc_rtree_free(&t);
+  sqlite3_close(db);
+}
+
 static void test_nodes(void) {
   static struct sc_rtree_node node, right;
   unsigned char bytes[4 + 51 * 24];
@@ -158,5 +282,11 @@ int main(void) {
   test_order();
   test_life("CREATE VIRTUAL TABLE t USING rtree(id, x0, x1, y0, y1)", 2);
   test_life("CREATE VIRTUAL TABLE t USING rtree(id, x0, x1, y0, y1, d0, d1, c0, c1)", 4);
+  for (int page = 512; page <= 4096; page *= 8) {
+    test_random_life("CREATE VIRTUAL TABLE t USING rtree(id, x0, x1, y0, y1)", 2, page, 60);
+    test_random_life("CREATE VIRTUAL TABLE t USING rtree(id, x0, x1, y0, y1, d0, d1, c0, c1)", 4,
+                     page, 60);
+  }
+  test_check("CREATE VIRTUAL TABLE t USING rtree(id, x0, x1, y0, y1)");
   return check_report();
 }
