@@ -105,22 +105,24 @@ demo: deps
 	@examples/demo.sh $(ITEM)
 
 .PHONY: install uninstall
-INSTALLED := $(LIBDIR)/stacchip.so $(LIBDIR)/stacchip_raster.so $(LIBDIR)/libstacchip.a \
-  $(INCLUDEDIR)/stacchip.h $(LIBDIR)/pkgconfig/stacchip.pc \
-  $(if $(CLI_SRC),$(BINDIR)/stacchip $(CLI_NAMES:%=$(BINDIR)/stacchip-%))
+# A word for the shell, whatever is in it; the same in the .pc file, whose prefix may have blanks.
+quote = '$(subst ','\'',$(1))'
+to = $(call quote,$(DESTDIR)$(1))
 install: all
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(BINDIR)
-	install -m 755 $(B)/stacchip.so $(B)/stacchip_raster.so $(DESTDIR)$(LIBDIR)
-	install -m 644 $(B)/libstacchip.a $(DESTDIR)$(LIBDIR)
-	install -m 644 include/stacchip.h $(DESTDIR)$(INCLUDEDIR)
-	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\nName: stacchip\nDescription: imagery chips in SQL\nVersion: %s\nRequires.private: sqlite3 $(CORE_PKGS)\nLibs: -L$${libdir} -lstacchip\nLibs.private: -lm -ldl -lpthread\nCflags: -I$${includedir}\n' \
-	  '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' >$(DESTDIR)$(LIBDIR)/pkgconfig/stacchip.pc
+	install -d $(call to,$(LIBDIR)/pkgconfig) $(call to,$(INCLUDEDIR)) $(call to,$(BINDIR))
+	install -m 755 $(B)/stacchip.so $(B)/stacchip_raster.so $(call to,$(LIBDIR))
+	install -m 644 $(B)/libstacchip.a $(call to,$(LIBDIR))
+	install -m 644 include/stacchip.h $(call to,$(INCLUDEDIR))
+	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\nName: stacchip\nDescription: imagery chips in SQL\nVersion: %s\nRequires.private: sqlite3 $(CORE_PKGS)\nLibs: -L"$${libdir}" -lstacchip\nLibs.private: -lm -ldl -lpthread\nCflags: -I"$${includedir}"\n' \
+	  $(call quote,$(PREFIX)) $(call quote,$(LIBDIR)) $(call quote,$(INCLUDEDIR)) '$(VERSION)' >$(call to,$(LIBDIR)/pkgconfig/stacchip.pc)
 ifneq ($(CLI_SRC),)
-	install -m 755 $(B)/stacchip $(DESTDIR)$(BINDIR)
-	for n in $(CLI_NAMES); do ln -sf stacchip $(DESTDIR)$(BINDIR)/stacchip-$$n; done
+	install -m 755 $(B)/stacchip $(call to,$(BINDIR))
+	for n in $(CLI_NAMES); do ln -sf stacchip $(call to,$(BINDIR))/stacchip-$$n; done
 endif
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	cd $(call to,$(LIBDIR)) && rm -f stacchip.so stacchip_raster.so libstacchip.a pkgconfig/stacchip.pc
+	rm -f $(call to,$(INCLUDEDIR))/stacchip.h
+	cd $(call to,$(BINDIR)) && rm -f stacchip $(CLI_NAMES:%=stacchip-%)
 
 .PHONY: clean dist format format-check help
 clean:

@@ -84,3 +84,13 @@ __attribute__((visibility("default"))) int sqlite3_stacchip_init(sqlite3 *db, ch
   return SQLITE_OK_LOAD_PERMANENTLY;
 #endif
 }
+
+#ifndef SQLITE_CORE
+/* The entry point that SQLite tries first: it does not depend on the name of the file, which may
+ * be a symbolic link of any name. */
+__attribute__((visibility("default"))) int sqlite3_extension_init(sqlite3 *db, char **message,
+                                                                  const sqlite3_api_routines *api);
+int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api_routines *api) {
+  return sqlite3_stacchip_init(db, message, api);
+}
+#endif

@@ -2,10 +2,12 @@
 #include "host.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +45,7 @@ static sc_status find_linked_api(struct sc_error *err) {
 sc_status sc_host_init(const void *sqlite_api, struct sc_error *err) {
   sc_status st = SC_OK;
   if (atomic_load(&host_api)) return SC_OK;
+  sc_host_folder(0); /* a relative path leads there now, and elsewhere after a chdir() */
   pthread_mutex_lock(&init_lock);
   if (sqlite_api) atomic_store(&host_api, sqlite_api);
 #ifdef SQLITE_CORE
@@ -140,24 +143,43 @@ sc_status sc_host_open(const char *path, const char *symbol, void **out, struct 
   return SC_OK;
 }
 
-static char folder[4096];
-static pthread_once_t folder_once = PTHREAD_ONCE_INIT;
+/* Of this code's file: the folder where it lies, and that of the symbolic link that led to it. */
+static char folders[SC_HOST_FOLDERS][PATH_MAX];
+static pthread_once_t folders_once = PTHREAD_ONCE_INIT;
 
-static void find_folder(void) {
-  const char *file = file_of((const void *)(size_t)sc_host_folder);
-  char program[4096];
-  ssize_t n = strchr(file, '/') ? -1 : readlink("/proc/self/exe", program, sizeof program - 1);
-  if (n > 0) { /* a program found on PATH: dladdr() gives its bare name */
-    program[n] = '\0';
-    file = program;
-  }
+/* The folder of a file, absolute, with no slash at its end; "" where there is none. */
+static void keep_folder(const char *file, char out[PATH_MAX]) {
+  char path[PATH_MAX];
   const char *slash = strrchr(file, '/');
-  if (slash) snprintf(folder, sizeof folder, "%.*s", (int)(slash - file), file);
+  int n = slash ? (int)(slash - file) : 0;
+  snprintf(path, sizeof path, "%.*s", slash && !n ? 1 : n, file);
+  if (!slash || !realpath(path, out)) out[0] = '\0';
 }
 
-const char *sc_host_folder(void) {
-  pthread_once(&folder_once, find_folder);
-  return folder;
+/* dladdr() names a program by argv[0], which need not be a path at all. */
+static const char *file_of_code(char program[PATH_MAX]) {
+  Dl_info info;
+  struct link_map *map = NULL;
+  const void *code = (const void *)(size_t)sc_host_folder;
+  if (!dladdr1(code, &info, (void **)&map, RTLD_DL_LINKMAP) || !info.dli_fname) return "";
+  int is_program = map && (!map->l_name || !map->l_name[0]);
+  ssize_t n = is_program ? readlink("/proc/self/exe", program, PATH_MAX - 1) : -1;
+  if (n <= 0) return info.dli_fname;
+  program[n] = '\0';
+  return program;
+}
+
+static void find_folders(void) {
+  char program[PATH_MAX], real[PATH_MAX];
+  const char *file = file_of_code(program);
+  keep_folder(realpath(file, real) ? real : file, folders[0]);
+  keep_folder(file, folders[1]);
+  if (strcmp(folders[0], folders[1]) == 0) folders[1][0] = '\0';
+}
+
+const char *sc_host_folder(int which) {
+  pthread_once(&folders_once, find_folders);
+  return folders[which];
 }
 
 static int has_spatialite(sqlite3 *db) {

@@ -24,9 +24,13 @@ const void *sc_host_sqlite_api(void);
  */
 sc_status sc_host_open(const char *path, const char *symbol, void **out, struct sc_error *err);
 
-/* Folder that holds this code (stacchip.so, or the program in the static form), no slash at
- * the end; "" if unknown. */
-const char *sc_host_folder(void);
+#define SC_HOST_FOLDERS 2
+/*
+ * A folder of this code (of stacchip.so, or of the program in the static form), absolute, no
+ * slash at the end. which 0: where the file itself lies; 1: where the symbolic link lies that it
+ * was opened by. "" if unknown, or the same. As it was when the extension was registered first.
+ */
+const char *sc_host_folder(int which);
 
 /* Give db SpatiaLite's functions unless it has them. SC_NOT_FOUND says what to install. */
 sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err);

@@ -43,6 +43,15 @@ static inline void sc_error_init(struct sc_error *err) {
   err->text[0] = '\0';
 }
 
+/*
+ * Close an error that outlives the call and is asked for its status later: what failed on the way
+ * and was made good by another try is forgotten. Returns st.
+ */
+static inline sc_status sc_settle(struct sc_error *err, sc_status st) {
+  if (!st) sc_error_init(err);
+  return st;
+}
+
 /* Write the message and return `status`, so that callers can `return sc_fail(...)`. */
 sc_status sc_fail(struct sc_error *err, sc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -499,13 +499,14 @@ static void unlink_active(struct loop *l, struct transfer *t) {
 static void begin(struct loop *l, struct transfer *t) {
   struct sc_error err = {0};
   t->n_tries++;
-  if (prepare(t, &err) == SC_OK && curl_multi_add_handle(multi, t->easy) == CURLM_OK) {
+  sc_status st = prepare(t, &err);
+  if (!st && curl_multi_add_handle(multi, t->easy) == CURLM_OK) {
     t->link = l->active;
     l->active = t;
     l->n_active[t->slot]++;
     return;
   }
-  if (!err.status) sc_fail_nomem(&err);
+  if (!st) sc_fail_nomem(&err);
   finish(t, &err);
 }
 

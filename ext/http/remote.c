@@ -444,7 +444,11 @@ struct layout_reader {
 static int64_t read_layout(void *context, uint64_t offset, void *bytes, size_t n) {
   struct layout_reader *l = context;
   size_t got = 0;
-  if (sc_remote_read(l->remote, offset, bytes, n, &got, &l->err)) return -1;
+  struct sc_error err = {0};
+  if (sc_remote_read(l->remote, offset, bytes, n, &got, &err)) {
+    l->err = err;
+    return -1;
+  }
   return (int64_t)got;
 }
 

@@ -40,7 +40,8 @@ static void run_task(struct item_pool *pool, struct pool_task *task) {
   struct sc_index_call call = {NULL, pool->rules, is_stopping, pool};
   sc_status st =
       sc_index_item(&call, task->item, task->size, &pool->args->index, &task->index, &task->err);
-  if (!st) sc_merge_make_headers(pool->args, &task->index, &task->headers, &task->err);
+  if (!st) st = sc_merge_make_headers(pool->args, &task->index, &task->headers, &task->err);
+  sc_settle(&task->err, st);
 }
 
 static void *work(void *argument) {

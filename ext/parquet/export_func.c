@@ -124,7 +124,7 @@ static void work_batch(void *argument) {
     if (!st && j->is_sorted) st = sort_row(j, &b->err);
     if (!st && !j->is_sorted) st = sc_export_files_put(&j->files, &j->row, &b->err);
   }
-  j->has_failed |= st != SC_OK;
+  j->has_failed |= sc_settle(&b->err, st) != SC_OK;
 }
 
 /* Have a batch free; its error is the export's. */

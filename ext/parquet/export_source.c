@@ -241,7 +241,7 @@ void sc_export_row_step(sqlite3_context *context, int n, sqlite3_value **values)
     return;
   }
   struct sc_buffer *out = s->next_row(s->job, &s->err);
-  if (out) s->put(s, values + 1, out, &s->err);
+  if (out) sc_settle(&s->err, s->put(s, values + 1, out, &s->err));
   if (s->err.status) sqlite3_result_error(context, s->err.text, -1);
 }
 

@@ -132,8 +132,9 @@ static sc_status write_run(struct sc_sorter_run *run, struct sc_error *err) {
 static void sort_run(void *argument) {
   struct sc_sorter_run *run = argument;
   run->err.status = SC_OK;
-  if (sc_sort_entries(&run->entries, &run->scratch, &run->err)) return;
-  write_run(run, &run->err);
+  sc_status st = sc_sort_entries(&run->entries, &run->scratch, &run->err);
+  if (!st) st = write_run(run, &run->err);
+  sc_settle(&run->err, st);
 }
 
 /* Wait until a run is in the file; its memory is then free again. */

@@ -52,8 +52,9 @@ static void encode_slot(void *argument) {
   struct sc_pq_slot *s = argument;
   s->err.status = SC_OK;
   s->bytes.size = 0;
-  if (s->fill && s->fill(s->argument, &s->rows, &s->box, &s->err)) return;
-  sc_pq_encode(&s->encoder, &s->rows, &s->bytes, s->chunks, &s->err);
+  sc_status st = s->fill ? s->fill(s->argument, &s->rows, &s->box, &s->err) : SC_OK;
+  if (!st) st = sc_pq_encode(&s->encoder, &s->rows, &s->bytes, s->chunks, &s->err);
+  sc_settle(&s->err, st);
 }
 
 /* Wait for a slot's row group and take it out: into w->bytes, which are next in the file. */

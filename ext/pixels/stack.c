@@ -61,7 +61,7 @@ void sc_stack_step(sqlite3_context *context, int n, sqlite3_value **values) {
   if (n > 1 && take_options(s, values[1], &s->err)) return;
   s->has_rows = 1;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return; /* as other aggregates do */
-  add_row(s, values[0], n > 2 ? values[2] : NULL, &s->err);
+  sc_settle(&s->err, add_row(s, values[0], n > 2 ? values[2] : NULL, &s->err));
 }
 
 static int type_rank(int type) {

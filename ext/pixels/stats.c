@@ -430,7 +430,7 @@ void sc_stats_merge_step(sqlite3_context *context, int n, sqlite3_value **values
   if (m->err.status || sqlite3_value_type(values[0]) == SQLITE_NULL) return;
   cJSON *json = cJSON_Parse((const char *)sqlite3_value_text(values[0]));
   if (json) {
-    merge_one(m, json, &m->err);
+    sc_settle(&m->err, merge_one(m, json, &m->err));
   } else {
     sc_fail(&m->err, SC_BAD_ARG, "stacchip_band_stats_merge: not JSON");
   }

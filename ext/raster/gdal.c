@@ -535,8 +535,10 @@ sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
   st = read_band(ds, r, err);
   if (remote && st != SC_NOMEM) {
     struct sc_error transfer = {0};
-    if (check_transfers(r->source, failures, &transfer)) *err = transfer;
-    st = err->status;
+    if (check_transfers(r->source, failures, &transfer)) {
+      *err = transfer;
+      st = transfer.status;
+    }
   }
   sc_gdal_release(r->source, ds, st != SC_OK);
   return st;

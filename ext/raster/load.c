@@ -1,6 +1,8 @@
 /* Opening stacchip_raster.so on first need, from stacchip.so; see raster_api.h. */
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/settings.h"
@@ -11,21 +13,37 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct sc_raster_api *loaded;
 
-/* Beside this code; in lib beside a program's bin; on the library path. */
-static sc_status find_half(void **symbol, struct sc_error *err) {
-  static const char *const places[] = {"%s/stacchip_raster.so", "%s/../lib/stacchip_raster.so"};
-  char path[4200];
-  struct sc_error first = {0};
+#define HALF "stacchip_raster.so"
+#define ENTRY "stacchip_raster_api"
+
+/* In a folder of this code, or in lib beside a program's bin. Where there is a file that does
+ * not open, err says why. SC_NOT_FOUND with no message: there is none. */
+static sc_status find_in(const char *folder, void **symbol, struct sc_error *err) {
+  static const char *const places[] = {"%s/" HALF, "%s/../lib/" HALF, "%s/../lib64/" HALF};
+  char path[PATH_MAX + 40];
   sc_status st = SC_NOT_FOUND;
-  for (size_t i = 0; i < 2 && st == SC_NOT_FOUND && sc_host_folder()[0]; i++) {
-    sqlite3_snprintf(sizeof path, path, places[i], sc_host_folder());
-    st = sc_host_open(path, "stacchip_raster_api", symbol, i ? err : &first);
-    if (st && i == 0) *err = first;
+  for (size_t i = 0; i < sizeof places / sizeof *places && st == SC_NOT_FOUND && *folder; i++) {
+    sqlite3_snprintf(sizeof path, path, places[i], folder);
+    if (access(path, F_OK) == 0) st = sc_host_open(path, ENTRY, symbol, err);
   }
-  if (st == SC_NOT_FOUND) {
-    struct sc_error last = {0};
-    st = sc_host_open("stacchip_raster.so", "stacchip_raster_api", symbol, &last);
-    if (st) *err = first.status ? first : last; /* where it is looked for first says most */
+  return st;
+}
+
+/* Beside this code, else on the library path. err is touched only where it is nowhere. */
+static sc_status find_half(void **symbol, struct sc_error *err) {
+  struct sc_error broken = {0}, last = {0};
+  sc_status st = SC_NOT_FOUND;
+  for (int i = 0; i < SC_HOST_FOLDERS && st == SC_NOT_FOUND; i++) {
+    st = find_in(sc_host_folder(i), symbol, &broken);
+  }
+  if (st == SC_NOT_FOUND) st = sc_host_open(HALF, ENTRY, symbol, &last);
+  if (!st) return SC_OK;
+  if (broken.status) {
+    *err = broken; /* a half that is there and does not open says most */
+  } else {
+    const char *link = sc_host_folder(1);
+    sc_fail(err, st, HALF " is neither in %s%s%s, nor in ../lib from there, nor is it found: %s",
+            sc_host_folder(0), *link ? " or " : "", link, last.text);
   }
   return st;
 }

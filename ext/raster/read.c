@@ -732,7 +732,8 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
   sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {
     const struct window *before = i ? &p.windows[i - 1] : NULL;
-    if (open_window(&p, &reads[i], &p.windows[i], before) == SC_NOMEM) st = sc_fail_nomem(err);
+    sc_status one = sc_settle(&reads[i].err, open_window(&p, &reads[i], &p.windows[i], before));
+    if (one == SC_NOMEM) st = sc_fail_nomem(err);
   }
   if (!st) st = make_groups(&p, err);
   if (!st) st = run_all(&p, interrupted, interrupt_context, err);

@@ -110,13 +110,13 @@ static int is_cancelled(void *pages) { return atomic_load(&((struct sc_pages *)p
 static void *fetch(void *pages) {
   struct sc_pages *p = pages;
   struct sc_error *err = &p->next->http.err;
-  const struct sc_raster_api *raster = sc_raster(err);
   struct sc_error first = {0};
-  if (raster && raster->http) {
-    sc_status st = raster->http(&p->next->http, 1, is_cancelled, p, &first);
-    if (st && err->status == SC_OK) *err = first;
-  } else if (raster) {
-    sc_fail(err, SC_UNSUPPORTED, "this build reads no URLs");
+  const struct sc_raster_api *raster = sc_raster(&first);
+  sc_status st = raster ? raster->http(&p->next->http, 1, is_cancelled, p, &first) : first.status;
+  if (st) {
+    *err = first;
+  } else {
+    sc_settle(err, st);
   }
   return NULL;
 }

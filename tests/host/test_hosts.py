@@ -177,7 +177,7 @@ print([os.waitstatus_to_exitcode(os.waitpid(p, 0)[1]) for p in children], db.exe
 
 class Surface(unittest.TestCase):
     def test_exported_symbols_are_the_written_list(self):
-        for name, expected in (("stacchip.so", ["sqlite3_stacchip_init"]), ("stacchip_raster.so", ["stacchip_raster_api"])):
+        for name, expected in (("stacchip.so", ["sqlite3_extension_init", "sqlite3_stacchip_init"]), ("stacchip_raster.so", ["stacchip_raster_api"])):
             out = run(["nm", "-D", "--defined-only", os.path.join(BUILD, name)]).stdout
             symbols = sorted(line.split()[-1].split("@")[0] for line in out.splitlines())
             self.assertEqual([s for s in symbols if not s.startswith(("_", "__asan", "__odr"))], expected)
