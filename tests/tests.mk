@@ -78,22 +78,35 @@ BENCH_CHIPS ?= 10000000
 bench-parquet: $(B)/bench/bench_parquet node-deps
 	tests/bench/bench_parquet.sh $(B)/bench/bench_parquet $(BENCH_CHIPS)
 
-# Parquet's reader against hostile files: `make fuzz FUZZ_SECONDS=60`, `make mutate-parquet`.
-FUZZ_SECONDS ?= 60
+# Whatever reads a stranger's bytes, by libFuzzer: tests/fuzz/fuzz_NAME.c, its committed seeds in
+# tests/fuzz/seeds/NAME and, where one helps, a dictionary in tests/fuzz/NAME.dict. What a run learns
+# stays in build/fuzz/corpus/NAME, what breaks in build/fuzz/NAME-*.
+#: make check-fuzz    every fuzzer for FUZZ_SECONDS (30); make fuzz-NAME FUZZ_RUNS=10000000 one of them
+FUZZERS := $(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_SECONDS ?= 30
+FUZZ_RUNS ?=
 MUTATIONS ?= 5000
-FUZZ_CORPUS ?= build/fuzz/corpus_parquet
-.PHONY: fuzz mutate-parquet
-build/fuzz/fuzz_parquet: tests/fuzz/fuzz_parquet.c tests/support/parquet_drain.h $(B)/libstacchip.a | $(SQL_GEN)
+FUZZ_CFLAGS := -D_GNU_SOURCE -DSQLITE_CORE -std=c11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(BASE_SRC) $(CORE_SRC) $(RASTER_SRC))
+.PHONY: fuzz check-fuzz mutate-parquet $(FUZZERS:%=fuzz-%)
+.SECONDARY: $(FUZZ_OBJ)
+build/fuzz/obj/%.o: %.c | $(SQL_GEN)
 	@mkdir -p $(@D)
-	$(CLANG) -Iext -Iinclude -Ibuild/gen -Itests/support -D_GNU_SOURCE -DSQLITE_CORE -std=c11 -O1 -g \
-	  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	  -o $@ $< $(wildcard ext/base/*.c) $(filter-out %_func.c %_vtab.c %_register.c %import_scan.c ext/parquet/export_%.c,$(wildcard ext/parquet/*.c)) \
-	  ext/stac/objects.c ext/raster/load.c ext/host.c $(CORE_LIBS) -pthread
-fuzz: build/fuzz/fuzz_parquet
-	@mkdir -p $(FUZZ_CORPUS)
-	-cp -n $(SHARED)/fixtures/geoparquet/*.parquet $(FUZZ_CORPUS) 2>/dev/null
-	ASAN_OPTIONS=allocator_may_return_null=1 build/fuzz/fuzz_parquet -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3000 -timeout=20 \
-	  -artifact_prefix=build/fuzz/ $(FUZZ_CORPUS)
+	$(CLANG) $(CPPFLAGS) $(GDAL_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) $(GDAL_CFLAGS) -Itests/support $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJ) \
+	  $(CORE_LIBS) $(call pkgs,--libs,$(RASTER_PKGS)) -pthread
+$(FUZZERS:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
+	@mkdir -p build/fuzz/corpus/$* tests/fuzz/seeds/$*
+	ASAN_OPTIONS=allocator_may_return_null=1 $< $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) \
+	  -rss_limit_mb=3000 -timeout=20 -print_final_stats=1 -artifact_prefix=build/fuzz/$*- \
+	  $(if $(wildcard tests/fuzz/$*.dict),-dict=tests/fuzz/$*.dict) build/fuzz/corpus/$* tests/fuzz/seeds/$* $(FUZZ_EXTRA_$*)
+check-fuzz fuzz:
+	@for f in $(FUZZERS); do $(MAKE) --no-print-directory fuzz-$$f || exit 1; done
+-include $(wildcard build/fuzz/obj/ext/*.d build/fuzz/obj/ext/*/*.d build/fuzz/*.d)
+
+# Parquet's writer and reader against random damage: `make mutate-parquet MUTATIONS=50000`.
 mutate-parquet:
 	$(MAKE) VARIANT=asan build/asan/tests/test_writer
 	MUTATIONS=$(MUTATIONS) build/asan/tests/test_writer

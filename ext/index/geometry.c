@@ -5,7 +5,8 @@
 
 #include "base/bytes.h"
 
-enum { WKB_POLYGON = 3, WKB_MULTIPOLYGON = 6 };
+enum { WKB_POINT = 1, WKB_LINE = 2, WKB_POLYGON = 3, WKB_MULTIPOINT = 4, WKB_MULTIPOLYGON = 6 };
+enum { WKB_COLLECTION = 7, BLOB_COMPRESSED = 1000000 }; /* the latter is added to a type */
 enum { BLOB_START = 0x00, BLOB_MBR_END = 0x7C, BLOB_ENTITY = 0x69, BLOB_END = 0xFE };
 #define BLOB_HEAD_BYTES 43 /* start, order, SRID, four doubles, MBR end, type */
 
@@ -249,4 +250,79 @@ sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprin
     st = read_polygon(&r, out, err);
   }
   return st ? st : check_end(&r, err);
+}
+
+static int dimensions_of(uint32_t type) {
+  uint32_t kind = type / 1000;
+  return kind == 0 ? 2 : kind == 3 ? 4 : 3;
+}
+
+static sc_status fail_broken(struct sc_error *err) {
+  return sc_fail(err, SC_BAD_DATA, "the geometry is damaged: its parts do not fit its bytes");
+}
+
+static sc_status check_coordinates(struct geometry_reader *r, uint64_t n, struct sc_error *err) {
+  if (n > sc_bytes_left(&r->bytes) / 8) return fail_broken(err);
+  for (uint64_t i = 0; i < n; i++) {
+    if (!isfinite(read_double(r))) {
+      return sc_fail(err, SC_BAD_DATA, "the geometry has a coordinate that is not a finite number");
+    }
+  }
+  return SC_OK;
+}
+
+/* Points between the first and the last of a compressed list: steps of 4 bytes, M as a double. */
+static sc_status check_steps(struct geometry_reader *r, uint64_t n, int has_m,
+                             struct sc_error *err) {
+  uint64_t bytes = has_m ? (uint64_t)(r->n_ordinates - 1) * 4 + 8 : (uint64_t)r->n_ordinates * 4;
+  if (n > sc_bytes_left(&r->bytes) / bytes) return fail_broken(err);
+  sc_bytes_take(&r->bytes, (size_t)(n * bytes));
+  return SC_OK;
+}
+
+/* The points of a line or ring: their number, then they. */
+static sc_status check_points(struct geometry_reader *r, uint32_t type, uint32_t least,
+                              struct sc_error *err) {
+  uint32_t n = read_u32(r), plain = type % BLOB_COMPRESSED;
+  uint64_t ordinates = (uint64_t)r->n_ordinates;
+  if (n < least) return fail_broken(err);
+  if (type < BLOB_COMPRESSED) return check_coordinates(r, n * ordinates, err);
+  sc_status st = check_coordinates(r, ordinates, err);
+  if (!st) st = check_steps(r, n - 2, plain / 1000 >= 2, err);
+  return st ? st : check_coordinates(r, ordinates, err);
+}
+
+static sc_status check_simple(struct geometry_reader *r, uint32_t type, struct sc_error *err) {
+  uint32_t base = type % 1000, n_rings = 1;
+  sc_status st = SC_OK;
+  r->n_ordinates = dimensions_of(type % BLOB_COMPRESSED);
+  if (type / BLOB_COMPRESSED > 1 || type % BLOB_COMPRESSED >= 4000) return fail_broken(err);
+  if (base == WKB_POINT) return check_coordinates(r, (uint64_t)r->n_ordinates, err);
+  if (base == WKB_LINE) return check_points(r, type, 2, err);
+  if (base != WKB_POLYGON) return fail_broken(err);
+  n_rings = read_u32(r);
+  if (n_rings == 0) return fail_broken(err);
+  for (uint32_t i = 0; i < n_rings && !st; i++) st = check_points(r, type, 4, err);
+  return st;
+}
+
+sc_status sc_blob_check(const void *blob, size_t size, struct sc_error *err) {
+  struct sc_box box;
+  int srid;
+  sc_status st = sc_blob_box(blob, size, &box, &srid, err);
+  if (st) return st;
+  const unsigned char *p = blob;
+  struct geometry_reader r = {sc_bytes_of(p + 39, size - 40), p[1] == 0, 2};
+  uint32_t type = read_u32(&r), base = type % 1000;
+  if (base >= WKB_MULTIPOINT && base <= WKB_COLLECTION && type < 4000) {
+    uint32_t n = read_u32(&r);
+    for (uint32_t i = 0; i < n && !st; i++) {
+      if (sc_bytes_u8(&r.bytes) != BLOB_ENTITY) return fail_broken(err);
+      st = check_simple(&r, read_u32(&r), err);
+    }
+  } else {
+    st = check_simple(&r, type, err);
+  }
+  if (!st && (r.bytes.overrun || sc_bytes_left(&r.bytes) > 0)) return fail_broken(err);
+  return st;
 }

@@ -60,4 +60,11 @@ sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprin
 sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *srid,
                       struct sc_error *err);
 
+/*
+ * SC_OK where a SpatiaLite BLOB of any geometry type is whole: every count fits, lines have two
+ * points and rings four or more, coordinates are finite, and it ends where its bytes end. Ask
+ * before SpatiaLite is: it takes what is left of a broken geometry, and GEOS faults on that.
+ */
+sc_status sc_blob_check(const void *blob, size_t size, struct sc_error *err);
+
 #endif

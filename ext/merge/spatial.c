@@ -116,6 +116,16 @@ static sc_status fail_srid(const char *function, int srid, struct sc_error *err)
                  function, srid);
 }
 
+/* A damaged SpatiaLite BLOB must not reach SpatiaLite; what is no such BLOB is its own affair. */
+static sc_status check_blob(const char *function, const void *blob, size_t size,
+                            struct sc_error *err) {
+  struct sc_box box;
+  struct sc_error why = {0};
+  int srid;
+  if (sc_blob_box(blob, size, &box, &srid, &why) || !sc_blob_check(blob, size, &why)) return SC_OK;
+  return sc_fail(err, SC_BAD_DATA, "%s: %s", function, why.text);
+}
+
 /* MBR and SRID of a geometry that sc_blob_box() does not know (TinyPoint, GeoPackage). */
 static sc_status ask_box(struct merge_predicates *p, sqlite3_value *value, struct sc_box *box,
                          int *srid, int *is_geometry, struct sc_error *err) {
@@ -182,6 +192,8 @@ sc_status sc_area_init(struct merge_predicates *p, int predicate, sqlite3_value 
                    types[type]);
   }
   if (srid > 0 && srid != SC_SRID_LONLAT) return fail_srid(name, srid, err);
+  st = check_blob(name, blob, size, err);
+  if (st) return st;
   out->blob = sc_alloc(size);
   if (!out->blob) return sc_fail_nomem(err);
   memcpy(out->blob, blob, size);
@@ -324,7 +336,8 @@ sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *are
   int answer = 0;
   *out = known == SC_YES;
   if (known != SC_MAYBE) return SC_OK;
-  sc_status st = call_statement(p, area->predicate, &s, err);
+  sc_status st = check_blob(predicates[area->predicate].name, blob, size, err);
+  if (!st) st = call_statement(p, area->predicate, &s, err);
   if (st) return st;
   sqlite3_bind_blob(s, 1, blob, (int)size, SQLITE_STATIC);
   sqlite3_bind_blob(s, 2, area->blob, (int)area->size, SQLITE_STATIC);
@@ -388,6 +401,11 @@ static void overload_function(sqlite3_context *context, int n, sqlite3_value **v
   if (!st && !predicate->is_mbr && is_apart(values)) {
     sqlite3_result_int(context, 0);
     return;
+  }
+  for (int i = 0; i < 2 && !st; i++) {
+    if (sqlite3_value_type(values[i]) != SQLITE_BLOB) continue;
+    const void *blob = sqlite3_value_blob(values[i]);
+    st = check_blob(predicate->name, blob, (size_t)sqlite3_value_bytes(values[i]), &err);
   }
   if (!st) st = call_statement(o->owner, o->number, &s, &err);
   if (!st) {

@@ -88,9 +88,11 @@ sc_status sc_export_split_name(sqlite3 *db, const char *name, char **schema, con
 sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
                             const struct sc_export_options *o, sqlite3_stmt **out,
                             struct sc_error *err);
-/* JSON text for the file's metadata: version, and a merged index's options and rules. */
+/* JSON text for the file's metadata: version, a merged index's options and rules, and how a tree is
+ * cut. */
 sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
-                             struct sc_buffer *out, struct sc_error *err);
+                             const struct sc_export_options *o, struct sc_buffer *out,
+                             struct sc_error *err);
 
 #define SC_EXPORT_CHIPID_EXTRA 16     /* bytes of "-x-y" at most */
 #define SC_EXPORT_CHIPID_ITEM_MAX 240 /* bytes of an item whose chipids are made of parts */

@@ -175,11 +175,25 @@ static sc_status put_stored(sqlite3 *db, const char *schema, const char *table, 
   return st;
 }
 
+/* How the tree was cut, so that a reader knows which columns its names are of. */
+static sc_status put_partition(const struct sc_export_options *o, struct sc_buffer *out,
+                               struct sc_error *err) {
+  if (o->n_partition == 0) return SC_OK;
+  sc_status st = sc_buffer_printf(out, err, ",\"partition_style\":\"%s\",\"partition_by\":[",
+                                  o->is_hive ? "hive" : "directory");
+  for (int i = 0; i < o->n_partition && !st; i++) {
+    st = sc_buffer_printf(out, err, "%s\"%s\"", i ? "," : "", o->columns[o->partition[i]]->name);
+  }
+  return st ? st : sc_buffer_append_text(out, "]", err);
+}
+
 sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
-                             struct sc_buffer *out, struct sc_error *err) {
+                             const struct sc_export_options *o, struct sc_buffer *out,
+                             struct sc_error *err) {
   sc_status st = sc_buffer_printf(out, err, "{\"version\":\"%s\"", STACCHIP_VERSION);
   if (!st) st = put_stored(db, schema, table, sql_parquet_item_options, "options", out, err);
   if (!st) st = put_stored(db, schema, table, sql_parquet_item_rules, "rules", out, err);
+  if (!st) st = put_partition(o, out, err);
   if (!st) st = sc_buffer_append_text(out, "}", err);
   return st ? st : sc_buffer_terminate(out, err);
 }

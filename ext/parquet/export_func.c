@@ -243,7 +243,7 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *path,
   sc_export_packer_init(&j->packer, o);
   sc_status st = sc_export_split_name(db, table, &schema, &name, err);
   if (!st) st = sc_export_source_open(&j->source, db, schema, name, o, err);
-  if (!st) st = sc_export_metadata(db, schema, name, &metadata, err);
+  if (!st) st = sc_export_metadata(db, schema, name, o, &metadata, err);
   if (!st)
     st = sc_export_files_init(&j->files, o, &j->packer, path, (const char *)metadata.data, err);
   if (!st) st = run_job(j, err);

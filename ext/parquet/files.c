@@ -312,11 +312,20 @@ static sc_status read_hive(const char *part, size_t n, struct sc_folder_values *
   return SC_OK;
 }
 
-/* index_{item}.parquet in the folder {item} in the folder {platform}. */
+/* Is the last folder of a path one of Hive's, column=value? */
+static int ends_in_hive_folder(const char *path, const char *slash) {
+  const char *begin = slash;
+  while (begin && begin > path && begin[-1] != '/') begin--;
+  return begin && memchr(begin, '=', (size_t)(slash - begin)) != NULL;
+}
+
+/* index_{item}.parquet in the folder {item} in the folder {platform}. In Hive's folders the file's
+ * name repeats the folder's value, whatever column that is of. */
 static sc_status read_names(const char *path, char **platform, char **item, struct sc_error *err) {
   const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
   size_t n = strlen(name);
-  if (n <= 14 || memcmp(name, "index_", 6) != 0 || strcmp(name + n - 8, ".parquet") != 0) {
+  if (n <= 14 || memcmp(name, "index_", 6) != 0 || strcmp(name + n - 8, ".parquet") != 0 ||
+      ends_in_hive_folder(path, slash)) {
     return SC_OK;
   }
   name += 6;

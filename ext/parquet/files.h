@@ -26,8 +26,9 @@ struct sc_folder_values {
 };
 
 /*
- * Platform, item and date of .../platform=P/item=I/date=D/x.parquet, platform and item of
- * .../P/I/index_I.parquet, with %XX undone. Free also after an error.
+ * Platform, item and date of .../platform=P/item=I/date=D/x.parquet, else platform and item of
+ * .../P/I/index_I.parquet, with %XX undone. What the names seem to say: import_names.c asks the
+ * files. Free also after an error.
  */
 sc_status sc_folder_values_read(const char *path, struct sc_folder_values *out,
                                 struct sc_error *err);

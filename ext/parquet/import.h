@@ -2,6 +2,7 @@
  * Reading Parquet files into SQL: what the two forms of stacchip_parquet share.
  *
  *   import_scan.c   rows of several files, one after the other, with pruning
+ *   import_names.c  whether the names of a tree's folders are true of its files
  *   import_vtab.c   the virtual table
  */
 #ifndef SC_PARQUET_IMPORT_H
@@ -23,6 +24,9 @@ struct sc_import_constraint {
   sqlite3_value *value; /* owned copy */
 };
 
+/* Do folders and file names tell the truth about platform and item? */
+enum sc_names_trust { SC_NAMES_UNCHECKED = 0, SC_NAMES_TRUE, SC_NAMES_UNPROVEN };
+
 /* A scan over files. Zeroed is empty. */
 struct sc_import {
   struct sc_connection *connection; /* borrowed */
@@ -34,6 +38,7 @@ struct sc_import {
   struct sc_pq_box box; /* present: geometries elsewhere are not wanted */
   struct sc_files files;
   size_t next_file;
+  enum sc_names_trust names_trust;
   /* Of the file that is open: */
   int is_open;
   struct sc_pq_file file;
@@ -64,6 +69,15 @@ sc_status sc_import_column(struct sc_import *m, int column, sqlite3_context *con
                            struct sc_error *err);
 sqlite3_int64 sc_import_rowid(const struct sc_import *m);
 void sc_import_free(struct sc_import *m);
+
+/*
+ * Do the footers of three files of the tree, its first, middle and last, say the same platform and
+ * item as their names? Asked once a scan. A file that cannot be opened says nothing.
+ */
+enum sc_names_trust sc_import_names_trust(struct sc_import *m);
+/* Forget what the path of the open file says but its own metadata does not back: a tree by date has
+ * an index_{date}.parquet, which is no item. */
+void sc_import_names_settle(struct sc_import *m);
 
 /* The virtual table, for parquet_register.c. */
 extern const sqlite3_module sc_parquet_module;

@@ -251,11 +251,7 @@ static unsigned subtype_of_file(const struct sc_import *m) {
   return sc_row_tiling_subtype(m->connection, &tiling);
 }
 
-/*
- * Do the names of the file's folders contradict a constraint? Then it is not opened at all, so that
- * one item of a tree of thousands costs one file: folder names are believed, also where the file
- * has a column that says otherwise. Not where the path is of one file.
- */
+/* Do the names of the file's folders contradict a constraint? Not where the path is of one file. */
 static int folders_exclude(const struct sc_import *m) {
   if (!m->is_index || m->files.n < 2) return 0;
   for (size_t i = 0; i < m->n_constraints; i++) {
@@ -268,17 +264,38 @@ static int folders_exclude(const struct sc_import *m) {
   return 0;
 }
 
+/*
+ * May the next file stay shut? One item of a tree of thousands should cost one request, so in a
+ * store names are believed that other files of the tree confirmed. Where a footer costs no request
+ * it is read, and it decides.
+ */
+static int may_stay_shut(struct sc_import *m, const char *path) {
+  return sc_pq_is_url(path) && folders_exclude(m) && sc_import_names_trust(m) == SC_NAMES_TRUE;
+}
+
+static sc_status open_footer(struct sc_import *m, const char *path, int *is_skipped,
+                             struct sc_error *err) {
+  m->is_open = 1;
+  sc_status st = sc_import_open_file(path, &m->file, err);
+  /* Of a damaged file the name is all there is. */
+  *is_skipped =
+      st == SC_BAD_DATA && folders_exclude(m) && sc_import_names_trust(m) == SC_NAMES_TRUE;
+  if (*is_skipped) close_file(m);
+  return *is_skipped ? SC_OK : st;
+}
+
 /* Open the next file unless its path or its box says that it has nothing for us. */
 static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   const char *path = m->files.paths[m->next_file++];
   struct sc_geo_file geo;
   sc_status st = SC_OK;
+  int is_skipped = 0;
   close_file(m);
   if (m->is_index) st = sc_folder_values_read(path, &m->folders, err);
-  if (st || folders_exclude(m)) return st;
-  m->is_open = 1;
-  st = sc_import_open_file(path, &m->file, err);
-  if (st) return st;
+  if (st || may_stay_shut(m, path)) return st;
+  st = open_footer(m, path, &is_skipped, err);
+  if (st || is_skipped) return st;
+  if (m->is_index) sc_import_names_settle(m);
   sc_geo_parse(&m->file.meta, "geometry", &geo);
   st = m->is_index ? map_index_columns(m, &geo, err) : map_all_columns(m, err);
   if (!st && m->is_index) st = check_geometry(m, &geo, err);

@@ -33,10 +33,11 @@ sc_status sc_rle_init(struct sc_rle_in *r, const void *data, size_t size, unsign
 
 static sc_status next_run(struct sc_rle_in *r, struct sc_error *err) {
   uint64_t head = sc_bytes_varint(&r->bytes, 5);
-  if (head & 1 && r->width == 0) { /* a writer has no reason for it; others crashed on it */
-    return sc_fail(err, SC_BAD_DATA, "a bit-packed run of values without bits");
-  }
-  if (head & 1) {
+  if (head & 1 && r->width == 0) { /* groups of zeros, for which there are no bytes */
+    r->is_packed = 0;
+    r->run_left = (head >> 1) * 8;
+    r->value = 0;
+  } else if (head & 1) {
     uint64_t groups = head >> 1, size = groups * r->width;
     r->is_packed = 1;
     r->run_left = groups * 8;

@@ -46,8 +46,19 @@ static void hostile_runs_are_errors(void) {
   CHECK_INT(SC_BAD_DATA, sc_rle_read(&r, 1, out, &err)); /* a run of none */
   sc_rle_init(&r, "\xFF\xFF\xFF\xFF\xFF\xFF", 6, 3, &err);
   CHECK_INT(SC_BAD_DATA, sc_rle_read(&r, 1, out, &err));
-  sc_rle_init(&r, "\x03", 1, 0, &err);
-  CHECK_INT(SC_BAD_DATA, sc_rle_read(&r, 1, out, &err)); /* packed without bits */
+  sc_rle_init(&r, "\x01", 1, 0, &err);
+  CHECK_INT(SC_BAD_DATA, sc_rle_read(&r, 1, out, &err)); /* no groups of values without bits */
+}
+
+static void values_without_bits_are_zeros(void) {
+  struct sc_error err = {0};
+  struct sc_rle_in r;
+  uint32_t out[64] = {7};
+  check_case("values_without_bits_are_zeros");
+  sc_rle_init(&r, "\x03\x06", 2, 0, &err); /* a packed group of 8, then a run of 3 */
+  CHECK_INT(SC_OK, sc_rle_read(&r, 11, out, &err));
+  for (int i = 0; i < 11; i++) CHECK_INT(0, out[i]);
+  CHECK_INT(SC_BAD_DATA, sc_rle_read(&r, 1, out, &err));
 }
 
 static void delta_of_the_specification_reads(void) {
@@ -82,6 +93,7 @@ static void hostile_deltas_are_errors(void) {
 int main(void) {
   runs_and_packed_values_read_back();
   hostile_runs_are_errors();
+  values_without_bits_are_zeros();
   delta_of_the_specification_reads();
   hostile_deltas_are_errors();
   return check_report();
