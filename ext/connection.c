@@ -34,9 +34,20 @@ sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *er
                  "this SQLite connection was opened before fork(); open one in the child");
 }
 
+/*
+ * Before 3.50 SQLite marks a call in a CHECK as the schema's only where the function is
+ * deterministic: any other runs there, SQLITE_DIRECTONLY or not. Said to be deterministic, all are
+ * refused in CHECK, index and generated column alike. What else it brings: a call whose arguments
+ * are constants is made once in a statement, not once for each row.
+ */
+static int flags_of(const struct sc_function *f) {
+  int direct = f->flags & SQLITE_DIRECTONLY;
+  return SQLITE_UTF8 | f->flags | (direct ? SQLITE_DETERMINISTIC : 0);
+}
+
 int sc_register_functions(struct sc_connection *c, const struct sc_function *f, int n) {
   for (int i = 0; i < n; i++) {
-    int code = sqlite3_create_function_v2(c->db, f[i].name, f[i].n_args, SQLITE_UTF8 | f[i].flags,
+    int code = sqlite3_create_function_v2(c->db, f[i].name, f[i].n_args, flags_of(&f[i]),
                                           sc_connection_ref(c), f[i].scalar, f[i].step, f[i].final,
                                           sc_connection_unref);
     if (code != SQLITE_OK) return code;

@@ -46,6 +46,19 @@ static sc_status new_connection(sqlite3 *db, struct sc_connection **out, struct 
   return SC_OK;
 }
 
+/*
+ * Have the schemas read again. Names that were not known when a schema was read were let pass in
+ * its CHECKs, indexes and generated columns; once they are ours, that would be a way round
+ * SQLITE_DIRECTONLY.
+ */
+static sc_status forget_schemas(sqlite3 *db, struct sc_error *err) {
+  int was_writable = 0;
+  sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, -1, &was_writable);
+  sc_status st = sc_db_run(db, "PRAGMA writable_schema = RESET", NULL, NULL, err);
+  if (was_writable) sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
+  return st;
+}
+
 static sc_status register_all(sqlite3 *db, struct sc_error *err) {
   struct sc_connection *c = NULL;
   sc_status st = sc_host_spatialite(db, err);
@@ -54,6 +67,7 @@ static sc_status register_all(sqlite3 *db, struct sc_error *err) {
     if (parts[i](c) != SQLITE_OK) st = sc_db_fail(db, err, "registering stacchip");
   }
   if (c) sc_connection_unref(c);
+  if (!st) st = forget_schemas(db, err);
   /* Asking for functions that are not there left an error behind, which sqlite3_open() would
    * take for its own under sqlite3_auto_extension(). */
   if (!st) st = sc_db_run(db, "SELECT 1", NULL, NULL, err);
@@ -62,18 +76,15 @@ static sc_status register_all(sqlite3 *db, struct sc_error *err) {
 
 __attribute__((visibility("default"))) int sqlite3_stacchip_init(sqlite3 *db, char **message,
                                                                  const sqlite3_api_routines *api) {
-  /* PROJ and others open databases of their own while we are at work: under
-   * sqlite3_auto_extension() that would bring us back here. */
-  static _Thread_local int inside;
   struct sc_error err = {0};
 #ifndef SQLITE_CORE
   SQLITE_EXTENSION_INIT2(api);
 #endif
-  if (inside || is_registered(db)) return SQLITE_OK;
-  inside = 1;
+  if (sc_host_is_inside() || is_registered(db)) return SQLITE_OK;
+  sc_host_enter();
   sc_status st = sc_host_init(api, &err);
   if (!st) st = register_all(db, &err);
-  inside = 0;
+  sc_host_leave();
   if (st) {
     if (message) *message = sqlite3_mprintf("stacchip: %s", err.text);
     return sc_error_sqlite_code(&err);

@@ -16,6 +16,12 @@
 static const void *_Atomic host_api; /* written once, by the first init */
 static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static _Thread_local int is_inside;
+
+void sc_host_enter(void) { is_inside = 1; }
+void sc_host_leave(void) { is_inside = 0; }
+int sc_host_is_inside(void) { return is_inside; }
+
 #ifdef SQLITE_CORE
 static const void *captured_api;
 static int capture_api(sqlite3 *db, char **message, const void *api) {

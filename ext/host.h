@@ -11,6 +11,15 @@
 /* Remember the host's SQLite routines; NULL (static registration) finds the linked library's. */
 sc_status sc_host_init(const void *sqlite_api, struct sc_error *err);
 
+/*
+ * Between enter and leave the connections that this thread opens, or that PROJ opens for it, are
+ * none of the application's: where the host knows us by sqlite3_auto_extension(),
+ * sqlite3_stacchip_init() is called for them too, and gives them nothing. Calls do not nest.
+ */
+void sc_host_enter(void);
+void sc_host_leave(void);
+int sc_host_is_inside(void);
+
 /* The routines that sc_host_init() remembered, for a second library's init. */
 const void *sc_host_sqlite_api(void);
 
