@@ -1,0 +1,262 @@
+"""The access rules: each promise of docs/security.md with tries to break it. No request may leave loopback."""
+import ctypes
+import itertools
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import unittest
+
+os.environ["STACCHIP_RETRIES"] = "0"
+for _name in ("STACCHIP_HOSTS", "STACCHIP_LOCAL", "http_proxy", "https_proxy", "no_proxy"):
+    os.environ.pop(_name, None)
+import host
+import web
+
+PROGRAM = os.path.join(os.path.dirname(host.EXT), "stacchip")
+
+
+class Access(unittest.TestCase):
+    """A scratch folder, and a server whose requests are looked at."""
+
+    def setUp(self):
+        self.folder = os.path.realpath(tempfile.mkdtemp(prefix="stacchip_access_"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.server = web.Scripted()
+        self.addCleanup(self.server.close)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def save(self, name, value):
+        if not isinstance(value, (bytes, str)):
+            value = json.dumps(value)
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "wb") as f:
+            f.write(value if isinstance(value, bytes) else value.encode())
+        return self.path(name)
+
+    def ask(self, db, sql, *args):
+        """The first value, or the message of the error."""
+        try:
+            row = db.execute(sql, args).fetchone()
+            return row[0] if row else None
+        except sqlite3.Error as e:
+            return "error: %s" % e
+
+    def refused(self, db, sql, *args, words=""):
+        answer = self.ask(db, sql, *args)
+        self.assertRegex(str(answer), "^error: ", sql)
+        self.assertIn(words, answer)
+        return answer
+
+    def stranger(self, name, *schema):
+        """A database written by a program that knows nothing of us: (type, name, table, sql) go into the schema as they are."""
+        f = self.path(name)
+        db = sqlite3.connect(f)
+        db.execute("CREATE TABLE other(a)")
+        db.execute("CREATE TABLE idx(chipid, platform, item, date, chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage, geometry)")
+        for kind, entry, table, sql in schema:
+            if kind == "table" and "VIRTUAL" not in sql:  # it has a page of its own
+                db.execute("CREATE TABLE %s(a INTEGER PRIMARY KEY)" % entry)
+            elif kind == "index":
+                db.execute("CREATE INDEX %s ON %s(a)" % (entry, table))
+            else:
+                db.execute("PRAGMA writable_schema = ON")
+                db.execute("INSERT INTO sqlite_master(type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, 0, '')", (kind, entry, table))
+            db.execute("PRAGMA writable_schema = ON")
+            db.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (sql, entry))
+        db.commit()
+        db.close()
+        return f
+
+
+class StrangersSchema(Access):
+    """A schema that somebody else wrote calls none of our functions and tables that open, write or set anything."""
+
+    PLACES = {  # where it stands: the entries of the schema, and what the user says
+        "CHECK": ([("table", "t", "t", "CREATE TABLE t(a CHECK({0} IS NOT 'z'))")], "INSERT INTO t VALUES (1)"),
+        "CHECK of the table": ([("table", "t", "t", "CREATE TABLE t(a, CHECK(1 OR {0} IS NOT 'z'))")], "INSERT INTO t VALUES (1)"),
+        "CHECK with a column": ([("table", "t", "t", "CREATE TABLE t(a, CHECK(CASE WHEN a THEN {0} END IS NOT 'z'))")], "INSERT INTO t VALUES (1)"),
+        "stored column": ([("table", "t", "t", "CREATE TABLE t(a, b AS ({0}) STORED)")], "INSERT INTO t VALUES (1)"),
+        "virtual column": ([("table", "t", "t", "CREATE TABLE t(a, b AS ({0}))")], "SELECT b FROM (SELECT 1) LEFT JOIN t"),
+        "expression index": ([("table", "t", "t", "CREATE TABLE t(a)"), ("index", "i", "t", "CREATE INDEX i ON t({0})")], "INSERT INTO t VALUES (1)"),
+        "partial index": ([("table", "t", "t", "CREATE TABLE t(a)"), ("index", "i", "t", "CREATE INDEX i ON t(a) WHERE {0}")], "INSERT INTO t VALUES (1)"),
+        "DEFAULT": ([("table", "t", "t", "CREATE TABLE t(a, b DEFAULT ({0}))")], "INSERT INTO t(a) VALUES (1)"),
+        "view": ([("view", "v", "v", "CREATE VIEW v AS SELECT {0} AS x")], "SELECT x FROM v"),
+        "view of a view": ([("view", "w", "w", "CREATE VIEW w AS SELECT {0} AS x"), ("view", "v", "v", "CREATE VIEW v AS WITH c AS (SELECT x FROM w) SELECT x FROM c")], "SELECT x FROM v"),
+        "FILTER": ([("view", "v", "v", "CREATE VIEW v AS SELECT count(*) FILTER (WHERE {0} IS NOT 'z') AS x FROM sqlite_master")], "SELECT x FROM v"),
+        "window": ([("view", "v", "v", "CREATE VIEW v AS SELECT count(*) OVER (ORDER BY {0}) AS x FROM sqlite_master")], "SELECT x FROM v"),
+        "named window": ([("view", "v", "v", "CREATE VIEW v AS SELECT count(*) OVER w AS x FROM sqlite_master WINDOW w AS (PARTITION BY {0})")], "SELECT x FROM v"),
+        "ORDER BY": ([("view", "v", "v", "CREATE VIEW v AS SELECT 1 AS x FROM sqlite_master ORDER BY {0} LIMIT 1")], "SELECT x FROM v"),
+        "trigger": ([("trigger", "r", "other", "CREATE TRIGGER r AFTER INSERT ON other BEGIN SELECT {0}; END")], "INSERT INTO other VALUES (1)"),
+        "WHEN": ([("trigger", "r", "other", "CREATE TRIGGER r AFTER INSERT ON other WHEN {0} IS NOT 'z' BEGIN SELECT 1; END")], "INSERT INTO other VALUES (1)"),
+        "instead of": ([("view", "v", "v", "CREATE VIEW v AS SELECT 1 AS x"), ("trigger", "r", "v", "CREATE TRIGGER r INSTEAD OF INSERT ON v BEGIN UPDATE other SET a = {0}; END")], "INSERT INTO v VALUES (1)"),
+        "UPSERT": ([("trigger", "r", "other", "CREATE TRIGGER r AFTER INSERT ON other BEGIN INSERT INTO k VALUES (1) ON CONFLICT (a) DO UPDATE SET a = {0}; END"),
+                    ("table", "k", "k", "CREATE TABLE k(a INTEGER PRIMARY KEY)")], "INSERT INTO other VALUES (1)"),
+    }
+    ARGUMENTS = ("stacchip_index('{url}')", "stacchip_items('{url}')", "stacchip_search('{url}', '{{}}')", "stacchip_parquet('{url}')")
+
+    def calls(self, f):
+        u = self.server.url
+        return ["stacchip_config('timeout_ms', '4321')", "stacchip_export('idx', '%s')" % f, "stacchip_item_info('%s/i.json')" % u,
+                "stacchip_chip('%s/i.json')" % u, "stacchip_chip_info('{\"item\":\"%s/i.json\",\"chip_index_x\":0,\"chip_index_y\":0}')" % u,
+                "stacchip_row_export('{\"item\":\"%s/i.json\",\"chip_index_x\":0,\"chip_index_y\":0}')" % u,
+                "stacchip_platform_set('stranger', '{\"cloud\":\"1\"}')", "stacchip_platform_drop('naip')",
+                "stacchip_merge_items('idx', 'SELECT 1')", "stacchip_debug()"]
+
+    def attempt(self, entries, call, sql, early, trusted):
+        """The user's statement over a stranger's schema; fails the test where anything was done."""
+        planted = self.path("planted.parquet")
+        f = self.stranger("s%d.db" % len(os.listdir(self.folder)), *((k, n, t, s.format(call)) for k, n, t, s in entries))
+        db = sqlite3.connect(f, isolation_level=None)
+        self.addCleanup(db.close)
+        db.enable_load_extension(True)
+        if early:  # the schema is read before our functions are known
+            self.ask(db, "SELECT * FROM t")
+        db.load_extension(host.EXT)
+        db.execute("PRAGMA trusted_schema = %d" % trusted)
+        before = host.connect().execute("SELECT group_concat(name) FROM stacchip_platform").fetchone()
+        answer = self.ask(db, sql)
+        self.assertNotEqual(host.connect().execute("SELECT stacchip_config('timeout_ms')").fetchone(), ("4321",))
+        self.assertEqual(before, host.connect().execute("SELECT group_concat(name) FROM stacchip_platform").fetchone())
+        self.assertFalse(os.path.exists(planted))
+        self.assertEqual(self.server.requests, [])
+        return answer
+
+    def test_no_place_of_a_schema_calls_our_functions(self):
+        for place, (entries, sql) in self.PLACES.items():
+            for call in self.calls(self.path("planted.parquet"))[:3]:
+                for early, trusted in itertools.product((0, 1), (0, 1)):
+                    with self.subTest(place=place, call=call, early=early, trusted=trusted):
+                        answer = self.attempt(entries, call, sql, early, trusted)
+                        self.assertRegex(str(answer), "^error: .*(unsafe use|malformed|prohibited)")
+
+    def test_all_functions_that_do_something(self):
+        for call in self.calls(self.path("planted.parquet"))[3:]:
+            for place in ("CHECK", "view", "DEFAULT", "trigger"):
+                with self.subTest(place=place, call=call):
+                    answer = self.attempt(*self.PLACES[place][:1], call, self.PLACES[place][1], 0, 1)
+                    self.assertRegex(str(answer), "^error: .*(unsafe use|malformed)")
+
+    def test_aggregates(self):
+        handle = '{"item":"%s/i.json","chip_index_x":0,"chip_index_y":0}' % self.server.url
+        for name, more in itertools.product(("stacchip_stack", "stacchip_band_stats"), ("", " FILTER (WHERE 1)")):
+            call = "%s('%s')%s" % (name, handle, more)
+            for sql in ("CREATE VIEW v AS SELECT {0} AS x", "CREATE VIEW v AS SELECT 1 AS x FROM other GROUP BY a HAVING {0}", "CREATE VIEW v AS SELECT (SELECT {0}) AS x"):
+                with self.subTest(call=call, sql=sql):
+                    self.assertRegex(str(self.attempt([("view", "v", "v", sql)], call, "SELECT x FROM v", 0, 1)), "^error: .*unsafe use")
+            self.assertRegex(str(self.attempt(self.PLACES["CHECK"][0], call, "INSERT INTO t VALUES (1)", 1, 1)), "^error: ")
+
+    def test_tables_that_open_something(self):
+        for pattern in self.ARGUMENTS:
+            table = pattern.format(url=self.server.url + "/x")
+            for entries, sql in (([("view", "v", "v", "CREATE VIEW v AS SELECT count(*) AS x FROM {0}")], "SELECT x FROM v"),
+                                 ([("view", "v", "v", "CREATE VIEW v AS SELECT 1 AS x FROM other LEFT JOIN (SELECT 1 FROM {0})")], "SELECT x FROM v"),
+                                 ([("view", "v", "v", "CREATE VIEW v AS SELECT EXISTS (SELECT 1 FROM {0}) AS x")], "SELECT x FROM v"),
+                                 ([("view", "v", "v", "CREATE VIEW v AS SELECT 1 IN (SELECT 1 FROM {0}) AS x")], "SELECT x FROM v"),
+                                 ([("trigger", "r", "other", "CREATE TRIGGER r AFTER INSERT ON other BEGIN INSERT INTO idx(item) SELECT 1 FROM {0}; END")], "INSERT INTO other VALUES (1)")):
+                with self.subTest(table=table, sql=sql, entries=entries):
+                    self.assertRegex(str(self.attempt(entries, table, sql, 0, 1)), "^error: .*unsafe use")
+
+    def test_an_attached_schema(self):
+        f = self.stranger("a.db", ("table", "t", "t", "CREATE TABLE t(a CHECK(stacchip_config('timeout_ms', '4321') IS NOT 'z'))"))
+        db = host.connect()
+        self.ask(db, "ATTACH ? AS a", f)
+        self.refused(db, "INSERT INTO a.t VALUES (1)")
+        self.assertNotEqual(self.ask(db, "SELECT stacchip_config('timeout_ms')"), "4321")
+
+    def test_what_the_user_says_directly_and_in_temporary_schema_works(self):
+        db = host.connect(self.stranger("own.db"))
+        before = self.ask(db, "SELECT stacchip_config('timeout_ms')")
+        db.execute("CREATE TEMP VIEW settings AS SELECT stacchip_config('timeout_ms') AS x")
+        db.execute("CREATE TEMP TABLE notes(a, b DEFAULT (stacchip_config('timeout_ms')), CHECK(stacchip_config('timeout_ms') IS NOT 'z'))")
+        db.execute("CREATE TEMP TRIGGER r AFTER INSERT ON notes BEGIN UPDATE notes SET a = stacchip_config('retries'); END")
+        db.execute("CREATE TEMP VIEW things AS SELECT count(*) AS x FROM stacchip_items('%s')" % self.save("c.json", {"type": "FeatureCollection", "features": []}))
+        self.assertEqual(self.ask(db, "SELECT x FROM settings"), before)
+        db.execute("INSERT INTO notes(a) VALUES (1)")
+        self.assertEqual(db.execute("SELECT a, b FROM notes").fetchall(), [("0", before)])
+        self.assertEqual(self.ask(db, "SELECT x FROM things"), 0)
+
+    def test_loading_keeps_the_connection_as_it_was(self):
+        f = self.stranger("k.db")
+        db = sqlite3.connect(f, isolation_level=None)
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("CREATE TEMP TABLE mine(a)")
+        db.execute("INSERT INTO mine VALUES (7)")
+        db.enable_load_extension(True)
+        self.assertEqual(db.execute("SELECT load_extension(?), a FROM mine", (host.EXT,)).fetchall(), [(None, 7)])
+        self.assertEqual(self.ask(db, "PRAGMA writable_schema"), 1)
+        self.assertEqual(self.ask(db, "SELECT a FROM mine"), 7)
+        self.assertEqual(self.ask(db, "SELECT count(*) FROM sqlite_master"), 2)
+
+    def test_functions_that_only_compute_may_stand_in_a_schema(self):
+        db = host.connect(self.path("pure.db"))
+        db.execute("CREATE TABLE t(a, h AS (stacchip_hash(1, a)), CHECK(stacchip_hash(1, a) < 1))")
+        db.execute("INSERT INTO t VALUES (1)")
+        self.assertEqual(db.execute("SELECT h FROM t").fetchone(), db.execute("SELECT stacchip_hash(1, 1)").fetchone())
+
+
+AUTO = """
+import ctypes, sqlite3, sys
+ext = ctypes.CDLL(sys.argv[1] + ".so", mode=ctypes.RTLD_GLOBAL)
+lib = ctypes.CDLL("libsqlite3.so.0", mode=ctypes.RTLD_GLOBAL)
+NAME, N, ENC, FLAGS = ctypes.c_char_p, ctypes.c_int, 1, 0
+FUNC = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+ran = []
+impl = FUNC(lambda c, n, v: ran.append(1))
+INIT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+lib.sqlite3_create_function.argtypes = [ctypes.c_void_p, NAME, N, N, ctypes.c_void_p, FUNC, ctypes.c_void_p, ctypes.c_void_p]
+init = INIT(lambda db, message, api: lib.sqlite3_create_function(db, b"of_the_host", 0, 1, None, impl, None, None))
+lib.sqlite3_auto_extension.argtypes = [ctypes.c_void_p]
+lib.sqlite3_auto_extension(ctypes.cast(init, ctypes.c_void_p))
+lib.sqlite3_auto_extension(ctypes.cast(ext.sqlite3_stacchip_init, ctypes.c_void_p))
+db = sqlite3.connect(":memory:", isolation_level=None)
+def ask(sql, *args):
+    try: return db.execute(sql, args).fetchone()[0]
+    except sqlite3.Error as e: return "error: %s" % e
+print(ask("SELECT of_the_host()"), len(ran), ask("SELECT stacchip_config('retries', 3)"))
+for call in ("of_the_host()", "stacchip_config('retries', '77')", "stacchip_hash(1, 2)", "spatialite_version()", "ST_X(MakePoint(1, 2))"):
+    print(ask("SELECT stacchip_platform_set('r', json_object('cloud', ?))", "v = 1 OR %s IS NULL" % call))
+print(len(ran), ask("SELECT stacchip_config('retries')"))
+"""
+
+
+class Rules(Access):
+    """The expressions of rules, which a database may bring with it, see SQLite's own pure functions and nothing else."""
+
+    def rule(self, db, expression):
+        return self.ask(db, "SELECT stacchip_platform_set('mine', json_object('cloud', ?))", expression)
+
+    def test_only_listed_functions_and_tables(self):
+        db = host.connect()
+        for e in ("load_extension('x')", "random()", "randomblob(9)", "last_insert_rowid()", "sqlite_version()", "changes()", "stacchip_hash(1, v)",
+                  "(SELECT count(*) FROM rule)", "(SELECT json FROM rule)", "(SELECT count(*) FROM sqlite_master)", "(SELECT 1 FROM sqlite_temp_master)",
+                  "(SELECT file FROM pragma_database_list)", "(SELECT count(*) FROM pragma_function_list)", "(SELECT 1 FROM dbstat)", "(SELECT 1 FROM bytecode('SELECT 1'))",
+                  "1) FROM (SELECT 1 AS v, 2 AS nd); DROP TABLE rule; --", "(SELECT 1 FROM stacchip_items('x'))", "(DELETE FROM rule)"):
+            with self.subTest(e):
+                self.assertRegex(str(self.rule(db, e)), "^error: ")
+        self.assertIn("naip", self.ask(db, "SELECT group_concat(name) FROM stacchip_platform"))
+
+    def test_pure_ones_work(self):
+        db = host.connect()
+        for e in ("v IN (1, 3)", "abs(v) > 2 AND nd IS NOT 1", "coalesce(v, 0) & 6", "EXISTS (SELECT 1 FROM json_each('[1,2]') WHERE value = v)",
+                  "(WITH t(x) AS (SELECT v UNION ALL SELECT x + 1 FROM t WHERE x < 3) SELECT max(x) FROM t) = 3", "'[1]' ->> 0 = v", "v BETWEEN 1 AND min(3, v)",
+                  "CAST(v AS TEXT) LIKE '1%' OR v GLOB '2*'", "round(v / 2.0) = 1"):
+            with self.subTest(e):
+                self.assertNotRegex(str(self.rule(db, e)), "^error: ")
+
+    def test_a_host_that_registers_us_for_every_connection(self):
+        r = subprocess.run([sys.executable, "-c", AUTO, host.EXT], capture_output=True, text=True)
+        lines = r.stdout.splitlines()
+        self.assertEqual(lines[0], "None 1 3", r.stderr)
+        for line in lines[1:-1]:
+            self.assertRegex(line, "^error: .*(not authorized|no such function)")
+        self.assertEqual((lines[-1], r.returncode), ("1 3", 0), r.stderr)
+
+
+if __name__ == "__main__":
+    host.main()
