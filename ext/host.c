@@ -195,6 +195,22 @@ static int has_spatialite(sqlite3 *db) {
   return code == SQLITE_OK;
 }
 
+#define PROCEDURE_MAX_ARGS 65 /* SpatiaLite 5 registers one function for each number */
+
+/*
+ * Take SpatiaLite's stored procedures away again: they run SQL that a view or a trigger of the
+ * database hands them as if the user had said it, which undoes SQLITE_DIRECTONLY.
+ */
+static void remove_procedures(sqlite3 *db) {
+  static const char *const names[] = {"SqlProc_Execute", "SqlProc_ExecuteLoop",
+                                      "StoredProc_Execute", "StoredProc_ExecuteLoop"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (int n = 0; n <= PROCEDURE_MAX_ARGS; n++) {
+      sqlite3_create_function_v2(db, names[i], n, SQLITE_UTF8, NULL, NULL, NULL, NULL, NULL);
+    }
+  }
+}
+
 sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err) {
   typedef int (*init_function)(sqlite3 *, char **, const void *);
   static const char *const names[] = {"mod_spatialite.so", "mod_spatialite.so.8",
@@ -221,5 +237,6 @@ sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err) {
                  message ? message : sqlite3_errmsg(db));
   }
   sqlite3_free(message);
+  if (!st) remove_procedures(db);
   return st;
 }

@@ -41,7 +41,8 @@ sc_status sc_host_open(const char *path, const char *symbol, void **out, struct 
  */
 const char *sc_host_folder(int which);
 
-/* Give db SpatiaLite's functions unless it has them. SC_NOT_FOUND says what to install. */
+/* Give db SpatiaLite's functions, but for its stored procedures, unless it has them.
+ * SC_NOT_FOUND says what to install. */
 sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err);
 
 /* {"sqlite": ..., "host_sqlite": path, "deepbind": 0|1} pieces for stacchip_debug(). */

@@ -133,7 +133,7 @@ static const char *const pure_functions[] = {"->",
                                              "unlikely",
                                              "upper",
                                              "zeroblob"};
-static const char *const pure_tables[] = {"json_each", "json_tree"};
+static const char *pure_tables[] = {"json_each", "json_tree", NULL};
 
 /* SQLITE_OK for a name of the list. */
 static int judge_name(const char *name, const char *const *list, size_t n) {
@@ -144,14 +144,16 @@ static int judge_name(const char *name, const char *const *list, size_t n) {
 }
 
 /*
- * Of a name in WITH whose columns are not used SQLite asks as of a table, without a column. No
- * other table is met so: the first use of any declares it, which is refused as CREATE TABLE, and
- * ours are the rule table and SQLite's.
+ * Of a name in WITH whose columns are not used SQLite asks as of a table, without a column. What
+ * else might be met so are our rule table, SQLite's own, and those that it makes of pragmas: other
+ * modules are gone.
  */
 static int judge_read(const char *table, const char *column) {
-  int is_ours = sqlite3_stricmp(table, "rule") == 0 || sqlite3_strnicmp(table, "sqlite_", 7) == 0;
-  if (column && !*column && !is_ours) return SQLITE_OK;
-  return judge_name(table, pure_tables, sizeof pure_tables / sizeof *pure_tables);
+  int is_table = sqlite3_stricmp(table, "rule") == 0 ||
+                 sqlite3_strnicmp(table, "sqlite_", 7) == 0 ||
+                 sqlite3_strnicmp(table, "pragma_", 7) == 0;
+  if (column && !*column && !is_table) return SQLITE_OK;
+  return judge_name(table, pure_tables, sizeof pure_tables / sizeof *pure_tables - 1);
 }
 
 static int authorize(void *rules, int action, const char *a, const char *b, const char *database,
@@ -182,6 +184,7 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
     r->db = NULL;
     return sc_fail(err, SC_NOMEM, "no private connection for rules");
   }
+  sqlite3_drop_modules(r->db, pure_tables);
   sc_status st = sc_db_run(r->db, sql_rules_schema, NULL, NULL, err);
   if (!st) st = sc_db_run(r->db, sql_platforms, NULL, NULL, err);
   /* The first use of these table-valued functions declares them, which the guard forbids. */

@@ -162,6 +162,14 @@ class StrangersSchema(Access):
                 with self.subTest(table=table, sql=sql, entries=entries):
                     self.assertRegex(str(self.attempt(entries, table, sql, 0, 1)), "^error: .*unsafe use")
 
+    def test_procedures_of_spatialite_say_nothing_for_a_view(self):
+        for name in ("SqlProc_Execute", "SqlProc_ExecuteLoop"):
+            f = self.stranger("p%s.db" % name, ("view", "v", "v", "CREATE VIEW v AS SELECT %s(SqlProc_FromText('SELECT stacchip_config(''timeout_ms'', 4321);')) AS x" % name))
+            db = host.connect(f)
+            self.refused(db, "SELECT x FROM v", words="no such function")
+            self.refused(db, "SELECT %s(1, 2)" % name.replace("Sql", "Stored"), words="no such function")
+        self.assertEqual(self.ask(db, "SELECT ST_X(MakePoint(1, 2))"), 1)
+
     def test_an_attached_schema(self):
         f = self.stranger("a.db", ("table", "t", "t", "CREATE TABLE t(a CHECK(stacchip_config('timeout_ms', '4321') IS NOT 'z'))"))
         db = host.connect()
