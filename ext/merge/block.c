@@ -7,15 +7,16 @@
 #include "base/bytes.h"
 
 enum {
-  BLOCK_VERSION = 1,
+  BLOCK_VERSION = 2,
+  BLOCK_ROUNDED = 1, /* the version of rounded boxes */
   BLOCK_EXPLICIT_IDS = 1,
   BLOCK_ONE_CLOUD = 2,
   BLOCK_ONE_NODATA = 4,
-  BLOCK_EXPLICIT_BOXES = 8,
+  BLOCK_WEST_BOXES = 8, /* version 1: all boxes are 4 float */
   BLOCK_ALL_FLAGS = 15
 };
-#define FLOAT_SLACK 4e-5f /* degrees: two steps of single precision at 180, and to spare */
-#define BLOCK_HEAD_BYTES 36
+#define BLOCK_HEAD_BYTES 28
+#define ROUNDED_HEAD_BYTES 36
 #define BLOCK_MAX_BYTES (BLOCK_HEAD_BYTES + 8 + SC_BLOCK_CHIPS * (8 + 4 + 4 + 32))
 
 static float float_below(double v) {
@@ -55,6 +56,13 @@ void sc_block_boxes(const struct sc_footprint *f, struct sc_box32 *box, struct s
     *box = *west;
     *west = empty_box;
   }
+}
+
+void sc_block_init(struct sc_block *b) {
+  b->mask = 0;
+  b->n = b->n_west = 0;
+  b->is_exact = 1;
+  b->slack_x = b->slack_y = SC_BOX32_SLACK;
 }
 
 void sc_block_put(struct sc_block *b, int bit, const struct sc_block_chip *chip) {
@@ -122,45 +130,54 @@ static struct sc_box32 get_box(const unsigned char *p) {
   return b;
 }
 
-/* What step q of 0..65535 along [low, high] means; rounded outwards by the caller. */
-static double step_value(float low, float high, unsigned q) {
-  return (double)low + ((double)high - (double)low) * q / 65535;
+/* The rank of a float among all floats, and back: neighbours in value are neighbours in rank. */
+static uint32_t rank_of(float v) {
+  uint32_t u;
+  memcpy(&u, &v, sizeof u);
+  return u >> 31 ? ~u : u | UINT32_C(1) << 31;
 }
 
-static unsigned quantize(float low, float high, float v, int up) {
-  double span = (double)high - (double)low;
-  if (span <= 0) return up ? 65535 : 0;
-  double q = ((double)v - (double)low) / span * 65535;
-  q = up ? ceil(q) : floor(q);
-  unsigned step = q <= 0 ? 0 : q >= 65535 ? 65535 : (unsigned)q;
-  if (up) {
-    while (step < 65535 && float_above(step_value(low, high, step)) < v) step++;
-  } else {
-    while (step > 0 && float_below(step_value(low, high, step)) > v) step--;
+static float of_rank(uint32_t rank) {
+  uint32_t u = rank >> 31 ? rank ^ UINT32_C(1) << 31 : ~rank;
+  float v;
+  memcpy(&v, &u, sizeof v);
+  return v;
+}
+
+/* Ranks from a base on, in so many bytes each. */
+struct axis {
+  uint32_t base;
+  int n_bytes;
+};
+
+/* The axis that holds every box's coordinates: by rank, which tells -0 from 0. */
+static struct axis axis_of(const struct sc_block *b, int is_y) {
+  uint32_t least = UINT32_MAX, greatest = 0;
+  for (int i = 0; i < b->n; i++) {
+    const struct sc_box32 *box = &b->chips[i].box;
+    uint32_t ranks[2] = {rank_of(is_y ? box->min_y : box->min_x),
+                         rank_of(is_y ? box->max_y : box->max_x)};
+    for (int k = 0; k < 2; k++) {
+      if (ranks[k] < least) least = ranks[k];
+      if (ranks[k] > greatest) greatest = ranks[k];
+    }
   }
-  return step;
+  struct axis a = {least, 1};
+  uint32_t span = b->n ? greatest - least : 0;
+  while (a.n_bytes < 4 && span >> 8 * a.n_bytes) a.n_bytes++;
+  return a;
 }
 
-static unsigned char *put_u16(unsigned char *p, unsigned v) {
-  p[0] = (unsigned char)v;
-  p[1] = (unsigned char)(v >> 8);
-  return p + 2;
+static unsigned char *put_step(unsigned char *p, const struct axis *a, float v) {
+  uint32_t step = rank_of(v) - a->base;
+  for (int i = 0; i < a->n_bytes; i++) *p++ = (unsigned char)(step >> 8 * i);
+  return p;
 }
 
-static unsigned char *put_small_box(unsigned char *p, const struct sc_box32 *base,
-                                    const struct sc_box32 *b) {
-  p = put_u16(p, quantize(base->min_x, base->max_x, b->min_x, 0));
-  p = put_u16(p, quantize(base->min_x, base->max_x, b->max_x, 1));
-  p = put_u16(p, quantize(base->min_y, base->max_y, b->min_y, 0));
-  return put_u16(p, quantize(base->min_y, base->max_y, b->max_y, 1));
-}
-
-static struct sc_box32 get_small_box(const unsigned char *p, const struct sc_box32 *base) {
-  struct sc_box32 b = {float_below(step_value(base->min_x, base->max_x, sc_le16(p))),
-                       float_above(step_value(base->min_x, base->max_x, sc_le16(p + 2))),
-                       float_below(step_value(base->min_y, base->max_y, sc_le16(p + 4))),
-                       float_above(step_value(base->min_y, base->max_y, sc_le16(p + 6)))};
-  return b;
+static float get_step(const unsigned char *p, const struct axis *a) {
+  uint32_t step = 0;
+  for (int i = a->n_bytes; i-- > 0;) step = step << 8 | p[i];
+  return of_rank(a->base + step);
 }
 
 static int flags_of(const struct sc_block *b) {
@@ -170,31 +187,42 @@ static int flags_of(const struct sc_block *b) {
     if (memcmp(&b->chips[i].cloud, &b->chips[0].cloud, 4) != 0) flags &= ~BLOCK_ONE_CLOUD;
     if (memcmp(&b->chips[i].nodata, &b->chips[0].nodata, 4) != 0) flags &= ~BLOCK_ONE_NODATA;
   }
-  return b->n_west > 0 ? flags | BLOCK_EXPLICIT_BOXES : flags;
+  return b->n_west > 0 ? flags | BLOCK_WEST_BOXES : flags;
 }
 
-static unsigned char *put_explicit_boxes(unsigned char *p, const struct sc_block *b) {
-  uint64_t west = 0;
+static unsigned char *put_boxes(unsigned char *p, const struct sc_block *b, const struct axis *x,
+                                const struct axis *y) {
   for (int i = 0; i < b->n; i++) {
-    if (!sc_box32_is_empty(&b->chips[i].west)) west |= UINT64_C(1) << i;
-  }
-  sc_put_le64(p, west);
-  p += 8;
-  for (int i = 0; i < b->n; i++) p = put_box(p, &b->chips[i].box);
-  for (int i = 0; i < b->n; i++) {
-    if (west >> i & 1) p = put_box(p, &b->chips[i].west);
+    const struct sc_box32 *box = &b->chips[i].box;
+    p = put_step(put_step(p, x, box->min_x), x, box->max_x);
+    p = put_step(put_step(p, y, box->min_y), y, box->max_y);
   }
   return p;
 }
 
+static unsigned char *put_west_boxes(unsigned char *p, const struct sc_block *b) {
+  uint64_t west = 0;
+  unsigned char *mask = p;
+  p += 8;
+  for (int i = 0; i < b->n; i++) {
+    if (sc_box32_is_empty(&b->chips[i].west)) continue;
+    west |= UINT64_C(1) << i;
+    p = put_box(p, &b->chips[i].west);
+  }
+  sc_put_le64(mask, west);
+  return p;
+}
+
 static unsigned char *put_head(unsigned char *p, const struct sc_block *b, int flags,
-                               const struct sc_box32 *base) {
-  memset(p, 0, BLOCK_HEAD_BYTES);
+                               const struct axis *x, const struct axis *y) {
   p[0] = BLOCK_VERSION;
   p[1] = (unsigned char)flags;
-  if (!(flags & BLOCK_EXPLICIT_BOXES)) put_box(p + 4, base);
-  sc_put_le64(p + 20, b->mask);
-  sc_put_le64(p + 28, b->n ? (uint64_t)b->chips[0].id : 0);
+  p[2] = (unsigned char)x->n_bytes;
+  p[3] = (unsigned char)y->n_bytes;
+  sc_put_le32(p + 4, x->base);
+  sc_put_le32(p + 8, y->base);
+  sc_put_le64(p + 12, b->mask);
+  sc_put_le64(p + 20, b->n ? (uint64_t)b->chips[0].id : 0);
   return p + BLOCK_HEAD_BYTES;
 }
 
@@ -202,8 +230,8 @@ sc_status sc_block_encode(const struct sc_block *b, struct sc_buffer *out, struc
   sc_status st = sc_buffer_reserve(out, BLOCK_MAX_BYTES, err);
   if (st) return st;
   int flags = flags_of(b);
-  struct sc_box32 base = sc_block_range(b).box;
-  unsigned char *p = put_head(out->data + out->size, b, flags, &base);
+  struct axis x = axis_of(b, 0), y = axis_of(b, 1);
+  unsigned char *p = put_head(out->data + out->size, b, flags, &x, &y);
   if (flags & BLOCK_EXPLICIT_IDS) {
     for (int i = 0; i < b->n; i++, p += 8) sc_put_le64(p, (uint64_t)b->chips[i].id);
   }
@@ -213,11 +241,8 @@ sc_status sc_block_encode(const struct sc_block *b, struct sc_buffer *out, struc
   for (int i = 0; i < (flags & BLOCK_ONE_NODATA ? 1 : b->n); i++, p += 4) {
     put_float(p, b->chips[i].nodata);
   }
-  if (flags & BLOCK_EXPLICIT_BOXES) {
-    p = put_explicit_boxes(p, b);
-  } else {
-    for (int i = 0; i < b->n; i++) p = put_small_box(p, &base, &b->chips[i].box);
-  }
+  p = put_boxes(p, b, &x, &y);
+  if (flags & BLOCK_WEST_BOXES) p = put_west_boxes(p, b);
   out->size = (size_t)(p - out->data);
   return SC_OK;
 }
@@ -243,23 +268,21 @@ static void decode_fractions(struct sc_bytes *in, int flags, struct sc_block *ou
   }
 }
 
-static void decode_small_boxes(struct sc_bytes *in, const struct sc_box32 *base,
-                               struct sc_block *out) {
-  const unsigned char *p = sc_bytes_take(in, 8 * (size_t)out->n);
-  for (int i = 0; p && i < out->n; i++) {
-    out->chips[i].box = get_small_box(p + 8 * i, base);
+static void decode_boxes(struct sc_bytes *in, const struct axis *x, const struct axis *y,
+                         struct sc_block *out) {
+  size_t step = 2 * (size_t)(x->n_bytes + y->n_bytes);
+  const unsigned char *p = sc_bytes_take(in, step * (size_t)out->n);
+  for (int i = 0; p && i < out->n; i++, p += step) {
+    const unsigned char *q = p + 2 * x->n_bytes;
+    struct sc_box32 box = {get_step(p, x), get_step(p + x->n_bytes, x), get_step(q, y),
+                           get_step(q + y->n_bytes, y)};
+    out->chips[i].box = box;
     out->chips[i].west = empty_box;
   }
 }
 
-static void decode_explicit_boxes(struct sc_bytes *in, struct sc_block *out) {
-  uint64_t west = sc_bytes_le64(in);
-  const unsigned char *p = sc_bytes_take(in, 16 * (size_t)out->n);
-  for (int i = 0; p && i < out->n; i++) {
-    out->chips[i].box = get_box(p + 16 * i);
-    out->chips[i].west = empty_box;
-  }
-  for (int i = 0; p && i < out->n; i++) {
+static void decode_west_boxes(struct sc_bytes *in, uint64_t west, struct sc_block *out) {
+  for (int i = 0; i < out->n; i++) {
     const unsigned char *q = west >> i & 1 ? sc_bytes_take(in, 16) : NULL;
     if (!q) continue;
     out->chips[i].west = get_box(q);
@@ -267,28 +290,92 @@ static void decode_explicit_boxes(struct sc_bytes *in, struct sc_block *out) {
   }
 }
 
+/* ---- version 1 ---- */
+
+/* What step q of 0..65535 along [low, high] means; rounded outwards by the caller. */
+static double step_value(float low, float high, unsigned q) {
+  return (double)low + ((double)high - (double)low) * q / 65535;
+}
+
+static struct sc_box32 get_rounded_box(const unsigned char *p, const struct sc_box32 *base) {
+  struct sc_box32 b = {float_below(step_value(base->min_x, base->max_x, sc_le16(p))),
+                       float_above(step_value(base->min_x, base->max_x, sc_le16(p + 2))),
+                       float_below(step_value(base->min_y, base->max_y, sc_le16(p + 4))),
+                       float_above(step_value(base->min_y, base->max_y, sc_le16(p + 6)))};
+  return b;
+}
+
+static void decode_rounded_boxes(struct sc_bytes *in, const struct sc_box32 *base,
+                                 struct sc_block *out) {
+  const unsigned char *p = sc_bytes_take(in, 8 * (size_t)out->n);
+  for (int i = 0; p && i < out->n; i++) {
+    out->chips[i].box = get_rounded_box(p + 8 * i, base);
+    out->chips[i].west = empty_box;
+  }
+}
+
+static void decode_float_boxes(struct sc_bytes *in, struct sc_block *out) {
+  uint64_t west = sc_bytes_le64(in);
+  const unsigned char *p = sc_bytes_take(in, 16 * (size_t)out->n);
+  for (int i = 0; p && i < out->n; i++) {
+    out->chips[i].box = get_box(p + 16 * i);
+    out->chips[i].west = empty_box;
+  }
+  decode_west_boxes(in, west, out);
+}
+
+/* As version 2, but for the head (4: base box, 20: mask, 28: first rowid) and the boxes. */
+static void decode_rounded(const unsigned char *p, struct sc_bytes *in, struct sc_block *out) {
+  struct sc_box32 base = get_box(p + 4);
+  int flags = p[1];
+  sc_bytes_take(in, ROUNDED_HEAD_BYTES);
+  out->is_exact = 0;
+  out->slack_x += (base.max_x - base.min_x) / 65535;
+  out->slack_y += (base.max_y - base.min_y) / 65535;
+  out->mask = sc_le64(p + 20);
+  out->n = __builtin_popcountll(out->mask);
+  decode_ids(in, flags, (int64_t)sc_le64(p + 28), out);
+  decode_fractions(in, flags, out);
+  if (flags & BLOCK_WEST_BOXES) {
+    decode_float_boxes(in, out);
+  } else {
+    decode_rounded_boxes(in, &base, out);
+  }
+}
+
+/* ---- both ---- */
+
+static void decode_exact(const unsigned char *p, struct sc_bytes *in, struct sc_block *out) {
+  struct axis x = {sc_le32(p + 4), p[2]}, y = {sc_le32(p + 8), p[3]};
+  int flags = p[1];
+  sc_bytes_take(in, BLOCK_HEAD_BYTES);
+  out->mask = sc_le64(p + 12);
+  out->n = __builtin_popcountll(out->mask);
+  decode_ids(in, flags, (int64_t)sc_le64(p + 20), out);
+  decode_fractions(in, flags, out);
+  decode_boxes(in, &x, &y, out);
+  if (flags & BLOCK_WEST_BOXES) decode_west_boxes(in, sc_bytes_le64(in), out);
+}
+
+static int is_head(const unsigned char *p, size_t size) {
+  if (size < BLOCK_HEAD_BYTES || p[1] > BLOCK_ALL_FLAGS) return 0;
+  if (p[0] == BLOCK_ROUNDED) return size >= ROUNDED_HEAD_BYTES;
+  return p[0] == BLOCK_VERSION && p[2] >= 1 && p[2] <= 4 && p[3] >= 1 && p[3] <= 4;
+}
+
 sc_status sc_block_decode(const void *bytes, size_t size, struct sc_block *out,
                           struct sc_error *err) {
   const unsigned char *p = bytes;
-  out->n = out->n_west = 0;
-  out->mask = 0;
-  if (size < BLOCK_HEAD_BYTES || p[0] != BLOCK_VERSION || p[1] > BLOCK_ALL_FLAGS) {
+  sc_block_init(out);
+  if (!is_head(p, size)) {
     return sc_fail(err, SC_BAD_DATA, "block of %zu bytes: expected version %d, found %d", size,
                    BLOCK_VERSION, size ? p[0] : -1);
   }
-  struct sc_bytes in = sc_bytes_of(p + BLOCK_HEAD_BYTES, size - BLOCK_HEAD_BYTES);
-  struct sc_box32 base = get_box(p + 4);
-  int flags = p[1];
-  out->slack_x = FLOAT_SLACK + (base.max_x - base.min_x) / 65535;
-  out->slack_y = FLOAT_SLACK + (base.max_y - base.min_y) / 65535;
-  out->mask = sc_le64(p + 20);
-  out->n = __builtin_popcountll(out->mask);
-  decode_ids(&in, flags, (int64_t)sc_le64(p + 28), out);
-  decode_fractions(&in, flags, out);
-  if (flags & BLOCK_EXPLICIT_BOXES) {
-    decode_explicit_boxes(&in, out);
+  struct sc_bytes in = sc_bytes_of(p, size);
+  if (p[0] == BLOCK_ROUNDED) {
+    decode_rounded(p, &in, out);
   } else {
-    decode_small_boxes(&in, &base, out);
+    decode_exact(p, &in, out);
   }
   if (!in.overrun && !sc_bytes_left(&in)) return SC_OK;
   return sc_fail(err, SC_BAD_DATA, "block of %d chips: %zu bytes do not fit its head", out->n,

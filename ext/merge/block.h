@@ -7,16 +7,21 @@
  * chip table. Blocks are derived data: 'rebuild' makes them anew.
  *
  * This file is the format alone: no SQL. Bytes, little endian:
- *   0  version (1)      1  flags       2  reserved (2)
- *   4  base box: 4 float (min x, max x, min y, max y; all zero with BLOCK_EXPLICIT_BOXES)
- *   20 mask of the positions that are there, bit 8 * (y % 8) + (x % 8)
- *   28 rowid of the first chip
- *   36 n rowids (8 each) with BLOCK_EXPLICIT_IDS; else they count up from the first
+ *   0  version (2)      1  flags       2  bytes of a step in x    3  bytes of a step in y (1 to 4)
+ *   4  base in x (4)    8  base in y (4): the rank of the least coordinate
+ *   12 mask of the positions that are there, bit 8 * (y % 8) + (x % 8)
+ *   20 rowid of the first chip
+ *   28 n rowids (8 each) with BLOCK_EXPLICIT_IDS; else they count up from the first
  *      n clouds, n nodatas (float each; one value with BLOCK_ONE_CLOUD, BLOCK_ONE_NODATA)
- *      n boxes, 4 uint16 each: 65535ths of the base box, rounded outwards; or, with
- *      BLOCK_EXPLICIT_BOXES, a mask of the chips that have a second box, n boxes and then
- *      the second boxes, 4 float each
- * n is the number of bits in the mask; chips come in the order of the bits.
+ *      n boxes: min x, max x, min y, max y as steps from the base
+ *      with BLOCK_WEST_BOXES, a mask of the chips that have a second box, and these, 4 float each
+ * n is the number of bits in the mask; chips come in the order of the bits. A coordinate is the
+ * rank of its float among all floats, of which a block spans few: two or three bytes, no loss, so
+ * that a block may be read and written again as often as one likes.
+ *
+ * Version 1 (until schema version 2) had boxes as 65535ths of a common one, rounded outwards, and
+ * once more at each rewrite. Such blocks are read, their boxes are taken for no more than bounds,
+ * and whoever writes one anew first sets its boxes from the chips' geometries.
  */
 #ifndef SC_MERGE_BLOCK_H
 #define SC_MERGE_BLOCK_H
@@ -29,6 +34,7 @@
 
 #define SC_BLOCK_SIDE 8
 #define SC_BLOCK_CHIPS 64
+#define SC_BOX32_SLACK 4e-5f /* degrees: two steps of single precision at 180, and to spare */
 
 /* A box in single precision that holds the true one. Empty when min_x > max_x. */
 struct sc_box32 {
@@ -46,7 +52,8 @@ struct sc_block {
   uint64_t mask;          /* positions that are there */
   int n;                  /* bits of mask */
   int n_west;             /* chips with a second box */
-  float slack_x, slack_y; /* by how much boxes may be too large, after decoding; degrees */
+  int is_exact;           /* boxes are as sc_block_boxes() made them, not rounded outwards */
+  float slack_x, slack_y; /* by how much a box may be larger than its footprint; degrees */
   struct sc_block_chip chips[SC_BLOCK_CHIPS]; /* the first n, in the order of the bits */
 };
 
@@ -80,7 +87,10 @@ void sc_block_remove(struct sc_block *b, int bit);
 
 struct sc_block_range sc_block_range(const struct sc_block *b);
 
-/* Append the bytes of a block. */
+/* An empty block. */
+void sc_block_init(struct sc_block *b);
+
+/* Append the bytes of a block, whose boxes are exact. */
 sc_status sc_block_encode(const struct sc_block *b, struct sc_buffer *out, struct sc_error *err);
 /* Read them; hostile bytes. SC_BAD_DATA says what is wrong. */
 sc_status sc_block_decode(const void *bytes, size_t size, struct sc_block *out,

@@ -57,8 +57,7 @@ sc_status sc_block_cache_add(struct sc_block_cache *c, const struct sc_block_key
   b->id = 0;
   b->day = 0;
   b->is_dirty = 0;
-  b->block.n = b->block.n_west = 0;
-  b->block.mask = 0;
+  sc_block_init(&b->block);
   c->entries[c->n] = b;
   put_slot(c, c->n++);
   *out = b;

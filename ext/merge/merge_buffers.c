@@ -38,7 +38,7 @@ sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, flo
   if (st) return st;
   (*out)->day = day;
   if (!is_new) st = read_block(t, *out, err);
-  if (st) (*out)->block.mask = 0, (*out)->block.n = 0, (*out)->id = 0;
+  if (st) sc_block_init(&(*out)->block), (*out)->id = 0;
   return st;
 }
 
@@ -276,13 +276,42 @@ static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b,
   return sc_db_step_reset(s, err);
 }
 
+/* The boxes of a block that an earlier version wrote, from the chips' geometries. */
+static sc_status make_exact(struct sc_merge *t, struct sc_block *b, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, CHIP_GEOMETRY, &s, err);
+  for (int i = 0; i < b->n && !st; i++) {
+    struct sc_block_chip *chip = &b->chips[i];
+    struct sc_footprint f = {0};
+    int is_row, srid;
+    sqlite3_bind_int64(s, 1, chip->id);
+    st = sc_db_next(s, &is_row, err);
+    if (!st && is_row) {
+      st = sc_footprint_from_blob(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), &f,
+                                  &srid, err);
+    }
+    sqlite3_reset(s);
+    if (!st && f.n_parts == 0) {
+      st = sc_fail(err, SC_BAD_DATA, "%s_chip: row %lld, which a block names, has no geometry",
+                   t->name, (long long)chip->id);
+    }
+    if (st) return st;
+    b->n_west -= !sc_box32_is_empty(&chip->west);
+    sc_block_boxes(&f, &chip->box, &chip->west);
+    b->n_west += !sc_box32_is_empty(&chip->west);
+  }
+  b->is_exact = st == SC_OK;
+  return st;
+}
+
 static sc_status write_block(struct sc_merge *t, struct sc_cached_block *b, struct area_changes *a,
                              struct sc_error *err) {
   if (!b->is_dirty || (b->id == 0 && b->block.n == 0)) return SC_OK;
   if (b->block.n == 0) return delete_block(t, b, a, err);
-  struct sc_block_range range = sc_block_range(&b->block);
   a->bytes.size = 0;
-  sc_status st = sc_block_encode(&b->block, &a->bytes, err);
+  sc_status st = b->block.is_exact ? SC_OK : make_exact(t, &b->block, err);
+  struct sc_block_range range = sc_block_range(&b->block);
+  if (!st) st = sc_block_encode(&b->block, &a->bytes, err);
   if (st) return st;
   if (b->id == 0) {
     st = insert_block(t, b, &a->bytes, err);

@@ -46,30 +46,64 @@ static int is_same_fraction(float a, sqlite3_stmt *s, int column) {
   return a == (float)sqlite3_column_double(s, column);
 }
 
-static int holds(const struct sc_box32 *outer, const struct sc_box32 *inner) {
+/* Does a box hold another, without being larger by more than the slack? */
+static int fits(const struct sc_box32 *outer, const struct sc_box32 *inner, float slack_x,
+                float slack_y) {
   return inner->min_x >= outer->min_x && inner->max_x <= outer->max_x &&
-         inner->min_y >= outer->min_y && inner->max_y <= outer->max_y;
+         inner->min_y >= outer->min_y && inner->max_y <= outer->max_y &&
+         outer->min_x >= inner->min_x - slack_x && outer->max_x <= inner->max_x + slack_x &&
+         outer->min_y >= inner->min_y - slack_y && outer->max_y <= inner->max_y + slack_y;
 }
 
 struct check {
-  sqlite3_stmt *blocks, *chip, *area, *index;
+  sqlite3_stmt *blocks, *chip, *area, *index, *items;
   struct sc_block block;
   int64_t n_chips, n_area;
+  int64_t day_of; /* item */
+  float day;
 };
 
-/* A chip of a block: its row says the same, and its geometry lies in the block's box. */
+/* Step to the row of an id; where there is none, "chip 7 is missing" or the like. */
+static sc_status find_row(struct sc_merge *t, sqlite3_stmt *s, int64_t id, const char *what,
+                          int64_t named, const char *missing, struct sc_error *err) {
+  int is_row;
+  sqlite3_bind_int64(s, 1, id);
+  sc_status st = sc_db_next(s, &is_row, err);
+  if (st || is_row) return st;
+  return sc_fail(err, SC_DB, "%s: %s %lld %s", t->name, what, (long long)named, missing);
+}
+
+static struct sc_box32 columns_box(sqlite3_stmt *s) {
+  struct sc_box32 b = {(float)sqlite3_column_double(s, 0), (float)sqlite3_column_double(s, 1),
+                       (float)sqlite3_column_double(s, 2), (float)sqlite3_column_double(s, 3)};
+  return b;
+}
+
+/* SpatiaLite's index has the box of the whole footprint; its module rounds by a step or two. */
+static sc_status check_index(struct sc_merge *t, struct check *c, int64_t id,
+                             const struct sc_footprint *f, struct sc_error *err) {
+  struct sc_box exact = sc_footprint_box(f);
+  struct sc_box32 whole = sc_box32_of(&exact);
+  sc_status st = find_row(t, c->index, id, "chip", id, "is not in the spatial index", err);
+  if (st) return st;
+  struct sc_box32 entry = columns_box(c->index);
+  sqlite3_reset(c->index);
+  if (fits(&entry, &whole, SC_BOX32_SLACK, SC_BOX32_SLACK)) return SC_OK;
+  return sc_fail(err, SC_DB, "%s: the box of chip %lld in the spatial index is not its geometry's",
+                 t->name, (long long)id);
+}
+
+/* A chip of a block: its row says the same, and its boxes are its geometry's. */
 static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc_block_chip *chip,
                             int64_t item_id, int64_t x, int64_t y, struct sc_error *err) {
+  const struct sc_block *b = &c->block;
+  float slack_x = b->is_exact ? 0 : b->slack_x, slack_y = b->is_exact ? 0 : b->slack_y;
   struct sc_footprint f;
   struct sc_box32 box, west;
-  int srid, is_row;
-  sqlite3_bind_int64(c->chip, 1, chip->id);
-  sc_status st = sc_db_next(c->chip, &is_row, err);
+  int srid;
+  sc_status st =
+      find_row(t, c->chip, chip->id, "the blocks name chip", chip->id, "which is missing", err);
   if (st) return st;
-  if (!is_row) {
-    return sc_fail(err, SC_DB, "%s: the blocks name chip %lld, which is missing", t->name,
-                   (long long)chip->id);
-  }
   if (sqlite3_column_int64(c->chip, 1) != item_id || sqlite3_column_int64(c->chip, 2) != x ||
       sqlite3_column_int64(c->chip, 3) != y || !is_same_fraction(chip->cloud, c->chip, 4) ||
       !is_same_fraction(chip->nodata, c->chip, 5)) {
@@ -79,60 +113,62 @@ static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc
   st = sc_footprint_from_blob(sqlite3_column_blob(c->chip, 6),
                               (size_t)sqlite3_column_bytes(c->chip, 6), &f, &srid, err);
   if (st) return sc_fail_within(err, "%s: chip %lld", t->name, (long long)chip->id);
-  sc_block_boxes(&f, &box, &west);
-  if (!holds(&chip->box, &box) || (!sc_box32_is_empty(&west) && !holds(&chip->west, &west))) {
-    return sc_fail(err, SC_DB, "%s: chip %lld lies outside the box in its block", t->name,
-                   (long long)chip->id);
-  }
   sqlite3_reset(c->chip);
-  struct sc_box exact = sc_footprint_box(&f);
-  struct sc_box32 whole = sc_box32_of(&exact), entry;
-  sqlite3_bind_int64(c->index, 1, chip->id);
-  st = sc_db_next(c->index, &is_row, err);
-  if (st) return st;
-  if (!is_row) {
-    return sc_fail(err, SC_DB, "%s: chip %lld is not in the spatial index", t->name,
-                   (long long)chip->id);
+  sc_block_boxes(&f, &box, &west);
+  if (!fits(&chip->box, &box, slack_x, slack_y) || !fits(&chip->west, &west, slack_x, slack_y)) {
+    return sc_fail(err, SC_DB, "%s: the box of chip %lld in its block is not its geometry's",
+                   t->name, (long long)chip->id);
   }
-  entry.min_x = (float)sqlite3_column_double(c->index, 0);
-  entry.max_x = (float)sqlite3_column_double(c->index, 1);
-  entry.min_y = (float)sqlite3_column_double(c->index, 2);
-  entry.max_y = (float)sqlite3_column_double(c->index, 3);
-  sqlite3_reset(c->index);
-  if (holds(&entry, &whole)) return SC_OK;
-  return sc_fail(err, SC_DB, "%s: chip %lld lies outside its box in the spatial index", t->name,
-                 (long long)chip->id);
+  return check_index(t, c, chip->id, &f, err);
 }
 
 static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
                             const struct sc_box32 *box, const struct sc_block_range *range,
                             struct sc_error *err) {
+  const struct sc_block *b = &c->block;
   if (sc_box32_is_empty(box)) return SC_OK;
-  sqlite3_bind_int64(c->area, 1, id);
   c->n_area++;
-  int is_row;
-  sc_status st = sc_db_next(c->area, &is_row, err);
+  sc_status st = find_row(t, c->area, id, "block", id / 2, "is not in the area index", err);
   if (st) return st;
-  if (!is_row) {
-    return sc_fail(err, SC_DB, "%s: block %lld is not in the area index", t->name,
-                   (long long)id / 2);
-  }
-  struct sc_box32 entry = {
-      (float)sqlite3_column_double(c->area, 0), (float)sqlite3_column_double(c->area, 1),
-      (float)sqlite3_column_double(c->area, 2), (float)sqlite3_column_double(c->area, 3)};
-  int ok = holds(&entry, box) && (float)sqlite3_column_double(c->area, 4) <= range->min_cloud &&
-           (float)sqlite3_column_double(c->area, 5) >= range->max_cloud;
+  struct sc_box32 entry = columns_box(c->area);
+  float slack_x = b->is_exact ? 0 : b->slack_x, slack_y = b->is_exact ? 0 : b->slack_y;
+  int ok = fits(&entry, box, slack_x, slack_y) &&
+           (float)sqlite3_column_double(c->area, 4) == range->min_cloud &&
+           (float)sqlite3_column_double(c->area, 5) == range->max_cloud &&
+           (float)sqlite3_column_double(c->area, 6) == c->day &&
+           (float)sqlite3_column_double(c->area, 7) == c->day;
   sqlite3_reset(c->area);
   if (ok) return SC_OK;
   return sc_fail(err, SC_DB, "%s: block %lld is not what the area index says", t->name,
                  (long long)id / 2);
 }
 
+/* The day of a chip's item; items come again and again, so the last one is kept. */
+static sc_status day_of_item(struct sc_merge *t, sqlite3_stmt *items, int64_t item_id,
+                             int64_t *last, float *day, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (*last == item_id) return SC_OK;
+  sqlite3_bind_int64(items, 1, item_id);
+  int is_row;
+  st = sc_db_next(items, &is_row, err);
+  if (!st && is_row) {
+    *day = sc_merge_day((const char *)sqlite3_column_text(items, 0));
+    *last = item_id;
+  } else if (!st) {
+    st = sc_fail(err, SC_BAD_DATA, "%s: item %lld of a chip is missing", t->name,
+                 (long long)item_id);
+  }
+  sqlite3_reset(items);
+  return st;
+}
+
 static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_error *err) {
   int64_t id = sqlite3_column_int64(c->blocks, 0), item_id = sqlite3_column_int64(c->blocks, 1);
   int64_t tile_y = sqlite3_column_int(c->blocks, 2), tile_x = sqlite3_column_int(c->blocks, 3);
-  sc_status st = sc_block_decode(sqlite3_column_blob(c->blocks, 4),
-                                 (size_t)sqlite3_column_bytes(c->blocks, 4), &c->block, err);
+  sc_status st = day_of_item(t, c->items, item_id, &c->day_of, &c->day, err);
+  if (st) return st;
+  st = sc_block_decode(sqlite3_column_blob(c->blocks, 4),
+                       (size_t)sqlite3_column_bytes(c->blocks, 4), &c->block, err);
   if (st) return sc_fail_within(err, "%s: block %lld", t->name, (long long)id);
   uint64_t mask = c->block.mask;
   for (int i = 0; i < c->block.n && !st; i++, mask &= mask - 1) {
@@ -160,6 +196,7 @@ static sc_status check_blocks(struct sc_merge *t, struct check *c, struct sc_err
   sc_status st = sc_merge_prepare(t, sql_merge_block_scan, &c->blocks, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_area_entry, &c->area, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_index_entry, &c->index, err);
+  if (!st) st = sc_merge_prepare(t, sql_merge_item_dates, &c->items, err);
   if (!st) st = sc_merge_statement(t, CHIP_READ, &c->chip, err);
   int is_row;
   while (!st && !(st = sc_db_next(c->blocks, &is_row, err)) && is_row) st = check_block(t, c, err);
@@ -172,6 +209,7 @@ static sc_status check_blocks(struct sc_merge *t, struct check *c, struct sc_err
 sc_status sc_merge_check(struct sc_merge *t, struct sc_error *err) {
   struct check *c = sc_alloc_zero(1, sizeof *c);
   if (!c) return sc_fail_nomem(err);
+  c->day_of = -1;
   sc_status st = sc_rtree_check(&t->area, err);
   if (!st) st = sc_rtree_check(&t->index, err);
   if (!st) st = check_by_query(t, sql_merge_check_item_of_chip, err);
@@ -180,6 +218,7 @@ sc_status sc_merge_check(struct sc_merge *t, struct sc_error *err) {
   sqlite3_finalize(c->blocks);
   sqlite3_finalize(c->area);
   sqlite3_finalize(c->index);
+  sqlite3_finalize(c->items);
   sqlite3_reset(c->chip);
   sc_free(c);
   return st;
@@ -191,25 +230,6 @@ static sc_status clear_derived(struct sc_merge *t, struct sc_error *err) {
   sc_status st = sc_db_run(t->db, sql_merge_block_clear, t->schema, t->name, err);
   if (!st) st = sc_rtree_clear(&t->area, err);
   if (!st) st = sc_rtree_clear(&t->index, err);
-  return st;
-}
-
-/* The day of a chip's item; items come again and again, so the last one is kept. */
-static sc_status day_of_item(struct sc_merge *t, sqlite3_stmt *items, int64_t item_id,
-                             int64_t *last, float *day, struct sc_error *err) {
-  sc_status st = SC_OK;
-  if (*last == item_id) return SC_OK;
-  sqlite3_bind_int64(items, 1, item_id);
-  int is_row;
-  st = sc_db_next(items, &is_row, err);
-  if (!st && is_row) {
-    *day = sc_merge_day((const char *)sqlite3_column_text(items, 0));
-    *last = item_id;
-  } else if (!st) {
-    st = sc_fail(err, SC_BAD_DATA, "%s: item %lld of a chip is missing", t->name,
-                 (long long)item_id);
-  }
-  sqlite3_reset(items);
   return st;
 }
 

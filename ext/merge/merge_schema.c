@@ -17,6 +17,7 @@
 #include "sql/merge/init_spatial_metadata.h"
 #include "sql/merge/insert_srid.h"
 #include "sql/merge/migrate_1.h"
+#include "sql/merge/migrate_2.h"
 #include "sql/merge/move_registration.h"
 #include "sql/merge/register_chip.h"
 #include "sql/merge/register_layer.h"
@@ -139,7 +140,8 @@ sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *nam
 
 sc_status sc_merge_schema_migrate(sqlite3 *db, const char *schema, const char *name,
                                   struct sc_error *err) {
-  static const char *const steps[SC_MERGE_SCHEMA_VERSION] = {[1] = sql_merge_migrate_1};
+  static const char *const steps[SC_MERGE_SCHEMA_VERSION] = {
+      [1] = sql_merge_migrate_1, [2] = sql_merge_migrate_2};
   int64_t version;
   sc_status st = read_version(db, schema, name, &version, err);
   for (; !st && version < SC_MERGE_SCHEMA_VERSION; version++) {

@@ -8,7 +8,7 @@
 #include "base/sqlite.h"
 #include "base/status.h"
 
-#define SC_MERGE_SCHEMA_VERSION 2
+#define SC_MERGE_SCHEMA_VERSION 3
 
 /* Create the tables of merged index `name`, with SpatiaLite's metadata if it is missing. */
 sc_status sc_merge_schema_create(sqlite3 *db, const char *schema, const char *name,

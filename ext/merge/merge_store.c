@@ -388,7 +388,7 @@ static void undo_item(struct sc_merge *t, int64_t item_id, int64_t first_chip, s
   if (n_cells < t->n_new_cells) t->n_new_cells = n_cells;
   for (size_t i = 0; i < t->blocks.n; i++) {
     struct sc_cached_block *b = t->blocks.entries[i];
-    if (b->key.item_id == item_id) b->block.n = 0, b->block.mask = 0, b->is_dirty = 0;
+    if (b->key.item_id == item_id) sc_block_init(&b->block), b->is_dirty = 0;
   }
   t->next_chip = first_chip;
 }
@@ -400,8 +400,7 @@ static sc_status delete_block_chips(struct sc_merge *t, struct sc_cached_block *
     st = sc_merge_index_remove(t, b->block.chips[i].id, err);
     if (!st) st = run_with_id(t, CHIP_DELETE, b->block.chips[i].id, err);
   }
-  b->block.n = b->block.n_west = 0;
-  b->block.mask = 0;
+  sc_block_init(&b->block);
   b->is_dirty = 1;
   return st;
 }

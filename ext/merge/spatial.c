@@ -220,15 +220,16 @@ static int box_holds(const struct sc_box *a, const struct sc_box32 *b) {
 
 /*
  * A polygon reaches from side to side of its bounding box, so a rectangle as tall (or wide) as
- * the box that overlaps it must meet the polygon. Boxes may be too large by the slack.
+ * the box that overlaps it must meet the polygon. Boxes may be too large by the slack; those that
+ * are not exact, by more.
  */
 static int must_meet(const struct sc_area *area, const struct sc_block *block,
                      const struct sc_box32 *b) {
   const struct sc_box *a = &area->box;
   double min_x = (double)b->min_x, max_x = (double)b->max_x, min_y = (double)b->min_y,
          max_y = (double)b->max_y, x = (double)block->slack_x, y = (double)block->slack_y;
-  int overlaps = a->min_x <= max_x - x && a->max_x >= min_x + x && a->min_y <= max_y - y &&
-                 a->max_y >= min_y + y;
+  int overlaps = block->is_exact && a->min_x <= max_x - x && a->max_x >= min_x + x &&
+                 a->min_y <= max_y - y && a->max_y >= min_y + y;
   if (!overlaps) return 0;
   if (predicates[area->predicate].native == SC_NATIVE_BOXES_MEET) return 1;
   return (a->min_x <= min_x && a->max_x >= max_x) || (a->min_y <= min_y && a->max_y >= max_y);

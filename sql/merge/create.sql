@@ -1,6 +1,6 @@
 -- Indexes are UNIQUE constraints: unlike named ones they follow ALTER TABLE ... RENAME.
 CREATE TABLE "{db}"."{name}_config" (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-INSERT INTO "{db}"."{name}_config" VALUES ('version', 2);
+INSERT INTO "{db}"."{name}_config" VALUES ('version', 3);
 CREATE TABLE "{db}"."{name}_item" (
   id INTEGER PRIMARY KEY,
   collection TEXT,

@@ -1,0 +1,175 @@
+"""What a merged index keeps in its tables: boxes, trees and their checks, whatever the history of writes."""
+import random
+import sqlite3
+import struct
+import unittest
+
+import host
+
+INSERT = ("INSERT INTO c(platform, item, date, chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage,"
+          " geometry) VALUES ('s2', ?, '2024-01-01', ?, ?, 0, 0, BuildMbr(?, ?, ?, ?, 4326))")
+
+
+def make(path=":memory:"):
+    db = host.connect(path)
+    db.execute("CREATE VIRTUAL TABLE c USING stacchip_merge()")
+    return db
+
+
+def column(db, sql, *values):
+    return [r[0] for r in db.execute(sql, values)]
+
+
+def check(db):
+    db.execute("INSERT INTO c(c) VALUES ('integrity-check')")
+
+
+def grid(item, x0, y0, side, step=.1):
+    return [(item, x, y, x0 + x * step, y0 + y * step, x0 + (x + 1) * step, y0 + (y + 1) * step)
+            for y in range(side) for x in range(side)]
+
+
+class Boxes(unittest.TestCase):
+    """SpatiaLite, which looks at the stored geometries, says what is right."""
+
+    def same(self, db, predicate, box):
+        where = "%s(geometry, BuildMbr(%r, %r, %r, %r, 4326))" % ((predicate,) + box)
+        order = " ORDER BY item, chip_index_x, chip_index_y"
+        right = column(db, "SELECT i.item || chip_index_x || ',' || chip_index_y FROM c_chip JOIN c_item AS i"
+                           " ON i.id = item_id WHERE " + where + " = 1" + order)
+        self.assertEqual(right, column(db, "SELECT item || chip_index_x || ',' || chip_index_y FROM c WHERE " + where +
+                                       order), (predicate, box))
+
+    def all_same(self, db, x0=10, y0=20, side=8):
+        """Boxes that end close to the edges between chips, on either side."""
+        pick = random.Random(5)
+        for predicate in ("ST_Intersects", "MbrIntersects", "ST_Within", "MbrWithin", "ST_EnvIntersects"):
+            for _ in range(25):
+                at = [edge + pick.randrange(side + 1) * .1 + pick.choice((-1, 1)) * 10 ** -pick.randrange(2, 8)
+                      for edge in (x0, y0, x0, y0)]
+                self.same(db, predicate, (min(at[0], at[2]), min(at[1], at[3]), max(at[0], at[2]), max(at[1], at[3])))
+
+    def test_one_statement_for_each_chip_or_one_for_all(self):
+        rows, blobs = grid("I", 10, 20, 8), []
+        for shuffled in (0, 1, 2):
+            db = make()
+            order = random.Random(shuffled).sample(rows, len(rows)) if shuffled else rows
+            if shuffled == 1:
+                db.execute("BEGIN")
+            for row in order:
+                db.execute(INSERT, row)
+            if shuffled == 1:
+                db.execute("COMMIT")
+            for x, y in ((0, 0), (7, 7), (3, 4)):  # deleted and put in again
+                db.execute("DELETE FROM c WHERE chip_index_x = ? AND chip_index_y = ?", (x, y))
+                db.execute(INSERT, rows[8 * y + x])
+            self.all_same(db)
+            check(db)
+            areas = column(db, "SELECT min_lon || ' ' || max_lon || ' ' || min_lat || ' ' || max_lat FROM c_area")
+            blobs.append(sorted(areas))
+        self.assertEqual(blobs[0], blobs[1])
+        self.assertEqual(blobs[0], blobs[2])
+
+    def test_the_check_finds_boxes_too_large_and_too_small(self):
+        for change in ("xmax = xmax + .001", "xmax = xmax - .001", "ymin = ymin - .001", "ymin = ymin + .001"):
+            db = make()
+            db.executemany(INSERT, grid("I", 10, 20, 8))
+            db.execute("UPDATE idx_c_chip_geometry SET %s WHERE pkid = 9" % change)
+            with self.assertRaisesRegex(sqlite3.DatabaseError, "box of chip 9 in the spatial index is not its geom"):
+                check(db)
+        for change in ("max_lon = max_lon + .001", "min_lat = min_lat + .001", "max_day = max_day + 1",
+                       "min_cloud = -1"):
+            db = make()
+            db.executemany(INSERT, grid("I", 10, 20, 8))
+            db.execute("UPDATE c_area SET " + change)
+            with self.assertRaisesRegex(sqlite3.DatabaseError, "is not what the area index says"):
+                check(db)
+        for grow in (1, -1):
+            db = make()
+            db.executemany(INSERT, grid("I", 10, 20, 8))
+            geometry = "BuildMbr(%r, 20, %r, 20.1, 4326)" % (10 - grow * 1e-4, 10.1 + grow * 1e-4)
+            db.execute("UPDATE c_chip SET geometry = CastToMulti(%s) WHERE id = 1" % geometry)
+            with self.assertRaisesRegex(sqlite3.DatabaseError, "chip 1 .* is not its geometry's"):
+                check(db)
+
+
+class Trees(unittest.TestCase):
+    """After each delete SQLite's own module must be able to go on; its deletes are the judge."""
+
+    def test_emptied_and_refilled_in_random_order(self):
+        pick = random.Random(11)
+        db = make()
+        wheres = ["item = 'A%d'", "chip_index_y > %d", "chip_index_x <> %d", "rowid %% 7 = %d", "rowid %% 7 <> %d",
+                  "item <> 'A%d'"]
+        for _ in range(40):
+            db.execute("BEGIN")
+            for k in pick.sample(range(7), 3):
+                db.executemany(INSERT.replace("INSERT", "INSERT OR REPLACE"), grid("A%d" % k, k * 20, 0, 16))
+            db.execute("COMMIT")
+            for _ in range(4):
+                db.execute("DELETE FROM c WHERE " + pick.choice(wheres) % pick.randrange(7))
+                check(db)
+            db.execute("SAVEPOINT aside")
+            db.execute("DELETE FROM idx_c_chip_geometry")
+            db.execute("DELETE FROM c_area")
+            db.execute("ROLLBACK TO aside")
+            db.execute("RELEASE aside")
+        db.execute("DELETE FROM c")
+        check(db)
+        self.assertEqual([0], column(db, "SELECT count(*) FROM c_item"))
+
+
+def version_1(chips, base):
+    """A block as schema version 2 had it. chips: {bit: box}, rowids from 1 on, all clouds and nodatas 0."""
+    mask, boxes = 0, b""
+    for bit in sorted(chips):
+        mask |= 1 << bit
+        low, span = (base[0], base[0], base[2], base[2]), (base[1] - base[0],) * 2 + (base[3] - base[2],) * 2
+        for k, v in enumerate(chips[bit]):
+            step = (v - low[k]) / span[k] * 65535
+            step = int(step) if k % 2 == 0 else -int(-step)
+            boxes += struct.pack("<H", min(65535, max(0, step + (k % 2))))
+    return (struct.pack("<BBH4fQq", 1, 6, 0, *base, mask, 1) + struct.pack("<ff", 0, 0) + boxes)
+
+
+class OlderBlocks(unittest.TestCase):
+    def make(self, drift):
+        db = make()
+        db.execute("BEGIN")
+        db.executemany(INSERT, grid("I", 10, 20, 8))
+        db.execute("COMMIT")
+        boxes = {8 * y + x: (x0 - drift, x1 + drift, y0 - drift, y1 + drift)
+                 for _, x, y, x0, y0, x1, y1 in grid("I", 10, 20, 8)}
+        f = lambda v, up: struct.unpack("<f", struct.pack("<f", v + (1e-6 if up else -1e-6)))[0]
+        base = (f(10 - drift, 0), f(10.8 + drift, 1), f(20 - drift, 0), f(20.8 + drift, 1))
+        db.execute("UPDATE c_block SET chips = ?", (version_1(boxes, base),))
+        db.execute("UPDATE c_area SET min_lon = ?, max_lon = ?, min_lat = ?, max_lat = ?", base)
+        db.execute("UPDATE c_config SET value = 2 WHERE key = 'version'")
+        return db
+
+    def test_answers_are_right_and_rebuild_mends_the_boxes(self):
+        db = self.make(.003)
+        Boxes.all_same(self, db)
+        with self.assertRaisesRegex(sqlite3.DatabaseError, "the box of chip 1 in its block is not its geometry's"):
+            check(db)
+        db.execute("INSERT INTO c(c) VALUES ('rebuild')")
+        check(db)
+        Boxes.all_same(self, db)
+        self.assertEqual([2], column(db, "SELECT DISTINCT unicode(substr(CAST(chips AS TEXT), 1, 1)) FROM c_block"))
+
+    def test_a_block_that_changes_is_written_anew_from_the_geometries(self):
+        db = self.make(.003)
+        db.execute("DELETE FROM c WHERE chip_index_x = 3 AND chip_index_y = 3")
+        check(db)
+        Boxes.all_same(self, db)
+
+    def test_blocks_that_did_not_drift_pass(self):
+        db = self.make(0)
+        check(db)
+        Boxes.all_same(self, db)
+
+    same = Boxes.same
+
+
+if __name__ == "__main__":
+    host.main()
