@@ -82,7 +82,7 @@ void check_bytes(const char *file, int line, const char *expression, const void 
 
 void check_skip(const char *why) {
   n_skipped++;
-  printf("%s: skipped: %s\n", case_name, why);
+  printf("skipped 1: %s\n", why);
 }
 
 int check_report(void) {

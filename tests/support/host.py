@@ -1,4 +1,5 @@
 """What the Python host tests share: a connection with the extension, and unittest with the closing line."""
+import collections
 import os
 import sqlite3
 import sys
@@ -24,5 +25,7 @@ def main():
     program = unittest.main(module="__main__", exit=False, verbosity=1, argv=sys.argv)
     r = program.result
     bad = len(r.failures) + len(r.errors)
+    for why, n in collections.Counter(why for _, why in r.skipped).items():
+        print(f"skipped {n}: {why}")
     print(f"{r.testsRun - bad - len(r.skipped)} passed, {bad} failed, {len(r.skipped)} skipped")
     sys.exit(1 if bad else 0)

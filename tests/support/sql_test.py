@@ -100,6 +100,8 @@ def main():
             failed += 1
             print(f"{path}:{case['line']}: {case['name']}\n  sql       {case['sql'].strip()[:300]}\n"
                   f"  expected  {wrong[0]}\n  got       {wrong[1]}")
+    if skipped:
+        print(f"skipped {skipped}: ../shared is not there")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
