@@ -264,6 +264,20 @@ sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_
   return st;
 }
 
+sc_status sc_cli_rows(sqlite3 *db, sc_cli_row take, void *context, struct sc_error *err,
+                      const char *sql, ...) {
+  sqlite3_stmt *stmt = NULL;
+  va_list args;
+  va_start(args, sql);
+  sc_status st = prepare(db, sql, args, &stmt, err);
+  va_end(args);
+  int code = SQLITE_DONE;
+  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) st = take(context, stmt, err);
+  if (!st && code != SQLITE_DONE) st = fail_sql(db, err);
+  sqlite3_finalize(stmt);
+  return st;
+}
+
 /* --- progress --- */
 
 double sc_cli_seconds(void) {

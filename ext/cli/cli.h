@@ -60,6 +60,15 @@ sc_status sc_cli_run(sqlite3 *db, struct sc_error *err, const char *sql, ...);
 sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_error *err,
                       const char *sql, ...);
 
+/*
+ * Have each row of a statement taken, in the order that the statement states. What is put
+ * together from rows goes through here, by its key or in an ORDER BY: not through an aggregate,
+ * whose order nothing states.
+ */
+typedef sc_status (*sc_cli_row)(void *context, sqlite3_stmt *row, struct sc_error *err);
+sc_status sc_cli_rows(sqlite3 *db, sc_cli_row take, void *context, struct sc_error *err,
+                      const char *sql, ...);
+
 /* A bar with count, rate and time left, on a terminal only. total 0: unknown. */
 void sc_cli_bar(const char *what, int64_t done, int64_t total, double seconds);
 void sc_cli_bar_end(void);

@@ -1,21 +1,22 @@
 /*
  * stacchip prechip: cubes of random chips as .npz, with the Python package's keys: pixels
- * (n, bands, size, size), lon_norm, lat_norm, week_norm and hour_norm (n, 2), all float32.
+ * (n, bands, size, size), lon_norm, lat_norm, week_norm and hour_norm (n, 2), all float32; and
+ * what tells more: valid (as pixels, bool), chipid and datetime (n,), bands (bands,).
  *
  * A chip is drawn once: the order is that of a hash of its id, cube k takes the k-th 128.
  */
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "cli/cli.h"
+#include "cli/npz.h"
 #include "cli/store.h"
 #include "pixels/npy.h"
-#include "stac/href.h"
 
 #define CUBE_CHIPS 128
+#define BANDS_MAX 256
 #define JOB_MAX 100000000 /* jobs, and cubes of one: their product times 128 is an int64_t */
 #define VERSION_FOLDER "mode_v1_chipper_v2"
 
@@ -34,91 +35,146 @@ enum {
 };
 
 /* The chips of the job, in their drawn order, with a handle in the bucket form each. ?1 index,
- * ?2 bucket, ?3 platform or '', ?4 nodata limit. */
+ * ?2 bucket, ?3 platform, ?4 nodata limit. */
 static const char sql_draw[] =
-    "CREATE TABLE drawn AS SELECT chipid, platform, item, geometry, "
+    "CREATE TABLE drawn AS SELECT chipid, geometry, "
     "json_object('bucket', ?2, 'platform', platform, 'item', item, 'chip_index_x', chip_index_x, "
     "'chip_index_y', chip_index_y) AS handle FROM stacchip_parquet(?1) "
-    "WHERE (?3 = '' OR platform = ?3) AND nodata_percentage <= CAST(?4 AS REAL) "
-    "ORDER BY stacchip_hash(42, chipid), chipid";
-/* The true time of an item is in the item. */
-static const char sql_times[] =
-    "CREATE TABLE item_time AS SELECT d.platform, d.item, i.datetime FROM "
-    "(SELECT DISTINCT platform, item FROM drawn WHERE rowid > CAST(?2 AS INT) AND rowid <= CAST(?3 "
-    "AS INT)) d, "
-    "stacchip_items(?1 || '/' || d.platform || '/' || replace(d.item, '/', '_') || "
-    "'/stac_item.json') i";
-static const char sql_norms[] =
-    "SELECT json_group_array(json_array(json(stacchip_encode_time(t.datetime)), "
-    "json(stacchip_encode_latlon(d.geometry)))) "
-    "FROM (SELECT * FROM drawn WHERE rowid > CAST(?1 AS INT) AND rowid <= CAST(?2 AS INT) ORDER BY "
-    "rowid) d "
-    "JOIN item_time t ON t.item = d.item AND t.platform = d.platform";
-static const char sql_pixels[] =
-    "SELECT stacchip_stack(handle, '{\"dtype\":\"float32\",\"format\":\"raw\"}', rowid) FROM drawn "
+    "WHERE platform = ?3 AND nodata_percentage <= CAST(?4 AS REAL) "
+    "ORDER BY stacchip_hash(42, chipid), chipid, item, chip_index_x, chip_index_y";
+/* One pass gives pixels, validity, names and times: what stands at place i is of one chip. */
+static const char sql_stack[] =
+    "SELECT stacchip_stack(handle, '{\"dtype\":\"float32\",\"format\":\"npz\"}', rowid) FROM drawn "
     "WHERE rowid > CAST(?1 AS INT) AND rowid <= CAST(?2 AS INT)";
+static const char sql_bands[] =
+    "SELECT b.value FROM drawn, json_each(stacchip_chip_info(handle), '$.assets') b "
+    "WHERE drawn.rowid = CAST(?1 AS INT) + 1 ORDER BY b.key";
+/* Geometries by their place in the cube. */
+static const char sql_places[] =
+    "SELECT rowid - CAST(?1 AS INT) - 1, stacchip_encode_latlon(geometry), chipid FROM drawn "
+    "WHERE rowid > CAST(?1 AS INT) AND rowid <= CAST(?2 AS INT) ORDER BY rowid";
 
-/* Four (n, 2) arrays from the JSON of sql_norms. */
-static sc_status add_norms(struct sc_npz *npz, const char *json, size_t n, struct sc_error *err) {
-  static const struct {
-    const char *name;
-    int list, first;
-  } arrays[] = {{"lon_norm", 1, 2}, {"lat_norm", 1, 0}, {"week_norm", 0, 0}, {"hour_norm", 0, 2}};
-  cJSON *rows = cJSON_Parse(json);
-  float *values = sc_alloc_zero(2 * n + 1, sizeof *values);
-  const size_t shape[2] = {n, 2};
-  sc_status st = values ? SC_OK : sc_fail_nomem(err);
-  if (!st && (size_t)cJSON_GetArraySize(rows) != n)
-    st = sc_fail(err, SC_BAD_DATA, "chips without an item or a time");
-  for (size_t k = 0; k < 4 && !st; k++) {
-    const cJSON *row;
-    size_t i = 0;
-    cJSON_ArrayForEach(row, rows) {
-      const cJSON *list = cJSON_GetArrayItem(row, arrays[k].list);
-      for (int c = 0; c < 2; c++) {
-        const cJSON *v = cJSON_GetArrayItem(list, arrays[k].first + c);
-        values[2 * i + (size_t)c] = v ? (float)v->valuedouble : 0;
-      }
-      i++;
-    }
-    st = sc_npz_add(npz, arrays[k].name, "<f4", shape, 2, values, 2 * n * sizeof *values, err);
-  }
-  cJSON_Delete(rows);
-  sc_free(values);
-  return st;
+/* Pairs of (sin, cos) of each chip, by its place: what the functions of SQL encode. */
+struct norms {
+  size_t n, n_set;
+  float *first, *second; /* n pairs each */
+};
+
+static sc_status norms_new(struct norms *m, size_t n, struct sc_error *err) {
+  m->n = n;
+  m->first = sc_alloc_zero(2 * n + 1, sizeof *m->first);
+  m->second = sc_alloc_zero(2 * n + 1, sizeof *m->second);
+  return m->first && m->second ? SC_OK : sc_fail_nomem(err);
 }
+
+static void norms_free(struct norms *m) {
+  sc_free(m->first);
+  sc_free(m->second);
+}
+
+/* A row: place, [a, b, c, d], the chip. */
+static sc_status take_norms(void *context, sqlite3_stmt *row, struct sc_error *err) {
+  struct norms *m = context;
+  int64_t i = sqlite3_column_int64(row, 0);
+  const char *text = (const char *)sqlite3_column_text(row, 1);
+  float v[4];
+  if (!text || i < 0 || (size_t)i >= m->n ||
+      sscanf(text, "[%f,%f,%f,%f]", &v[0], &v[1], &v[2], &v[3]) != 4) {
+    return sc_fail(err, SC_BAD_DATA, "chip %s: it has no time or no place",
+                   (const char *)sqlite3_column_text(row, 2));
+  }
+  memcpy(m->first + 2 * i, v, 2 * sizeof *v);
+  memcpy(m->second + 2 * i, v + 2, 2 * sizeof *v);
+  m->n_set++;
+  return SC_OK;
+}
+
+static sc_status add_norms(struct sc_npz *npz, const struct norms *m, const char *first,
+                           const char *second, struct sc_error *err) {
+  const size_t shape[2] = {m->n, 2}, bytes = 2 * m->n * sizeof *m->first;
+  if (m->n_set != m->n)
+    return sc_fail(err, SC_BAD_DATA, "%zu of %zu chips have %s", m->n_set, m->n, first);
+  sc_status st = sc_npz_add(npz, first, "<f4", shape, 2, m->first, bytes, err);
+  return st ? st : sc_npz_add(npz, second, "<f4", shape, 2, m->second, bytes, err);
+}
+
+struct band_names {
+  char *names[BANDS_MAX];
+  size_t n;
+};
 
 struct cube {
   sqlite3 *db;
-  const char *data_root, *chip_root, *platform;
+  const char *chip_root, *platform, *index, *max_nodata;
   int64_t id, first, n; /* rows first + 1 .. first + n of `drawn` */
+  char from[24], to[24];
 };
 
-static sc_status make_cube(const struct cube *c, struct sc_error *err) {
-  char from[24], to[24], key[300];
-  struct sc_buffer pixels = {0}, norms = {0};
-  struct sc_npz npz = {{0}, {0}, 0};
-  int found;
-  snprintf(from, sizeof from, "%lld", (long long)c->first);
-  snprintf(to, sizeof to, "%lld", (long long)(c->first + c->n));
-  snprintf(key, sizeof key, VERSION_FOLDER "/%s/cube_%lld.npz", c->platform, (long long)c->id);
-  sc_status st = sc_cli_run(c->db, err, "DROP TABLE IF EXISTS item_time");
-  if (!st) st = sc_cli_run(c->db, err, sql_times, c->data_root, from, to);
-  if (!st) st = sc_cli_text(c->db, &norms, &found, err, sql_norms, from, to);
-  if (!st) st = sc_cli_text(c->db, &pixels, &found, err, sql_pixels, from, to);
-  size_t chip = (size_t)256 * 256 * sizeof(float), n = (size_t)c->n;
-  if (!st && (n == 0 || pixels.size % (n * chip) != 0))
-    st = sc_fail(err, SC_BAD_DATA, "chips of several sizes");
-  if (!st) {
-    const size_t shape[4] = {n, pixels.size / (n * chip), 256, 256};
-    st = sc_npz_add(&npz, "pixels", "<f4", shape, 4, pixels.data, pixels.size, err);
+/* Week and hour from the stack's own times: the true ones of the items. */
+static sc_status encode_times(struct cube *c, const struct sc_buffer *stack, struct norms *m,
+                              struct sc_error *err) {
+  struct sc_npz_array times, ids;
+  int found = 0, also = 0;
+  sc_status st = sc_npz_find(stack, "datetime", &times, &found, err);
+  if (!st) st = sc_npz_find(stack, "chipid", &ids, &also, err);
+  if (!st && (!found || !also || times.n_values != m->n || ids.n_values != m->n))
+    st = sc_fail(err, SC_BAD_DATA, "the stack is not of %zu chips", m->n);
+  for (size_t i = 0; i < m->n && !st; i++) {
+    char time[64], id[300], place[24];
+    sc_npz_text(&times, i, time, sizeof time);
+    sc_npz_text(&ids, i, id, sizeof id);
+    snprintf(place, sizeof place, "%zu", i);
+    st = sc_cli_rows(c->db, take_norms, m, err,
+                     "SELECT CAST(?1 AS INT), stacchip_encode_time(nullif(?2, '')), ?3", place,
+                     time, id);
   }
-  if (!st) st = add_norms(&npz, (char *)norms.data, n, err);
-  if (!st) st = sc_npz_finish(&npz, err);
+  return st;
+}
+
+static sc_status take_band(void *context, sqlite3_stmt *row, struct sc_error *err) {
+  struct band_names *b = context;
+  if (b->n == BANDS_MAX) return sc_fail(err, SC_TOO_BIG, "more than %d bands", BANDS_MAX);
+  return sc_strdup((const char *)sqlite3_column_text(row, 0), &b->names[b->n++], err);
+}
+
+static sc_status add_bands(struct cube *c, struct sc_npz *npz, struct sc_error *err) {
+  struct band_names b = {0};
+  sc_status st = sc_cli_rows(c->db, take_band, &b, err, sql_bands, c->from);
+  if (!st) st = sc_npz_add_texts(npz, "bands", (const char *const *)b.names, b.n, err);
+  for (size_t i = 0; i < b.n; i++) sc_free(b.names[i]);
+  return st;
+}
+
+static sc_status build_cube(struct cube *c, struct sc_npz *npz, struct norms *times,
+                            struct norms *places, struct sc_error *err) {
+  struct sc_buffer stack = {0};
+  int found = 0;
+  sc_status st = sc_cli_text(c->db, &stack, &found, err, sql_stack, c->from, c->to);
+  if (!st) st = encode_times(c, &stack, times, err);
+  if (!st) st = sc_cli_rows(c->db, take_norms, places, err, sql_places, c->from, c->to);
+  if (!st) st = sc_npz_open(npz, &stack, err);
+  if (!st) st = add_norms(npz, places, "lat_norm", "lon_norm", err);
+  if (!st) st = add_norms(npz, times, "week_norm", "hour_norm", err);
+  if (!st) st = add_bands(c, npz, err);
+  if (!st) st = sc_npz_finish(npz, err);
+  sc_buffer_free(&stack);
+  return st;
+}
+
+static sc_status make_cube(struct cube *c, struct sc_error *err) {
+  char key[300];
+  struct sc_npz npz = {{0}, {0}, 0};
+  struct norms times = {0}, places = {0};
+  snprintf(c->from, sizeof c->from, "%lld", (long long)c->first);
+  snprintf(c->to, sizeof c->to, "%lld", (long long)(c->first + c->n));
+  snprintf(key, sizeof key, VERSION_FOLDER "/%s/cube_%lld.npz", c->platform, (long long)c->id);
+  sc_status st = norms_new(&times, (size_t)c->n, err);
+  if (!st) st = norms_new(&places, (size_t)c->n, err);
+  if (!st) st = build_cube(c, &npz, &times, &places, err);
   if (!st) st = sc_store_put(c->chip_root, key, npz.archive.data, npz.archive.size, err);
+  norms_free(&times);
+  norms_free(&places);
   sc_npz_free(&npz);
-  sc_buffer_free(&pixels);
-  sc_buffer_free(&norms);
   return st ? sc_fail_within(err, "cube %lld", (long long)c->id) : SC_OK;
 }
 
@@ -130,6 +186,9 @@ static sc_status make_cubes(struct cube *c, int64_t row, int64_t cubes, int keep
   sc_status st = sc_cli_text(c->db, &text, &found, err, "SELECT CAST(count(*) AS TEXT) FROM drawn");
   int64_t total = st ? 0 : strtoll((char *)text.data, NULL, 10);
   sc_buffer_free(&text);
+  if (!st && total == 0)
+    st = sc_fail(err, SC_NOT_FOUND, "%s: no chip of platform %s with at most %s of nodata",
+                 c->index, c->platform, c->max_nodata);
   for (c->id = row * cubes; c->id < (row + 1) * cubes && !st; c->id++) {
     c->first = c->id * CUBE_CHIPS;
     c->n = total - c->first < CUBE_CHIPS ? total - c->first : CUBE_CHIPS;
@@ -180,12 +239,13 @@ int sc_cmd_prechip(int argc, char **argv) {
   int code = sc_cli_options("prechip", "Write cubes of 128 random chips as .npz, each chip once.",
                             "", options, N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
   if (code >= 0) return code;
-  int64_t row = 0, cubes = 0;
+  int64_t row = 0, cubes = 0, pool;
   sc_status st = sc_cli_number(&options[OPT_ROW], v[OPT_ROW], 0, &row, &err);
   if (!st) st = sc_cli_number(&options[OPT_CUBES], v[OPT_CUBES], 1, &cubes, &err);
   if (!st && (row > JOB_MAX || cubes > JOB_MAX))
     st = sc_fail(&err, SC_BAD_ARG, "--row and --cubes are at most %d", JOB_MAX);
   if (!st) st = sc_cli_fraction(&options[OPT_NODATA], v[OPT_NODATA], &err);
+  if (!st && v[OPT_POOL]) st = sc_cli_number(&options[OPT_POOL], v[OPT_POOL], 1, &pool, &err);
   if (!st) st = sc_store_root(v[OPT_DATA], &data, &err);
   if (!st) st = sc_store_root(v[OPT_CHIPS], &chips, &err);
   if (!st) st = sc_cli_open(":memory:", &c.db, &err);
@@ -193,9 +253,10 @@ int sc_cmd_prechip(int argc, char **argv) {
     st = sc_cli_run(c.db, &err, "SELECT stacchip_config('threads', ?1)", v[OPT_POOL]);
   if (!st)
     st = sc_cli_run(c.db, &err, sql_draw, v[OPT_INDEX], data, v[OPT_PLATFORM], v[OPT_NODATA]);
-  c.data_root = data;
   c.chip_root = chips;
   c.platform = v[OPT_PLATFORM];
+  c.index = v[OPT_INDEX];
+  c.max_nodata = v[OPT_NODATA];
   if (!st) {
     st = make_cubes(&c, row, cubes, v[OPT_KEEP] != NULL, v[OPT_DRY_RUN] != NULL, &err);
   }

@@ -149,6 +149,20 @@ sc_status sc_npz_add_texts(struct sc_npz *z, const char *name, const char *const
   return st;
 }
 
+sc_status sc_npz_open(struct sc_npz *z, struct sc_buffer *archive, struct sc_error *err) {
+  sc_buffer_move(archive, &z->archive);
+  size_t size = z->archive.size;
+  const unsigned char *end = size >= 22 ? z->archive.data + size - 22 : NULL;
+  size_t n = end ? sc_le32(end + 12) : 0, at = end ? sc_le32(end + 16) : 0;
+  if (!end || sc_le32(end) != ZIP_END || at + n != size - 22) {
+    return sc_fail(err, SC_BAD_DATA, "npz: the archive does not end as it was written");
+  }
+  z->n_members = sc_le16(end + 10);
+  sc_status st = sc_buffer_append(&z->directory, z->archive.data + at, n, err);
+  z->archive.size = at;
+  return st;
+}
+
 sc_status sc_npz_finish(struct sc_npz *z, struct sc_error *err) {
   unsigned char end[22] = {0};
   sc_put_le32(end, ZIP_END);

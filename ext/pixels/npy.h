@@ -35,6 +35,8 @@ sc_status sc_npz_take(struct sc_npz *npz, const char *name, const char *descr, c
 /* Texts as an array of fixed-width strings ("<U24"). */
 sc_status sc_npz_add_texts(struct sc_npz *npz, const char *name, const char *const *texts, size_t n,
                            struct sc_error *err);
+/* Go on with an archive that sc_npz_finish() ended, which npz takes over. SC_BAD_DATA: another. */
+sc_status sc_npz_open(struct sc_npz *npz, struct sc_buffer *archive, struct sc_error *err);
 /* End the archive: it is then in npz->archive. */
 sc_status sc_npz_finish(struct sc_npz *npz, struct sc_error *err);
 void sc_npz_free(struct sc_npz *npz);

@@ -347,7 +347,7 @@ class Cli(unittest.TestCase):
         r = self.run_it("prechip", "--row", "0", "--keep-incomplete", env=env)
         self.assertEqual(r.returncode, 0, r.stderr)
         cube = numpy.load(os.path.join(chips, "mode_v1_chipper_v2/sentinel-2-l2a/cube_0.npz"))
-        self.assertEqual(sorted(cube), ["hour_norm", "lat_norm", "lon_norm", "pixels", "week_norm"])
+        self.assertEqual(sorted(cube), ["bands", "chipid", "datetime", "hour_norm", "lat_norm", "lon_norm", "pixels", "valid", "week_norm"])
         self.assertEqual((cube["pixels"].shape, cube["pixels"].dtype.name), ((n, 10, 256, 256), "float32"))
         self.assertEqual(cube["hour_norm"].shape, (n, 2))
         hour = 10 * 2 * numpy.pi / 24
