@@ -22,7 +22,7 @@ def connect(path=":memory:"):
 
 def main():
     """unittest.main() that ends with "N passed, N failed, N skipped"."""
-    program = unittest.main(module="__main__", exit=False, verbosity=1, argv=sys.argv)
+    program = unittest.main(module="__main__", exit=False, verbosity=1, argv=sys.argv, warnings="ignore")  # of connections left open
     r = program.result
     bad = len(r.failures) + len(r.errors)
     for why, n in collections.Counter(why for _, why in r.skipped).items():
