@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "index/mapping.h"
 #include "raster/raster_api.h"
+#include "stac/validity.h"
 
 /* One axis: where the chips lie in the mask, and how much of each is inside the grid. */
 struct axis {
@@ -44,49 +45,92 @@ static sc_status axis_new(const struct sc_tiling *t, int64_t length_px, double s
 
 /* How the values of the mask are judged. */
 struct judge {
-  uint8_t *table;
+  struct sc_validity validity;
+  uint8_t *table, *masked_table;
   struct sc_classifier *classifier;
 };
 
+static void judge_free(struct judge *j) {
+  sc_free(j->table);
+  sc_free(j->masked_table);
+  sc_classifier_free(j->classifier);
+}
+
+/* nodata is what is not valid, by bit pattern. */
+static void fill_bare_table(const struct sc_validity *v, size_t bytes, size_t n, uint8_t *table) {
+  for (size_t i = 0; i < n; i++) {
+    const uint8_t narrow = (uint8_t)i;
+    const uint16_t wide = (uint16_t)i;
+    uint8_t valid = 1;
+    sc_valid_pixels(v, bytes == 1 ? (const void *)&narrow : &wide, v->dtype, bytes, 1, &valid);
+    table[i] = valid ? 0 : SC_RULE_NODATA;
+  }
+}
+
+/* A bare raster: no rule, no clouds. */
+static sc_status judge_bare(struct judge *judge, struct sc_mask_job *job, struct sc_error *err) {
+  const struct sc_validity mask = {.dtype = SC_DTYPE_U8, .nodata = {.is_set = 1}};
+  const struct sc_validity *v = job->band == SC_BAND_VALIDITY ? &mask : &judge->validity;
+  size_t bytes = sc_dtype_bytes(v->dtype), n = bytes == 1 ? 256 : 65536;
+  job->by_nodata = 1;
+  job->nd_bits[0] = 0;
+  job->nd_bits[1] = SC_RULE_NODATA;
+  if (bytes > 2) return SC_OK;
+  judge->table = sc_alloc(n);
+  judge->masked_table = sc_alloc(n);
+  if (!judge->table || !judge->masked_table) return sc_fail_nomem(err);
+  fill_bare_table(v, bytes, n, judge->table);
+  memset(judge->masked_table, SC_RULE_NODATA, n);
+  return SC_OK;
+}
+
+static sc_status judge_by_rule(const struct sc_index_call *call, const struct sc_rule *rule,
+                               struct judge *judge, struct sc_mask_job *job, struct sc_error *err) {
+  const struct sc_validity *v = &judge->validity;
+  size_t bytes = sc_dtype_bytes(v->dtype), n = bytes == 1 ? 256 : 65536;
+  if (bytes > 2) {
+    sc_status st = sc_rules_by_nodata(call->rules, rule, &job->by_nodata, job->nd_bits, err);
+    if (st || job->by_nodata) return st;
+    job->classify = sc_classifier_bits;
+    st = sc_classifier_new(call->rules, rule, v->dtype, &judge->classifier, err);
+    job->context = judge->classifier;
+    return st;
+  }
+  judge->table = sc_alloc(n);
+  if (sc_valid_by_mask(v)) judge->masked_table = sc_alloc(n);
+  if (!judge->table || (sc_valid_by_mask(v) && !judge->masked_table)) return sc_fail_nomem(err);
+  sc_status st = sc_rules_table(call->rules, rule, v, 0, judge->table, err);
+  if (st || !judge->masked_table) return st;
+  return sc_rules_table(call->rules, rule, v, 1, judge->masked_table, err);
+}
+
 static sc_status make_judge(const struct sc_index_call *call, const struct sc_scene *s,
-                            const struct sc_band_info *band, struct judge *judge,
-                            struct sc_mask_job *job, struct sc_error *err) {
-  size_t bytes = sc_dtype_bytes(band->dtype);
-  job->has_nodata = band->has_nodata;
-  job->nodata_value = band->nodata;
-  if (!s->rule.name) { /* a bare raster: nodata where its validity mask is 0 */
-    judge->table = sc_alloc_zero(256, 1);
-    if (!judge->table) return sc_fail_nomem(err);
-    judge->table[0] = SC_RULE_NODATA;
-    job->table = judge->table;
-    return SC_OK;
-  }
-  if (bytes == 1 || bytes == 2) {
-    judge->table = sc_alloc(bytes == 1 ? 256 : 65536);
-    if (!judge->table) return sc_fail_nomem(err);
-    job->table = judge->table;
-    return sc_rules_table(call->rules, &s->rule, band->dtype, band->has_nodata, band->nodata,
-                          judge->table, err);
-  }
-  sc_status st = sc_rules_by_nodata(call->rules, &s->rule, &job->by_nodata, job->nd_bits, err);
-  if (st || job->by_nodata) return st;
-  st = sc_classifier_new(call->rules, &s->rule, band->dtype, band->has_nodata, band->nodata,
-                         &judge->classifier, err);
-  job->classify = sc_classifier_bits;
-  job->context = judge->classifier;
+                            struct judge *judge, struct sc_mask_job *job, struct sc_error *err) {
+  sc_status st =
+      s->rule.name ? judge_by_rule(call, &s->rule, judge, job, err) : judge_bare(judge, job, err);
+  job->validity = &judge->validity;
+  job->table = judge->table;
+  job->masked_table = judge->masked_table;
   return st;
+}
+
+/* Of a bare raster the first band that is not alpha stands for all. */
+static int first_band(const struct sc_scene *s, const struct sc_raster_info *info) {
+  int band = 1;
+  while (band < info->n_bands && sc_validity_find(&s->item, s->mask.asset, info, band).is_alpha)
+    band++;
+  return band;
 }
 
 static sc_status choose_band(const struct sc_scene *s, const struct sc_raster_info *info,
                              const struct sc_source *source, int *band, struct sc_error *err) {
-  *band = s->rule.name ? (s->mask.band ? s->mask.band : 1) : SC_BAND_VALIDITY;
+  *band = !s->rule.name ? first_band(s, info) : s->mask.band ? s->mask.band : 1;
   if (*band > info->n_bands) {
     return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: no band %d; it has %d", source->item,
                    source->asset, source->href, *band, info->n_bands);
   }
-  enum sc_dtype dtype = info->bands[*band ? *band - 1 : 0].dtype;
-  if (*band == SC_BAND_VALIDITY || (dtype != SC_DTYPE_NONE && !sc_dtype_is_complex(dtype)))
-    return SC_OK;
+  enum sc_dtype dtype = info->bands[*band - 1].dtype;
+  if (!s->rule.name || (dtype != SC_DTYPE_NONE && !sc_dtype_is_complex(dtype))) return SC_OK;
   return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: %s: complex pixels are no mask",
                  source->item, source->asset, source->href);
 }
@@ -103,34 +147,41 @@ static void add_overhang(const struct axis axes[2], const struct sc_mask_job *jo
   }
 }
 
+/* Count the pixels; the raster must be read. */
 static sc_status count(const struct sc_index_call *call, const struct sc_scene *s,
-                       const struct sc_tiling *t, const struct sc_source *source,
-                       struct sc_raster_info *info, struct sc_mask_job *job, struct sc_error *err) {
+                       const struct axis axes[2], struct judge *judge, struct sc_mask_job *job,
+                       struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
+  sc_status st = raster ? make_judge(call, s, judge, job, err) : err->status;
+  if (st) return st;
+  job->col_begin = axes[0].begin, job->col_end = axes[0].end;
+  job->row_begin = axes[1].begin, job->row_end = axes[1].end;
+  job->interrupted = call->interrupted;
+  job->interrupt_context = call->interrupt_context;
+  return raster->count_mask(job, err);
+}
+
+static sc_status count_or_know(const struct sc_index_call *call, const struct sc_scene *s,
+                               const struct sc_tiling *t, const struct sc_raster_info *info,
+                               struct sc_mask_job *job, struct sc_error *err) {
   struct axis axes[2] = {{0}};
-  struct judge judge = {0};
+  struct judge judge = {{0}, 0, 0, 0};
   struct sc_mapping map = {{0}, {0}};
-  sc_status st = choose_band(s, info, source, &job->band, err);
-  if (!st) st = sc_mapping_find(s, s->mask.asset, info, source, &map, err);
+  sc_status st = choose_band(s, info, job->source, &job->band, err);
+  if (!st) st = sc_mapping_find(s, s->mask.asset, info, job->source, &map, err);
   if (!st) st = axis_new(t, s->grid.width_px, map.scale[0], map.offset[0], &axes[0], err);
   if (!st) st = axis_new(t, s->grid.height_px, map.scale[1], map.offset[1], &axes[1], err);
   if (!st) {
-    const struct sc_band_info *band = &info->bands[job->band ? job->band - 1 : 0];
-    st = make_judge(call, s, band, &judge, job, err);
-  }
-  if (!st) {
-    job->source = source;
-    job->col_begin = axes[0].begin, job->col_end = axes[0].end;
-    job->row_begin = axes[1].begin, job->row_end = axes[1].end;
-    job->interrupted = call->interrupted;
-    job->interrupt_context = call->interrupt_context;
-    st = raster->count_mask(job, err);
+    judge.validity = sc_validity_find(&s->item, s->mask.asset, info, job->band);
+    int by_value = s->rule.name || sc_valid_by_value(&judge.validity);
+    if (!by_value) job->band = SC_BAND_VALIDITY;
+    /* Where nothing can be invalid, no block is read: the fractions stay 0. */
+    if (by_value || sc_valid_by_mask(&judge.validity)) st = count(call, s, axes, &judge, job, err);
   }
   if (!st && t->edge == SC_EDGE_PAD) add_overhang(axes, job);
   axis_free(&axes[0]);
   axis_free(&axes[1]);
-  sc_free(judge.table);
-  sc_classifier_free(judge.classifier);
+  judge_free(&judge);
   return st;
 }
 
@@ -169,10 +220,13 @@ static sc_status from_mask(const struct sc_index_call *call, const struct sc_sce
                             .nodata = nodata,
                             .n_cols = (int)sc_tiling_count(t, s->grid.width_px),
                             .n_rows = (int)sc_tiling_count(t, s->grid.height_px)};
+  memset(cloud, 0, (size_t)job.n_cols * (size_t)job.n_rows * sizeof *cloud);
+  memset(nodata, 0, (size_t)job.n_cols * (size_t)job.n_rows * sizeof *nodata);
   sc_status st = sc_item_href(&s->item, s->mask.asset, &href, err);
   struct sc_source source = {.href = href, .item = s->item.id, .asset = s->mask.asset->key};
+  job.source = &source;
   if (!st) st = raster->info(&source, &info, err);
-  if (!st) st = count(call, s, t, &source, &info, &job, err);
+  if (!st) st = count_or_know(call, s, t, &info, &job, err);
   raster->info_free(&info);
   sc_free(href);
   return st;

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "pixels/harmonize.h"
+#include "stac/validity.h"
 
 void sc_chip_close(struct sc_chip *chip) {
   sc_scenes_release(chip->scene);
@@ -93,8 +94,7 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
     b->band = i;
     b->n_bands_of_asset = last - first + 1;
     b->dtype = info->dtype;
-    b->has_nodata = info->has_nodata;
-    b->nodata = info->nodata;
+    b->validity = sc_validity_find(&chip->scene->scene.item, from->asset, &opened->info, i);
     b->resampling = options->resampling;
     read_scale(from->asset, info, b);
     name_band(from->asset, info, last > first || from->band, b);
@@ -319,8 +319,9 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
 
 void sc_chip_delivered(const struct sc_chip_band *b, const struct sc_chip_options *options,
                        struct sc_delivered *out) {
-  out->has_nodata = b->has_nodata;
-  out->nodata = options->scale ? b->nodata * b->scale + b->offset : b->nodata;
+  const struct sc_nodata *nodata = &b->validity.nodata;
+  out->has_nodata = nodata->is_set;
+  out->nodata = options->scale ? nodata->value * b->scale + b->offset : nodata->value;
   out->scale = options->scale ? 1 : b->scale;
   out->offset = options->scale || b->shift != 0 ? 0 : b->offset;
 }
@@ -359,52 +360,10 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     r->resampling = b->resampling;
     r->out = (unsigned char *)pixels + (size_t)i * row * (size_t)chip->height;
     r->row_bytes = row;
-    r->fill = chip->has_fill ? chip->fill : b->has_nodata ? b->nodata : 0;
+    r->fill = chip->has_fill              ? chip->fill
+              : b->validity.nodata.is_set ? b->validity.nodata.value
+                                          : 0;
     r->err.status = SC_OK;
-  }
-}
-
-int sc_chip_needs_values(const struct sc_chip *chip, const struct sc_chip_options *options) {
-  (void)chip;
-  return options->scale || options->harmonize || options->valid;
-}
-
-static int is_nodata(const struct sc_chip_band *b, double v) {
-  if (isnan(v)) return 1;
-  if (!b->has_nodata) return 0;
-  return b->dtype == SC_DTYPE_F32 ? (float)v == (float)b->nodata : v == b->nodata;
-}
-
-/* Is the middle of output pixel (i, j) inside the asset's raster? */
-static int is_inside(const struct sc_chip *chip, const struct sc_chip_band *b, int i, int j) {
-  const struct sc_mapping *m = &b->asset->mapping;
-  double col = (double)chip->window.x + (i + 0.5) * (double)chip->window.width_px / chip->width;
-  double row = (double)chip->window.y + (j + 0.5) * (double)chip->window.height_px / chip->height;
-  double x = m->scale[0] * col + m->offset[0], y = m->scale[1] * row + m->offset[1];
-  return x >= 0 && y >= 0 && x < b->asset->info.width && y < b->asset->info.height;
-}
-
-/* Does the asset's raster cover the whole chip? */
-static int covers(const struct sc_chip *chip, const struct sc_chip_band *b) {
-  return is_inside(chip, b, 0, 0) && is_inside(chip, b, chip->width - 1, chip->height - 1);
-}
-
-void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
-                  uint8_t *valid) {
-  size_t n = (size_t)chip->width * (size_t)chip->height;
-  for (int k = 0; k < chip->n_bands; k++) {
-    const struct sc_chip_band *b = &chip->bands[k];
-    double *v = values + (size_t)k * n;
-    int scaled_shift = options->scale && b->offset != 0; /* the offset says it already */
-    int check_place = !covers(chip, b);
-    for (size_t i = 0; i < n; i++) {
-      int ok = !is_nodata(b, v[i]) && (!valid || valid[(size_t)k * n + i]);
-      int x = (int)(i % (size_t)chip->width), y = (int)(i / (size_t)chip->width);
-      if (ok && check_place) ok = is_inside(chip, b, x, y);
-      if (valid) valid[(size_t)k * n + i] = (uint8_t)ok;
-      if (b->shift != 0 && ok && !scaled_shift) v[i] = v[i] > b->shift ? v[i] - b->shift : 0;
-      if (options->scale) v[i] = v[i] * b->scale + b->offset;
-    }
   }
 }
 
@@ -431,40 +390,126 @@ static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips
   return st;
 }
 
-static int has_mask(const struct sc_chip_band *b) {
-  return b->asset->info.has_mask && !b->asset->info.bands[b->band - 1].is_alpha;
+/* --- valid pixels --- */
+
+/* Nothing outside the asset is valid: the same middles of pixels as are read. */
+static void clear_outside(const struct sc_read *r, uint8_t *valid) {
+  for (int j = 0; j < r->out_height; j++) {
+    double y = floor(r->y + (j + 0.5) * (r->height / r->out_height));
+    uint8_t *row = valid + (size_t)j * (size_t)r->out_width;
+    int is_inside = y >= 0 && y < r->file_height;
+    if (!is_inside) memset(row, 0, (size_t)r->out_width);
+    for (int i = 0; i < r->out_width && is_inside; i++) {
+      double x = floor(r->x + (i + 0.5) * (r->width / r->out_width));
+      if (x < 0 || x >= r->file_width) row[i] = 0;
+    }
+  }
 }
 
-/* valid: what the masks and alpha bands of the files say; 1 where a file has none. */
+static int leaves(const struct sc_read *r) {
+  return r->x < 0 || r->y < 0 || r->x + r->width > r->file_width ||
+         r->y + r->height > r->file_height;
+}
+
+/* Of the bands of one file that have the same mask and alpha, the first is read. */
+static int same_mask(const struct sc_chip_band *a, const struct sc_chip_band *b) {
+  return a->asset == b->asset && a->validity.mask == b->validity.mask &&
+         a->validity.alpha == b->validity.alpha;
+}
+
+/* What the masks and alpha bands of the files say; 1 where a file has none. */
 static sc_status read_masks(struct sc_connection *c, const struct sc_chip *chip, uint8_t *valid,
-                            struct sc_error *err) {
+                            struct sc_read *reads, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
-  size_t n = (size_t)chip->width * (size_t)chip->height;
-  struct sc_read *reads = sc_alloc_zero((size_t)chip->n_bands, sizeof *reads);
-  if (!raster || !reads) {
-    sc_free(reads);
-    return raster ? sc_fail_nomem(err) : err->status;
-  }
-  sc_status st = SC_OK;
+  size_t n = (size_t)chip->width * (size_t)chip->height, n_reads = 0;
+  if (!raster) return err->status;
   sc_chip_plan(chip, valid, SC_DTYPE_U8, reads);
   memset(valid, 1, (size_t)chip->n_bands * n);
+  for (int i = 0; i < chip->n_bands; i++) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    if (!sc_valid_by_mask(&b->validity) || (i > 0 && same_mask(b, b - 1))) continue;
+    reads[i].band = SC_BAND_VALIDITY;
+    reads[i].validity = &b->validity;
+    reads[i].fill = 0;
+    reads[n_reads++] = reads[i];
+  }
+  sc_status st = n_reads ? raster->read(reads, n_reads, interrupted, c->db, err) : SC_OK;
+  for (int i = 1; i < chip->n_bands && !st; i++) {
+    const struct sc_chip_band *b = &chip->bands[i];
+    if (sc_valid_by_mask(&b->validity) && same_mask(b, b - 1))
+      memcpy(valid + (size_t)i * n, valid + (size_t)(i - 1) * n, n);
+  }
+  return st;
+}
+
+static int is_resampled(const struct sc_read *r) {
+  return r->resampling != SC_NEAREST && (r->width != r->out_width || r->height != r->out_height ||
+                                         r->x != floor(r->x) || r->y != floor(r->y));
+}
+
+/* Judge one band by its values: those at hand, or read in a type that shows them. Resampled ones
+ * are looked at before they are rounded, which may make the nodata value of others. */
+static sc_status judge_values(struct sc_connection *c, const struct sc_chip_band *b,
+                              const struct sc_read *planned, enum sc_dtype dtype, uint8_t *valid,
+                              struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  size_t n = (size_t)planned->out_width * (size_t)planned->out_height;
+  int is_real = !sc_dtype_is_complex(b->dtype);
+  enum sc_dtype wanted = is_resampled(planned) && is_real ? SC_DTYPE_F64 : b->dtype;
+  int at_hand = planned->out &&
+                (dtype == wanted || (wanted == b->dtype && sc_valid_shows(&b->validity, dtype)));
+  if (at_hand) {
+    sc_valid_pixels(&b->validity, planned->out, dtype, sc_dtype_bytes(dtype), n, valid);
+    return SC_OK;
+  }
+  if (!raster) return err->status;
+  struct sc_read read = *planned;
+  read.dtype = wanted;
+  read.row_bytes = sc_dtype_bytes(wanted) * (size_t)planned->out_width;
+  read.out = sc_alloc(read.row_bytes * (size_t)planned->out_height);
+  if (!read.out) return sc_fail_nomem(err);
+  sc_status st = raster->read(&read, 1, interrupted, c->db, err);
+  if (!st) sc_valid_pixels(&b->validity, read.out, wanted, sc_dtype_bytes(wanted), n, valid);
+  sc_free(read.out);
+  return st;
+}
+
+sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, const void *pixels,
+                        enum sc_dtype dtype, uint8_t *valid, struct sc_error *err) {
+  size_t n = (size_t)chip->width * (size_t)chip->height;
+  struct sc_read *reads = sc_alloc_zero((size_t)chip->n_bands, sizeof *reads);
+  sc_status st = reads ? read_masks(c, chip, valid, reads, err) : sc_fail_nomem(err);
+  if (!st) sc_chip_plan(chip, (void *)(size_t)pixels, dtype, reads);
   for (int i = 0; i < chip->n_bands && !st; i++) {
     const struct sc_chip_band *b = &chip->bands[i];
-    if (!has_mask(b)) continue;
-    if (i > 0 && b[-1].asset == b->asset && has_mask(&b[-1])) { /* it is one for the file */
-      memcpy(valid + (size_t)i * n, valid + (size_t)(i - 1) * n, n);
-      continue;
-    }
-    reads[i].band = SC_BAND_VALIDITY;
-    reads[i].resampling = SC_NEAREST;
-    reads[i].fill = 0;
-    st = raster->read(&reads[i], 1, interrupted, c->db, err);
+    if (!pixels) reads[i].out = NULL;
+    if (sc_valid_by_value(&b->validity))
+      st = judge_values(c, b, &reads[i], dtype, valid + (size_t)i * n, err);
+    if (!st && leaves(&reads[i])) clear_outside(&reads[i], valid + (size_t)i * n);
   }
   sc_free(reads);
   return st;
 }
 
-/* One chip through float64, where values are worked on. */
+/* --- reading --- */
+
+/* Harmonize and scale float64 values in place. */
+static void work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
+                 const uint8_t *valid) {
+  size_t n = (size_t)chip->width * (size_t)chip->height;
+  for (int k = 0; k < chip->n_bands; k++) {
+    const struct sc_chip_band *b = &chip->bands[k];
+    double *v = values + (size_t)k * n;
+    const uint8_t *ok = valid + (size_t)k * n;
+    int scaled_shift = options->scale && b->offset != 0; /* the offset says it already */
+    for (size_t i = 0; i < n && b->shift != 0 && !scaled_shift; i++) {
+      if (ok[i]) v[i] = v[i] > b->shift ? v[i] - b->shift : 0;
+    }
+    for (size_t i = 0; i < n && options->scale; i++) v[i] = v[i] * b->scale + b->offset;
+  }
+}
+
+/* One chip through float64, where values are worked on. valid: not NULL. */
 static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip,
                              const struct sc_chip_options *options, enum sc_dtype dtype,
                              unsigned char *pixels, uint8_t *valid, struct sc_error *err) {
@@ -474,13 +519,29 @@ static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
   if (!values) return sc_fail_nomem(err);
   sc_status st = read_plain(c, chip, 1, SC_DTYPE_F64, (unsigned char *)values, NULL, err);
-  if (!st && valid) st = read_masks(c, chip, valid, err);
+  if (!st) st = sc_chip_valid(c, chip, values, SC_DTYPE_F64, valid, err);
   if (!st) {
-    sc_chip_work(chip, options, values, valid);
+    work(chip, options, values, valid);
     raster->convert(values, SC_DTYPE_F64, sizeof *values, pixels, dtype, sc_dtype_bytes(dtype),
                     sc_chip_bytes(chip, SC_DTYPE_F64) / sizeof *values);
   }
   sc_free(values);
+  return st;
+}
+
+/* Worked on, or as they are with their validity. */
+static sc_status read_one(struct sc_connection *c, const struct sc_chip *chip,
+                          const struct sc_chip_options *options, enum sc_dtype dtype,
+                          unsigned char *pixels, uint8_t *valid, struct sc_error *err) {
+  if (!options->scale && !options->harmonize) {
+    sc_status st = options->format == SC_FORMAT_GEOTIFF ? SC_OK : check_real(chip, err);
+    if (!st) st = read_plain(c, chip, 1, dtype, pixels, NULL, err);
+    return st ? st : sc_chip_valid(c, chip, pixels, dtype, valid, err);
+  }
+  uint8_t *own = valid ? NULL : sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
+  if (!valid && !own) return sc_fail_nomem(err);
+  sc_status st = read_worked(c, chip, options, dtype, pixels, valid ? valid : own, err);
+  sc_free(own);
   return st;
 }
 
@@ -489,14 +550,13 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
                         unsigned char *pixels, uint8_t *valid, struct sc_error *errors,
                         struct sc_error *err) {
   if (n == 0) return SC_OK;
-  if (!sc_chip_needs_values(&chips[0], options) && !valid) {
+  if (!options->scale && !options->harmonize && !valid)
     return read_plain(c, chips, n, dtype, pixels, errors, err);
-  }
   size_t bytes = sc_chip_bytes(&chips[0], dtype), n_values = bytes / sc_dtype_bytes(dtype);
   for (size_t i = 0; i < n; i++) {
     struct sc_error own = {0};
-    sc_status st = read_worked(c, &chips[i], options, dtype, pixels + i * bytes,
-                               valid ? valid + i * n_values : NULL, &own);
+    sc_status st = read_one(c, &chips[i], options, dtype, pixels + i * bytes,
+                            valid ? valid + i * n_values : NULL, &own);
     if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
       *err = own;
       return st;

@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "pixels/chip_options.h"
 #include "pixels/scenes.h"
+#include "raster/valid.h"
 
 /* A band of a chip, in output order. */
 struct sc_chip_band {
@@ -18,8 +19,7 @@ struct sc_chip_band {
   char name[80];                 /* key, or key and band name where the asset has several */
   enum sc_dtype dtype;           /* in the file */
   enum sc_resampling resampling;
-  int has_nodata;
-  double nodata;
+  struct sc_validity validity;
   double scale, offset; /* of the item, else of the file */
   double shift;         /* subtracted by harmonize; 0 for none */
 };
@@ -62,28 +62,30 @@ size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);
 void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
                   struct sc_read *reads);
 
-/* Do the bands need values worked on (scale, harmonize, valid), as float64? */
-int sc_chip_needs_values(const struct sc_chip *chip, const struct sc_chip_options *options);
-
 /* What the values of a band mean once the options have been applied to them. */
 struct sc_delivered {
   int has_nodata;
-  double nodata;        /* what pixels hold that are nodata */
+  double nodata;        /* what pixels hold whose value is nodata; out of the type: none */
   double scale, offset; /* still to be applied */
 };
 void sc_chip_delivered(const struct sc_chip_band *band, const struct sc_chip_options *options,
                        struct sc_delivered *out);
 
 /*
- * From float64 values [band][row][column]: valid[band][row][column] (may be NULL; in: 0 where a
- * mask of the file says nodata; out: 1 where the pixel is inside and not nodata), then
- * harmonize and scale in place.
+ * Which pixels are valid: inside the asset, neither nodata nor NaN, nor masked (docs/validity.md).
+ * Under a kernel other than nearest a pixel is nodata by value where no valid one entered it.
+ *
+ * pixels  The chip as read by sc_chip_plan() as `dtype`, to spare reading it again; or NULL.
+ * valid   out: [band][row][column], 1 where it is valid, else 0.
  */
-void sc_chip_work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
-                  uint8_t *valid);
+sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, const void *pixels,
+                        enum sc_dtype dtype, uint8_t *valid, struct sc_error *err);
 
-/* Read chips side by side into pixels, one after another: n_chips arrays of sc_chip_bytes()
- * of `dtype` each, all of one shape. errors: one per chip, or NULL to stop at the first. */
+/*
+ * Read chips side by side into pixels, one after another: n_chips arrays of sc_chip_bytes() of
+ * `dtype` each, all of one shape, harmonized and scaled where the options say so. valid: the
+ * same of sc_chip_valid(), or NULL. errors: one per chip, or NULL to stop at the first.
+ */
 sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
                         const struct sc_chip_options *options, enum sc_dtype dtype,
                         unsigned char *pixels, uint8_t *valid, struct sc_error *errors,

@@ -3,6 +3,7 @@
  * stacchip_row_export(row). NULL gives NULL.
  */
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -101,6 +102,13 @@ static cJSON *number_array(const double *numbers, int n) {
   return cJSON_CreateDoubleArray(numbers, n);
 }
 
+/* What JSON has no number for as a text, as STAC has it: "nan", "inf", "-inf". */
+static cJSON *nodata_json(const struct sc_delivered *d) {
+  if (!d->has_nodata) return cJSON_CreateNull();
+  if (isfinite(d->nodata)) return cJSON_CreateNumber(d->nodata);
+  return cJSON_CreateString(isnan(d->nodata) ? "nan" : d->nodata > 0 ? "inf" : "-inf");
+}
+
 static void add_bands(cJSON *info, const struct sc_chip *chip,
                       const struct sc_chip_options *options) {
   cJSON *names = cJSON_AddArrayToObject(info, "assets"),
@@ -111,7 +119,7 @@ static void add_bands(cJSON *info, const struct sc_chip *chip,
     struct sc_delivered d;
     sc_chip_delivered(&chip->bands[i], options, &d);
     cJSON_AddItemToArray(names, cJSON_CreateString(chip->bands[i].name));
-    cJSON_AddItemToArray(nodata, d.has_nodata ? cJSON_CreateNumber(d.nodata) : cJSON_CreateNull());
+    cJSON_AddItemToArray(nodata, nodata_json(&d));
     cJSON_AddItemToArray(scale, cJSON_CreateNumber(d.scale));
     cJSON_AddItemToArray(offset, cJSON_CreateNumber(d.offset));
   }

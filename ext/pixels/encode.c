@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pixels/carry.h"
 #include "pixels/npy.h"
 #include "pixels/view.h"
 
@@ -76,27 +77,6 @@ static sc_status encode_npz(struct sc_connection *c, const struct sc_chip *chip,
   return st;
 }
 
-/* One nodata value for the file: that of the bands if they agree. */
-static int common_nodata(const struct sc_chip *chip, const struct sc_chip_options *options,
-                         double *nodata) {
-  for (int i = 0; i < chip->n_bands; i++) {
-    struct sc_delivered d;
-    sc_chip_delivered(&chip->bands[i], options, &d);
-    if (!d.has_nodata || (i > 0 && d.nodata != *nodata)) return 0;
-    *nodata = d.nodata;
-  }
-  return 1;
-}
-
-/* A value as the pixels of a type hold it: saturated. */
-static double as_stored(const struct sc_raster_api *raster, double value, enum sc_dtype dtype) {
-  unsigned char stored[8];
-  double back;
-  raster->convert(&value, SC_DTYPE_F64, 0, stored, dtype, 0, 1);
-  raster->convert(stored, dtype, 0, &back, SC_DTYPE_F64, 0, 1);
-  return back;
-}
-
 /* What the file says of each band. */
 struct descriptions {
   const char **names;
@@ -118,26 +98,9 @@ static sc_status describe(const struct sc_chip *chip, const struct sc_chip_optio
     out->names[i] = b->name;
     out->scales[i] = d.scale;
     out->offsets[i] = d.offset;
-    if (b->asset->info.bands[b->band - 1].is_alpha) out->alpha = (int)i + 1;
+    if (b->validity.is_alpha) out->alpha = (int)i + 1;
   }
   return SC_OK;
-}
-
-/* Read the pixels and, where files have masks that no alpha band of the chip says, the mask. */
-static sc_status load_with_mask(struct sc_connection *c, const struct sc_chip *chip,
-                                const struct sc_chip_options *options, int has_alpha,
-                                unsigned char **pixels, uint8_t **mask, struct sc_error *err) {
-  size_t n = (size_t)chip->width * (size_t)chip->height;
-  int wanted = 0;
-  for (int i = 0; i < chip->n_bands && !has_alpha; i++)
-    wanted |= chip->bands[i].asset->info.has_mask;
-  sc_status st = load(c, chip, options, chip->dtype, pixels, wanted ? mask : NULL, err);
-  for (size_t i = 0; i < n && !st && wanted; i++) {
-    int all = 1;
-    for (int k = 0; k < chip->n_bands; k++) all = all && (*mask)[(size_t)k * n + i];
-    (*mask)[i] = all ? 255 : 0;
-  }
-  return st;
 }
 
 static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *chip,
@@ -145,31 +108,33 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
                                 struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   unsigned char *pixels = NULL;
-  uint8_t *mask = NULL;
+  uint8_t *valid = NULL;
+  struct sc_carried carried = {{0}, NULL};
   struct descriptions d = {0};
   sc_status st = raster ? describe(chip, options, &d, err) : err->status;
-  if (!st) st = load_with_mask(c, chip, options, d.alpha, &pixels, &mask, err);
+  if (!st) st = load(c, chip, options, chip->dtype, &pixels, &valid, err);
+  if (!st) st = sc_carry_validity(chip, options, d.alpha, pixels, valid, &carried, err);
   if (!st) {
     struct sc_geotiff image = {.pixels = pixels,
-                               .mask = mask,
+                               .mask = carried.mask,
                                .dtype = chip->dtype,
                                .n_bands = chip->n_bands,
                                .width = chip->width,
                                .height = chip->height,
                                .crs = chip->scene->scene.grid.crs,
+                               .nodata = carried.nodata,
                                .alpha = d.alpha,
                                .band_names = d.names,
                                .scales = d.scales,
                                .offsets = d.offsets};
     sc_chip_transform(chip, image.transform);
-    image.has_nodata = common_nodata(chip, options, &image.nodata);
-    if (image.has_nodata) image.nodata = as_stored(raster, image.nodata, chip->dtype);
     st = raster->geotiff(&image, out, err);
   }
   sc_free(d.names);
   sc_free(d.scales);
   sc_free(pixels);
-  sc_free(mask);
+  sc_free(valid);
+  sc_free(carried.mask);
   return st;
 }
 

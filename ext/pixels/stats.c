@@ -16,6 +16,7 @@
 #include "base/db.h"
 #include "pixels/chip.h"
 #include "pixels/stack.h"
+#include "stac/validity.h"
 
 #define SAMPLE_MAX (1 << 20) /* values kept per band */
 #define SKETCH 201           /* quantiles 0, 0.5 ... 100 % in the JSON */
@@ -100,55 +101,77 @@ static void add_values(struct band_stats *b, const double *v, const uint8_t *val
 
 /* --- clouds --- */
 
-static sc_status read_cloud_table(struct sc_connection *c, const struct sc_chip *chip,
-                                  const struct sc_opened_asset *mask, int band, uint8_t *table,
-                                  struct sc_error *err) {
+/* The mask of a scene as a chip of one band over the same window. */
+struct cloud_mask {
+  struct sc_chip chip;
+  struct sc_chip_band band;
+  uint8_t *tables[2]; /* bits by value: of pixels that are masked out, and of others */
+  unsigned char *pixels;
+  uint8_t *valid;
+};
+
+static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
+                           struct cloud_mask *m, struct sc_error *err) {
   const struct sc_scene *s = &chip->scene->scene;
-  const struct sc_band_info *info = &mask->info.bands[band - 1];
-  if (sc_dtype_bytes(info->dtype) > 2) {
+  struct sc_opened_asset *asset;
+  if (!s->has_mask || !s->rule.name) {
+    return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to exclude clouds by",
+                   s->item.id, sc_scene_platform(s));
+  }
+  sc_status st = sc_scenes_asset(c, chip->scene, s->mask.asset, &asset, err);
+  if (st) return st;
+  int band = s->mask.band ? s->mask.band : 1;
+  enum sc_dtype dtype = asset->info.bands[band - 1].dtype;
+  if (sc_dtype_bytes(dtype) > 2) {
     return sc_fail(err, SC_UNSUPPORTED,
                    "item %s: asset %s: exclude_cloud needs a mask of 8 or 16 bits", s->item.id,
-                   mask->source.asset);
+                   asset->source.asset);
   }
-  return sc_rules_table(c->rules, &s->rule, info->dtype, info->has_nodata, info->nodata, table,
-                        err);
+  m->band = (struct sc_chip_band){.asset = asset, .band = band, .dtype = dtype};
+  m->band.validity = sc_validity_find(&s->item, s->mask.asset, &asset->info, band);
+  m->chip = *chip;
+  m->chip.bands = &m->band;
+  m->chip.n_bands = 1;
+  m->chip.dtype = dtype;
+  return SC_OK;
+}
+
+static sc_status read_mask(struct sc_connection *c, struct cloud_mask *m, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  const struct sc_rule *rule = &m->chip.scene->scene.rule;
+  sc_status st = raster ? SC_OK : err->status;
+  m->pixels = sc_alloc(sc_chip_bytes(&m->chip, m->chip.dtype));
+  m->valid = sc_alloc(sc_chip_bytes(&m->chip, SC_DTYPE_U8));
+  if (!m->pixels || !m->valid) return sc_fail_nomem(err);
+  for (int masked = 0; masked < 2 && !st; masked++) {
+    uint8_t *table = m->tables[!masked] = sc_alloc(65536);
+    st = table ? sc_rules_table(c->rules, rule, &m->band.validity, masked, table, err)
+               : sc_fail_nomem(err);
+  }
+  if (!st) {
+    struct sc_read read;
+    sc_chip_plan(&m->chip, m->pixels, m->chip.dtype, &read);
+    st = raster->read(&read, 1, NULL, NULL, err);
+  }
+  return st ? st : sc_chip_valid(c, &m->chip, m->pixels, m->chip.dtype, m->valid, err);
 }
 
 /* excluded: 1 where the mask says cloud, per pixel of the chip. */
 static sc_status find_clouds(struct sc_connection *c, const struct sc_chip *chip, uint8_t *excluded,
                              struct sc_error *err) {
-  const struct sc_raster_api *raster = sc_raster(err);
-  const struct sc_scene *s = &chip->scene->scene;
-  struct sc_opened_asset *mask;
-  if (!raster) return err->status;
-  if (!s->has_mask || !s->rule.name) {
-    return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to exclude clouds by",
-                   s->item.id, sc_scene_platform(s));
-  }
-  sc_status st = sc_scenes_asset(c, chip->scene, s->mask.asset, &mask, err);
-  if (st) return st;
-  int band = s->mask.band ? s->mask.band : 1;
-  size_t n = (size_t)chip->width * (size_t)chip->height,
-         size = sc_dtype_bytes(mask->info.bands[band - 1].dtype);
-  uint8_t *table = sc_alloc(65536);
-  unsigned char *pixels = sc_alloc(n * 8);
-  st = table && pixels ? read_cloud_table(c, chip, mask, band, table, err) : sc_fail_nomem(err);
-  if (!st) {
-    struct sc_chip_band only = {.asset = mask, .band = band};
-    struct sc_chip as_mask = *chip;
-    struct sc_read read;
-    as_mask.bands = &only;
-    as_mask.n_bands = 1;
-    sc_chip_plan(&as_mask, pixels, mask->info.bands[band - 1].dtype, &read);
-    st = raster->read(&read, 1, NULL, NULL, err);
-  }
+  struct cloud_mask m = {0};
+  sc_status st = open_mask(c, chip, &m, err);
+  if (!st) st = read_mask(c, &m, err);
+  size_t n = (size_t)chip->width * (size_t)chip->height, size = sc_dtype_bytes(m.chip.dtype);
   for (size_t i = 0; i < n && !st; i++) {
-    uint16_t v = pixels[i * size];
-    if (size == 2) memcpy(&v, pixels + 2 * i, 2);
-    excluded[i] = table[v] & SC_RULE_CLOUD;
+    uint16_t v = m.pixels[i * size];
+    if (size == 2) memcpy(&v, m.pixels + 2 * i, 2);
+    excluded[i] = m.tables[m.valid[i]][v] & SC_RULE_CLOUD;
   }
-  sc_free(table);
-  sc_free(pixels);
+  sc_free(m.tables[0]);
+  sc_free(m.tables[1]);
+  sc_free(m.pixels);
+  sc_free(m.valid);
   return st;
 }
 

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "http/remote.h"
 #include "http/vsi.h"
+#include "raster/valid.h"
 
 /* --- errors and thread configuration --- */
 
@@ -221,11 +222,32 @@ void sc_gdal_abandon(void) {
 
 /* --- what a file says of itself --- */
 
+/* Signed bytes are a type of their own from GDAL 3.7 on, which warns of who still asks for the
+ * metadata that made them so before. */
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
+#define SIGNED_BYTE GDT_Int8
+static enum sc_dtype byte_dtype(GDALRasterBandH band) {
+  (void)band;
+  return SC_DTYPE_U8;
+}
+void sc_gdal_sign_bytes(GDALRasterBandH band) { (void)band; }
+#else
+#define SIGNED_BYTE GDT_Byte
+static enum sc_dtype byte_dtype(GDALRasterBandH band) {
+  const char *type = GDALGetMetadataItem(band, "PIXELTYPE", "IMAGE_STRUCTURE");
+  return type && strcmp(type, "SIGNEDBYTE") == 0 ? SC_DTYPE_I8 : SC_DTYPE_U8;
+}
+void sc_gdal_sign_bytes(GDALRasterBandH band) {
+  GDALSetMetadataItem(band, "PIXELTYPE", "SIGNEDBYTE", "IMAGE_STRUCTURE");
+}
+#endif
+
 enum sc_dtype sc_gdal_dtype(GDALRasterBandH band) {
-  const char *pixel_type = GDALGetMetadataItem(band, "PIXELTYPE", "IMAGE_STRUCTURE");
   switch (GDALGetRasterDataType(band)) {
-    case GDT_Byte:
-      return pixel_type && strcmp(pixel_type, "SIGNEDBYTE") == 0 ? SC_DTYPE_I8 : SC_DTYPE_U8;
+    case GDT_Byte: return byte_dtype(band);
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
+    case GDT_Int8: return SC_DTYPE_I8;
+#endif
     case GDT_UInt16: return SC_DTYPE_U16;
     case GDT_Int16: return SC_DTYPE_I16;
     case GDT_UInt32: return SC_DTYPE_U32;
@@ -244,18 +266,29 @@ enum sc_dtype sc_gdal_dtype(GDALRasterBandH band) {
 
 GDALDataType sc_gdal_type(enum sc_dtype dtype) {
   static const GDALDataType types[] = {
-      GDT_Unknown, GDT_Byte,  GDT_Byte,    GDT_UInt16,  GDT_Int16,    GDT_UInt32,  GDT_Int32,
+      GDT_Unknown, GDT_Byte,  SIGNED_BYTE, GDT_UInt16,  GDT_Int16,    GDT_UInt32,  GDT_Int32,
       GDT_UInt64,  GDT_Int64, GDT_Float32, GDT_Float64, GDT_CFloat32, GDT_CFloat64};
   return types[dtype];
+}
+
+/* Nodata values and alpha are judged by us (valid.h), beyond the few cases that GDAL's mask knows.
+ */
+static enum sc_file_mask find_mask(GDALRasterBandH band) {
+  int flags = GDALGetMaskFlags(band);
+  if (flags & (GMF_ALL_VALID | GMF_ALPHA)) return SC_MASK_NONE;
+  if (flags & GMF_NODATA) return flags & GMF_PER_DATASET ? SC_MASK_VALUES : SC_MASK_NONE;
+  return flags & GMF_PER_DATASET ? SC_MASK_FILE : SC_MASK_BAND;
 }
 
 static void read_band_info(GDALRasterBandH band, struct sc_band_info *out) {
   int has = 0;
   out->dtype = sc_gdal_dtype(band);
   if (out->dtype == SC_DTYPE_I64) {
-    out->nodata = (double)GDALGetRasterNoDataValueAsInt64(band, &has);
+    out->nodata_bits = (uint64_t)GDALGetRasterNoDataValueAsInt64(band, &has);
+    out->nodata = (double)(int64_t)out->nodata_bits;
   } else if (out->dtype == SC_DTYPE_U64) {
-    out->nodata = (double)GDALGetRasterNoDataValueAsUInt64(band, &has);
+    out->nodata_bits = GDALGetRasterNoDataValueAsUInt64(band, &has);
+    out->nodata = (double)out->nodata_bits;
   } else {
     out->nodata = GDALGetRasterNoDataValue(band, &has);
   }
@@ -264,6 +297,7 @@ static void read_band_info(GDALRasterBandH band, struct sc_band_info *out) {
   out->offset = GDALGetRasterOffset(band, &has);
   snprintf(out->name, sizeof out->name, "%s", GDALGetDescription(band));
   out->is_alpha = GDALGetRasterColorInterpretation(band) == GCI_AlphaBand;
+  out->mask = find_mask(band);
 }
 
 static sc_status read_crs(GDALDatasetH ds, char **out, struct sc_error *err) {
@@ -303,7 +337,6 @@ static sc_status read_info(GDALDatasetH ds, struct sc_raster_info *out, struct s
   /* Of JPEG 2000 whose bytes failed to come, GDAL 3.6 counts overviews of overviews for ever. */
   int is_tiff = strcmp(GDALGetDriverShortName(GDALGetDatasetDriver(ds)), "GTiff") == 0;
   out->has_overviews = is_tiff && GDALGetOverviewCount(first) > 0;
-  out->has_mask = (GDALGetMaskFlags(first) & (GMF_PER_DATASET | GMF_ALPHA)) != 0;
   const char *time = GDALGetMetadataItem(ds, "TIFFTAG_DATETIME", NULL);
   if (time) snprintf(out->datetime, sizeof out->datetime, "%s", time);
   return SC_OK;
@@ -451,7 +484,7 @@ static CPLErr read_resampled(GDALRasterBandH band, const struct sc_read *r, cons
 
 /* Signed bytes from or to another type: read in the file's own type, then convert. */
 static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum sc_dtype own,
-                                struct sc_error *err);
+                                const struct sc_gdal_scope *scope, struct sc_error *err);
 
 static void fill_all(const struct sc_read *r) {
   for (int j = 0; j < r->out_height; j++) {
@@ -468,55 +501,51 @@ sc_status sc_gdal_check_size(const struct sc_read *r, int width, int height, str
   return sc_source_fail(r->source, SC_BAD_DATA, err, text, "");
 }
 
-static sc_status read_band(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
+static sc_status read_box(GDALRasterBandH band, const struct sc_read *r,
+                          const struct sc_gdal_scope *scope, struct sc_error *err) {
   int box[4]; /* first column, columns, first row, rows of the output that lie inside */
-  struct sc_gdal_scope scope;
-  if (r->band < 0 || r->band > GDALGetRasterCount(ds)) {
+  inside(r->x, r->width, r->out_width, GDALGetRasterBandXSize(band), &box[0], &box[1]);
+  inside(r->y, r->height, r->out_height, GDALGetRasterBandYSize(band), &box[2], &box[3]);
+  if (box[1] < r->out_width || box[3] < r->out_height) fill_all(r);
+  if (box[1] <= 0 || box[3] <= 0) return SC_OK;
+  int plain = r->width == r->out_width && r->height == r->out_height && r->x == floor(r->x) &&
+              r->y == floor(r->y);
+  CPLErr result = (r->resampling == SC_NEAREST && !r->coarse) || plain
+                      ? read_nearest(band, r, box, err)
+                      : read_resampled(band, r, box);
+  if (err->status == SC_NOMEM) return SC_NOMEM;
+  if (result == CE_None) return SC_OK;
+  return sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope->text);
+}
+
+static sc_status read_band(GDALDatasetH ds, const struct sc_read *r,
+                           const struct sc_gdal_scope *scope, struct sc_error *err) {
+  if (r->band < 1 || r->band > GDALGetRasterCount(ds)) {
     char text[60];
     snprintf(text, sizeof text, "no band %d; it has %d", r->band, GDALGetRasterCount(ds));
     return sc_source_fail(r->source, SC_NOT_FOUND, err, text, "");
   }
-  if (sc_gdal_check_size(r, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds), err))
-    return err->status;
-  GDALRasterBandH band = GDALGetRasterBand(ds, r->band ? r->band : 1);
-  if (r->band == SC_BAND_VALIDITY) band = GDALGetMaskBand(band);
+  GDALRasterBandH band = GDALGetRasterBand(ds, r->band);
   enum sc_dtype own = sc_gdal_dtype(band);
   if (own == SC_DTYPE_NONE) {
     return sc_source_fail(r->source, SC_UNSUPPORTED, err, "its type of pixels is not supported",
                           "");
   }
   if (own != r->dtype && (own == SC_DTYPE_I8 || r->dtype == SC_DTYPE_I8)) {
-    return read_converted(ds, r, own, err);
+    return read_converted(ds, r, own, scope, err);
   }
-  inside(r->x, r->width, r->out_width, GDALGetRasterBandXSize(band), &box[0], &box[1]);
-  inside(r->y, r->height, r->out_height, GDALGetRasterBandYSize(band), &box[2], &box[3]);
-  if (box[1] < r->out_width || box[3] < r->out_height) fill_all(r);
-  if (box[1] <= 0 || box[3] <= 0) return SC_OK;
-  sc_gdal_begin(&scope);
-  int plain = r->width == r->out_width && r->height == r->out_height && r->x == floor(r->x) &&
-              r->y == floor(r->y);
-  CPLErr result = (r->resampling == SC_NEAREST && !r->coarse) || plain
-                      ? read_nearest(band, r, box, err)
-                      : read_resampled(band, r, box);
-  sc_status st = SC_OK;
-  if (err->status == SC_NOMEM) {
-    st = SC_NOMEM;
-  } else if (result != CE_None) {
-    st = sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope.text);
-  }
-  sc_gdal_end(&scope);
-  return st;
+  return read_box(band, r, scope, err);
 }
 
 static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum sc_dtype own,
-                                struct sc_error *err) {
+                                const struct sc_gdal_scope *scope, struct sc_error *err) {
   struct sc_read first = *r;
   size_t size = sc_dtype_bytes(own), to_size = sc_dtype_bytes(r->dtype);
   first.dtype = own;
   first.row_bytes = size * (size_t)r->out_width;
   first.out = sc_alloc(first.row_bytes * (size_t)r->out_height);
   if (!first.out) return sc_fail_nomem(err);
-  sc_status st = read_band(ds, &first, err);
+  sc_status st = read_band(ds, &first, scope, err);
   for (int j = 0; j < r->out_height && !st; j++) {
     sc_gdal_convert((unsigned char *)first.out + (size_t)j * first.row_bytes, own, size,
                     (unsigned char *)r->out + (size_t)j * r->row_bytes, r->dtype, to_size,
@@ -526,13 +555,69 @@ static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum s
   return st;
 }
 
+/* Where the mask of the file is 0, out becomes 0; it is 1 where the read is inside. */
+static sc_status apply_mask(GDALDatasetH ds, const struct sc_read *r,
+                            const struct sc_gdal_scope *scope, struct sc_error *err) {
+  GDALRasterBandH band = GDALGetRasterBand(ds, r->validity->mask);
+  if (!band) return sc_source_fail(r->source, SC_BAD_DATA, err, "no band with a mask", "");
+  sc_status st = read_box(GDALGetMaskBand(band), r, scope, err);
+  for (int j = 0; j < r->out_height && !st; j++) {
+    uint8_t *row = (uint8_t *)r->out + (size_t)j * r->row_bytes;
+    for (int i = 0; i < r->out_width; i++) row[i] = row[i] != 0;
+  }
+  return st;
+}
+
+/* The same of alpha: 0 is transparent, whatever its type. */
+static sc_status apply_alpha(GDALDatasetH ds, const struct sc_read *r,
+                             const struct sc_gdal_scope *scope, struct sc_error *err) {
+  struct sc_read alpha = *r;
+  size_t n = (size_t)r->out_width;
+  alpha.band = r->validity->alpha;
+  alpha.dtype = SC_DTYPE_F32;
+  alpha.row_bytes = n * sizeof(float);
+  float *values = sc_alloc(alpha.row_bytes * (size_t)r->out_height);
+  if (!values) return sc_fail_nomem(err);
+  alpha.out = values;
+  sc_status st = read_band(ds, &alpha, scope, err);
+  for (int j = 0; j < r->out_height && !st; j++) {
+    uint8_t *row = (uint8_t *)r->out + (size_t)j * r->row_bytes;
+    for (size_t i = 0; i < n; i++) row[i] &= values[(size_t)j * n + i] != 0;
+  }
+  sc_free(values);
+  return st;
+}
+
+/* What mask and alpha say, as SC_BAND_VALIDITY. They have no values between their values. */
+static sc_status read_validity(GDALDatasetH ds, const struct sc_read *r,
+                               const struct sc_gdal_scope *scope, struct sc_error *err) {
+  struct sc_read one = *r;
+  one.resampling = SC_NEAREST;
+  one.fill = 0;
+  for (int j = 0; j < r->out_height; j++)
+    memset((unsigned char *)r->out + (size_t)j * r->row_bytes, 1, (size_t)r->out_width);
+  sc_status st = r->validity->mask ? apply_mask(ds, &one, scope, err) : SC_OK;
+  return !st && r->validity->alpha ? apply_alpha(ds, &one, scope, err) : st;
+}
+
+static sc_status read_dataset(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
+  struct sc_gdal_scope scope;
+  sc_status st = sc_gdal_check_size(r, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds), err);
+  if (st) return st;
+  sc_gdal_begin(&scope);
+  st = r->band == SC_BAND_VALIDITY ? read_validity(ds, r, &scope, err)
+                                   : read_band(ds, r, &scope, err);
+  sc_gdal_end(&scope);
+  return st;
+}
+
 sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
   GDALDatasetH ds = NULL;
   sc_status st = sc_gdal_acquire(r->source, &ds, err);
   if (st) return st;
   int remote = strstr(r->source->href, "://") != NULL;
   unsigned failures = remote ? sc_remote_url_failures(r->source->href, NULL) : 0;
-  st = read_band(ds, r, err);
+  st = read_dataset(ds, r, err);
   if (remote && st != SC_NOMEM) {
     struct sc_error transfer = {0};
     if (check_transfers(r->source, failures, &transfer)) {

@@ -39,6 +39,9 @@ void sc_gdal_abandon(void);
 
 enum sc_dtype sc_gdal_dtype(GDALRasterBandH band);
 GDALDataType sc_gdal_type(enum sc_dtype dtype);
+/* Make a band of GDAL's type for SC_DTYPE_I8 one of signed bytes, where the type does not say it.
+ */
+void sc_gdal_sign_bytes(GDALRasterBandH band);
 
 sc_status sc_gdal_info(const struct sc_source *source, struct sc_raster_info *out,
                        struct sc_error *err);

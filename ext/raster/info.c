@@ -8,17 +8,20 @@
 #include "base/alloc.h"
 
 /*
- * u32 GDAL's version; u32 width, height, bands, block width, block height; u8 flags; f64 x 6
- * transform; u32 n and n bytes of CRS; u32 n and n bytes of datetime; and of each band u8 dtype,
- * u8 flags, f64 nodata, scale, offset, u32 n and n bytes of name.
+ * u32 GDAL's version, and this format's; u32 width, height, bands, block width, block height; u8
+ * flags; f64 x 6 transform; u32 n and n bytes of CRS; u32 n and n bytes of datetime; and of each
+ * band u8 dtype, u8 flags, u8 mask, f64 nodata, scale, offset, u64 nodata bits, u32 n and n bytes
+ * of name.
  */
-enum { HAS_TRANSFORM = 1, HAS_MASK = 2, HAS_CRS = 4, HAS_OVERVIEWS = 8 };
+#define FORMAT 1
+enum { HAS_TRANSFORM = 1, HAS_CRS = 4, HAS_OVERVIEWS = 8 };
 enum { HAS_NODATA = 1, IS_ALPHA = 2 };
 #define N_BANDS_MAX 4096
 #define CRS_MAX 65536
 
-static uint32_t gdal_version(void) {
-  return (uint32_t)strtoul(GDALVersionInfo("VERSION_NUM"), NULL, 10);
+/* GDAL's has 7 digits and ends with two that count builds: there is room. */
+static uint32_t version(void) {
+  return (uint32_t)strtoul(GDALVersionInfo("VERSION_NUM"), NULL, 10) + FORMAT;
 }
 
 /* --- writing --- */
@@ -44,7 +47,9 @@ static sc_status put_band(struct sc_buffer *b, const struct sc_band_info *band,
   unsigned flags = (band->has_nodata ? HAS_NODATA : 0u) | (band->is_alpha ? IS_ALPHA : 0u);
   sc_status st = sc_buffer_append_le(b, band->dtype, 1, err);
   if (!st) st = sc_buffer_append_le(b, flags, 1, err);
+  if (!st) st = sc_buffer_append_le(b, band->mask, 1, err);
   if (!st) st = put_doubles(b, values, 3, err);
+  if (!st) st = sc_buffer_append_le(b, band->nodata_bits, 8, err);
   return st ? st : put_text(b, band->name, err);
 }
 
@@ -52,9 +57,9 @@ sc_status sc_info_pack(const struct sc_raster_info *info, struct sc_buffer *out,
                        struct sc_error *err) {
   const int sizes[] = {info->width, info->height, info->n_bands, info->block_width,
                        info->block_height};
-  unsigned flags = (info->has_transform ? HAS_TRANSFORM : 0u) | (info->has_mask ? HAS_MASK : 0u) |
-                   (info->crs ? HAS_CRS : 0u) | (info->has_overviews ? HAS_OVERVIEWS : 0u);
-  sc_status st = sc_buffer_append_le(out, gdal_version(), 4, err);
+  unsigned flags = (info->has_transform ? HAS_TRANSFORM : 0u) | (info->crs ? HAS_CRS : 0u) |
+                   (info->has_overviews ? HAS_OVERVIEWS : 0u);
+  sc_status st = sc_buffer_append_le(out, version(), 4, err);
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !st; i++)
     st = sc_buffer_append_le(out, (uint32_t)sizes[i], 4, err);
   if (!st) st = sc_buffer_append_le(out, flags, 1, err);
@@ -84,14 +89,16 @@ static sc_status take_crs(struct sc_bytes *b, int has_crs, char **out, struct sc
 }
 
 static void take_band(struct sc_bytes *b, struct sc_band_info *band) {
-  uint8_t dtype = sc_bytes_u8(b), flags = sc_bytes_u8(b);
-  b->overrun |= dtype > SC_DTYPE_C128;
+  uint8_t dtype = sc_bytes_u8(b), flags = sc_bytes_u8(b), mask = sc_bytes_u8(b);
+  b->overrun |= dtype > SC_DTYPE_C128 || mask > SC_MASK_VALUES;
+  band->mask = mask > SC_MASK_VALUES ? SC_MASK_NONE : (enum sc_file_mask)mask;
   band->dtype = dtype > SC_DTYPE_C128 ? SC_DTYPE_NONE : (enum sc_dtype)dtype;
   band->has_nodata = (flags & HAS_NODATA) != 0;
   band->is_alpha = (flags & IS_ALPHA) != 0;
   band->nodata = sc_bytes_le_double(b);
   band->scale = sc_bytes_le_double(b);
   band->offset = sc_bytes_le_double(b);
+  band->nodata_bits = sc_bytes_le64(b);
   take_text(b, band->name, sizeof band->name);
 }
 
@@ -105,7 +112,7 @@ static int take_size(struct sc_bytes *b) {
 
 sc_status sc_info_unpack(struct sc_bytes *b, struct sc_raster_info *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  if (sc_bytes_le32(b) != gdal_version())
+  if (sc_bytes_le32(b) != version())
     return sc_fail(err, SC_UNSUPPORTED, "stored by another version of GDAL");
   out->width = take_size(b);
   out->height = take_size(b);
@@ -114,7 +121,6 @@ sc_status sc_info_unpack(struct sc_bytes *b, struct sc_raster_info *out, struct 
   out->block_height = take_size(b);
   uint8_t flags = sc_bytes_u8(b);
   out->has_transform = (flags & HAS_TRANSFORM) != 0;
-  out->has_mask = (flags & HAS_MASK) != 0;
   out->has_overviews = (flags & HAS_OVERVIEWS) != 0;
   for (int i = 0; i < 6; i++) out->transform[i] = sc_bytes_le_double(b);
   sc_status st = take_crs(b, flags & HAS_CRS, &out->crs, err);

@@ -20,6 +20,7 @@
 #include "raster/file.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
+#include "raster/valid.h"
 
 #define STRIP_BYTES (8 << 20)  /* of GDAL's strips */
 #define FETCH_BYTES (24 << 20) /* of remote blocks at once */
@@ -41,7 +42,8 @@ struct patch {
   enum sc_dtype dtype;
   const unsigned char *pixels; /* first pixel of the wanted band */
   size_t pixel_bytes, row_bytes;
-  int differences; /* 16-bit rows still in the predictor's form */
+  int differences;  /* 16-bit rows still in the predictor's form */
+  uint8_t *by_mask; /* width * height: 0 where mask or alpha say invalid; NULL: none. Owned */
 };
 
 /* Sums of one patch: chips [i0, i1) x [j0, j1). */
@@ -137,65 +139,104 @@ static void load_value(const unsigned char *at, enum sc_dtype dtype, double *rea
   }
 }
 
-/* A value wider than 16 bits. classify() is under the lock: it is SQL. */
-static sc_status classify_value(struct count *c, const unsigned char *at, enum sc_dtype dtype,
-                                uint8_t *bits, struct sc_error *err) {
-  const struct sc_mask_job *job = c->job;
-  double real;
-  int64_t integer;
-  load_value(at, dtype, &real, &integer);
-  if (job->by_nodata) {
-    int same =
-        dtype == SC_DTYPE_F32 ? (float)real == (float)job->nodata_value : real == job->nodata_value;
-    *bits = job->nd_bits[isnan(real) || (job->has_nodata && same)];
-    return SC_OK;
-  }
-  pthread_mutex_lock(&c->lock);
-  sc_status st = job->classify(job->context, real, integer, bits, err);
-  pthread_mutex_unlock(&c->lock);
-  return st;
-}
-
+/* Values wider than 16 bits. classify() is under the lock: it is SQL. */
 static sc_status classify_wide(struct count *c, const struct patch *p, const unsigned char *row,
-                               uint8_t *bits, struct sc_error *err) {
-  size_t size = sc_dtype_bytes(p->dtype);
-  for (int x = 0; x < p->width; x++) {
-    const unsigned char *at = row + (size_t)x * p->pixel_bytes;
-    if (x > 0 && memcmp(at, at - p->pixel_bytes, size) == 0) {
+                               const uint8_t *by_mask, uint8_t *bits, struct sc_error *err) {
+  const struct sc_mask_job *job = c->job;
+  size_t n = (size_t)p->width, size = sc_dtype_bytes(p->dtype);
+  int nd = -1;
+  sc_status st = SC_OK;
+  if (by_mask) {
+    memcpy(bits, by_mask, n);
+  } else {
+    memset(bits, 1, n);
+  }
+  sc_valid_pixels(job->validity, row, p->dtype, p->pixel_bytes, n, bits);
+  for (size_t x = 0; x < n && job->by_nodata; x++) bits[x] = job->nd_bits[!bits[x]];
+  if (job->by_nodata) return SC_OK;
+  for (size_t x = 0; x < n && !st; x++) {
+    const unsigned char *at = row + x * p->pixel_bytes;
+    int same = nd == !bits[x] && memcmp(at, at - p->pixel_bytes, size) == 0;
+    double real;
+    int64_t integer;
+    nd = !bits[x];
+    if (same) {
       bits[x] = bits[x - 1];
       continue;
     }
-    sc_status st = classify_value(c, at, p->dtype, &bits[x], err);
-    if (st) return st;
+    load_value(at, p->dtype, &real, &integer);
+    pthread_mutex_lock(&c->lock);
+    st = job->classify(job->context, real, integer, nd, &bits[x], err);
+    pthread_mutex_unlock(&c->lock);
+  }
+  return st;
+}
+
+static unsigned pattern_at(const unsigned char *at, size_t bytes) {
+  uint16_t v;
+  if (bytes == 1) return *at;
+  memcpy(&v, at, 2);
+  return v;
+}
+
+/* 8 and 16 bits, where a mask or alpha has a word too. */
+static void classify_masked(const struct sc_mask_job *job, const struct patch *p,
+                            const unsigned char *row, const uint8_t *by_mask, uint8_t *bits) {
+  const size_t bytes = sc_dtype_bytes(p->dtype);
+  for (size_t x = 0; x < (size_t)p->width; x++) {
+    const uint8_t *table = by_mask[x] ? job->table : job->masked_table;
+    bits[x] = table[pattern_at(row + x * p->pixel_bytes, bytes)];
+  }
+}
+
+static sc_status classify_row(struct count *c, const struct patch *p, int y, uint8_t *bits,
+                              struct sc_error *err) {
+  const unsigned char *row = p->pixels + (size_t)y * p->row_bytes;
+  const uint8_t *by_mask = p->by_mask ? p->by_mask + (size_t)y * (size_t)p->width : NULL;
+  const uint8_t *table = c->job->table;
+  size_t n = (size_t)p->width, bytes = sc_dtype_bytes(p->dtype);
+  if (bytes > 2) return classify_wide(c, p, row, by_mask, bits, err);
+  if (by_mask) {
+    classify_masked(c->job, p, row, by_mask, bits);
+  } else if (bytes == 1 && p->pixel_bytes == 1) {
+    sc_classify_u8(row, n, table, bits);
+  } else if (bytes == 2 && p->pixel_bytes == 2) {
+    sc_classify_u16((const uint16_t *)(const void *)row, n, table, p->differences, bits);
+  } else {
+    for (size_t x = 0; x < n; x++) bits[x] = table[pattern_at(row + x * p->pixel_bytes, bytes)];
   }
   return SC_OK;
 }
 
-static sc_status classify_row(struct count *c, const struct patch *p, const unsigned char *row,
-                              uint8_t *bits, struct sc_error *err) {
-  size_t n = (size_t)p->width;
-  const uint8_t *table = c->job->table;
-  switch (sc_dtype_bytes(p->dtype)) {
-    case 1:
-      if (p->pixel_bytes == 1) {
-        sc_classify_u8(row, n, table, bits);
-      } else {
-        for (size_t x = 0; x < n; x++) bits[x] = table[row[x * p->pixel_bytes]];
-      }
-      return SC_OK;
-    case 2:
-      if (p->pixel_bytes == 2) {
-        sc_classify_u16((const uint16_t *)(const void *)row, n, table, p->differences, bits);
-      } else {
-        for (size_t x = 0; x < n; x++) {
-          uint16_t v;
-          memcpy(&v, row + x * p->pixel_bytes, 2);
-          bits[x] = table[v];
-        }
-      }
-      return SC_OK;
-    default: return classify_wide(c, p, row, bits, err);
-  }
+/* A patch of file pixels as they are. */
+static struct sc_read read_patch(const struct count *c, const struct patch *p, void *out) {
+  return (struct sc_read){.source = c->job->source,
+                          .band = c->job->band,
+                          .validity = c->job->validity,
+                          .x = p->x,
+                          .y = p->y,
+                          .width = p->width,
+                          .height = p->height,
+                          .out_width = p->width,
+                          .out_height = p->height,
+                          .dtype = p->dtype,
+                          .out = out,
+                          .row_bytes = sc_dtype_bytes(p->dtype) * (size_t)p->width};
+}
+
+static int has_mask(const struct sc_mask_job *job) {
+  return job->band != SC_BAND_VALIDITY && sc_valid_by_mask(job->validity);
+}
+
+/* What mask and alpha say of the patch's pixels. */
+static sc_status load_mask(const struct count *c, struct patch *p, struct sc_error *err) {
+  p->by_mask = sc_alloc((size_t)p->width * (size_t)p->height);
+  if (!p->by_mask) return sc_fail_nomem(err);
+  struct sc_read read = read_patch(c, p, p->by_mask);
+  read.band = SC_BAND_VALIDITY;
+  read.dtype = SC_DTYPE_U8;
+  read.row_bytes = (size_t)p->width;
+  return sc_gdal_read(&read, err);
 }
 
 static void add_sums(struct count *c, const struct sums *s) {
@@ -221,17 +262,20 @@ static int is_wanted_row(const struct sc_mask_job *job, const struct sums *s, in
   return 0;
 }
 
-static sc_status count_patch(struct count *c, const struct patch *p, struct sc_error *err) {
+static sc_status count_patch(struct count *c, struct patch *p, struct sc_error *err) {
   struct sums s = {0};
   sc_status st = sums_new(c->job, p, &s, err);
+  if (!st && s.i1 > s.i0 && has_mask(c->job)) st = load_mask(c, p, err);
   uint8_t *bits = st ? NULL : sc_alloc((size_t)p->width);
   if (!st && !bits) st = sc_fail_nomem(err);
   for (int j = 0; j < p->height && !st && s.i1 > s.i0; j++) {
     if (!is_wanted_row(c->job, &s, p->y + j)) continue;
-    st = classify_row(c, p, p->pixels + (size_t)j * p->row_bytes, bits, err);
+    st = classify_row(c, p, j, bits, err);
     if (!st) sum_row(c->job, p, bits, p->y + j, &s);
   }
   if (!st) add_sums(c, &s);
+  sc_free(p->by_mask);
+  p->by_mask = NULL;
   sc_free(bits);
   sc_free(s.cloud);
   return st;
@@ -260,9 +304,11 @@ static int wanted_rows(const struct sc_mask_job *job, const struct patch *p) {
 }
 
 /* Undo the predictor unless the row's classifier does it. */
-static sc_status undo_rows(const struct sc_tiff *t, unsigned char *data, int n_rows,
-                           struct patch *p, struct sc_error *err) {
-  p->differences = t->predictor == 2 && t->dtype == SC_DTYPE_U16 && sc_tiff_pixel_bytes(t) == 2;
+static sc_status undo_rows(const struct count *c, unsigned char *data, int n_rows, struct patch *p,
+                           struct sc_error *err) {
+  const struct sc_tiff *t = &c->file->tiff;
+  p->differences = t->predictor == 2 && t->dtype == SC_DTYPE_U16 && sc_tiff_pixel_bytes(t) == 2 &&
+                   !has_mask(c->job);
   if (p->differences || t->predictor == 1) return SC_OK;
   unsigned char *scratch = sc_alloc(sc_tiff_row_bytes(t));
   if (!scratch) return sc_fail_nomem(err);
@@ -282,7 +328,7 @@ static sc_status count_block(struct count *c, size_t block, const struct sc_view
   int n_rows = wanted_rows(c->job, &p);
   sc_status st = n_rows ? sc_block_decode_once(c->file, block, n_rows, bytes, &data, err) : SC_OK;
   int is_stored = t->byte_counts[block] > 0 && t->offsets[block] > 0;
-  if (!st && n_rows && is_stored) st = undo_rows(t, data, n_rows, &p, err);
+  if (!st && n_rows && is_stored) st = undo_rows(c, data, n_rows, &p, err);
   if (!st && n_rows) {
     p.height = n_rows;
     p.pixels = data + (t->planar ? 0 : (size_t)(c->job->band - 1) * sc_dtype_bytes(t->dtype));
@@ -367,17 +413,7 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
 
 static sc_status count_strip(struct count *c, struct patch *p, unsigned char *pixels,
                              struct sc_error *err) {
-  struct sc_read read = {.source = c->job->source,
-                         .band = c->job->band,
-                         .x = 0,
-                         .y = p->y,
-                         .width = p->width,
-                         .height = p->height,
-                         .out_width = p->width,
-                         .out_height = p->height,
-                         .dtype = p->dtype,
-                         .out = pixels,
-                         .row_bytes = p->row_bytes};
+  const struct sc_read read = read_patch(c, p, pixels);
   sc_status st = sc_gdal_read(&read, err);
   return st ? st : count_patch(c, p, err);
 }

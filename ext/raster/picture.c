@@ -102,13 +102,14 @@ static sc_status set_crs(GDALDatasetH ds, const char *crs, struct sc_error *err)
   return st;
 }
 
-static void set_nodata(GDALRasterBandH band, enum sc_dtype dtype, double nodata) {
-  if (dtype == SC_DTYPE_I64 && fabs(nodata) < 9.2e18) {
-    GDALSetRasterNoDataValueAsInt64(band, (int64_t)nodata);
-  } else if (dtype == SC_DTYPE_U64 && nodata >= 0 && nodata < 1.8e19) {
-    GDALSetRasterNoDataValueAsUInt64(band, (uint64_t)nodata);
+static void set_nodata(GDALRasterBandH band, enum sc_dtype dtype, const struct sc_nodata *nodata) {
+  if (!nodata->is_set) return;
+  if (dtype == SC_DTYPE_I64) {
+    GDALSetRasterNoDataValueAsInt64(band, (int64_t)nodata->bits);
+  } else if (dtype == SC_DTYPE_U64) {
+    GDALSetRasterNoDataValueAsUInt64(band, nodata->bits);
   } else {
-    GDALSetRasterNoDataValue(band, nodata);
+    GDALSetRasterNoDataValue(band, nodata->value);
   }
 }
 
@@ -127,15 +128,13 @@ static void describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {
   for (int i = 0; i < image->n_bands; i++) {
     GDALRasterBandH band = GDALGetRasterBand(ds, i + 1);
     if (image->band_names) GDALSetDescription(band, image->band_names[i]);
-    if (image->has_nodata) set_nodata(band, image->dtype, image->nodata);
+    set_nodata(band, image->dtype, &image->nodata);
     if (image->alpha == i + 1) GDALSetRasterColorInterpretation(band, GCI_AlphaBand);
     if (image->scales && (image->scales[i] != 1 || image->offsets[i] != 0)) {
       GDALSetRasterScale(band, image->scales[i]);
       GDALSetRasterOffset(band, image->offsets[i]);
     }
-    if (image->dtype == SC_DTYPE_I8) {
-      GDALSetMetadataItem(band, "PIXELTYPE", "SIGNEDBYTE", "IMAGE_STRUCTURE");
-    }
+    if (image->dtype == SC_DTYPE_I8) sc_gdal_sign_bytes(band);
   }
 }
 

@@ -17,7 +17,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-#define SC_RASTER_API_VERSION 3
+#define SC_RASTER_API_VERSION 4
 
 enum sc_dtype {
   SC_DTYPE_NONE = 0,
@@ -79,13 +79,23 @@ struct sc_source {
   const struct sc_stamp *stamp; /* as the caller has just found the file; NULL: not looked */
 };
 
+/* Where the file has a mask for a band, beyond its nodata value and alpha. */
+enum sc_file_mask {
+  SC_MASK_NONE = 0,
+  SC_MASK_FILE,  /* one internal mask for all bands */
+  SC_MASK_BAND,  /* one of its own */
+  SC_MASK_VALUES /* NODATA_VALUES: invalid where each band has its value */
+};
+
 struct sc_band_info {
   enum sc_dtype dtype;
   int has_nodata;
   double nodata;
+  uint64_t nodata_bits; /* of 64-bit integers: the value itself */
   double scale, offset; /* value = stored * scale + offset; 1 and 0 where the file has none */
   char name[64];        /* the file's band description, or "" */
-  int is_alpha;
+  int is_alpha;         /* by its colour interpretation */
+  enum sc_file_mask mask;
 };
 
 /* What a raster file says of itself. Zeroed is empty; freed by raster_info_free(). */
@@ -97,17 +107,35 @@ struct sc_raster_info {
   struct sc_band_info *bands;
   int block_width, block_height;
   int has_overviews; /* a GeoTIFF's first band */
-  int has_mask;      /* an internal mask or an alpha band (beyond a nodata value) */
   char datetime[32]; /* TIFFTAG_DATETIME as RFC 3339, or "" */
 };
 
-/* A band that is the validity mask of the file: 0 where it is nodata, 255 elsewhere. */
+/* The value of a band's type that means nodata; never one that the type cannot hold. */
+struct sc_nodata {
+  int is_set;
+  double value;  /* exact but for 64-bit integers; of complex pixels the real part */
+  uint64_t bits; /* of 64-bit integers: the value itself */
+};
+
+/* What makes pixels of a band invalid (raster/valid.h judges), besides lying outside the raster
+ * and being NaN. */
+struct sc_validity {
+  enum sc_dtype dtype; /* of the band in its file */
+  struct sc_nodata nodata;
+  int mask;     /* band whose mask in the file counts; 0: none */
+  int alpha;    /* band that is alpha, its own too; 0: none */
+  int is_alpha; /* it is alpha itself: of opacity, not of what was measured */
+};
+
+/* No band but what the file's mask and alpha say of one (sc_read.validity): 1 where it is valid,
+ * else 0. */
 #define SC_BAND_VALIDITY 0
 
 /* One window of one band, resampled to out_width x out_height. */
 struct sc_read {
   const struct sc_source *source;
-  int band;                    /* 1 .. n_bands, or SC_BAND_VALIDITY */
+  int band;                           /* 1 .. n_bands, or SC_BAND_VALIDITY: as uint8, fill 0 */
+  const struct sc_validity *validity; /* of SC_BAND_VALIDITY: of which band */
   int file_width, file_height; /* as info() gave them: of another size it is another file, and an
                                   error; 0: whatever they are */
   double x, y, width, height;  /* in pixels of the file; may be fractional or leave the raster */
@@ -128,23 +156,23 @@ struct sc_read {
  */
 struct sc_mask_job {
   const struct sc_source *source;
-  int band;
-  int n_cols, n_rows;                /* chips across and down */
+  int band;           /* SC_BAND_VALIDITY: values do not matter; `table` has 0 and 1 */
+  int n_cols, n_rows; /* chips across and down */
   const double *col_begin, *col_end; /* n_cols each, mask pixels, non-decreasing */
   const double *row_begin, *row_end; /* n_rows each */
   /*
    * Bits of a value: 1 cloud, 2 nodata. For 8 and 16 bit masks `table` has an entry for each
-   * bit pattern of the stored type; otherwise classify() is called once for each distinct
-   * value (v as double for floats, as int64 otherwise) from one thread at a time.
-   * Where only the declared nodata matters, `by_nodata` is set: nd_bits[0] for other values,
-   * nd_bits[1] for nodata_value and NaN, and classify() is not called.
+   * bit pattern of the stored type, and `masked_table` of pixels that the file's mask or alpha
+   * calls invalid (NULL where it has none); otherwise classify() is called once for each
+   * distinct value (v as double for floats, as int64 otherwise) from one thread at a time.
+   * Where only validity matters, `by_nodata` is set: nd_bits[0] for valid pixels, nd_bits[1]
+   * for others, and classify() is not called.
    */
-  const uint8_t *table;
+  const struct sc_validity *validity; /* of the band */
+  const uint8_t *table, *masked_table;
   int by_nodata;
   uint8_t nd_bits[2];
-  int has_nodata;
-  double nodata_value;
-  sc_status (*classify)(void *context, double real, int64_t integer, uint8_t *bits,
+  sc_status (*classify)(void *context, double real, int64_t integer, int nd, uint8_t *bits,
                         struct sc_error *err);
   void *context;
   double *cloud, *nodata;            /* out: n_cols * n_rows fractions, row by row, 0..1 */
@@ -162,8 +190,7 @@ struct sc_geotiff {
   int n_bands, width, height;
   const char *crs; /* as in sc_raster_info; may be NULL */
   double transform[6];
-  int has_nodata;
-  double nodata;
+  struct sc_nodata nodata;
   int alpha;                      /* the band that is alpha, 1-based; 0: none */
   const char *const *band_names;  /* n_bands, or NULL */
   const double *scales, *offsets; /* n_bands each, or NULL */

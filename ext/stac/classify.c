@@ -1,5 +1,4 @@
 /* Mask values -> cloud and nodata bits, by the SQL expressions of a rule; see rules.h. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +29,7 @@ static sc_status table_sql(const struct sc_rule *rule, char **out, struct sc_err
   return sc_format(
       out, err,
       "WITH RECURSIVE value(v) AS (SELECT ?1 UNION ALL SELECT v + 1 FROM value "
-      "WHERE v < ?2), pixel AS (SELECT v, v IS ?3 AS nd FROM value) "
+      "WHERE v < ?2), pixel AS (SELECT v, ?4 OR v IS ?3 AS nd FROM value) "
       "SELECT v, CASE WHEN (%s\n) THEN 1 ELSE 0 END + CASE WHEN (%s\n) THEN 2 ELSE 0 END "
       "FROM pixel",
       cloud_of(rule), nodata_of(rule));
@@ -38,16 +37,17 @@ static sc_status table_sql(const struct sc_rule *rule, char **out, struct sc_err
 
 /* Run the table's statement. The set is locked. */
 static sc_status fill_table(struct sc_rules *rules, const struct sc_rule *rule, const char *sql,
-                            enum sc_dtype dtype, int has_nodata, double nodata, uint8_t *table,
+                            const struct sc_validity *v, int masked, uint8_t *table,
                             struct sc_error *err) {
-  int is_signed = dtype == SC_DTYPE_I8 || dtype == SC_DTYPE_I16;
-  int n = sc_dtype_bytes(dtype) == 1 ? 256 : 65536, least = is_signed ? -n / 2 : 0, code;
+  int is_signed = v->dtype == SC_DTYPE_I8 || v->dtype == SC_DTYPE_I16;
+  int n = sc_dtype_bytes(v->dtype) == 1 ? 256 : 65536, least = is_signed ? -n / 2 : 0, code;
   sqlite3_stmt *stmt = NULL;
   sc_status st = sc_rules_prepare(rules, sql, &stmt, err);
   if (st) return st;
   sqlite3_bind_int(stmt, 1, least);
   sqlite3_bind_int(stmt, 2, least + n - 1);
-  if (has_nodata && nodata == floor(nodata)) sqlite3_bind_int64(stmt, 3, (sqlite3_int64)nodata);
+  if (v->nodata.is_set) sqlite3_bind_int64(stmt, 3, (sqlite3_int64)v->nodata.value);
+  sqlite3_bind_int(stmt, 4, masked);
   memset(table, 0, (size_t)n);
   while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
     table[sqlite3_column_int(stmt, 0) & (n - 1)] = (uint8_t)sqlite3_column_int(stmt, 1);
@@ -78,19 +78,22 @@ static const uint8_t *find_table(const struct sc_rules *rules, const char *key) 
   return NULL;
 }
 
-sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule, enum sc_dtype dtype,
-                         int has_nodata, double nodata, uint8_t *table, struct sc_error *err) {
-  size_t n = sc_dtype_bytes(dtype) == 1 ? 256 : 65536;
+sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule,
+                         const struct sc_validity *v, int masked, uint8_t *table,
+                         struct sc_error *err) {
+  size_t n = sc_dtype_bytes(v->dtype) == 1 ? 256 : 65536;
   char *sql = NULL, *key = NULL;
   sc_status st = table_sql(rule, &sql, err);
-  if (!st) st = sc_format(&key, err, "%d %d %a %s", dtype, has_nodata, nodata, sql);
+  if (!st)
+    st = sc_format(&key, err, "%d %d %d %a %s", v->dtype, masked, v->nodata.is_set, v->nodata.value,
+                   sql);
   if (!st) st = sc_rules_enter(rules, err);
   if (!st) {
     const uint8_t *kept = find_table(rules, key);
     if (kept) {
       memcpy(table, kept, n);
     } else {
-      st = fill_table(rules, rule, sql, dtype, has_nodata, nodata, table, err);
+      st = fill_table(rules, rule, sql, v, masked, table, err);
       if (!st) keep_table(rules, &key, table, n);
     }
     sc_rules_leave(rules);
@@ -140,6 +143,7 @@ sc_status sc_rules_by_nodata(struct sc_rules *rules, const struct sc_rule *rule,
 
 struct known {
   uint64_t key; /* bit pattern of the value */
+  uint8_t nd;
   uint8_t bits;
   uint8_t used;
 };
@@ -148,15 +152,13 @@ struct sc_classifier {
   struct sc_rules *rules;
   const struct sc_rule *rule; /* borrowed: outlives the classifier */
   sqlite3_stmt *stmt;
-  int is_float, has_nodata;
-  double nodata;
+  int is_float;
   struct known *known; /* open addressing; capacity a power of two, at most half full */
   size_t n_known, capacity;
 };
 
 sc_status sc_classifier_new(struct sc_rules *rules, const struct sc_rule *rule, enum sc_dtype dtype,
-                            int has_nodata, double nodata, struct sc_classifier **out,
-                            struct sc_error *err) {
+                            struct sc_classifier **out, struct sc_error *err) {
   struct sc_classifier *c = sc_alloc_zero(1, sizeof *c);
   char *sql = NULL;
   *out = NULL;
@@ -164,8 +166,6 @@ sc_status sc_classifier_new(struct sc_rules *rules, const struct sc_rule *rule, 
   c->rules = rules;
   c->rule = rule;
   c->is_float = dtype == SC_DTYPE_F32 || dtype == SC_DTYPE_F64;
-  c->has_nodata = has_nodata;
-  c->nodata = nodata;
   c->capacity = 1024;
   c->known = sc_alloc_zero(c->capacity, sizeof *c->known);
   sc_status st = c->known ? SC_OK : sc_fail_nomem(err);
@@ -196,10 +196,10 @@ void sc_classifier_free(struct sc_classifier *c) {
   sc_free(c);
 }
 
-static struct known *find_known(struct known *table, size_t capacity, uint64_t key) {
-  uint64_t h = key * UINT64_C(0x9E3779B97F4A7C15);
+static struct known *find_known(struct known *table, size_t capacity, uint64_t key, uint8_t nd) {
+  uint64_t h = (key + nd) * UINT64_C(0x9E3779B97F4A7C15);
   size_t i = (size_t)(h >> 20) & (capacity - 1);
-  while (table[i].used && table[i].key != key) i = (i + 1) & (capacity - 1);
+  while (table[i].used && (table[i].key != key || table[i].nd != nd)) i = (i + 1) & (capacity - 1);
   return &table[i];
 }
 
@@ -214,7 +214,8 @@ static sc_status grow(struct sc_classifier *c, struct sc_error *err) {
   struct known *table = sc_alloc_zero(2 * c->capacity, sizeof *table);
   if (!table) return sc_fail_nomem(err);
   for (size_t i = 0; i < c->capacity; i++) {
-    if (c->known[i].used) *find_known(table, 2 * c->capacity, c->known[i].key) = c->known[i];
+    if (c->known[i].used)
+      *find_known(table, 2 * c->capacity, c->known[i].key, c->known[i].nd) = c->known[i];
   }
   sc_free(c->known);
   c->known = table;
@@ -222,16 +223,13 @@ static sc_status grow(struct sc_classifier *c, struct sc_error *err) {
   return SC_OK;
 }
 
-static sc_status evaluate(struct sc_classifier *c, double real, int64_t integer, uint8_t *bits,
-                          struct sc_error *err) {
+static sc_status evaluate(struct sc_classifier *c, double real, int64_t integer, int nd,
+                          uint8_t *bits, struct sc_error *err) {
   sc_status st = sc_rules_enter(c->rules, err);
   if (st) return st;
-  int nd;
   if (c->is_float) {
-    nd = isnan(real) || (c->has_nodata && (float)real == (float)c->nodata);
     sqlite3_bind_double(c->stmt, 1, real); /* NaN becomes NULL */
   } else {
-    nd = c->has_nodata && (double)integer == c->nodata;
     sqlite3_bind_int64(c->stmt, 1, integer);
   }
   sqlite3_bind_int(c->stmt, 2, nd);
@@ -245,16 +243,17 @@ static sc_status evaluate(struct sc_classifier *c, double real, int64_t integer,
   return st;
 }
 
-sc_status sc_classifier_bits(void *classifier, double real, int64_t integer, uint8_t *bits,
+sc_status sc_classifier_bits(void *classifier, double real, int64_t integer, int nd, uint8_t *bits,
                              struct sc_error *err) {
   struct sc_classifier *c = classifier;
   uint64_t key = (uint64_t)integer;
   if (c->is_float) memcpy(&key, &real, sizeof key);
-  struct known *k = find_known(c->known, c->capacity, key);
+  struct known *k = find_known(c->known, c->capacity, key, nd != 0);
   if (!k->used) {
-    sc_status st = evaluate(c, real, integer, bits, err);
+    sc_status st = evaluate(c, real, integer, nd, bits, err);
     if (st) return st;
     k->key = key;
+    k->nd = nd != 0;
     k->bits = *bits;
     k->used = 1;
     c->n_known++;

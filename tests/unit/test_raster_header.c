@@ -11,10 +11,10 @@
 #include "raster/info.h"
 
 static struct sc_band_info bands[3] = {
-    {SC_DTYPE_U16, 1, 0, 1, 0, "blue", 0},
-    {SC_DTYPE_F32, 1, -9999.5, 0.0001, -0.1, "", 0},
-    {SC_DTYPE_U8, 0, 0, 1, 0, "a name of a band that takes all the room that there is for a ..",
-     1}};
+    {SC_DTYPE_U64, 1, 0x1p64, UINT64_MAX, 1, 0, "blue", 0, SC_MASK_BAND},
+    {SC_DTYPE_F32, 1, -9999.5, 0, 0.0001, -0.1, "", 0, SC_MASK_NONE},
+    {SC_DTYPE_U8, 0, 0, 0, 1, 0, "a name of a band that takes all the room that there is for a ..",
+     1, SC_MASK_FILE}};
 
 static struct sc_raster_info some_info(void) {
   return (struct sc_raster_info){.width = 10980,
@@ -27,7 +27,6 @@ static struct sc_raster_info some_info(void) {
                                  .block_width = 1024,
                                  .block_height = 512,
                                  .has_overviews = 1,
-                                 .has_mask = 1,
                                  .datetime = "2024-03-11T14:06:36Z"};
 }
 
@@ -40,7 +39,6 @@ static void check_same(const struct sc_raster_info *a, const struct sc_raster_in
   CHECK_TEXT(a->crs, b->crs);
   CHECK_INT(a->block_width, b->block_width);
   CHECK_INT(a->block_height, b->block_height);
-  CHECK_INT(a->has_mask, b->has_mask);
   CHECK_INT(a->has_overviews, b->has_overviews);
   CHECK_TEXT(a->datetime, b->datetime);
   for (int i = 0; i < a->n_bands && i < b->n_bands; i++) {
@@ -48,7 +46,9 @@ static void check_same(const struct sc_raster_info *a, const struct sc_raster_in
     CHECK_INT(x->dtype, y->dtype);
     CHECK_INT(x->has_nodata, y->has_nodata);
     CHECK_INT(x->is_alpha, y->is_alpha);
+    CHECK_INT(x->mask, y->mask);
     CHECK_REAL(x->nodata, y->nodata, 0);
+    CHECK(x->nodata_bits == y->nodata_bits);
     CHECK_REAL(x->scale, y->scale, 0);
     CHECK_REAL(x->offset, y->offset, 0);
     CHECK_TEXT(x->name, y->name);

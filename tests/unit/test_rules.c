@@ -177,10 +177,14 @@ static void check_table(const struct sc_rule *rule, enum sc_dtype dtype, double 
   struct sc_error err = {0};
   int n = sc_dtype_bytes(dtype) == 1 ? 256 : 65536, n_wrong = 0;
   int is_signed = dtype == SC_DTYPE_I8 || dtype == SC_DTYPE_I16;
-  CHECK_INT(SC_OK, sc_rules_table(rules, rule, dtype, !isnan(nodata), nodata, table, &err));
-  for (int i = 0; i < n; i++) {
-    int v = is_signed && i >= n / 2 ? i - n : i;
-    n_wrong += table[i] != bits_of(v, v == nodata);
+  struct sc_validity validity = {.dtype = dtype};
+  if (!isnan(nodata)) validity.nodata = sc_nodata_make(dtype, nodata);
+  for (int masked = 0; masked < 2; masked++) {
+    CHECK_INT(SC_OK, sc_rules_table(rules, rule, &validity, masked, table, &err));
+    for (int i = 0; i < n; i++) {
+      int v = is_signed && i >= n / 2 ? i - n : i;
+      n_wrong += table[i] != bits_of(v, masked || v == nodata);
+    }
   }
   CHECK_INT(0, n_wrong);
 }
@@ -208,16 +212,18 @@ static void test_replaced(void) {
     char json[60];
     snprintf(json, sizeof json, "{\"cloud\":\"v = %d\"}", i % 6);
     struct sc_rule rule = rule_of(json);
-    CHECK_INT(SC_OK, sc_rules_table(rules, &rule, SC_DTYPE_U8, 0, 0, table, &err));
+    const struct sc_validity validity = {.dtype = SC_DTYPE_U8};
+    CHECK_INT(SC_OK, sc_rules_table(rules, &rule, &validity, 0, table, &err));
     for (int v = 0; v < 7; v++) CHECK_INT(v == i % 6 ? SC_RULE_CLOUD : 0, table[v]);
     sc_rule_free(&rule);
   }
 }
 
-static void check_value(struct sc_classifier *c, double real, int64_t integer, unsigned expected) {
+static void check_value(struct sc_classifier *c, double real, int64_t integer, int nd,
+                        unsigned expected) {
   struct sc_error err = {0};
   uint8_t bits = 99;
-  CHECK_INT(SC_OK, sc_classifier_bits(c, real, integer, &bits, &err));
+  CHECK_INT(SC_OK, sc_classifier_bits(c, real, integer, nd, &bits, &err));
   CHECK_INT(expected, bits);
 }
 
@@ -226,23 +232,24 @@ static void test_values(void) {
   struct sc_classifier *c = NULL;
   struct sc_rule rule = rule_of("{\"cloud\":\"v > 0.5\",\"nodata\":\"nd OR v = 0\"}");
   check_case("floats_one_by_one");
-  CHECK_INT(SC_OK, sc_classifier_new(rules, &rule, SC_DTYPE_F32, 1, -9999, &c, &err));
+  CHECK_INT(SC_OK, sc_classifier_new(rules, &rule, SC_DTYPE_F32, &c, &err));
   for (int again = 0; again < 2; again++) {
-    check_value(c, 0.75, 0, SC_RULE_CLOUD);
-    check_value(c, 0.25, 0, 0);
-    check_value(c, 0, 0, SC_RULE_NODATA);
-    check_value(c, -0.0, 0, SC_RULE_NODATA);
-    check_value(c, -9999, 0, SC_RULE_NODATA);
-    check_value(c, NAN, 0, SC_RULE_NODATA);
-    check_value(c, INFINITY, 0, SC_RULE_CLOUD);
+    check_value(c, 0.75, 0, 0, SC_RULE_CLOUD);
+    check_value(c, 0.75, 0, 1, SC_RULE_CLOUD | SC_RULE_NODATA);
+    check_value(c, 0.25, 0, 0, 0);
+    check_value(c, 0, 0, 0, SC_RULE_NODATA);
+    check_value(c, -0.0, 0, 0, SC_RULE_NODATA);
+    check_value(c, -9999, 0, 1, SC_RULE_NODATA);
+    check_value(c, NAN, 0, 1, SC_RULE_NODATA);
+    check_value(c, INFINITY, 0, 0, SC_RULE_CLOUD);
   }
   sc_classifier_free(c);
   sc_rule_free(&rule);
   check_case("integers_that_no_double_holds");
   rule = rule_of("{\"cloud\":\"v = 9007199254740993\"}");
-  CHECK_INT(SC_OK, sc_classifier_new(rules, &rule, SC_DTYPE_I64, 0, 0, &c, &err));
-  check_value(c, 0, INT64_C(9007199254740993), SC_RULE_CLOUD);
-  check_value(c, 0, INT64_C(9007199254740992), 0);
+  CHECK_INT(SC_OK, sc_classifier_new(rules, &rule, SC_DTYPE_I64, &c, &err));
+  check_value(c, 0, INT64_C(9007199254740993), 0, SC_RULE_CLOUD);
+  check_value(c, 0, INT64_C(9007199254740992), 0, 0);
   sc_classifier_free(c);
   sc_rule_free(&rule);
 }
