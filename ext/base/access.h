@@ -10,17 +10,18 @@ struct sockaddr;
 
 /*
  * patterns  Comma separated host names or addresses, '*' standing for any characters
- *           ("*.example.com,127.0.0.1"); NULL or "": the default rule, which refuses the
- *           well-known metadata names.
+ *           ("*.example.com,127.0.0.1"); NULL or "": the default rule, which refuses the names and
+ *           addresses of metadata services, and link-local ones, however they are spelled.
  * host      Without port and brackets.
  */
 int sc_access_host(const char *patterns, const char *host);
 
 /*
- * The default rule for a resolved address: 0 for link-local and cloud metadata addresses
- * (169.254.0.0/16, fe80::/10, fd00:ec2::254, 100.100.100.200), also when mapped into IPv6.
+ * An address that a host's name has led to: 0 for link-local ones and those of metadata services,
+ * also inside IPv6 (mapped, NAT64, 6to4, Teredo, ISATAP), unless a pattern matches the address
+ * itself.
  */
-int sc_access_address(const struct sockaddr *address);
+int sc_access_address(const char *patterns, const struct sockaddr *address);
 
 /*
  * Behind the user part "name:password@" of an authority of n bytes, or `authority` where it has
@@ -32,7 +33,8 @@ const char *sc_access_skip_user(const char *authority, size_t n, int is_http);
  * secret; a path as it is. Written to out. */
 const char *sc_access_shown(const char *href, char *out, size_t n);
 
-/* The host of "scheme://user@host:port/path", without brackets; "" if there is none. */
+/* The host of "scheme://user@host:port/path", without brackets; "" if there is none, or one that
+ * may be read in another way (per cent signs, letters outside ASCII). */
 void sc_access_url_host(const char *url, char *out, size_t n);
 
 #endif

@@ -126,7 +126,7 @@ static curl_socket_t open_socket(void *transfer, curlsocktype purpose, struct cu
   char hosts[4096];
   (void)purpose;
   sc_runtime_hosts(hosts, sizeof hosts);
-  if (!hosts[0] && !sc_access_address(&a->addr)) {
+  if (!sc_access_address(hosts, &a->addr)) {
     t->refused_address = 1;
     return CURL_SOCKET_BAD;
   }
@@ -139,11 +139,37 @@ static const char *shown_url(const struct transfer *t, char *out, size_t n) {
   return sc_access_shown(t->request->url, out, n);
 }
 
+/* The host that libcurl will ask for, without brackets; "" where it finds none. */
+static void host_of(const char *url, char *out, size_t n) {
+  CURLU *parts = curl_url();
+  char *host = NULL;
+  out[0] = '\0';
+  if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+      curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+    int bracket = host[0] == '[';
+    if (strlen(host) < n)
+      snprintf(out, n, "%.*s", (int)strcspn(host + bracket, "]"), host + bracket);
+  }
+  curl_free(host);
+  curl_url_cleanup(parts);
+}
+
+/* Also for a proxy, which resolves the name itself: what stands in the URL is all that is seen of
+ * where it leads. Judged as we read the URL, and as libcurl does. */
 static sc_status check_host(const struct transfer *t, struct sc_error *err) {
-  char hosts[4096], host[256], shown[512];
+  char hosts[4096], host[256], asked[256], shown[512];
+  const char *url = t->redirect ? t->redirect : t->wire.url;
   sc_runtime_hosts(hosts, sizeof hosts);
-  sc_access_url_host(t->redirect ? t->redirect : t->wire.url, host, sizeof host);
-  if (host[0] && sc_access_host(hosts, host)) return SC_OK;
+  sc_access_url_host(url, host, sizeof host);
+  host_of(url, asked, sizeof asked);
+  if (host[0] && asked[0] && sc_access_host(hosts, host) && sc_access_host(hosts, asked)) {
+    return SC_OK;
+  }
+  if (!host[0] || !asked[0]) {
+    return sc_fail(err, SC_DENIED,
+                   "%s: a host that is missing or not in plain ASCII is not allowed",
+                   shown_url(t, shown, sizeof shown));
+  }
   return sc_fail(err, SC_DENIED, "%s: host '%s' is not allowed (setting hosts, STACCHIP_HOSTS)",
                  shown_url(t, shown, sizeof shown), host);
 }

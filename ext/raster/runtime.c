@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
@@ -64,7 +65,10 @@ void sc_runtime_configure(const struct sc_settings *s) {
   atomic_store(&timeout_ms, s->timeout_ms);
   atomic_store(&retries, s->retries);
   pthread_mutex_lock(&hosts_lock);
-  snprintf(hosts, sizeof hosts, "%s", s->hosts ? s->hosts : "");
+  if (snprintf(hosts, sizeof hosts, "%s", s->hosts ? s->hosts : "") >= (int)sizeof hosts) {
+    char *comma = strrchr(hosts, ','); /* half a pattern may allow more than the whole */
+    snprintf(comma ? comma : hosts, 2, ",");
+  }
   pthread_mutex_unlock(&hosts_lock);
   sc_cache_trim();
 }

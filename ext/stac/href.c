@@ -299,7 +299,10 @@ static sc_status allow_url(const char *url, struct sc_error *err) {
   sc_access_url_host(url, host, sizeof host);
   sc_status st = sc_settings_get("hosts", &rule, err);
   if (!st) st = sc_buffer_terminate(&rule, err);
-  if (!st && (!host[0] || !sc_access_host((const char *)rule.data, host))) {
+  if (!st && !host[0]) {
+    st = sc_fail(err, SC_DENIED, "%s: a host that is missing or not in plain ASCII is not allowed",
+                 sc_access_shown(url, shown, sizeof shown));
+  } else if (!st && !sc_access_host((const char *)rule.data, host)) {
     st = sc_fail(err, SC_DENIED, "%s: host '%s' is not allowed (setting hosts, STACCHIP_HOSTS)",
                  sc_access_shown(url, shown, sizeof shown), host);
   }

@@ -100,6 +100,10 @@ class StrangersSchema(Access):
     }
     ARGUMENTS = ("stacchip_index('{url}')", "stacchip_items('{url}')", "stacchip_search('{url}', '{{}}')", "stacchip_parquet('{url}')")
 
+    @classmethod
+    def setUpClass(cls):
+        cls.watcher = host.connect()  # settings are the process's
+
     def calls(self, f):
         u = self.server.url
         return ["stacchip_config('timeout_ms', '4321')", "stacchip_export('idx', '%s')" % f, "stacchip_item_info('%s/i.json')" % u,
@@ -119,10 +123,11 @@ class StrangersSchema(Access):
             self.ask(db, "SELECT * FROM t")
         db.load_extension(host.EXT)
         db.execute("PRAGMA trusted_schema = %d" % trusted)
-        before = host.connect().execute("SELECT group_concat(name) FROM stacchip_platform").fetchone()
+        rules = "SELECT group_concat(name) FROM stacchip_platform"
+        before = self.ask(db, rules)
         answer = self.ask(db, sql)
-        self.assertNotEqual(host.connect().execute("SELECT stacchip_config('timeout_ms')").fetchone(), ("4321",))
-        self.assertEqual(before, host.connect().execute("SELECT group_concat(name) FROM stacchip_platform").fetchone())
+        self.assertEqual(before, self.ask(db, rules))
+        self.assertNotEqual(self.ask(self.watcher, "SELECT stacchip_config('timeout_ms')"), "4321")
         self.assertFalse(os.path.exists(planted))
         self.assertEqual(self.server.requests, [])
         return answer
@@ -264,6 +269,91 @@ class Rules(Access):
         for line in lines[1:-1]:
             self.assertRegex(line, "^error: .*(not authorized|no such function)")
         self.assertEqual((lines[-1], r.returncode), ("1 3", 0), r.stderr)
+
+
+SPELLINGS = ("http://169.254.169.254/x", "http://2852039166/x", "http://0xa9fea9fe/x", "http://0251.0376.0251.0376/x", "http://169.254.43518/x",
+             "http://169.254.169.254./x", "http://169.254.170.2/x", "http://[::ffff:169.254.169.254]/x", "http://[::ffff:a9fe:a9fe]/x",
+             "http://[64:ff9b::169.254.169.254]/x", "http://[2002:a9fe:a9fe::1]/x", "http://[2001::5601:5601]/x", "http://[fe80::1]/x",
+             "http://[fe80::1%25lo]/x", "http://[fd00:ec2::254]/x", "http://[fd00:ec2::23]/x", "http://[fd20:ce::254]/x", "http://100.100.100.200/x",
+             "http://168.63.129.16/x", "http://192.0.0.192/x", "http://metadata.google.internal/x", "http://METADATA.google.internal./x", "http://metadata/x",
+             "http://instance-data/x", "http://7147006462/x", "http://user:pw@169.254.169.254/x", "http://localhost%2f@169.254.169.254/x",
+             "http://localhost\\@169.254.169.254/x", "http://169.254.169.254#@localhost/x", "http://169.254.169.254?@localhost/x",
+             "http://\uff11\uff16\uff19.254.169.254/x", "http://169\u3002254\u3002169\u3002254/x", "http://%31%36%39.254.169.254/x", "http:///169.254.169.254/x")
+
+LOOK = """
+import sys; sys.path.insert(0, %r)
+import host, json
+db = host.connect()
+out = []
+for url in json.loads(sys.argv[1]):
+    try: out.append(db.execute("SELECT count(*) FROM stacchip_index(?)", (url,)).fetchone())
+    except Exception as e: out.append("error: %%s" %% e)
+print(json.dumps(out))
+""" % os.path.join(host.ROOT, "tests", "support")
+
+
+class Addresses(Access):
+    """Metadata services and link-local addresses are not reached, however they are spelled or wrapped."""
+
+    NAMES = {"evil.test": "169.254.169.254", "six.test": "fd00:ec2::254", "mapped.test": "::ffff:169.254.169.254", "nat64.test": "64:ff9b::a9fe:a9fe",
+             "wire.test": "168.63.129.16", "both.test": "127.0.0.1,169.254.169.254", "good.test": "127.0.0.1"}
+
+    def look(self, urls, **env):
+        """The errors of a new process that has the tests' resolver."""
+        names = ";".join("%s=%s" % n for n in self.NAMES.items())
+        preload = (os.environ.get("LD_PRELOAD", "") + " " + os.path.join(os.path.dirname(host.EXT), "resolver.so")).strip()
+        r = subprocess.run([sys.executable, "-c", LOOK, json.dumps(urls)], capture_output=True, text=True, timeout=120,
+                           env={**os.environ, "TEST_NAMES": names, "LD_PRELOAD": preload, **env})
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return json.loads(r.stdout)
+
+    def test_every_spelling_direct_and_by_proxy(self):
+        for env in ({}, {"http_proxy": self.server.url, "https_proxy": self.server.url}, {"all_proxy": self.server.url}):
+            for url, answer in zip(SPELLINGS, self.look(SPELLINGS, **env)):
+                with self.subTest(url=url, env=env):
+                    self.assertRegex(str(answer), "^error: .*(not allowed|plain ASCII|scheme|no such|link-local)")
+        self.assertEqual(self.server.requests, [])
+
+    def test_each_resolved_address(self):
+        urls = ["http://%s:%d/x" % (n, self.server.port) for n in ("evil.test", "six.test", "mapped.test", "nat64.test", "wire.test")]
+        for patterns in ("", "*.test"):
+            for url, answer in zip(urls, self.look(urls, STACCHIP_HOSTS=patterns)):
+                with self.subTest(url=url, patterns=patterns):
+                    self.assertRegex(answer, "^error: .*link-local or metadata address")
+        self.assertEqual(self.server.requests, [])
+        # one of two is good: that one is used, and the resolver of this test is the one that is asked
+        answers = self.look(["http://%s:%d/x" % (n, self.server.port) for n in ("good.test", "both.test", "nowhere.test")])
+        self.assertIn("404", answers[0])
+        self.assertIn("404", answers[1])
+        self.assertNotIn("404", answers[2])
+        self.assertEqual(len(self.server.requests), 2)
+
+    def test_after_a_redirect(self):
+        targets = [u for u in SPELLINGS if u.isascii()] + ["http://evil.test/x", "http://six.test/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1/x"]
+        self.server.fault = lambda h: lambda h: h.answer(302, Location=targets[int(h.path[1:])])
+        urls = ["%s/%d" % (self.server.url, i) for i in range(len(targets))]
+        for target, answer in zip(targets, self.look(urls)):
+            with self.subTest(target):
+                self.assertRegex(answer, "^error: ")
+        self.assertEqual(len(self.server.requests), len(targets))
+
+    def test_a_pattern_may_name_an_address(self):
+        answer, = self.look(["http://169.254.169.254/x"], STACCHIP_HOSTS="169.254.169.254", http_proxy=self.server.url)
+        self.assertIn("404", answer)
+        self.assertEqual([r[1] for r in self.server.requests], ["http://169.254.169.254/x"])
+
+    def test_hosts_narrow_all_that_is_asked(self):
+        db = host.connect()
+        before = self.ask(db, "SELECT stacchip_config('hosts')")
+        try:
+            db.execute("SELECT stacchip_config('hosts', '*.example.com')")
+            for table in ("stacchip_index('{}')", "stacchip_items('{}')", "stacchip_search('{}', '{{}}')", "stacchip_parquet('{}')"):
+                self.refused(db, "SELECT count(*) FROM " + table.format(self.server.url + "/x"), words="not allowed")
+            for call in ("stacchip_item_info('{}')", "stacchip_chip('{{\"item\":\"{}\",\"chip_index_x\":0,\"chip_index_y\":0}}')"):
+                self.refused(db, "SELECT " + call.format(self.server.url + "/x"), words="not allowed")
+        finally:
+            db.execute("SELECT stacchip_config('hosts', ?)", (before,))
+        self.assertEqual(self.server.requests, [])
 
 
 if __name__ == "__main__":
