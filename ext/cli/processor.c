@@ -257,12 +257,14 @@ static sc_status write_assets(struct job *job, cJSON *item, const char *folder,
                        : st;
 }
 
-/* The item's links lead to the catalogue it came from; its copies have a life of their own. */
+/* The item's links lead to the catalogue it came from; its copies have a life of their own, and
+ * every href is now that of a copy, wherever the item came from. */
 static sc_status write_item(struct job *job, cJSON *item, const char *folder, char **text,
                             struct sc_error *err) {
   char *key = NULL;
   cJSON_DeleteItemFromObjectCaseSensitive(item, "links");
   cJSON_AddArrayToObject(item, "links");
+  cJSON_DeleteItemFromObjectCaseSensitive(item, SC_ITEM_ORIGIN);
   char *json = cJSON_PrintUnformatted(item);
   sc_status st = json ? sc_format(&key, err, "%s/stac_item.json", folder) : sc_fail_nomem(err);
   if (!st) st = sc_store_put(job->root, key, json, strlen(json), err);

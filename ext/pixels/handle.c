@@ -68,8 +68,8 @@ static int is_listed(const struct listed *l, const char *key) {
 
 /* Thin an item in place: the assets listed only, and of these what a chip needs. */
 static void thin_item(cJSON *item, const struct listed *listed) {
-  static const char *const keep[] = {"type",       "stac_version", "id",
-                                     "collection", "properties",   "assets"};
+  static const char *const keep[] = {SC_ITEM_ORIGIN, "type",       "stac_version", "id",
+                                     "collection",   "properties", "assets"};
   cJSON *member, *next;
   for (member = item->child; member; member = next) {
     int kept = 0;

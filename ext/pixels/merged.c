@@ -62,6 +62,11 @@ static sc_status read_scene(struct sc_connection *c, const struct sc_merge_row *
   if (row->item_json) {
     st = sc_scene_open_stored(row->item_json, strlen(row->item_json), row->rule_json, &options,
                               scene, err);
+    /* Databases of before schema version 3 say it by the location alone. */
+    if (!st && row->location && sc_href_is_url(row->location)) {
+      st = sc_item_set_network(&scene->item, err);
+      if (st) sc_scene_free(scene);
+    }
   } else {
     st = item_of_bucket(row, &bucket_item, err);
     if (row->platform && sc_platform_is_known(c->rules, row->platform)) {

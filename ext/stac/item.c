@@ -112,12 +112,34 @@ static sc_status self_folder(const struct sc_item *item, char **out, struct sc_e
   return SC_OK;
 }
 
+sc_status sc_item_set_network(struct sc_item *item, struct sc_error *err) {
+  item->origin = SC_ORIGIN_NETWORK;
+  while (cJSON_HasObjectItem(item->json, SC_ITEM_ORIGIN)) {
+    cJSON_DeleteItemFromObject(item->json, SC_ITEM_ORIGIN);
+  }
+  if (!cJSON_AddStringToObject(item->json, SC_ITEM_ORIGIN, "network")) return sc_fail_nomem(err);
+  cJSON *mark = cJSON_DetachItemFromObject(item->json, SC_ITEM_ORIGIN);
+  cJSON_InsertItemInArray(item->json, 0, mark); /* of a list of members, too */
+  return SC_OK;
+}
+
+/* Does a member, in whatever place or case, say that the item came over the network? */
+static int says_network(const cJSON *json) {
+  const cJSON *member;
+  cJSON_ArrayForEach(member, json) {
+    if (member->string && strcasecmp(member->string, SC_ITEM_ORIGIN) == 0) return 1;
+  }
+  return 0;
+}
+
 sc_status sc_item_take(cJSON *json, const char *base, enum sc_origin origin, struct sc_item *out,
                        struct sc_error *err) {
   char *self = NULL;
   out->json = json;
   out->origin = origin;
   sc_status st = check_is_item(json, err);
+  if (!st && (origin == SC_ORIGIN_NETWORK || says_network(json)))
+    st = sc_item_set_network(out, err);
   if (!st) {
     const cJSON *properties = cJSON_GetObjectItemCaseSensitive(json, "properties");
     out->id = sc_json_text(json, "id");

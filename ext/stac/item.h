@@ -12,6 +12,13 @@
 
 struct cJSON;
 
+/*
+ * The first member of an item's text where the item came over the network: {"stacchip:origin":
+ * "network", ...}. Texts pass through SQL, are stored and handed on; an item read from such a text
+ * is still one of the network. It only narrows: nothing that a text says makes an item local.
+ */
+#define SC_ITEM_ORIGIN "stacchip:origin"
+
 struct sc_asset {
   const char *key;          /* borrowed from the item */
   const struct cJSON *json; /* the asset object, borrowed */
@@ -21,7 +28,7 @@ struct sc_asset {
 struct sc_item {
   struct cJSON *json;               /* owned; asset hrefs are absolute where they can be */
   char *location;                   /* absolute path or URL it was read from, or NULL; owned */
-  enum sc_origin origin;            /* SC_ORIGIN_NETWORK where it was read from a URL */
+  enum sc_origin origin;            /* SC_ORIGIN_NETWORK where it, or its text, came from a URL */
   int is_raster;                    /* made up for the path of a bare raster */
   const char *id;                   /* not empty */
   const char *collection;           /* or NULL */
@@ -46,6 +53,9 @@ sc_status sc_item_read(const char *argument, size_t n, const char *base, struct 
 sc_status sc_item_take(struct cJSON *json, const char *base, enum sc_origin origin,
                        struct sc_item *out, struct sc_error *err);
 void sc_item_free(struct sc_item *item);
+
+/* From now on the item is one that came over the network, and its text says so. */
+sc_status sc_item_set_network(struct sc_item *item, struct sc_error *err);
 
 /* The asset with that key; NULL if there is none. */
 const struct sc_asset *sc_item_asset(const struct sc_item *item, const char *key);
