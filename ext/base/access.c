@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -216,4 +217,27 @@ const char *sc_access_shown(const char *href, char *out, size_t n) {
       sc_access_skip_user(authority, strcspn(authority, "/?#"), strncasecmp(href, "http", 4) == 0);
   snprintf(out, n, "%.*s%.*s", (int)(authority - href), href, (int)strcspn(from, "?#"), from);
   return out;
+}
+
+/* "https://host:port" of a URL, the user part left out and the scheme's port filled in. */
+static void origin_of(const char *url, char *out, size_t n) {
+  const char *authority = strstr(url, "://");
+  char host[256];
+  sc_access_url_host(url, host, sizeof host);
+  int https = strncasecmp(url, "https", 5) == 0, port = https ? 443 : 80;
+  if (authority) {
+    size_t length = strcspn(authority + 3, "/?#");
+    const char *bare = sc_access_skip_user(authority + 3, length, 1), *end = authority + 3 + length;
+    const char *bracket = memchr(bare, ']', (size_t)(end - bare));
+    const char *from = bracket ? bracket : bare, *colon = memchr(from, ':', (size_t)(end - from));
+    if (colon && colon + 1 < end) port = (int)strtol(colon + 1, NULL, 10);
+  }
+  snprintf(out, n, "%s://%s:%d", https ? "https" : "http", host, port);
+}
+
+int sc_access_same_origin(const char *a, const char *b) {
+  char first[300], second[300];
+  origin_of(a, first, sizeof first);
+  origin_of(b, second, sizeof second);
+  return strcasecmp(first, second) == 0;
 }

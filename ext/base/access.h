@@ -37,4 +37,8 @@ const char *sc_access_shown(const char *href, char *out, size_t n);
  * may be read in another way (per cent signs, letters outside ASCII). */
 void sc_access_url_host(const char *url, char *out, size_t n);
 
+/* Are two http or https URLs of one server: the same scheme, host and port? A scheme's own port
+ * may be written or not. */
+int sc_access_same_origin(const char *a, const char *b);
+
 #endif

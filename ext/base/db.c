@@ -105,6 +105,13 @@ sc_status sc_db_query_int(sqlite3 *db, const char *sql, const char *db_name, con
   return st;
 }
 
+const char *sc_db_bytes(sqlite3_value *value, size_t *n) {
+  int is_blob = sqlite3_value_type(value) == SQLITE_BLOB;
+  const char *bytes = is_blob ? sqlite3_value_blob(value) : (const char *)sqlite3_value_text(value);
+  *n = (size_t)sqlite3_value_bytes(value);
+  return is_blob && !*n ? "" : bytes; /* an empty BLOB has no address */
+}
+
 void sc_result_error(sqlite3_context *context, const struct sc_error *err) {
   if (err->status == SC_NOMEM) {
     sqlite3_result_error_nomem(context);

@@ -8,6 +8,8 @@
 #ifndef SC_BASE_DB_H
 #define SC_BASE_DB_H
 
+#include <stddef.h>
+
 #include "base/sqlite.h"
 #include "base/status.h"
 
@@ -35,6 +37,13 @@ sc_status sc_db_step_reset(sqlite3_stmt *stmt, struct sc_error *err);
 /* One integer; `missing` where the statement gives no row. */
 sc_status sc_db_query_int(sqlite3 *db, const char *sql, const char *db_name, const char *name,
                           sqlite3_int64 missing, sqlite3_int64 *out, struct sc_error *err);
+
+/*
+ * The bytes of an argument that is text, or a BLOB that holds UTF-8 text, and their number; NULL
+ * where memory ran out. A BLOB comes as it is: sqlite3_value_text() would take it for text in the
+ * encoding of the database.
+ */
+const char *sc_db_bytes(sqlite3_value *value, size_t *n);
 
 /* Report err as the result of an SQL function: the one place that does. */
 void sc_result_error(sqlite3_context *context, const struct sc_error *err);

@@ -4,22 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sniff.h"
 #include "base/sqlite.h"
 
-/* Take away a UTF-8 sequence that the cut at the end of the buffer left incomplete. */
-static void trim_to_character(char *text) {
-  size_t n = strlen(text);
-  if (n + 1 < SC_ERROR_TEXT_BYTES) return;
-  size_t back = 0;
-  while (back < 4 && back < n && ((unsigned char)text[n - 1 - back] & 0xC0) == 0x80) back++;
-  if (back < n && (unsigned char)text[n - 1 - back] >= 0xC0) text[n - 1 - back] = '\0';
+/* What stands in files and names may be no UTF-8, and a cut may leave half a character at the end:
+ * every message is UTF-8. */
+static void make_utf8(char *text) {
+  size_t n = strlen(text), at;
+  int is_cut = n + 1 >= SC_ERROR_TEXT_BYTES;
+  while ((at = sc_sniff_utf8(text, n)) < n)
+    text[at] = is_cut && n - at < 4 ? '\0' : '?', n = strlen(text);
 }
 
 sc_status sc_vfail(struct sc_error *err, sc_status status, const char *format, va_list args) {
   err->status = status;
   err->db_code = 0;
   vsnprintf(err->text, sizeof err->text, format, args);
-  trim_to_character(err->text);
+  make_utf8(err->text);
   return status;
 }
 
@@ -42,7 +43,7 @@ sc_status sc_fail_within(struct sc_error *err, const char *format, ...) {
     size_t left = sizeof err->text - (size_t)n;
     if (snprintf(err->text + n, left, ": %s", inner) < 0) err->text[n] = '\0';
   }
-  trim_to_character(err->text);
+  make_utf8(err->text);
   return err->status;
 }
 

@@ -179,29 +179,9 @@ static void add_line(struct transfer *t, const char *line) {
   if (longer) t->headers = longer;
 }
 
-/* "https://host:port" of a URL, the user part left out and the scheme's port filled in. */
-static void origin_of(const char *url, char *out, size_t n) {
-  const char *authority = strstr(url, "://");
-  char host[256];
-  sc_access_url_host(url, host, sizeof host);
-  int https = strncasecmp(url, "https", 5) == 0, port = https ? 443 : 80;
-  if (authority) {
-    size_t length = strcspn(authority + 3, "/?#");
-    const char *bare = sc_access_skip_user(authority + 3, length, 1), *end = authority + 3 + length;
-    const char *bracket = memchr(bare, ']', (size_t)(end - bare));
-    const char *from = bracket ? bracket : bare, *colon = memchr(from, ':', (size_t)(end - from));
-    if (colon) port = (int)strtol(colon + 1, NULL, 10);
-  }
-  snprintf(out, n, "%s://%s:%d", https ? "https" : "http", host, port);
-}
-
 /* After a redirect, is it still the server that was asked? */
 static int is_same_origin(const struct transfer *t) {
-  char first[300], now[300];
-  if (!t->redirect) return 1;
-  origin_of(t->wire.url, first, sizeof first);
-  origin_of(t->redirect, now, sizeof now);
-  return strcasecmp(first, now) == 0;
+  return !t->redirect || sc_access_same_origin(t->wire.url, t->redirect);
 }
 
 /* Other headers of the caller may be a key for the host that it asked. */

@@ -179,6 +179,7 @@ static sc_status copy_assets(struct sc_index *index, const struct sc_scene *s,
 static sc_status describe(struct sc_index *index, struct sc_scene *s, struct sc_error *err) {
   const char *time = s->item.datetime[0] ? s->item.datetime : NULL;
   sc_grid_hash(&s->grid, index->grid_hash);
+  index->is_raster = s->item.is_raster;
   index->grid = s->grid;
   memset(&s->grid, 0, sizeof s->grid);
   sc_status st = sc_strdup(sc_scene_platform(s), &index->platform, err);

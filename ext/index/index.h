@@ -53,6 +53,7 @@ struct sc_index {
   char *item_json;  /* the item's text, hrefs made absolute: what a merged index stores */
   char *rule_json;  /* the rule as a JSON object, or NULL for "none" */
   char *location;   /* path or URL the item was read from, or NULL where it was text */
+  int is_raster;    /* a bare raster: its id is the name of its file, no more */
   char grid_hash[17];
   struct sc_grid grid;
   struct sc_tiling tiling;

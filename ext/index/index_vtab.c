@@ -141,16 +141,16 @@ static sc_status fill(struct index_cursor *c, sqlite3_value *item, sqlite3_value
   struct sc_connection *connection = ((struct index_table *)c->base.pVtab)->connection;
   sc_status st = sc_connection_check(connection, err);
   if (st || sqlite3_value_type(item) == SQLITE_NULL) return st;
-  int is_blob = sqlite3_value_type(item) == SQLITE_BLOB;
-  const char *bytes = is_blob ? sqlite3_value_blob(item) : (const char *)sqlite3_value_text(item);
-  size_t n = (size_t)sqlite3_value_bytes(item);
+  size_t n;
+  const char *bytes = sc_db_bytes(item, &n);
   const char *text = options ? (const char *)sqlite3_value_text(options) : NULL;
   struct sc_index_call call = {.db = connection->db,
                                .rules = connection->rules,
                                .interrupted = interrupted,
                                .interrupt_context = connection->db};
+  if (!bytes) return sc_fail_nomem(err);
   st = sc_index_options_parse(text, &c->options, err);
-  return st ? st : sc_index_item(&call, bytes ? bytes : "", n, &c->options, &c->index, err);
+  return st ? st : sc_index_item(&call, bytes, n, &c->options, &c->index, err);
 }
 
 static int index_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text, int n,

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/sniff.h"
 #include "index/index.h"
 #include "stac/href.h"
 #include "stac/item.h"
@@ -26,10 +27,14 @@ static sc_status id_in_text(const char *item, size_t n, char **out, struct sc_er
 
 static sc_status make_row(const char *item, size_t n, const struct sc_index *index,
                           struct error_row *row, int *is_text, struct sc_error *err) {
-  const char *p = item + strspn(item, " \t\r\n");
-  *is_text = *p == '{' || *p == '[';
-  const char *href = *is_text ? index->failed_href : item;
+  const char *href = index->failed_href;
   sc_status st = SC_OK;
+  *is_text = sc_item_is_text(item, n);
+  if (sc_sniff_utf8(item, n) < n) {
+    st = sc_format(&row->href, err, "%zu bytes that are no UTF-8", n);
+    return st ? st : sc_strdup(index->item, &row->item, err);
+  }
+  if (!*is_text) href = item;
   if (index->item || !*is_text) {
     st = sc_strdup(index->item, &row->item, err);
   } else {
@@ -40,14 +45,16 @@ static sc_status make_row(const char *item, size_t n, const struct sc_index *ind
   return st;
 }
 
+/* What was recorded of the same item: that of a place by it, since rasters in several folders may
+ * have one name; that of a text by its id. */
 static sc_status forget(struct sc_merge *t, const struct error_row *row, int is_text,
                         struct sc_error *err) {
   sqlite3_stmt *s;
-  const char *location = is_text ? NULL : row->href;
-  if (!row->item && !location) return SC_OK;
+  const char *location = is_text ? NULL : row->href, *id = is_text ? row->item : NULL;
+  if (!id && !location) return SC_OK;
   sc_status st = sc_merge_statement(t, ERROR_DELETE, &s, err);
   if (st) return st;
-  sqlite3_bind_text(s, 1, row->item, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 2, location, -1, SQLITE_STATIC);
   st = sc_db_step_reset(s, err);
   sqlite3_clear_bindings(s);

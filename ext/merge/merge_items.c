@@ -33,6 +33,7 @@
 #include "sql/merge/pin.h"
 #include "sql/merge/replace_ready.h"
 #include "stac/href.h"
+#include "stac/item.h"
 
 #define WAIT_MS 50 /* between looks for an interrupt */
 #define PROGRESS_SECONDS 1.0
@@ -131,8 +132,7 @@ static sc_status is_done(struct items_job *job, const char *item, size_t n, int 
   if (job->options.replace) return SC_OK;
   sc_status st = sc_merge_flush_blocks(job->table, err); /* items without chips left go */
   if (st) return st;
-  const char *p = item + strspn(item, " \t\r\n");
-  if (*p == '{' || *p == '[') return is_text_done(job->table, item, n, out, err);
+  if (sc_item_is_text(item, n)) return is_text_done(job->table, item, n, out, err);
   return is_location_done(job->table, item, out, err);
 }
 
@@ -146,7 +146,10 @@ static sc_status take_row(struct items_job *job, struct pool_task *task, struct 
   if (code != SQLITE_ROW) {
     return sc_db_fail(job->table->db, err, "stacchip_merge_items: the query");
   }
-  const char *item = (const char *)sqlite3_column_text(job->query, 0);
+  /* A BLOB as it is: sqlite3_column_text() would take it for text in the database's encoding. */
+  const char *item = sqlite3_column_type(job->query, 0) == SQLITE_BLOB
+                         ? sqlite3_column_blob(job->query, 0)
+                         : (const char *)sqlite3_column_text(job->query, 0);
   size_t n = (size_t)sqlite3_column_bytes(job->query, 0);
   if (!item) {
     job->n_skipped++; /* NULL: no item */
@@ -173,7 +176,7 @@ static sc_status fill_pool(struct items_job *job, struct sc_error *err) {
 static sc_status record_failure(struct items_job *job, const struct pool_task *task,
                                 struct sc_error *err) {
   if (job->options.on_error == SC_ON_ERROR_ABORT || task->err.status == SC_NOMEM ||
-      task->err.status == SC_INTERRUPT) {
+      task->err.status == SC_INTERRUPT || task->err.status == SC_DB) {
     *err = task->err;
     return err->status;
   }
@@ -185,6 +188,7 @@ static sc_status record_failure(struct items_job *job, const struct pool_task *t
 static sc_status write_task(struct items_job *job, struct pool_task *task, struct sc_error *err) {
   struct sc_merge_ready ready = {&task->index, task->headers};
   sqlite3 *db = job->table->db;
+  if (!task->err.status) sc_merge_check_raster(job->table, &task->index, &task->err);
   if (task->err.status) return record_failure(job, task, err);
   sqlite3_bind_pointer(job->insert, 1, &ready, SC_MERGE_READY, NULL);
   int code = sqlite3_step(job->insert);

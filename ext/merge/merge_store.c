@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/db.h"
@@ -124,17 +125,24 @@ static struct merge_recent_item *recent_slot(struct sc_merge *t) {
   return &t->recent[(h ^ h >> 15) % MERGE_RECENT_ITEMS];
 }
 
+/* Ask for an item; the statement is reset by the caller. */
+static sc_status ask_item(struct sc_merge *t, const char *item, const char *platform,
+                          const char *collection, sqlite3_stmt **out, int *is_row,
+                          struct sc_error *err) {
+  sc_status st = sc_merge_statement(t, ITEM_FIND, out, err);
+  if (st) return st;
+  sqlite3_bind_text(*out, 1, item, -1, SQLITE_STATIC);
+  sqlite3_bind_text(*out, 2, platform, -1, SQLITE_STATIC);
+  sqlite3_bind_text(*out, 3, collection, -1, SQLITE_STATIC);
+  return sc_db_next(*out, is_row, err);
+}
+
 static sc_status find_item(struct sc_merge *t, const char *item, const char *platform,
                            const char *collection, int64_t *id, float *day, struct sc_error *err) {
-  sqlite3_stmt *s;
+  sqlite3_stmt *s = NULL;
+  int is_row = 0;
   *id = 0;
-  sc_status st = sc_merge_statement(t, ITEM_FIND, &s, err);
-  if (st) return st;
-  sqlite3_bind_text(s, 1, item, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 2, platform, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 3, collection, -1, SQLITE_STATIC);
-  int is_row;
-  st = sc_db_next(s, &is_row, err);
+  sc_status st = ask_item(t, item, platform, collection, &s, &is_row, err);
   if (!st && is_row) {
     *id = sqlite3_column_int64(s, 0);
     *day = sc_merge_day((const char *)sqlite3_column_text(s, 1));
@@ -445,6 +453,27 @@ static sc_status fail_there_already(struct sc_merge *t, const struct sc_index *x
                  "%s: item %s (platform %s, collection %s) is there already; INSERT OR REPLACE "
                  "indexes it again, OR IGNORE passes over it",
                  t->name, x->item, x->platform, x->collection ? x->collection : "none");
+}
+
+sc_status sc_merge_check_raster(struct sc_merge *t, const struct sc_index *x,
+                                struct sc_error *err) {
+  sqlite3_stmt *s = NULL;
+  char *location = NULL, shown[600];
+  int is_row = 0;
+  if (!x->is_raster || !x->location) return SC_OK;
+  sc_status st = sc_merge_flush_blocks(t, err); /* items without chips left go */
+  if (!st) st = sc_href_without_secrets(x->location, &location, err);
+  if (!st) st = ask_item(t, x->item, x->platform, x->collection, &s, &is_row, err);
+  const char *other = !st && is_row ? (const char *)sqlite3_column_text(s, 2) : NULL;
+  if (other && strcmp(other, location) != 0) {
+    st = sc_fail(err, SC_BAD_DATA,
+                 "%s: %s: a raster of the same name is there, and the name is its id: %s; give one "
+                 "of them another name, or write items with ids of their own",
+                 t->name, sc_access_shown(location, shown, sizeof shown), other);
+  }
+  sqlite3_reset(s);
+  sc_free(location);
+  return st;
 }
 
 sc_status sc_merge_check_new(struct sc_merge *t, const struct sc_index *x, struct sc_error *err) {

@@ -52,6 +52,14 @@ sc_status sc_merge_insert_item(struct sc_merge *t, const struct sc_index *index,
                                const struct sc_merge_header *headers, enum sc_conflict conflict,
                                int64_t *last_id, struct sc_error *err);
 
+/*
+ * Bare rasters have the names of their files for ids, which those of several folders may share.
+ * SC_BAD_DATA where the one that is there is another file than this: no item that could be passed
+ * over or replaced.
+ */
+sc_status sc_merge_check_raster(struct sc_merge *t, const struct sc_index *index,
+                                struct sc_error *err);
+
 /* SC_CONSTRAINT when the item is there. */
 sc_status sc_merge_check_new(struct sc_merge *t, const struct sc_index *index,
                              struct sc_error *err);

@@ -115,6 +115,7 @@ static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
   struct sc_index index = {0};
   struct sc_merge_header *headers = NULL;
   sc_status st = sc_index_item(&call, item, n, &t->args.index, &index, err);
+  if (!st) st = sc_merge_check_raster(t, &index, err);
   if (st && !is_ours(st) && t->args.on_error == SC_ON_ERROR_RECORD) {
     struct sc_error second = {0};
     st = sc_merge_record_failure(t, item, n, &index, err, &second);
@@ -148,9 +149,10 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
   if (sqlite3_value_type(columns[COL_ITEM_JSON]) == SQLITE_NULL) {
     return write_row(t, columns, mode, rowid, err);
   }
-  const char *item = text_of(columns, COL_ITEM_JSON);
+  size_t n;
+  const char *item = sc_db_bytes(columns[COL_ITEM_JSON], &n);
   if (!item) return sc_fail_nomem(err);
-  return write_item(t, item, (size_t)sqlite3_value_bytes(columns[COL_ITEM_JSON]), mode, rowid, err);
+  return write_item(t, item, n, mode, rowid, err);
 }
 
 sc_status sc_merge_refuse_update(const struct sc_merge *t, struct sc_error *err) {

@@ -135,22 +135,29 @@ static int hex_digit(char c) {
                                 : -1;
 }
 
-/* The path of a file: URL: its percent signs stand for bytes (RFC 8089, RFC 3986 section 2.1). */
+/* Put the bytes that percent signs stand for into a text (RFC 3986, section 2.1), in place; NULL,
+ * or where a sign stands for none. */
+static const char *decode_percent(char *text) {
+  const char *from = text;
+  for (; *from; text++) {
+    int high = *from == '%' ? hex_digit(from[1]) : -1, low = high < 0 ? -1 : hex_digit(from[2]);
+    if (*from == '%' && (low < 0 || high * 16 + low == 0)) return from;
+    *text = low < 0 ? *from : (char)(high * 16 + low);
+    from += low < 0 ? 1 : 3;
+  }
+  *text = '\0';
+  return NULL;
+}
+
+/* The path of a file: URL: its percent signs stand for bytes (RFC 8089). */
 static sc_status resolve_file_url(const char *href, char **out, struct sc_error *err) {
-  const char *from = href + 7;
-  char *path = NULL, *to;
+  const char *from = href + 7, *wrong = NULL;
+  char *path = NULL;
   if (strncasecmp(from, "localhost/", 10) == 0) from += 9;
   if (*from != '/') return sc_fail(err, SC_BAD_DATA, "%s: a file: URL of another host", href);
   sc_status st = sc_strdup(from, &path, err);
-  for (to = path; !st && *from; to++) {
-    int high = *from == '%' ? hex_digit(from[1]) : -1, low = high < 0 ? -1 : hex_digit(from[2]);
-    if (*from == '%' && (low < 0 || high * 16 + low == 0)) {
-      st = sc_fail(err, SC_BAD_DATA, "%s: '%.3s' stands for no character", href, from);
-    }
-    *to = low < 0 ? *from : (char)(high * 16 + low);
-    from += low < 0 ? 1 : 3;
-  }
-  if (!st) *to = '\0';
+  if (!st) wrong = decode_percent(path);
+  if (wrong) st = sc_fail(err, SC_BAD_DATA, "%s: '%.3s' stands for no character", href, wrong);
   if (!st) st = sc_href_resolve(NULL, path, out, err);
   sc_free(path);
   return st;
@@ -213,6 +220,27 @@ sc_status sc_href_resolve(const char *base, const char *href, char **out, struct
   if (sc_href_is_url(href)) return resolve_url(href, out, err);
   if (base && sc_href_is_url(base)) return join_url(base, href, out, err);
   return resolve_path(base, href, out, err);
+}
+
+/* Many hrefs are written as plain paths: a file that has that very name is meant. */
+sc_status sc_href_resolve_reference(const char *base, const char *href, char **out,
+                                    struct sc_error *err) {
+  struct stat info;
+  char *decoded = NULL;
+  sc_status st = sc_href_resolve(base, href, out, err);
+  if (st || sc_href_is_url(href) || sc_href_is_url(*out) || !strchr(href, '%')) return st;
+  if (stat(*out, &info) == 0) return SC_OK;
+  st = sc_strdup(href, &decoded, err);
+  if (!st && !decode_percent(decoded)) {
+    sc_free(*out);
+    st = sc_href_resolve(base, decoded, out, err);
+  }
+  if (st) {
+    sc_free(*out);
+    *out = NULL;
+  }
+  sc_free(decoded);
+  return st;
 }
 
 sc_status sc_href_locate(const char *named, char **out, struct sc_error *err) {
@@ -310,6 +338,10 @@ static sc_status allow_url(const char *url, struct sc_error *err) {
   return st;
 }
 
+sc_status sc_href_check(const char *href, struct sc_error *err) {
+  return sc_href_is_url(href) ? allow_url(href, err) : allow_local(href, err);
+}
+
 sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, struct sc_error *err) {
   *out = NULL;
   int is_local = !sc_href_is_url(href);
@@ -318,7 +350,7 @@ sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, str
                    "%s: an item that came over the network may not name a local file", href);
   }
   sc_status st = apply_href_map(href, out, err);
-  if (!st) st = sc_href_is_url(*out) ? allow_url(*out, err) : allow_local(*out, err);
+  if (!st) st = sc_href_check(*out, err);
   if (st) {
     sc_free(*out);
     *out = NULL;

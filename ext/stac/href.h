@@ -28,6 +28,13 @@ sc_status sc_href_folder(const char *href, char **out, struct sc_error *err);
  */
 sc_status sc_href_resolve(const char *base, const char *href, char **out, struct sc_error *err);
 
+/*
+ * The same for an href that stands in an item or catalogue, which is a URI reference (RFC 3986): of
+ * a local file "a%20b.tif" is "a b.tif", unless a file of the name as it is written is there.
+ */
+sc_status sc_href_resolve_reference(const char *base, const char *href, char **out,
+                                    struct sc_error *err);
+
 /* The same for what the application names: a relative path is from the working directory. */
 sc_status sc_href_locate(const char *named, char **out, struct sc_error *err);
 
@@ -44,6 +51,9 @@ sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err);
  * then local_roots and hosts. SC_DENIED says which rule.
  */
 sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, struct sc_error *err);
+
+/* The rules alone, for what was found beside something allowed: href_map is not looked at. */
+sc_status sc_href_check(const char *href, struct sc_error *err);
 
 /*
  * A copy of a text (an href, an item) without the signed queries and passwords of the URLs in

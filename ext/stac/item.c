@@ -13,7 +13,9 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
+#include "base/sniff.h"
 #include "raster/raster_api.h"
+#include "stac/json_text.h"
 
 const char *sc_json_text(const cJSON *object, const char *key) {
   const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -87,7 +89,7 @@ static sc_status absolutise(struct sc_item *item, const char *base, struct sc_er
     struct sc_error ignored = {0};
     char *absolute = NULL;
     if (!cJSON_IsString(href)) continue;
-    if (sc_href_resolve(base, href->valuestring, &absolute, &ignored)) {
+    if (sc_href_resolve_reference(base, href->valuestring, &absolute, &ignored)) {
       if (ignored.status == SC_NOMEM) return sc_fail_nomem(err);
       continue;
     }
@@ -171,26 +173,11 @@ static sc_status folder_of_base(const char *base, char **out, struct sc_error *e
   return sc_format(out, err, "%s/%s%s", here, base, slash);
 }
 
-static sc_status parse_json(const char *text, size_t n, const char *where, cJSON **out,
-                            struct sc_error *err) {
-  const char *end = NULL;
-  *out = cJSON_ParseWithLengthOpts(text, n, &end, 0);
-  size_t at = end ? (size_t)(end - text) : 0;
-  if (*out) {
-    while (at < n && (isspace((unsigned char)text[at]) || !text[at])) at++;
-    if (at >= n) return SC_OK;
-    cJSON_Delete(*out);
-    *out = NULL;
-  }
-  return sc_fail(err, SC_BAD_DATA, "%s: not JSON: byte %zu: '%.20s'", where, at,
-                 at < n ? text + at : "");
-}
-
 static sc_status read_text_item(const char *text, size_t n, const char *base, struct sc_item *out,
                                 struct sc_error *err) {
   char *folder = NULL;
   cJSON *json = NULL;
-  sc_status st = parse_json(text, n, "item", &json, err);
+  sc_status st = sc_json_text_one(text, n, "item", &json, err);
   if (!st && base) st = folder_of_base(base, &folder, err);
   if (st) {
     cJSON_Delete(json);
@@ -206,6 +193,11 @@ static size_t skip_blanks(const char *text, size_t n) {
   size_t i = n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
   while (i < n && isspace((unsigned char)text[i])) i++;
   return i;
+}
+
+int sc_item_is_text(const char *argument, size_t n) {
+  size_t i = skip_blanks(argument, n);
+  return i < n && (argument[i] == '{' || argument[i] == '[');
 }
 
 static int ends_with(const char *text, const char *end) {
@@ -232,19 +224,21 @@ static int names_json(const char *location) {
   ssize_t n = read(fd, head, sizeof head);
   close(fd);
   if (n <= 0) return !has_raster_suffix(location);
-  size_t i = skip_blanks(head, (size_t)n);
-  if (i < (size_t)n && (head[i] == '{' || head[i] == '[')) return 1;
+  if (sc_item_is_text(head, (size_t)n)) return 1;
   return !has_raster_suffix(location) && ends_with(location, "json");
 }
 
+/* The name of a raster without its suffix. The name of a file may hold '?' and '#'. */
+static sc_status raster_id(const char *location, char **out, struct sc_error *err) {
+  size_t end = sc_href_is_url(location) ? strcspn(location, "?#") : strlen(location);
+  const char *slash = memrchr(location, '/', end), *name = slash ? slash + 1 : location;
+  size_t n = end - (size_t)(name - location);
+  const char *dot = memrchr(name, '.', n);
+  return sc_strndup(name, dot && dot > name ? (size_t)(dot - name) : n, out, err);
+}
+
 /* An item for a bare raster: its name is the id, its TIFFTAG_DATETIME the time. */
-static cJSON *raster_item(const char *location, const char *datetime) {
-  char id[256];
-  const char *slash = strrchr(location, '/'), *name = slash ? slash + 1 : location;
-  size_t n = strcspn(name, "?#");
-  const char *dot = memchr(name, '.', n) ? strrchr(name, '.') : NULL;
-  if (dot && dot > name && (size_t)(dot - name) < n) n = (size_t)(dot - name);
-  snprintf(id, sizeof id, "%.*s", (int)n, name);
+static cJSON *raster_item(const char *location, const char *id, const char *datetime) {
   cJSON *item = cJSON_CreateObject();
   cJSON_AddStringToObject(item, "type", "Feature");
   cJSON_AddStringToObject(item, "stac_version", "1.0.0");
@@ -266,14 +260,17 @@ static sc_status read_raster_item(const char *location, struct sc_item *out, str
   const struct sc_raster_api *raster = sc_raster(err);
   struct sc_raster_info info = {0};
   struct sc_source source = {.href = location};
+  char *id = NULL;
   if (!raster) return err->status;
   sc_status st = raster->info(&source, &info, err);
+  if (!st) st = raster_id(location, &id, err);
   if (!st) {
-    cJSON *json = raster_item(location, info.datetime);
+    cJSON *json = raster_item(location, id, info.datetime);
     if (!json) st = sc_fail_nomem(err);
     if (!st) st = sc_item_take(json, NULL, SC_ORIGIN_LOCAL, out, err);
     out->is_raster = 1;
   }
+  sc_free(id);
   raster->info_free(&info);
   return st;
 }
@@ -285,11 +282,7 @@ static sc_status read_file_item(const char *location, struct sc_item *out, struc
   enum sc_origin origin = sc_href_is_url(location) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
   sc_access_shown(location, shown, sizeof shown);
   sc_status st = sc_href_read_text(location, &text, err);
-  if (!st) {
-    const char *p = (const char *)text.data;
-    size_t skip = skip_blanks(p, text.size);
-    st = parse_json(p + skip, text.size - skip, shown, &json, err);
-  }
+  if (!st) st = sc_json_text_one(text.data, text.size, shown, &json, err);
   if (!st) st = sc_href_folder(location, &folder, err);
   if (st) {
     cJSON_Delete(json);
@@ -305,6 +298,10 @@ static sc_status read_file_item(const char *location, struct sc_item *out, struc
 /* An absolute path or URL for what the application names; relative paths are from here. */
 static sc_status locate(const char *argument, size_t n, char **out, struct sc_error *err) {
   char *named = NULL, *resolved = NULL;
+  const char *what = sc_sniff(argument, n);
+  if (what) return sc_fail(err, SC_BAD_DATA, "the item is %s, not JSON", what);
+  if (sc_sniff_utf8(argument, n) < n && !memchr(argument, 0, n))
+    return sc_fail(err, SC_BAD_ARG, "a path, or text of an item, that is not UTF-8");
   if (n == 0 || n > 4096 || memchr(argument, 0, n)) {
     return sc_fail(err, SC_BAD_ARG,
                    "neither the text of a STAC item (it would begin with '{') nor a path or URL");
@@ -320,12 +317,11 @@ static sc_status locate(const char *argument, size_t n, char **out, struct sc_er
 sc_status sc_item_read(const char *argument, size_t n, const char *base, struct sc_item *out,
                        struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  size_t skip = skip_blanks(argument, n);
-  if (skip < n && (argument[skip] == '{' || argument[skip] == '[')) {
+  if (sc_item_is_text(argument, n)) {
     sc_status st =
-        n - skip > SC_ITEM_MAX_BYTES
+        n > SC_ITEM_MAX_BYTES
             ? sc_fail(err, SC_TOO_BIG, "an item of %zu bytes; at most %d", n, SC_ITEM_MAX_BYTES)
-            : read_text_item(argument + skip, n - skip, base, out, err);
+            : read_text_item(argument, n, base, out, err);
     if (st) sc_item_free(out);
     return st;
   }

@@ -38,6 +38,9 @@ struct sc_item {
   size_t n_assets;
 };
 
+/* Is an argument the text of an item, rather than a path or URL? */
+int sc_item_is_text(const char *argument, size_t n);
+
 /*
  * Read an item from its text, its path or URL, or the path of a bare raster.
  *

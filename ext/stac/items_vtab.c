@@ -1,17 +1,19 @@
 /*
- * stacchip_items(source) and stacchip_search(url, query [, options]): items in bulk.
+ * stacchip_items(source [, options]) and stacchip_search(url, query [, options]): items in bulk.
  *
  *   CREATE TABLE stacchip_items(item_json, id, collection, datetime, eo_cloud_cover, geometry,
- *                               source HIDDEN);
+ *                               source HIDDEN, options HIDDEN, error HIDDEN);
  *   CREATE TABLE stacchip_search(item_json, id, collection, datetime, eo_cloud_cover, geometry,
- *                                url HIDDEN, query HIDDEN, options HIDDEN);
+ *                                url HIDDEN, query HIDDEN, options HIDDEN, error HIDDEN);
  *
  *   SELECT id, datetime FROM stacchip_items('scenes/');
  *   INSERT INTO chips(item_json) SELECT item_json FROM stacchip_items('catalog.json');
  *   SELECT item_json FROM stacchip_search('https://earth-search.aws.element84.com/v1',
  *     '{"collections": ["sentinel-2-l2a"], "bbox": [-71, 42, -70, 43]}') LIMIT 10;
  *
- * eo_cloud_cover is STAC's own, in per cent. geometry is a SpatiaLite BLOB.
+ * eo_cloud_cover is STAC's own, in per cent. geometry is a SpatiaLite BLOB. What cannot be read (a
+ * broken file of a folder, a dead link) is a row without an id, whose error says why and whose
+ * item_json is its path or URL, or its text: who merges it gets, or records, that error.
  *
  * HOW IT WORKS  Items are read as the cursor steps: LIMIT stops reading and paging.
  *
@@ -38,18 +40,24 @@ struct items_table {
 struct items_cursor {
   sqlite3_vtab_cursor base;
   struct sc_items *items;
-  struct sc_item item;
+  struct sc_listed listed;
   int found;
   sqlite3_int64 row;
 };
+
+/* The last one, behind the arguments. */
+static int n_arguments(const struct items_table *t) { return t->is_search ? 3 : 2; }
+static int error_column(const struct items_table *t) { return FIRST_ARGUMENT + n_arguments(t); }
 
 static int connect_table(sqlite3 *db, void *aux, int is_search, sqlite3_vtab **out) {
   int code = sqlite3_declare_vtab(
       db, is_search
               ? "CREATE TABLE x(item_json TEXT, id TEXT, collection TEXT, datetime TEXT, "
-                "eo_cloud_cover REAL, geometry BLOB, url HIDDEN, query HIDDEN, options HIDDEN)"
+                "eo_cloud_cover REAL, geometry BLOB, url HIDDEN, query HIDDEN, options HIDDEN, "
+                "error TEXT HIDDEN)"
               : "CREATE TABLE x(item_json TEXT, id TEXT, collection TEXT, datetime TEXT, "
-                "eo_cloud_cover REAL, geometry BLOB, source HIDDEN)");
+                "eo_cloud_cover REAL, geometry BLOB, source HIDDEN, options HIDDEN, "
+                "error TEXT HIDDEN)");
   struct items_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
   if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
   t->connection = aux;
@@ -73,15 +81,15 @@ static int search_connect(sqlite3 *db, void *aux, int n, const char *const *args
 
 static int items_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   int at[3] = {-1, -1, -1}, n = 0;
-  (void)vtab;
+  int most = n_arguments((struct items_table *)vtab);
   for (int i = 0; i < info->nConstraint; i++) {
     const struct sqlite3_index_constraint *c = &info->aConstraint[i];
     int argument = c->iColumn - FIRST_ARGUMENT;
-    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ || argument < 0 || argument > 2) continue;
+    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ || argument < 0 || argument >= most) continue;
     if (!c->usable) return SQLITE_CONSTRAINT;
     at[argument] = i;
   }
-  while (n < 3 && at[n] >= 0) {
+  while (n < most && at[n] >= 0) {
     info->aConstraintUsage[at[n]].argvIndex = n + 1;
     info->aConstraintUsage[at[n]].omit = 1;
     n++;
@@ -107,7 +115,7 @@ static int items_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
 }
 
 static void clear_cursor(struct items_cursor *c) {
-  if (c->found) sc_item_free(&c->item);
+  sc_listed_free(&c->listed);
   sc_items_free(c->items);
   c->items = NULL;
   c->found = 0;
@@ -126,10 +134,10 @@ static int items_next(sqlite3_vtab_cursor *cursor) {
   struct items_cursor *c = (struct items_cursor *)cursor;
   struct items_table *t = (struct items_table *)cursor->pVtab;
   struct sc_error err = {0};
-  if (c->found) sc_item_free(&c->item);
+  sc_listed_free(&c->listed);
   c->found = 0;
   int found = 0;
-  if (sc_items_next(c->items, &c->item, &found, interrupted, t->connection->db, &err)) {
+  if (sc_items_next(c->items, &c->listed, &found, interrupted, t->connection->db, &err)) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
   c->found = found;
@@ -159,6 +167,22 @@ static sc_status open_search(struct items_cursor *c, int n, sqlite3_value **valu
   return st;
 }
 
+static sc_status open_items(struct items_cursor *c, int n, sqlite3_value **values,
+                            struct sc_error *err) {
+  static const struct sc_option table[] = {
+      {"passed_over", SC_OPTION_BOOL, offsetof(struct sc_items_options, passed_over), 0, 0, 0},
+  };
+  struct sc_items_options options = {0};
+  struct sc_options json = {0};
+  const char *source = (const char *)sqlite3_value_text(values[0]);
+  const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
+  sc_status st = sc_options_parse(text, "stacchip_items options", table,
+                                  sizeof table / sizeof *table, &json, &options, err);
+  if (!st) st = sc_items_open(source, &options, &c->items, err);
+  sc_options_free(&json);
+  return st;
+}
+
 static int items_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text, int n,
                         sqlite3_value **values) {
   struct items_cursor *c = (struct items_cursor *)cursor;
@@ -170,12 +194,11 @@ static int items_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text,
   if (!st && n == 0) {
     st = sc_fail(&err, SC_BAD_ARG,
                  t->is_search ? "stacchip_search(url, query [, options]) needs a URL"
-                              : "stacchip_items(source) needs a source");
+                              : "stacchip_items(source [, options]) needs a source");
   }
   if (st) return sc_vtab_error(cursor->pVtab, &err);
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return SQLITE_OK;
-  st = t->is_search ? open_search(c, n, values, &err)
-                    : sc_items_open((const char *)sqlite3_value_text(values[0]), &c->items, &err);
+  st = t->is_search ? open_search(c, n, values, &err) : open_items(c, n, values, &err);
   if (st) return sc_vtab_error(cursor->pVtab, &err);
   return items_next(cursor);
 }
@@ -208,13 +231,27 @@ static sc_status result_geometry(struct items_table *t, const struct sc_item *it
   return st;
 }
 
+/* The columns of what could not be read. */
+static void result_failure(const struct items_table *t, const struct sc_listed *listed,
+                           sqlite3_context *context, int column) {
+  const char *text = column == ITEM_JSON         ? listed->source
+                     : column == error_column(t) ? listed->reason
+                                                 : NULL;
+  if (text) sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+}
+
 static int items_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
   struct items_cursor *c = (struct items_cursor *)cursor;
-  const struct sc_item *item = &c->item;
+  struct items_table *t = (struct items_table *)cursor->pVtab;
+  const struct sc_item *item = &c->listed.item;
   struct sc_error err = {0};
   char *text = NULL;
   const cJSON *cloud;
   sc_status st = SC_OK;
+  if (c->listed.reason) {
+    result_failure(t, &c->listed, context, column);
+    return SQLITE_OK;
+  }
   switch (column) {
     case ITEM_JSON:
       st = sc_item_text(item, &text, &err);
@@ -231,9 +268,7 @@ static int items_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
       cloud = cJSON_GetObjectItemCaseSensitive(item->properties, "eo:cloud_cover");
       if (cJSON_IsNumber(cloud)) sqlite3_result_double(context, cloud->valuedouble);
       break;
-    case GEOMETRY:
-      st = result_geometry((struct items_table *)cursor->pVtab, item, context, &err);
-      break;
+    case GEOMETRY: st = result_geometry(t, item, context, &err); break;
     default: break;
   }
   if (st) sc_result_error(context, &err);

@@ -17,27 +17,34 @@
 #include "base/alloc.h"
 #include "base/poll.h"
 #include "raster/raster_api.h"
+#include "stac/json_text.h"
+#include "stac/search_query.h"
+#include "stac/seen.h"
 
-#define EMPTY_PAGES_MAX 100 /* in a row: a server that pages for ever */
+#define MAX_HEADERS 32
+/* Pages in a row without an item that is new, before they are taken to go on for ever. */
+#define IDLE_PAGES_MAX 8
 
 /* One request and its answer. */
 struct page_request {
   char *url, *body; /* owned; body NULL for GET */
   struct sc_http_request http;
-  char *header_text;
-  const char *headers[20];
-  char *owned_headers[16];
+  const char *headers[MAX_HEADERS + 3]; /* two of our own, and NULL */
+  char *owned_headers[MAX_HEADERS];
 };
 
 struct sc_pages {
   char *first_body;          /* of the search, for "merge"; owned */
   cJSON *headers;            /* the caller's, copied; may be NULL */
-  char host[256];            /* of the search; "" before its first request */
+  char *url;                 /* of the search; owned; NULL before its first request */
   struct page_request *next; /* to be taken next; NULL at the end */
+  int n_pages;               /* taken */
+  struct sc_seen requests, items;
   pthread_t thread;
   int is_running; /* thread fetches `next` */
   atomic_int cancel;
-  int n_empty;
+  struct sc_error after; /* what its next link says once the items of a page are taken */
+  int n_idle;            /* pages in a row without a new item */
 };
 
 static void request_free(struct page_request *r) {
@@ -50,34 +57,77 @@ static void request_free(struct page_request *r) {
   sc_free(r);
 }
 
-static sc_status add_headers(struct page_request *r, const cJSON *headers, int *n, int *n_owned,
-                             struct sc_error *err) {
+static sc_status add_header(struct page_request *r, const cJSON *h, int *n, struct sc_error *err) {
+  size_t at = 0;
+  while (at < MAX_HEADERS && r->owned_headers[at]) at++;
+  if (at == MAX_HEADERS)
+    return sc_fail(err, SC_TOO_BIG, "more than %d headers for a request", MAX_HEADERS);
+  sc_status st = sc_format(&r->owned_headers[at], err, "%s: %s", h->string, h->valuestring);
+  if (!st) r->headers[(*n)++] = r->owned_headers[at];
+  return st;
+}
+
+static int is_header(const cJSON *h) {
+  return cJSON_IsString(h) && h->string[0] && !strpbrk(h->valuestring, "\r\n") &&
+         !strpbrk(h->string, "\r\n: \t");
+}
+
+static sc_status add_own_headers(struct page_request *r, const cJSON *headers, int *n,
+                                 struct sc_error *err) {
   const cJSON *h;
   cJSON_ArrayForEach(h, headers) {
-    if (!cJSON_IsString(h) || *n_owned >= 16) continue;
-    if (strpbrk(h->valuestring, "\r\n") || strpbrk(h->string, "\r\n:")) {
-      return sc_fail(err, SC_BAD_ARG, "header %.40s: a line break or colon in it", h->string);
+    if (!is_header(h)) {
+      return sc_fail(err, SC_BAD_ARG, "header %.40s: it takes a text without line breaks",
+                     h->string);
     }
-    sc_status st = sc_format(&r->owned_headers[*n_owned], err, "%s: %s", h->string, h->valuestring);
-    if (st) return st;
-    r->headers[(*n)++] = r->owned_headers[(*n_owned)++];
+    if (add_header(r, h, n, err)) return err->status;
   }
   return SC_OK;
 }
 
-/* The caller's headers may be a key: they go to the host that it named, not where a link leads. */
-static int is_own_host(const struct sc_pages *p, const char *url) {
-  char host[256];
-  sc_access_url_host(url, host, sizeof host);
-  return !p->host[0] || strcasecmp(host, p->host) == 0;
+/*
+ * A server may ask for a header of its own with its next page ("Search-After"). It may not say who
+ * asks, whom, through what, or how the body is framed; nor set what opens metadata services.
+ * Source: RFC 9110, section 7.6.1 (headers of the connection).
+ */
+static int is_for_servers(const char *name) {
+  static const char *const kept_back[] = {
+      "Host",   "Authorization", "Cookie",         "Connection",        "Keep-Alive",
+      "TE",     "Upgrade",       "Trailer",        "Transfer-Encoding", "Expect",
+      "Range",  "Via",           "Content-Length", "Content-Type",      "Forwarded",
+      "Origin", "Referer",       "Metadata",       "Metadata-Flavor",   "Accept-Encoding"};
+  static const char *const families[] = {"Proxy-", "X-Forwarded", "X-Amz-",
+                                         "X-Aws-", "X-Goog-",     "X-Ms-",
+                                         "Sec-",   "X-Real-IP",   "X-HTTP-Method"};
+  for (size_t i = 0; i < sizeof kept_back / sizeof *kept_back; i++) {
+    if (strcasecmp(name, kept_back[i]) == 0) return 0;
+  }
+  for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+    if (strncasecmp(name, families[i], strlen(families[i])) == 0) return 0;
+  }
+  return 1;
 }
 
-/* url and body pass to the request, also on error. */
+/* The headers of a next link, where they are not the caller's. */
+static sc_status add_link_headers(struct page_request *r, const cJSON *own, const cJSON *headers,
+                                  int *n, struct sc_error *err) {
+  const cJSON *h;
+  if (!cJSON_IsObject(headers)) return SC_OK;
+  cJSON_ArrayForEach(h, headers) {
+    if (!is_header(h) || !is_for_servers(h->string) || cJSON_GetObjectItem(own, h->string))
+      continue;
+    if (add_header(r, h, n, err)) return err->status;
+  }
+  return SC_OK;
+}
+
+/* The caller's headers may be a key: they go to the server that it named, not where a link leads.
+ * url and body pass to the request, also on error. */
 static sc_status request_new(const struct sc_pages *p, char *url, char *body,
                              const cJSON *link_headers, struct page_request **out,
                              struct sc_error *err) {
   struct page_request *r = sc_alloc_zero(1, sizeof *r);
-  int n = 0, n_owned = 0;
+  int n = 0, is_own = !p->url || sc_access_same_origin(p->url, url);
   if (!r) {
     sc_free(url);
     sc_free(body);
@@ -87,8 +137,8 @@ static sc_status request_new(const struct sc_pages *p, char *url, char *body,
   r->body = body;
   r->headers[n++] = "Accept: application/geo+json, application/json";
   if (body) r->headers[n++] = "Content-Type: application/json";
-  sc_status st = is_own_host(p, url) ? add_headers(r, p->headers, &n, &n_owned, err) : SC_OK;
-  if (!st) st = add_headers(r, link_headers, &n, &n_owned, err);
+  sc_status st = is_own ? add_own_headers(r, p->headers, &n, err) : SC_OK;
+  if (!st && is_own) st = add_link_headers(r, p->headers, link_headers, &n, err);
   r->http.method = body ? "POST" : "GET";
   r->http.url = url;
   r->http.headers = r->headers;
@@ -156,15 +206,34 @@ static sc_status link_body(const struct sc_pages *p, const cJSON *link, char **o
   return st;
 }
 
+/* Where a next link leads may be any server, but what the caller sends may not go there. */
+static sc_status check_link(const struct sc_pages *p, const char *url, int is_post,
+                            struct sc_error *err) {
+  char shown[600];
+  if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
+    return sc_fail(err, SC_DENIED, "its next link is not of http or https: %s",
+                   sc_access_shown(url, shown, sizeof shown));
+  }
+  if (is_post && !sc_access_same_origin(p->url, url)) {
+    return sc_fail(err, SC_DENIED,
+                   "its next link would send the search to another server by POST: %s",
+                   sc_access_shown(url, shown, sizeof shown));
+  }
+  return SC_OK;
+}
+
 static sc_status request_of_link(struct sc_pages *p, const char *page_url, const cJSON *link,
                                  struct page_request **out, struct sc_error *err) {
   const char *href = sc_json_text(link, "href"), *method = sc_json_text(link, "method");
   char *folder = NULL, *absolute = NULL, *url = NULL, *body = NULL;
   int is_post = method && strcasecmp(method, "POST") == 0;
   sc_status st = href ? sc_href_folder(page_url, &folder, err)
-                      : sc_fail(err, SC_BAD_DATA, "%s: its next link has no href", page_url);
+                      : sc_fail(err, SC_BAD_DATA, "its next link has no href");
+  if (!st && method && !is_post && strcasecmp(method, "GET") != 0)
+    st = sc_fail(err, SC_BAD_DATA, "its next link asks for %.20s, neither GET nor POST", method);
   if (!st) st = sc_href_resolve(folder, href, &absolute, err);
   if (!st) st = sc_href_allow(absolute, SC_ORIGIN_NETWORK, &url, err);
+  if (!st) st = check_link(p, url, is_post, err);
   if (!st && is_post) st = link_body(p, link, &body, err);
   sc_free(folder);
   sc_free(absolute);
@@ -185,26 +254,46 @@ static const cJSON *next_link(const cJSON *page) {
   return NULL;
 }
 
-static int is_same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+/* Count the page as idle unless one of its items is new. */
+static sc_status look_for_new(struct sc_pages *p, const cJSON *features, struct sc_error *err) {
+  const cJSON *item;
+  int has_new = 0;
+  sc_status st = SC_OK;
+  cJSON_ArrayForEach(item, features) {
+    const char *id = sc_json_text(item, "id"), *collection = sc_json_text(item, "collection");
+    int is_new = 0;
+    if (!st && id) st = sc_seen_add(&p->items, id, collection, &is_new, err);
+    has_new |= is_new;
+  }
+  p->n_idle = has_new ? 0 : p->n_idle + 1;
+  return st;
+}
+
+/* A request that was made before, or pages that bring nothing: it would go on for ever. */
+static sc_status check_progress(struct sc_pages *p, const struct page_request *next,
+                                struct sc_error *err) {
+  int is_new;
+  if (sc_seen_add(&p->requests, next->url, next->body ? next->body : "", &is_new, err))
+    return err->status;
+  if (!is_new) return sc_fail(err, SC_BAD_DATA, "its next link leads back to an earlier page");
+  if (p->n_idle < IDLE_PAGES_MAX) return SC_OK;
+  return sc_fail(err, SC_BAD_DATA, "its next link leads on, after %d pages without a new item",
+                 p->n_idle);
+}
 
 /* Find what comes after a page, and begin to fetch it. */
-static sc_status advance(struct sc_pages *p, struct page_request *done, const cJSON *page,
+static sc_status advance(struct sc_pages *p, const struct page_request *done, const cJSON *page,
                          struct sc_error *err) {
-  const cJSON *link = next_link(page),
-              *features = cJSON_GetObjectItemCaseSensitive(page, "features");
+  const cJSON *link = next_link(page);
   struct page_request *next = NULL;
   p->next = NULL;
   if (!link) return SC_OK;
-  p->n_empty = cJSON_GetArraySize(features) ? 0 : p->n_empty + 1;
-  sc_status st = request_of_link(p, done->url, link, &next, err);
-  if (st) return st;
-  if ((is_same(next->url, done->url) && is_same(next->body, done->body)) ||
-      p->n_empty > EMPTY_PAGES_MAX) {
-    char shown[600];
-    sc_access_shown(done->url, shown, sizeof shown);
+  sc_status st = look_for_new(p, cJSON_GetObjectItemCaseSensitive(page, "features"), err);
+  if (!st) st = request_of_link(p, done->url, link, &next, err);
+  if (!st) st = check_progress(p, next, err);
+  if (st) {
     request_free(next);
-    return sc_fail(err, SC_BAD_DATA,
-                   "%s: its next link leads back to itself, or on through empty pages", shown);
+    return st;
   }
   p->next = next;
   start(p);
@@ -213,14 +302,15 @@ static sc_status advance(struct sc_pages *p, struct page_request *done, const cJ
 
 /* --- the pages --- */
 
+/* The search's endpoint of an API's root, or of itself; a query (a key, say) stays. */
 static sc_status search_url(const char *url, char **out, struct sc_error *err) {
-  size_t n = strlen(url);
+  size_t end = strcspn(url, "?#"), n = end;
   char *resolved = NULL, *whole = NULL;
   while (n && url[n - 1] == '/') n--;
   int is_search = n >= 7 && strncmp(url + n - 7, "/search", 7) == 0;
   if (!sc_href_is_url(url)) return sc_fail(err, SC_BAD_ARG, "%s: not the URL of a STAC API", url);
-  sc_status st =
-      sc_format(&whole, err, "%.*s%s", (int)n, url, is_search || strchr(url, '?') ? "" : "/search");
+  sc_status st = sc_format(&whole, err, "%.*s%s%.*s", (int)n, url, is_search ? "" : "/search",
+                           (int)strcspn(url + end, "#"), url + end);
   if (!st) st = sc_href_resolve(NULL, whole, &resolved, err);
   if (!st) st = sc_href_allow(resolved, SC_ORIGIN_LOCAL, out, err);
   sc_free(whole);
@@ -228,62 +318,33 @@ static sc_status search_url(const char *url, char **out, struct sc_error *err) {
   return st;
 }
 
-static sc_status append_escaped(struct sc_buffer *b, const char *text, struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (; *text && !st; text++) {
-    unsigned char c = (unsigned char)*text;
-    int plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                strchr("-._~,:/", c);
-    st = plain ? sc_buffer_append(b, text, 1, err) : sc_buffer_printf(b, err, "%%%02X", c);
-  }
-  return st;
-}
-
-/* A search body as a query string: arrays of plain values by commas, objects as JSON. */
-static sc_status query_string(const cJSON *query, struct sc_buffer *out, struct sc_error *err) {
-  const cJSON *member, *value;
-  sc_status st = SC_OK;
-  cJSON_ArrayForEach(member, query) {
-    int first = 1, is_list = cJSON_IsArray(member);
-    char *text = is_list || cJSON_IsString(member) ? NULL : cJSON_PrintUnformatted(member);
-    if (!st) st = sc_buffer_append_text(out, out->size ? "&" : "?", err);
-    if (!st) st = append_escaped(out, member->string, err);
-    if (!st) st = sc_buffer_append_text(out, "=", err);
-    if (!st && text) st = append_escaped(out, text, err);
-    if (!st && cJSON_IsString(member)) st = append_escaped(out, member->valuestring, err);
-    for (value = is_list ? member->child : NULL; value && !st; value = value->next) {
-      char *one = cJSON_IsString(value) ? NULL : cJSON_PrintUnformatted(value);
-      if (!first) st = sc_buffer_append_text(out, ",", err);
-      if (!st) st = append_escaped(out, one ? one : value->valuestring, err);
-      first = 0;
-      cJSON_free(one);
-    }
-    cJSON_free(text);
-  }
-  return st ? st : sc_buffer_terminate(out, err);
+static sc_status with_query(char **url, const cJSON *query, struct sc_error *err) {
+  struct sc_buffer text = {0};
+  char *whole = NULL;
+  sc_status st = sc_search_query(query, &text, err);
+  if (!st && text.size)
+    st = sc_format(&whole, err, "%s%s%s", *url, strchr(*url, '?') ? "&" : "?", (char *)text.data);
+  sc_buffer_free(&text);
+  if (st || !whole) return st;
+  sc_free(*url);
+  *url = whole;
+  return SC_OK;
 }
 
 static sc_status first_request(struct sc_pages *p, const char *url, const cJSON *query, int use_get,
                                struct sc_error *err) {
-  char *whole = NULL, *body = NULL, *with_query = NULL;
-  struct sc_buffer text = {0};
+  char *whole = NULL, *body = NULL;
+  int is_new;
   sc_status st = search_url(url, &whole, err);
-  if (!st && use_get) {
-    st = query_string(query, &text, err);
-    if (!st) st = sc_format(&with_query, err, "%s%s", whole, text.data ? (char *)text.data : "");
-    sc_free(whole);
-    whole = with_query;
-  } else if (!st) {
-    st = sc_strdup(p->first_body, &body, err);
-  }
-  sc_buffer_free(&text);
+  if (!st) st = use_get ? with_query(&whole, query, err) : sc_strdup(p->first_body, &body, err);
   if (st) {
     sc_free(whole);
     sc_free(body);
     return st;
   }
   st = request_new(p, whole, body, NULL, &p->next, err);
-  if (!st) sc_access_url_host(p->next->url, p->host, sizeof p->host);
+  if (!st) st = sc_strdup(p->next->url, &p->url, err);
+  if (!st) st = sc_seen_add(&p->requests, p->url, body ? body : "", &is_new, err);
   return st;
 }
 
@@ -318,8 +379,19 @@ void sc_pages_free(struct sc_pages *p) {
   if (p->is_running) pthread_join(p->thread, NULL);
   request_free(p->next);
   cJSON_Delete(p->headers);
+  sc_seen_free(&p->requests);
+  sc_seen_free(&p->items);
   sc_free(p->first_body);
+  sc_free(p->url);
   sc_free(p);
+}
+
+static sc_status parse_page(const struct page_request *done, cJSON **out, struct sc_error *err) {
+  const struct sc_buffer *answer = &done->http.answer;
+  sc_status st = sc_json_text_one(answer->data, answer->size, "its answer", out, err);
+  if (st) return st;
+  if (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(*out, "features"))) return SC_OK;
+  return sc_fail(err, SC_BAD_DATA, "its answer is no FeatureCollection: it has no features");
 }
 
 sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void *),
@@ -327,25 +399,27 @@ sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void
   char shown[600];
   struct page_request *done = p->next;
   *out = NULL;
-  if (!done) return SC_OK;
+  if (!done && p->after.status) *err = p->after;
+  if (!done) return p->after.status;
   if (interrupted && interrupted(interrupt_context))
     return sc_fail(err, SC_INTERRUPT, "interrupted");
   start(p); /* the first page, and where no thread was to be had before */
   if (!p->is_running) fetch(p);
   wait(p, interrupted, interrupt_context);
+  p->n_pages++;
   sc_status st = done->http.err.status;
-  if (st) *err = done->http.err;
-  if (!st) {
-    *out = cJSON_ParseWithLength((char *)done->http.answer.data, done->http.answer.size);
-    if (!cJSON_IsObject(*out)) {
-      st = sc_fail(err, SC_BAD_DATA, "%s: the answer is no JSON object: %.*s",
-                   sc_access_shown(done->url, shown, sizeof shown),
-                   (int)(done->http.answer.size < 40 ? done->http.answer.size : 40),
-                   done->http.answer.data ? (char *)done->http.answer.data : "");
-    }
-  }
+  if (st) *err = done->http.err; /* it names the URL */
   p->next = NULL;
-  if (!st) st = advance(p, done, *out, err);
+  sc_access_shown(done->url, shown, sizeof shown);
+  if (st) {
+    if (p->n_pages > 1) sc_fail_within(err, "page %d of the search", p->n_pages);
+  } else {
+    st = parse_page(done, out, err);
+    if (!st && advance(p, done, *out, &p->after)) {
+      sc_fail_within(&p->after, "%s: page %d of the search", shown, p->n_pages);
+    }
+    if (st) sc_fail_within(err, "%s: page %d of the search", shown, p->n_pages);
+  }
   request_free(done);
   if (st) {
     cJSON_Delete(*out);

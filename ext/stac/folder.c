@@ -1,0 +1,130 @@
+/* What lies in a folder; see folder.h. */
+#include "stac/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/sniff.h"
+#include "stac/href.h"
+
+static int has_json_suffix(const char *name) {
+  static const char *const suffixes[] = {".json", ".geojson", ".ndjson", ".jsonl"};
+  size_t n = strlen(name);
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    size_t m = strlen(suffixes[i]);
+    if (n > m && strcasecmp(name + n - m, suffixes[i]) == 0) return 1;
+  }
+  return 0;
+}
+
+/* Bytes that are no UTF-8 cannot be stored as text, nor name a file from there. */
+static int repair_name(char *path) {
+  size_t n = strlen(path), at;
+  int is_broken = 0;
+  for (; (at = sc_sniff_utf8(path, n)) < n; is_broken = 1) path[at] = '?';
+  return is_broken;
+}
+
+struct entry {
+  enum sc_found what;
+  const char *reason;
+  int is_wanted;
+};
+
+static struct entry failed(const char *reason) {
+  return (struct entry){SC_FOUND_FAILED, reason, 1};
+}
+
+/* What to do with an entry. A link that may not be followed is judged by its own name alone: what
+ * is behind it, and whether anything is, stays unsaid. */
+static struct entry judge(const char *path) {
+  struct stat info;
+  struct sc_error denied = {0};
+  int is_json = has_json_suffix(path);
+  if (lstat(path, &info) != 0) return (struct entry){SC_FOUND_PASSED, NULL, 0};
+  if (S_ISLNK(info.st_mode)) {
+    if (sc_href_check(path, &denied)) {
+      const char *reason =
+          "a link out of the allowed folders (setting local_roots, STACCHIP_LOCAL)";
+      return (struct entry){is_json ? SC_FOUND_FAILED : SC_FOUND_PASSED, reason, 1};
+    }
+    if (stat(path, &info) != 0 && is_json) return failed(strerror(errno));
+  }
+  if (S_ISDIR(info.st_mode)) return (struct entry){SC_FOUND_READ, NULL, 1};
+  if (is_json && !S_ISREG(info.st_mode)) return failed("not a regular file");
+  return (struct entry){SC_FOUND_READ, NULL, is_json};
+}
+
+static sc_status take_entry(const char *folder, const char *name, sc_found_function *found,
+                            void *context, struct sc_error *err) {
+  char *path = NULL;
+  const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
+  sc_status st = sc_format(&path, err, "%s%s%s", folder, slash, name);
+  if (st) return st;
+  struct entry e = judge(path);
+  if (e.is_wanted && repair_name(path)) e = failed("its name is not UTF-8");
+  if (e.is_wanted) return found(context, path, e.what, e.reason, err);
+  sc_free(path);
+  return SC_OK;
+}
+
+sc_status sc_folder_list(const char *folder, sc_found_function *found, void *context,
+                         struct sc_error *err) {
+  struct dirent **names = NULL;
+  int n = scandir(folder, &names, NULL, alphasort);
+  sc_status st = SC_OK;
+  if (n < 0) return sc_fail(err, SC_NOT_FOUND, "%s: %s", folder, strerror(errno));
+  for (int i = 0; i < n; i++) {
+    const char *name = names[i]->d_name;
+    if (!st && name[0] != '.') st = take_entry(folder, name, found, context, err);
+    free(names[i]);
+  }
+  free(names);
+  return st;
+}
+
+/* The folder before the first sign of a pattern: it is named, and judged as such. */
+static sc_status check_fixed_part(const char *pattern, struct sc_error *err) {
+  char *fixed = NULL;
+  size_t n = strcspn(pattern, "*?[");
+  while (n > 1 && pattern[n - 1] != '/') n--;
+  sc_status st = sc_strndup(pattern, n, &fixed, err);
+  if (!st) st = sc_href_check(fixed, err);
+  sc_free(fixed);
+  return st;
+}
+
+static sc_status take_match(const char *match, sc_found_function *found, void *context, int *n,
+                            struct sc_error *err) {
+  struct sc_error denied = {0};
+  char *path = NULL;
+  struct stat info;
+  if (sc_href_check(match, &denied)) return denied.status == SC_NOMEM ? sc_fail_nomem(err) : SC_OK;
+  sc_status st = sc_strdup(match, &path, err);
+  if (st) return st;
+  ++*n;
+  if (repair_name(path)) return found(context, path, SC_FOUND_FAILED, "its name is not UTF-8", err);
+  if (stat(path, &info) != 0) return found(context, path, SC_FOUND_FAILED, strerror(errno), err);
+  return found(context, path, SC_FOUND_READ, NULL, err);
+}
+
+sc_status sc_folder_glob(const char *pattern, sc_found_function *found, void *context,
+                         struct sc_error *err) {
+  glob_t list = {0};
+  sc_status st = check_fixed_part(pattern, err);
+  if (st) return st;
+  int code = glob(pattern, 0, NULL, &list), n = 0;
+  if (code == GLOB_NOSPACE) st = sc_fail_nomem(err);
+  for (size_t i = 0; code == 0 && i < list.gl_pathc && !st; i++) {
+    st = take_match(list.gl_pathv[i], found, context, &n, err);
+  }
+  globfree(&list);
+  if (!st && !n) st = sc_fail(err, SC_NOT_FOUND, "%s: no such files", pattern);
+  return st;
+}

@@ -1,0 +1,55 @@
+/* Texts that were met before; see seen.h. */
+#include "stac/seen.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/sqlite.h"
+
+/* FNV-1a from a secret start, its bits mixed at the end as MurmurHash3's 64-bit finaliser does. */
+static uint64_t hash(uint64_t key, const char *text, const char *more) {
+  uint64_t h = key ^ UINT64_C(0xcbf29ce484222325);
+  for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+  h = (h ^ 0x100) * UINT64_C(0x100000001b3); /* no byte: where the parts meet */
+  for (; more && *more; more++) h = (h ^ (unsigned char)*more) * UINT64_C(0x100000001b3);
+  h = (h ^ (h >> 33)) * UINT64_C(0xff51afd7ed558ccd);
+  h = (h ^ (h >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+  h ^= h >> 33;
+  return h ? h : 1;
+}
+
+/* The slot of a hash, or the free one where it would be. */
+static uint64_t *find(const struct sc_seen *s, uint64_t h) {
+  size_t at = (size_t)h & (s->n_slots - 1);
+  while (s->slots[at] && s->slots[at] != h) at = (at + 1) & (s->n_slots - 1);
+  return &s->slots[at];
+}
+
+static sc_status grow(struct sc_seen *s, struct sc_error *err) {
+  struct sc_seen larger = {.n = s->n, .n_slots = s->n_slots ? 2 * s->n_slots : 64, .key = s->key};
+  if (!s->slots) sqlite3_randomness((int)sizeof larger.key, &larger.key);
+  larger.slots = sc_alloc_zero(larger.n_slots, sizeof *larger.slots);
+  if (!larger.slots) return sc_fail_nomem(err);
+  for (size_t i = 0; i < s->n_slots; i++) {
+    if (s->slots[i]) *find(&larger, s->slots[i]) = s->slots[i];
+  }
+  sc_free(s->slots);
+  *s = larger;
+  return SC_OK;
+}
+
+sc_status sc_seen_add(struct sc_seen *s, const char *text, const char *more, int *is_new,
+                      struct sc_error *err) {
+  *is_new = 0;
+  if (2 * s->n >= s->n_slots && grow(s, err)) return err->status;
+  uint64_t h = hash(s->key, text, more), *slot = find(s, h);
+  *is_new = *slot == 0;
+  if (*is_new) s->n++;
+  *slot = h;
+  return SC_OK;
+}
+
+void sc_seen_free(struct sc_seen *s) {
+  sc_free(s->slots);
+  memset(s, 0, sizeof *s);
+}
