@@ -120,6 +120,14 @@ MERGE_FOLDER ?= /tmp
 bench-merge: all $(B)/bench/bench_merge
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)
 
+# Failing and good calls in random order on one connection, against fresh processes.
+#: make check-caches  what errors leave behind in caches, the long form (SEED=, N= steps; VARIANT=asan)
+SEED ?=
+N ?= 10000
+.PHONY: check-caches
+check-caches: all unit
+	SEED=$(SEED) N=$(N) VARIANT=$(VARIANT) tests/run test_caches
+
 # The long forms of the merged index's endurance tests.
 .PHONY: check-kill
 check-kill: all

@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ static struct setting settings[] = {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int started;
+static atomic_uint version; /* counts the changes; read without the lock */
 static const struct sc_raster_api *raster; /* told of each change once it is there */
 
 static sc_status parse_int(const struct setting *s, const char *value, int64_t *out,
@@ -155,10 +157,15 @@ sc_status sc_settings_set(const char *name, const char *value, struct sc_error *
   } else {
     st = set_text(s, value, err);
   }
-  if (!st) tell_raster();
+  if (!st) {
+    atomic_fetch_add(&version, 1);
+    tell_raster();
+  }
   pthread_mutex_unlock(&lock);
   return st;
 }
+
+unsigned sc_settings_version(void) { return atomic_load(&version); }
 
 int64_t sc_settings_int(const char *name) {
   int64_t n = 0;

@@ -19,6 +19,8 @@ sc_status sc_settings_set(const char *name, const char *value, struct sc_error *
 /* An integer setting (threads, progress, cache_bytes, max_connections, timeout_ms, retries,
  * verify); 0 for other names. */
 int64_t sc_settings_int(const char *name);
+/* Changes with every setting that is set. */
+unsigned sc_settings_version(void);
 /* Hand the settings to the raster half. */
 void sc_settings_apply(const struct sc_raster_api *api);
 

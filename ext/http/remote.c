@@ -418,6 +418,18 @@ unsigned sc_remote_url_failures(const char *url, struct sc_error *last) {
   return n;
 }
 
+void sc_remote_url_forget(const char *url) {
+  pthread_mutex_lock(&lock);
+  struct sc_remote *r = find(url);
+  if (r) r->n_users++;
+  pthread_mutex_unlock(&lock);
+  if (!r) return;
+  pthread_mutex_lock(&r->lock);
+  forget_all(r);
+  pthread_mutex_unlock(&r->lock);
+  sc_remote_release(r);
+}
+
 unsigned sc_remote_url_generation(const char *url) {
   pthread_mutex_lock(&lock);
   struct sc_remote *r = find(url);

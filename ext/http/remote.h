@@ -38,6 +38,13 @@ unsigned sc_remote_generation(struct sc_remote *remote);
 void sc_remote_note_failure(struct sc_remote *remote, const struct sc_error *err);
 unsigned sc_remote_url_failures(const char *url, struct sc_error *last);
 
+/*
+ * What was read of a URL's file made no raster, or its blocks do not decode: forget its bytes, so
+ * that the next call asks the server as a fresh process would. An answer that was an error page
+ * under status 200, or a file replaced where the server sends no ETag, does not last.
+ */
+void sc_remote_url_forget(const char *url);
+
 /* The generation of a URL's file; 0 where it is not known. */
 unsigned sc_remote_url_generation(const char *url);
 

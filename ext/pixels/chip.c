@@ -303,6 +303,7 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
     st = check_real(out, err);
   if (!st && options->harmonize) st = sc_harmonize_find(out, err);
   if (st) {
+    sc_scenes_forget_failed(c, out->scene, st);
     sc_chip_close(out);
     return st;
   }
@@ -550,13 +551,18 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
                         unsigned char *pixels, uint8_t *valid, struct sc_error *errors,
                         struct sc_error *err) {
   if (n == 0) return SC_OK;
-  if (!options->scale && !options->harmonize && !valid)
-    return read_plain(c, chips, n, dtype, pixels, errors, err);
+  if (!options->scale && !options->harmonize && !valid) {
+    sc_status st = read_plain(c, chips, n, dtype, pixels, errors, err);
+    for (size_t i = 0; i < n; i++)
+      sc_scenes_forget_failed(c, chips[i].scene, errors ? errors[i].status : st);
+    return st;
+  }
   size_t bytes = sc_chip_bytes(&chips[0], dtype), n_values = bytes / sc_dtype_bytes(dtype);
   for (size_t i = 0; i < n; i++) {
     struct sc_error own = {0};
     sc_status st = read_one(c, &chips[i], options, dtype, pixels + i * bytes,
                             valid ? valid + i * n_values : NULL, &own);
+    sc_scenes_forget_failed(c, chips[i].scene, st);
     if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
       *err = own;
       return st;

@@ -74,6 +74,13 @@ static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
   return st;
 }
 
+/* The result where it failed: an error, or NULL where the options want it so. */
+static void fail_or_null(sqlite3_context *context, const struct sc_chip_options *options,
+                         struct sc_error *err) {
+  if (options && options->on_error == SC_ON_ERROR_NULL && sc_on_error_applies(err->status)) return;
+  sc_result_error(context, err);
+}
+
 static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err = {0};
   struct sc_buffer out = {0};
@@ -89,9 +96,7 @@ static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
     sqlite3_result_blob64(context, out.data, out.size, sc_free);
   } else {
     sc_buffer_free(&out);
-    int as_null = options && options->on_error == SC_ON_ERROR_NULL && st != SC_NOMEM &&
-                  st != SC_INTERRUPT && st != SC_BAD_ARG;
-    if (!as_null) sc_result_error(context, &err);
+    fail_or_null(context, options, &err);
   }
   if (own) free_options((void *)(size_t)options);
 }
@@ -176,7 +181,7 @@ static void info_func(sqlite3_context *context, int n, sqlite3_value **values) {
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
   const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
   if (!options || make_info(sqlite3_user_data(context), values[0], options, &text, &err)) {
-    sc_result_error(context, &err);
+    fail_or_null(context, options, &err);
   } else {
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
   }

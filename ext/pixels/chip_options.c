@@ -196,6 +196,10 @@ sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
 
 void sc_chip_options_free(struct sc_chip_options *options) { sc_options_free(&options->json); }
 
+int sc_on_error_applies(sc_status st) {
+  return st != SC_OK && st != SC_NOMEM && st != SC_INTERRUPT && st != SC_BAD_ARG;
+}
+
 const char *sc_dtype_name(enum sc_dtype dtype) { return dtype_names[dtype]; }
 
 enum sc_resampling sc_chip_options_kernel(const cJSON *entry) {

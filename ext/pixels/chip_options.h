@@ -52,6 +52,10 @@ sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
                                 struct sc_chip_options *out, struct sc_error *err);
 void sc_chip_options_free(struct sc_chip_options *options);
 
+/* Is a status the failure of one chip, which `on_error` may make NULL or leave out? Wrong
+ * arguments, lack of memory and interrupts are not. */
+int sc_on_error_applies(sc_status status);
+
 /* "uint16" ...; NULL for SC_DTYPE_NONE. */
 const char *sc_dtype_name(enum sc_dtype dtype);
 

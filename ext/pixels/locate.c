@@ -2,6 +2,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +10,7 @@
 #include "pixels/merged.h"
 
 #define WHAT "chip handle"
+#define POSITION_MAX 1000000000000000
 
 /* The members of a handle object. */
 struct handle {
@@ -24,8 +26,8 @@ static const struct sc_option handle_table[] = {
     {"item", SC_OPTION_JSON, AT(item), 0, 0, 0},
     {"bucket", SC_OPTION_TEXT, AT(bucket), 0, 0, 0},
     {"platform", SC_OPTION_TEXT, AT(platform), 0, 0, 0},
-    {"chip_index_x", SC_OPTION_INT, AT(x), -1e15, 1e15, 0},
-    {"chip_index_y", SC_OPTION_INT, AT(y), -1e15, 1e15, 0},
+    {"chip_index_x", SC_OPTION_INT, AT(x), -POSITION_MAX, POSITION_MAX, 0},
+    {"chip_index_y", SC_OPTION_INT, AT(y), -POSITION_MAX, POSITION_MAX, 0},
     {"chip_size", SC_OPTION_INT, AT(chip_size), 1, SC_CHIP_SIZE_MAX_PX, 0},
     {"stride", SC_OPTION_INT, AT(stride), 1, SC_CHIP_SIZE_MAX_PX, 0},
     {"edge", SC_OPTION_CHOICE, AT(edge), 0, 0, SC_EDGE_CHOICES},
@@ -162,45 +164,50 @@ static size_t common_part(const char *text, size_t n, int64_t *x, int64_t *y) {
       used == 0 || (size_t)(found - text) + (size_t)used != n) {
     return 0;
   }
+  /* What the full reading refuses must not pass here. */
+  if (memchr(found, '+', (size_t)used) || llabs(px) > POSITION_MAX || llabs(py) > POSITION_MAX)
+    return 0;
   *x = px;
   *y = py;
   return (size_t)(found - text);
 }
 
-/* The tiling of a kept scene is that of its handle: it is in the key. */
-static sc_status locate_object(struct sc_connection *c, const char *text, size_t n,
-                               struct sc_chip *chip, struct sc_error *err) {
+/* The handle read in full. chip->scene: the one kept under its key, or NULL. */
+static sc_status locate_in_full(struct sc_connection *c, const char *text, size_t key_bytes,
+                                struct sc_chip *chip, struct sc_error *err) {
   struct handle h;
-  int64_t x, y;
-  size_t common = common_part(text, n, &x, &y);
   char *item = NULL;
-  if (common) {
-    chip->scene = sc_scenes_find(c, text, common);
-    if (chip->scene) {
-      chip->tiling = chip->scene->tiling;
-      chip->x = x;
-      chip->y = y;
-      sc_status st =
-          sc_grid_window(&chip->scene->scene.grid, &chip->tiling, x, y, &chip->window, err);
-      return st ? sc_fail_within(err, "item %s", chip->scene->scene.item.id) : SC_OK;
-    }
-  }
   handle_init(&h);
   sc_status st = sc_options_parse(text, WHAT, handle_table,
                                   sizeof handle_table / sizeof *handle_table, &h.json, &h, err);
   if (st) return st;
   if (!h.item) st = sc_fail(err, SC_BAD_ARG, WHAT ": it names no 'item'");
   if (!st) st = item_argument(&h, &item, err);
-  if (!st) {
-    size_t key = common ? common : n;
-    chip->scene = common ? NULL : sc_scenes_find(c, text, key);
-    if (!chip->scene) st = open_scene(c, &h, text, key, item, &chip->scene, err);
-  }
+  if (!st && !chip->scene) st = open_scene(c, &h, text, key_bytes, item, &chip->scene, err);
   if (!st) st = place(&h, chip, err);
-  if (!st) chip->scene->tiling = chip->tiling;
+  if (!st) {
+    chip->scene->tiling = chip->tiling;
+    chip->scene->is_tiled = 1;
+  }
   sc_free(item);
   sc_options_free(&h.json);
   return st;
+}
+
+/*
+ * The tiling of a kept scene is that of its handle: it is in the key. A scene whose handles were
+ * refused so far (outside the grid, say) has none yet.
+ */
+static sc_status locate_object(struct sc_connection *c, const char *text, size_t n,
+                               struct sc_chip *chip, struct sc_error *err) {
+  size_t common = common_part(text, n, &chip->x, &chip->y), key = common ? common : n;
+  chip->scene = sc_scenes_find(c, text, key);
+  if (!common || !chip->scene || !chip->scene->is_tiled)
+    return locate_in_full(c, text, key, chip, err);
+  const struct sc_scene *s = &chip->scene->scene;
+  chip->tiling = chip->scene->tiling;
+  sc_status st = sc_grid_window(&s->grid, &chip->tiling, chip->x, chip->y, &chip->window, err);
+  return st ? sc_fail_within(err, "item %s", s->item.id) : SC_OK;
 }
 
 sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
@@ -222,6 +229,9 @@ sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
     st = text[blanks] == '[' ? sc_merged_locate(c, text, out, err)
                              : locate_object(c, text, n, out, err);
   }
-  if (st) sc_chip_close(out);
+  if (st) {
+    sc_scenes_forget_failed(c, out->scene, st);
+    sc_chip_close(out);
+  }
   return st;
 }

@@ -95,6 +95,7 @@ static sc_status keep_scene(struct sc_connection *c, const struct sc_merge_row *
   (*out)->item_rowid = row->item_row;
   st = sc_strdup(schema, &(*out)->schema, err);
   if (!st) st = sc_strdup(table, &(*out)->table, err);
+  if (st) sc_scenes_forget(c, *out);
   return st;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/poll.h"
+#include "base/settings.h"
 #include "merge/merge_lookup.h"
 
 #define N_SCENES 64
@@ -56,6 +57,9 @@ struct sc_stamp sc_stamp_of(const char *path) {
 }
 
 static int is_unchanged(const struct sc_connection *c, struct sc_open_scene *s) {
+  if (s->rules_version != sc_rules_version(c->rules) ||
+      s->settings_version != sc_settings_version())
+    return 0;
   if (c->run && s->looked_run == c->run && !sc_poll_is_due(CLOCK_MONOTONIC, &s->next_look))
     return 1;
   struct sc_stamp item = sc_stamp_of(s->scene.item.location);
@@ -120,6 +124,8 @@ sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, str
     return st;
   }
   s->key_bytes = n;
+  s->rules_version = sc_rules_version(c->rules);
+  s->settings_version = sc_settings_version();
   s->scene = *scene;
   memset(scene, 0, sizeof *scene);
   s->n_users = 1;
@@ -133,6 +139,19 @@ void sc_scenes_forget(struct sc_connection *c, struct sc_open_scene *s) {
     if (c->scenes->kept[i] == s) c->scenes->kept[i] = NULL;
   }
   s->used = 0;
+}
+
+void sc_scenes_forget_failed(struct sc_connection *c, struct sc_open_scene *s, sc_status status) {
+  switch (status) {
+    case SC_OK:
+    case SC_NOMEM:
+    case SC_BAD_ARG:
+    case SC_RANGE:
+    case SC_DB:
+    case SC_INTERRUPT: return;
+    default:
+      if (s) sc_scenes_forget(c, s);
+  }
 }
 
 void sc_scenes_release(struct sc_open_scene *s) {

@@ -123,10 +123,6 @@ static void batch_free(struct batch *b) {
   sc_free(b->valid);
 }
 
-static int is_failure_of_chip(sc_status st) {
-  return st != SC_OK && st != SC_NOMEM && st != SC_INTERRUPT && st != SC_BAD_ARG;
-}
-
 /* Same number of bands and pixels; types may differ only where one holds all. */
 static sc_status check_shape(const struct sc_chip *first, const struct sc_chip *chip,
                              size_t position, struct sc_error *err) {
@@ -148,7 +144,7 @@ static sc_status open_batch(struct sc_connection *c, const struct sc_stack *s,
   for (size_t i = 0; i < s->n_rows; i++) {
     struct sc_chip *chip = &b->chips[b->n_open];
     sc_status st = sc_chip_open(c, s->rows[i].handle, options, chip, err);
-    if (is_failure_of_chip(st) && options->on_error == SC_ON_ERROR_SKIP) continue;
+    if (sc_on_error_applies(st) && options->on_error == SC_ON_ERROR_SKIP) continue;
     if (st) return sc_fail_within(err, "position %zu", i);
     b->n_open++;
     st = check_shape(&b->chips[0], chip, i, err);
@@ -337,7 +333,7 @@ void sc_stack_final(sqlite3_context *context) {
   if (!st) {
     size_t limit = (size_t)sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, -1);
     if (s->n_rows) st = make_stack(c, s, &options, limit, &out, &err);
-    int as_null = options.on_error == SC_ON_ERROR_NULL && is_failure_of_chip(st);
+    int as_null = options.on_error == SC_ON_ERROR_NULL && sc_on_error_applies(st);
     if (as_null) st = SC_OK;
     sc_chip_options_free(&options);
   }

@@ -299,8 +299,7 @@ static sc_status gather(struct sc_connection *c, const struct sc_stack *rows,
       st = add_chip(c, &chip, options, s, err);
       sc_chip_close(&chip);
     }
-    int may_skip = options->on_error == SC_ON_ERROR_SKIP && st != SC_NOMEM && st != SC_INTERRUPT &&
-                   st != SC_BAD_ARG;
+    int may_skip = options->on_error == SC_ON_ERROR_SKIP && sc_on_error_applies(st);
     if (st && !may_skip) return sc_fail_within(err, "position %zu", i);
   }
   return SC_OK;
@@ -319,6 +318,7 @@ void sc_stats_final(sqlite3_context *context) {
   if (!st) {
     st = gather(c, rows, &options, &s, &err);
     if (!st && s.n_bands) result_json(context, &s, options.percentiles);
+    if (options.on_error == SC_ON_ERROR_NULL && sc_on_error_applies(st)) st = SC_OK;
     sc_chip_options_free(&options);
   }
   if (st) sc_result_error(context, &err);

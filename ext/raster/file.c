@@ -52,7 +52,7 @@ sc_status sc_file_read(const struct sc_file *f, uint64_t offset, void *out, size
                  (unsigned long long)offset);
 }
 
-static struct sc_stamp stamp_of(const struct stat *info) {
+struct sc_stamp sc_file_stamp(const struct stat *info) {
   return (struct sc_stamp){
       .modified_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec,
       .size = info->st_size,
@@ -70,7 +70,7 @@ static sc_status open_local(const struct sc_source *source, struct sc_file *f,
     return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
   }
   f->size = (uint64_t)info.st_size;
-  f->stamp = stamp_of(&info);
+  f->stamp = sc_file_stamp(&info);
   struct sc_error ignored = {0};
   sc_status st = sc_tiff_open(read_at, f, f->size, &f->tiff, &ignored);
   if (st == SC_NOMEM) return sc_fail_nomem(err);
@@ -99,7 +99,7 @@ static int is_unchanged(const struct sc_file *f, const struct sc_source *source)
   if (f->is_remote) return sc_remote_generation(f->remote) == f->generation;
   if (source->stamp) return sc_stamp_equals(source->stamp, &f->stamp);
   if (stat(f->href, &info) != 0) return 0;
-  const struct sc_stamp now = stamp_of(&info);
+  const struct sc_stamp now = sc_file_stamp(&info);
   return sc_stamp_equals(&now, &f->stamp);
 }
 

@@ -49,6 +49,9 @@ void sc_file_release(struct sc_file *file);
  */
 int sc_file_expects_more(struct sc_file *file, struct sc_file_window window);
 
+struct stat;
+struct sc_stamp sc_file_stamp(const struct stat *info);
+
 /* Read n bytes at offset of a local file; SC_IO says how many were there. */
 sc_status sc_file_read(const struct sc_file *file, uint64_t offset, void *out, size_t n,
                        struct sc_error *err);

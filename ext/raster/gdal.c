@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "http/remote.h"
 #include "http/vsi.h"
+#include "raster/file.h"
 #include "raster/valid.h"
 
 /* --- errors and thread configuration --- */
@@ -133,6 +134,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
     *out = NULL;
   }
   sc_gdal_end(&scope);
+  if (st == SC_BAD_DATA && remote) sc_remote_url_forget(source->href);
   return st;
 }
 
@@ -142,8 +144,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
 
 struct pooled {
   char *href;
-  struct timespec modified; /* of a local file, when it was opened */
-  off_t size;               /* of a remote file: its generation */
+  struct sc_stamp stamp; /* of a local file when it was opened; of a remote one its generation */
   GDALDatasetH dataset;
   unsigned long used;
 };
@@ -155,17 +156,11 @@ static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static void identify(const char *href, struct pooled *p) {
   struct stat info = {0};
   if (strstr(href, "://")) {
-    info.st_size = (off_t)sc_remote_url_generation(href);
+    p->stamp = (struct sc_stamp){.size = (int64_t)sc_remote_url_generation(href)};
   } else {
     stat(href, &info);
+    p->stamp = sc_file_stamp(&info);
   }
-  p->modified = info.st_mtim;
-  p->size = info.st_size;
-}
-
-static int is_same_file(const struct pooled *a, const struct pooled *b) {
-  return a->size == b->size && a->modified.tv_sec == b->modified.tv_sec &&
-         a->modified.tv_nsec == b->modified.tv_nsec;
 }
 
 static void clear_pooled(struct pooled *p) {
@@ -181,7 +176,7 @@ sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out, str
   pthread_mutex_lock(&pool_lock);
   for (int i = 0; i < N_POOLED && !*out && !stale; i++) {
     if (!pool[i].href || strcmp(pool[i].href, source->href) != 0) continue;
-    if (is_same_file(&pool[i], &now)) {
+    if (sc_stamp_equals(&pool[i].stamp, &now.stamp)) {
       *out = pool[i].dataset;
     } else {
       stale = pool[i].dataset;
@@ -197,11 +192,14 @@ void sc_gdal_release(const struct sc_source *source, GDALDatasetH dataset, int b
   struct sc_error ignored = {0};
   struct pooled back = {.dataset = dataset};
   if (!dataset) return;
-  if (broken || sc_strdup(source->href, &back.href, &ignored)) {
+  identify(source->href, &back);
+  /* A file that was replaced meanwhile must not be kept under the stamp of the new one. */
+  int is_other = source->stamp && source->stamp->size && back.stamp.inode &&
+                 !sc_stamp_equals(source->stamp, &back.stamp);
+  if (broken || is_other || sc_strdup(source->href, &back.href, &ignored)) {
     GDALClose(dataset);
     return;
   }
-  identify(source->href, &back);
   pthread_mutex_lock(&pool_lock);
   struct pooled *oldest = &pool[0];
   for (int i = 1; i < N_POOLED; i++) {

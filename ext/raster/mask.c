@@ -502,6 +502,7 @@ static sc_status count_once(struct sc_mask_job *job, struct sc_error *err) {
 
 sc_status sc_mask_count(struct sc_mask_job *job, struct sc_error *err) {
   sc_status st = count_once(job, err);
+  if (st == SC_BAD_DATA) sc_remote_url_forget(job->source->href);
   if (st != SC_CHANGED) return st;
   /* The remote file is another one now: begin again, with what it is today. */
   memset(err, 0, sizeof *err);

@@ -61,11 +61,9 @@ static struct projector *thread_projector(struct sc_error *err) {
   return p;
 }
 
-static sc_status fail_crs(struct projector *p, const char *crs, const char *why,
-                          struct sc_error *err) {
-  int code = proj_context_errno(p->context);
-  return sc_fail(err, SC_BAD_DATA, "unknown CRS: %.120s: %s%s%s", crs, why, code ? ": " : "",
-                 code ? proj_context_errno_string(p->context, code) : "");
+/* Without PROJ's own code: its context keeps that of an earlier failure. */
+static sc_status fail_crs(const char *crs, const char *why, struct sc_error *err) {
+  return sc_fail(err, SC_BAD_DATA, "unknown CRS: %.120s: %s", crs, why);
 }
 
 static PJ *open_crs(struct projector *p, const char *crs, struct sc_error *err) {
@@ -73,7 +71,7 @@ static PJ *open_crs(struct projector *p, const char *crs, struct sc_error *err) 
   PJ *pj = strchr(crs, '+') == crs ? NULL : proj_create(p->context, crs);
   if (pj && proj_is_crs(pj)) return pj;
   proj_destroy(pj);
-  fail_crs(p, crs, "PROJ does not know it", err);
+  fail_crs(crs, "PROJ does not know it", err);
   return NULL;
 }
 
@@ -107,7 +105,7 @@ static sc_status make_kept(struct projector *p, const char *crs, struct kept *ou
   PJ *pj = target ? proj_create_crs_to_crs_from_pj(p->context, source, target, NULL, NULL) : NULL;
   if (pj) out->pj = proj_normalize_for_visualization(p->context, pj);
   sc_status st = SC_OK;
-  if (!out->pj) st = fail_crs(p, crs, "no transformation to longitude and latitude", err);
+  if (!out->pj) st = fail_crs(crs, "no transformation to longitude and latitude", err);
   proj_destroy(pj);
   proj_destroy(target);
   proj_destroy(source);
@@ -189,7 +187,7 @@ sc_status sc_project_wkt(const char *crs, char **out, struct sc_error *err) {
   PJ *pj = open_crs(p, crs, err);
   if (!pj) return err->status;
   const char *wkt = proj_as_wkt(p->context, pj, PJ_WKT2_2019, NULL);
-  sc_status st = wkt ? sc_strdup(wkt, out, err) : fail_crs(p, crs, "it has no WKT2 form", err);
+  sc_status st = wkt ? sc_strdup(wkt, out, err) : fail_crs(crs, "it has no WKT2 form", err);
   proj_destroy(pj);
   return st;
 }

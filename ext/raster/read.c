@@ -748,11 +748,21 @@ static int has_changed(const struct sc_read *reads, size_t n) {
   return 0;
 }
 
+/* Files whose bytes made no pixels are asked for anew by the next call. */
+static void forget_bad(const struct sc_read *reads, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (reads[i].err.status == SC_BAD_DATA) sc_remote_url_forget(reads[i].source->href);
+  }
+}
+
 sc_status sc_read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
                           void *interrupt_context, struct sc_error *err) {
   sc_status st = read_once(reads, n, interrupted, interrupt_context, err);
-  if (!has_changed(reads, n)) return st;
-  /* A remote file is another one now: begin again, with what it is today. */
-  memset(err, 0, sizeof *err);
-  return read_once(reads, n, interrupted, interrupt_context, err);
+  if (has_changed(reads, n)) {
+    /* A remote file is another one now: begin again, with what it is today. */
+    memset(err, 0, sizeof *err);
+    st = read_once(reads, n, interrupted, interrupt_context, err);
+  }
+  if (st) forget_bad(reads, n);
+  return st;
 }

@@ -116,7 +116,8 @@ static int read_shape(TIFF *tiff, struct sc_tiff *out) {
   uint32_t width = 0, height = 0, bw = 0, bh = 0;
   TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width);
   TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height);
-  if (TIFFIsTiled(tiff)) {
+  out->is_tiled = TIFFIsTiled(tiff) != 0;
+  if (out->is_tiled) {
     TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &bw);
     TIFFGetField(tiff, TIFFTAG_TILELENGTH, &bh);
   } else {
@@ -237,8 +238,7 @@ size_t sc_tiff_row_bytes(const struct sc_tiff *t) {
 int sc_tiff_is_interleaved(const struct sc_tiff *t) { return !t->planar && t->n_bands > 1; }
 
 int sc_tiff_block_rows(const struct sc_tiff *t, size_t block) {
-  int is_strip = t->block_width == t->width;
   int row = (int)(block / (size_t)t->blocks_across % (size_t)t->blocks_down);
   int left = t->height - row * t->block_height;
-  return is_strip && left < t->block_height ? left : t->block_height;
+  return !t->is_tiled && left < t->block_height ? left : t->block_height;
 }

@@ -16,9 +16,10 @@ enum sc_codec { SC_CODEC_NONE, SC_CODEC_DEFLATE, SC_CODEC_ZSTD };
 /* Zeroed is empty; sc_tiff_free(). */
 struct sc_tiff {
   int width, height;
-  int block_width, block_height; /* a strip is a block as wide as the image */
-  int n_bands;                   /* samples per pixel */
-  int planar;                    /* nonzero: each band has its own blocks */
+  int is_tiled; /* else blocks are strips, as wide as the image */
+  int block_width, block_height;
+  int n_bands; /* samples per pixel */
+  int planar;  /* nonzero: each band has its own blocks */
   enum sc_dtype dtype;
   enum sc_codec codec;
   int predictor; /* 1 none, 2 horizontal differences, 3 floating point */

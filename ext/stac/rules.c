@@ -323,10 +323,13 @@ static sc_status store(struct sc_rules *r, const char *name, const cJSON *rule,
   return st;
 }
 
-static void forget_matcher(struct sc_rules *r) {
+static void note_change(struct sc_rules *r) {
   sqlite3_finalize(r->matcher);
   r->matcher = NULL;
+  atomic_fetch_add(&r->version, 1);
 }
+
+unsigned sc_rules_version(const struct sc_rules *r) { return atomic_load(&r->version); }
 
 sc_status sc_rules_set(struct sc_rules *r, const char *name, const char *json,
                        struct sc_error *err) {
@@ -344,7 +347,7 @@ sc_status sc_rules_set(struct sc_rules *r, const char *name, const char *json,
     st = check_rule(r, rule, err);
     if (st) sc_fail_within(err, "platform rule %s", name);
     if (!st) st = store(r, name, rule, err);
-    forget_matcher(r);
+    note_change(r);
     sc_rules_leave(r);
   }
   cJSON_Delete(rule);
@@ -364,7 +367,7 @@ sc_status sc_rules_drop(struct sc_rules *r, const char *name, struct sc_error *e
     }
   }
   sqlite3_finalize(stmt);
-  forget_matcher(r);
+  note_change(r);
   sc_rules_leave(r);
   return st;
 }

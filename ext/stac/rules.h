@@ -41,6 +41,9 @@ sc_status sc_rules_set(struct sc_rules *rules, const char *name, const char *jso
 /* SC_NOT_FOUND where there is none. */
 sc_status sc_rules_drop(struct sc_rules *rules, const char *name, struct sc_error *err);
 
+/* Changes with every rule set or dropped. */
+unsigned sc_rules_version(const struct sc_rules *rules);
+
 /* All rules, the first tried first. Each is passed to row(), which may stop by a status. */
 sc_status sc_rules_list(struct sc_rules *rules,
                         sc_status (*row)(void *context, const char *name, const char *json,

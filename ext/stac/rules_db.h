@@ -3,6 +3,7 @@
 #define SC_STAC_RULES_DB_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/sqlite.h"
 #include "stac/rules.h"
@@ -21,6 +22,7 @@ struct sc_rules {
   int is_guarded;        /* the authorizer checks what is being prepared: a user's expression */
   struct sc_kept_table kept[SC_KEPT_TABLES];
   int next_kept; /* the one to replace next */
+  atomic_uint version; /* counts the changes; read without the lock */
   long n_ticks;  /* progress callbacks since sc_rules_enter() */
 };
 

@@ -1,34 +1,70 @@
-"""Plain GeoTIFFs for the tests, written by hand: uncompressed, a strip for each band."""
+"""GeoTIFFs for the tests, written by hand: every layout of blocks can be chosen, and no other program is started."""
 import struct
+import zlib
 
 import numpy
 
-FORMATS = {"u": 1, "i": 2, "f": 3}
-SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
+FORMATS = {"u": 1, "i": 2, "f": 3, "c": 6}
 
 
-def write(path, array, transform=(10, 0, 500000, 0, -10, 6400000), epsg=32720, nodata=None):
-    """array (bands, rows, columns); transform a b c d e f, north-up. Returns the path."""
-    array = numpy.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    n, h, w = array.shape
-    a, _, c, _, e, f = map(float, transform)
-    geographic = epsg < 5000 and epsg // 1000 == 4 or epsg == 4326
-    keys = [1, 1, 0, 3, 1024, 0, 1, 2 if geographic else 1, 1025, 0, 1, 1, 2048 if geographic else 3072, 0, 1, epsg]
-    plane = h * w * array.dtype.itemsize
-    tags = [(256, 4, [w]), (257, 4, [h]), (258, 3, [array.dtype.itemsize * 8] * n), (259, 3, [1]), (262, 3, [1]), (273, 4, [8 + k * plane for k in range(n)]),
-            (277, 3, [n]), (278, 4, [h]), (279, 4, [plane] * n), (284, 3, [2 if n > 1 else 1]), (338, 3, [0] * (n - 1)), (339, 3, [FORMATS[array.dtype.kind]] * n),
-            (33550, 12, [a, -e, 0.0]), (33922, 12, [0.0, 0.0, 0.0, c, f, 0.0]), (34735, 3, keys)]
+def _blocks(planes, rows, columns, tiled):
+    """Bytes of each block: planes is (planes, rows, columns, samples); tiles are filled up, the last strip is short."""
+    n_planes, height, width, samples = planes.shape
+    for plane in planes:
+        for top in range(0, height, rows):
+            for left in range(0, width, columns):
+                part = plane[top:top + rows, left:left + columns]
+                if tiled:
+                    part = numpy.pad(part, ((0, rows - part.shape[0]), (0, columns - part.shape[1]), (0, 0)))
+                yield numpy.ascontiguousarray(part)
+
+
+def write(path, array, transform=(10, 0, 500000, 0, -10, 6400000), epsg=32720, nodata=None, block=None, deflate=False, planar=True, tags=()):
+    """array ([bands,] rows, columns); transform a b c d e f, north-up; block: (rows, columns) of a tile, or rows of a strip. Returns the path."""
+    array = numpy.asarray(array)
+    a = array if array.ndim == 3 else array[None]
+    bands, height, width = a.shape
+    planes = a[..., None] if planar or bands == 1 else numpy.moveaxis(a, 0, -1)[None]
+    tiled = isinstance(block, tuple)
+    rows, columns = block if tiled else (block or height, width)
+    blobs = [zlib.compress(b.tobytes()) if deflate else b.tobytes() for b in _blocks(planes, rows, columns, tiled)]
+    entries = {256: ("I", [width]), 257: ("I", [height]), 258: ("H", [a.dtype.itemsize * 8] * bands), 259: ("H", [8 if deflate else 1]),
+               262: ("H", [1]), 277: ("H", [bands]), 284: ("H", [2 if planar and bands > 1 else 1]), 339: ("H", [FORMATS[a.dtype.kind]] * bands)}
+    if bands > 1:
+        entries[338] = ("H", [0] * (bands - 1))
+    entries.update({322: ("I", [columns]), 323: ("I", [rows])} if tiled else {278: ("I", [rows])})
+    offsets, counts = (324, 325) if tiled else (273, 279)
+    entries[offsets], entries[counts] = ("I", [0] * len(blobs)), ("I", [len(b) for b in blobs])
+    if transform:
+        x, _, left, _, y, top = transform
+        entries[33550], entries[33922] = ("d", [x, -y, 0]), ("d", [0, 0, 0, left, top, 0])
+        model = 2 if epsg == 4326 else 1
+        entries[34735] = ("H", [1, 1, 0, 3, 1024, 0, 1, model, 1025, 0, 1, 1, 2048 if model == 2 else 3072, 0, 1, epsg])
     if nodata is not None:
-        tags.append((42113, 2, list(str(nodata).encode() + b"\0")))
-    tags = [t for t in tags if t[2]]
-    at = 8 + n * plane
-    more_at = at + 2 + 12 * len(tags) + 4
-    directory, more = struct.pack("<H", len(tags)), b""
-    for tag, kind, values in tags:
-        data = struct.pack("<%d%s" % (len(values), {2: "B", 3: "H", 4: "I", 12: "d"}[kind]), *values)
-        if len(data) > 4:
-            data, more = struct.pack("<I", more_at + len(more)), more + data + bytes(len(data) % 2)
-        directory += struct.pack("<HHI", tag, kind, len(values)) + data.ljust(4, b"\0")
-    with open(path, "wb") as out:
-        out.write(b"II*\0" + struct.pack("<I", at) + array.tobytes() + directory + bytes(4) + more)
+        entries[42113] = ("s", str(nodata).encode() + b"\0")
+    entries.update(dict(tags))
+    _write(path, entries, blobs, offsets)
     return path
+
+
+def _write(path, entries, blobs, offsets):
+    types = {"H": 3, "I": 4, "d": 12, "s": 2}
+    directory, extra, at = b"", b"", 8 + 2 + 12 * len(entries) + 4
+    data_at = at + sum(len(v) if k == "s" else len(struct.pack("<%d%s" % (len(v), k), *v)) for k, v in entries.values()) + len(entries)
+    places = [data_at + sum(map(len, blobs[:i])) for i in range(len(blobs))] if len(blobs) < 1000 else list(
+        data_at + numpy.concatenate([[0], numpy.cumsum([len(b) for b in blobs])[:-1]]))
+    entries[offsets] = ("I", [int(p) for p in places])
+    for tag in sorted(entries):
+        kind, values = entries[tag]
+        raw = values if kind == "s" else struct.pack("<%d%s" % (len(values), kind), *values)
+        directory += struct.pack("<HHI", tag, types[kind], len(values))
+        if len(raw) <= 4:
+            directory += raw.ljust(4, b"\0")
+        else:
+            directory += struct.pack("<I", at + len(extra))
+            extra += raw + b"\0" * (len(raw) % 2)
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + directory + struct.pack("<I", 0) + extra
+    with open(path, "wb") as out:
+        out.write(head.ljust(data_at, b"\0"))
+        for b in blobs:
+            out.write(b)

@@ -395,8 +395,18 @@ static void test_far_blocks(void) {
     struct sc_file f = {.is_plain = 1, .size = sizeof zeros, .descriptor = fileno(file)};
     struct sc_block b = {0};
     struct sc_error err = {0};
-    f.tiff = (struct sc_tiff){16, 16, 16, 16, 1, 0, SC_DTYPE_U8, SC_CODEC_NONE,
-                              1,  0,  0,  1,  1, 1, &offset,     &size};
+    f.tiff = (struct sc_tiff){.width = 16,
+                              .height = 16,
+                              .block_width = 16,
+                              .block_height = 16,
+                              .n_bands = 1,
+                              .dtype = SC_DTYPE_U8,
+                              .predictor = 1,
+                              .blocks_across = 1,
+                              .blocks_down = 1,
+                              .n_blocks = 1,
+                              .offsets = &offset,
+                              .byte_counts = &size};
     CHECK(sc_block_prepare(&b, &f, 0, (struct sc_block_rows){0, 16, 0}, NULL, &err) != SC_OK);
     CHECK(!b.data && err.text[0]);
   }
