@@ -841,7 +841,7 @@ class Damage(Made):
         path = item["assets"]["noise"]["href"]
         second, other = self.noise("other")
         row = handle(item, 0, 0, 64)
-        chips = self.db.execute("WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k LIMIT 4) SELECT stacchip_chip(?) FROM k", (row,))
+        chips = self.db.execute("WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k LIMIT 4) SELECT stacchip_chip(? || substr('', i)) FROM k", (row,))
         read = lambda: numpy.load(io.BytesIO(next(chips)[0]))[0]
         numpy.testing.assert_array_equal(read(), first[0, :64, :64])
         os.replace(other["assets"]["other"]["href"], path)
