@@ -8,6 +8,7 @@
 #include "base/db.h"
 #include "index/row_tiling.h"
 #include "merge/columns.h"
+#include "merge/direct.h"
 #include "merge/merge_error.h"
 #include "merge/merge_store.h"
 
@@ -131,6 +132,13 @@ static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
   return st;
 }
 
+static sc_status fail_trigger(const struct sc_merge *t, struct sc_error *err) {
+  return sc_fail(err, SC_DENIED,
+                 "%s: a trigger may not index items, since what it names would be opened unasked; "
+                 "INSERT INTO %s(item_json) by a statement of its own",
+                 t->name, t->name);
+}
+
 sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflict, int64_t *rowid,
                          struct sc_error *err) {
   sqlite3_value **columns = values + 1;
@@ -149,6 +157,7 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
   if (sqlite3_value_type(columns[COL_ITEM_JSON]) == SQLITE_NULL) {
     return write_row(t, columns, mode, rowid, err);
   }
+  if (!sc_direct_is_insert(t->db, t->name)) return fail_trigger(t, err);
   size_t n;
   const char *item = sc_db_bytes(columns[COL_ITEM_JSON], &n);
   if (!item) return sc_fail_nomem(err);

@@ -121,6 +121,38 @@ class Origin(unittest.TestCase):
         kept = json.loads(self.db.execute("SELECT item_json FROM c_error").fetchone()[0])
         self.assertEqual("network", kept[MARK[0]])
 
+    def test_a_trigger_indexes_nothing(self):
+        db = self.db
+        db.execute("CREATE TABLE notes(x)")
+        db.execute("CREATE VIEW v AS SELECT 1 AS x")
+        url = self.url + "/i.json"
+        for trigger in ("AFTER INSERT ON notes", "BEFORE DELETE ON notes", "INSTEAD OF INSERT ON v"):
+            db.execute("INSERT INTO notes VALUES (1)")
+            db.execute("CREATE TRIGGER t %s BEGIN INSERT INTO c(item_json) VALUES ('%s'); END" % (trigger, url))
+            self.server.clear()
+            statement = ("INSERT INTO v VALUES (1)" if "ON v" in trigger else "DELETE FROM notes" if "DELETE" in trigger
+                         else "INSERT INTO notes SELECT count(*) FROM c")
+            with self.assertRaisesRegex(sqlite3.Error, "a trigger may not index items"):
+                db.execute(statement)
+            self.assertEqual([], self.server.requests)
+            db.execute("DROP TRIGGER t")
+        for setting in ("SELECT 1", "INSERT INTO c(c, rank) VALUES ('on_error', 'record')"):
+            db.execute(setting)
+            db.execute("CREATE TRIGGER t AFTER INSERT ON notes BEGIN INSERT OR IGNORE INTO c(item_json)"
+                       " SELECT '%s'; END" % url)
+            with self.assertRaisesRegex(sqlite3.Error, "a trigger may not index items"):
+                db.execute("INSERT INTO notes VALUES (2)")
+            db.execute("DROP TRIGGER t")
+        self.assertEqual((0, 0), db.execute("SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM c_error)").fetchone())
+        db.execute("CREATE TRIGGER t AFTER INSERT ON notes BEGIN INSERT INTO c(item, chip_index_x, chip_index_y, geometry)"
+                   " VALUES ('rows', 0, 0, BuildMbr(0, 0, 1, 1, 4326)); DELETE FROM c WHERE item = 'gone'; END")
+        db.execute("INSERT INTO notes VALUES (3)")  # what opens nothing may be written
+        db.execute("DROP TRIGGER t")
+        db.execute('WITH a AS (SELECT ? AS i) INSERT OR REPLACE INTO main."c"(item_json) SELECT i FROM a', (url,))
+        db.execute("REPLACE INTO [C](item_json) VALUES (?)", (url,))
+        db.execute("INSERT INTO notes SELECT stacchip_merge_items('c', 'SELECT ' || quote(?))", (url,))
+        self.assertEqual(["i", "rows"], [r[0] for r in db.execute("SELECT item FROM c_item ORDER BY 1")])
+
     def test_items_of_the_application_are_not_narrowed(self):
         own = item(self.url + "/public.tif", self.secret)
         self.assertGreater(self.read(self.handle(own), "secret"), 131072)
