@@ -33,9 +33,14 @@ static int is_true(const struct cargo *c, const struct sc_nodata *nodata) {
   return memcmp(c->scratch, c->valid, c->n) == 0;
 }
 
+/* GDAL before 3.7 takes signed bytes for unsigned ones when it looks for their nodata. */
+static int is_unheeded(const struct cargo *c, const struct sc_nodata *nodata) {
+  return c->chip->dtype == SC_DTYPE_I8 && nodata->value < 0;
+}
+
 /* No valid pixel has the value. */
 static int is_free(const struct cargo *c, const struct sc_nodata *nodata) {
-  if (!nodata->is_set) return 0;
+  if (!nodata->is_set || is_unheeded(c, nodata)) return 0;
   judge(c, nodata);
   for (size_t i = 0; i < c->n; i++) {
     if (c->valid[i] && !c->scratch[i]) return 0;
@@ -150,16 +155,14 @@ static sc_status carry(const struct cargo *c, struct sc_carried *out, struct sc_
   int is_float = dtype == SC_DTYPE_F32 || dtype == SC_DTYPE_F64;
   const uint8_t *valid;
   out->nodata = find_of_bands(c, is_true);
-  /* GDAL before 3.7 takes signed bytes for unsigned ones when it looks for their nodata. */
-  if (out->nodata.is_set && (dtype != SC_DTYPE_I8 || all_valid(c))) return SC_OK;
-  if (all_valid(c)) return SC_OK;
+  if (all_valid(c) || (out->nodata.is_set && !is_unheeded(c, &out->nodata))) return SC_OK;
   if (is_float && is_true(c, &nan)) {
     out->nodata = nan;
     return SC_OK;
   }
   if (bands_agree(c, &valid)) return alpha_says_it(c, valid) ? SC_OK : make_mask(c, out, err);
   struct sc_nodata written = is_float ? nan : find_free(c);
-  if (!written.is_set || dtype == SC_DTYPE_I8) return make_mask(c, out, err);
+  if (!written.is_set) return make_mask(c, out, err);
   write_value(c, &written);
   out->nodata = written;
   return SC_OK;

@@ -2,7 +2,8 @@
 
 ask([{"path", "windows": [[x, y, w, h, out_w, out_h], ...], "bands", "dtype", "resampling"}, ...]) opens
 each file as the library does (no side files) and reads the windows of all bands by GDALRasterIOEx().
-Each answer has width, height, dtypes, nodata, transform, has_crs, block, arrays; or error.
+Each answer has width, height, dtypes, nodata, transform, has_crs, block, arrays; or error; with "masks" in
+the question also masks: of each band GDAL's mask, whole.
 """
 import ctypes
 import ctypes.util
@@ -34,7 +35,7 @@ class Extra(ctypes.Structure):  # GDALRasterIOExtraArg, version 1
 
 def load():
     g = ctypes.CDLL(ctypes.util.find_library("gdal"))
-    pointers = ["GDALOpenEx", "GDALGetRasterBand", "GDALGetSpatialRef"]
+    pointers = ["GDALOpenEx", "GDALGetRasterBand", "GDALGetSpatialRef", "GDALGetMaskBand"]
     for name in pointers:
         getattr(g, name).restype = ctypes.c_void_p
     for name in ("GDALGetRasterNoDataValue",):
@@ -95,6 +96,16 @@ def read(g, ds, job, described):
     return arrays
 
 
+def read_masks(g, ds, described):
+    P = ctypes.c_void_p
+    w, h, masks = described["width"], described["height"], []
+    for i in range(len(described["dtypes"])):
+        out = numpy.zeros((h, w), "u1")
+        g.GDALRasterIO(P(g.GDALGetMaskBand(P(g.GDALGetRasterBand(P(ds), i + 1)))), 0, 0, 0, w, h, P(out.ctypes.data), w, h, 1, 0, 0)
+        masks.append(out)
+    return masks
+
+
 def answer(g, job):
     drivers = (ctypes.c_char_p * 5)(b"GTiff", b"JP2OpenJPEG", b"PNG", b"JPEG", None)
     ds = g.GDALOpenEx(job["path"].encode(), 2, drivers, None, None)
@@ -105,6 +116,7 @@ def answer(g, job):
         out = describe(g, ds)
         out["overview_file"] = g.GDALGetMetadataItem(ctypes.c_void_p(ds), b"OVERVIEW_FILE", b"OVERVIEWS")
         out["arrays"] = read(g, ds, job, out) if job.get("windows") else []
+        out["masks"] = read_masks(g, ds, out) if job.get("masks") else []
     except ValueError as e:
         out["error"] = str(e)
     g.GDALClose(ctypes.c_void_p(ds))
