@@ -301,6 +301,12 @@ static sc_status copy_streamed(const char *href, const char *path, struct sc_err
   return st ? st : check_size(path, o.total, err);
 }
 
+/* Can "bucket/key" stand in the header that names a copy's source, which wants it escaped? */
+static int is_plain(const char *name) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+  return name[strspn(name, plain)] == '\0';
+}
+
 /* Ask S3 to copy for itself. SC_UNSUPPORTED where it does not, for whatever reason. */
 static sc_status copy_within_s3(const char *from, const char *to, struct sc_error *err) {
   char *header = NULL;
@@ -326,7 +332,8 @@ static sc_status copy_within_s3(const char *from, const char *to, struct sc_erro
 sc_status sc_store_copy(const char *href, const char *root, const char *key, struct sc_error *err) {
   char *to = NULL;
   sc_status st = sc_store_path(root, key, &to, err);
-  int within = strncmp(href, "s3://", 5) == 0 && strncmp(root, "s3://", 5) == 0;
+  int within =
+      strncmp(href, "s3://", 5) == 0 && strncmp(root, "s3://", 5) == 0 && is_plain(href + 5);
   if (!st) st = within ? copy_within_s3(href, to, err) : SC_UNSUPPORTED;
   if (st == SC_UNSUPPORTED && to) st = copy_streamed(href, to, err);
   sc_free(to);

@@ -43,6 +43,76 @@ static sc_status add_header(struct sc_signed *s, struct sc_error *err, const cha
   return sc_format(&s->headers[i], err, "%s: %s", name, value);
 }
 
+/* --- names --- */
+
+/*
+ * A name becomes part of a URL, of its host even: what no store allows in it would be read as
+ * something else there, and credentials would go to whoever the item names. Rules of characters
+ * only; lengths are those of the longest names that were ever allowed, as servers of others differ.
+ * Sources  https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+ *          https://cloud.google.com/storage/docs/buckets#naming
+ *          https://learn.microsoft.com/azure/storage/common/storage-account-overview
+ *          https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+ */
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+#define BUCKET_CHARACTERS LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "._-"
+#define BUCKET_MAX 255
+#define ACCOUNT_MAX 24
+#define CONTAINER_MAX 63
+#define KEY_MAX 1024
+
+static int is_name(const char *name, size_t n, const char *characters, size_t most) {
+  return n > 0 && n <= most && strspn(name, characters) >= n && *name != '.' && *name != '-';
+}
+
+static int is_account(const char *name, size_t n) {
+  return is_name(name, n, LOWER DIGITS, ACCOUNT_MAX);
+}
+
+static int is_container(const char *name, size_t n) {
+  static const char *const special[] = {"$root", "$web", "$logs"};
+  for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+    if (n == strlen(special[i]) && memcmp(name, special[i], n) == 0) return 1;
+  }
+  return is_name(name, n, LOWER DIGITS "-", CONTAINER_MAX);
+}
+
+/* A key (with the '/' before it) and a query, as they follow the name in a URL: "." and ".."
+ * between slashes would be taken out on the way, and lead to another bucket. */
+static sc_status check_key(const char *url, const char *key, struct sc_error *err) {
+  char shown[1024];
+  size_t n = strcspn(key, "?");
+  for (const char *p = key + n; *p; p++) {
+    if (*p <= ' ' || *p >= 0x7f || *p == '#') {
+      return sc_fail(err, SC_BAD_DATA, "%s: its query is not plain ASCII",
+                     sc_access_shown(url, shown, sizeof shown));
+    }
+  }
+  if (n > KEY_MAX + 1) {
+    return sc_fail(err, SC_BAD_DATA, "%s: a key of more than %d bytes",
+                   sc_access_shown(url, shown, sizeof shown), KEY_MAX);
+  }
+  for (size_t i = 0; i < n; i++) {
+    size_t part = strcspn(key + i + 1, "/?");
+    if (key[i] == '/' && part > 0 && part <= 2 && strspn(key + i + 1, ".") >= part) {
+      return sc_fail(err, SC_BAD_DATA, "%s: a key with '.' or '..' between slashes",
+                     sc_access_shown(url, shown, sizeof shown));
+    }
+  }
+  return SC_OK;
+}
+
+/* "bucket/key?query" of s3 and gs. */
+static sc_status check_bucket(const char *url, const char *rest, struct sc_error *err) {
+  char shown[1024];
+  size_t n = strcspn(rest, "/");
+  if (is_name(rest, n, BUCKET_CHARACTERS, BUCKET_MAX)) return check_key(url, rest + n, err);
+  return sc_fail(err, SC_BAD_DATA,
+                 "%s: not the name of a bucket, which has letters, digits, '.', '-' and '_'",
+                 sc_access_shown(url, shown, sizeof shown));
+}
+
 /* --- AWS credentials --- */
 
 struct credentials {
@@ -237,7 +307,8 @@ static void canonical_query(const char *query, char *out, size_t n) {
 static void s3_place(const char *bucket, const struct credentials *c, char *host, size_t host_bytes,
                      char *prefix, size_t prefix_bytes, int *https) {
   const char *endpoint = env("AWS_S3_ENDPOINT"), *style = env("AWS_VIRTUAL_HOSTING");
-  int virtual_host = !strchr(bucket, '.') && !is_no(style) && (!endpoint || is_yes(style));
+  int is_label = strspn(bucket, LOWER DIGITS "-") == strlen(bucket) && strlen(bucket) <= 63;
+  int virtual_host = is_label && !is_no(style) && (!endpoint || is_yes(style));
   *https = !is_no(env("AWS_HTTPS"));
   if (endpoint && strncmp(endpoint, "http://", 7) == 0) {
     *https = 0;
@@ -271,13 +342,15 @@ static sc_status sign_s3(const struct sc_http_request *r, const char *rest, stru
   char bucket[256], host[600], prefix[300], query[1100] = "", *path = NULL, *key = NULL;
   int https;
   size_t n = strcspn(rest, "/");
+  sc_status st = check_bucket(r->url, rest, err);
+  if (st) return st;
   snprintf(bucket, sizeof bucket, "%.*s", (int)n, rest);
   find_credentials(&c);
   s3_place(bucket, &c, host, sizeof host, prefix, sizeof prefix, &https);
   const char *question = strchr(rest + n, '?');
   size_t key_bytes = question ? (size_t)(question - (rest + n)) : strlen(rest + n);
   if (question) canonical_query(question + 1, query, sizeof query);
-  sc_status st = sc_format(&key, err, "%s%.*s", prefix, (int)key_bytes, rest + n);
+  st = sc_format(&key, err, "%s%.*s", prefix, (int)key_bytes, rest + n);
   if (!st) st = escape_path(*key ? key : "/", &path, err);
   if (!st) {
     st = sc_format(&out->url, err, "%s://%s%s%s%s", https ? "https" : "http", host, path,
@@ -306,9 +379,11 @@ static sc_status sign_gs(const struct sc_http_request *r, const char *rest, stru
       env("CPL_GS_ENDPOINT") ? env("CPL_GS_ENDPOINT") : "https://storage.googleapis.com/";
   size_t n = strlen(endpoint), key_bytes = strcspn(rest, "?");
   char *path = NULL, *whole = NULL, host[300], query[1100] = "";
+  sc_status st = check_bucket(r->url, rest, err);
+  if (st) return st;
   while (n && endpoint[n - 1] == '/') n--;
   if (rest[key_bytes]) canonical_query(rest + key_bytes + 1, query, sizeof query);
-  sc_status st = sc_format(&whole, err, "/%.*s", (int)key_bytes, rest);
+  st = sc_format(&whole, err, "/%.*s", (int)key_bytes, rest);
   if (!st) st = escape_path(whole, &path, err);
   if (!st) {
     st =
@@ -346,27 +421,98 @@ static void connection_value(const char *key, char *out, size_t n) {
 }
 
 struct azure {
-  char container[200], account[100];
+  char container[CONTAINER_MAX + 1], account[ACCOUNT_MAX + 1];
   char endpoint[400]; /* of the account, without '/' at its end */
   char token[2000];   /* without '?'; "" for none */
 };
 
-/* An account's endpoint and token; those of the connection string are for its own account. */
+/* The connection string's endpoint, without '/' at its end; "" without. */
+static void own_endpoint(char *out, size_t n) {
+  connection_value("BlobEndpoint", out, n);
+  for (n = strlen(out); n && out[n - 1] == '/';) out[--n] = '\0';
+}
+
+#define BLOB_DOMAIN ".blob.core.windows.net"
+
+/* "https://{account}.blob.core.windows.net/..." -> the account; 0 for other URLs. */
+static int account_of(const char *url, char out[ACCOUNT_MAX + 1]) {
+  char host[256];
+  sc_access_url_host(url, host, sizeof host);
+  size_t n = strcspn(host, ".");
+  if (strncasecmp(url, "https://", 8) != 0 || !is_account(host, n)) return 0;
+  if (strcasecmp(host + n, BLOB_DOMAIN) != 0) return 0;
+  snprintf(out, ACCOUNT_MAX + 1, "%.*s", (int)n, host);
+  return 1;
+}
+
+/* The account of the connection string, which may say it by its endpoint only; "" without. */
+static void own_account(char out[ACCOUNT_MAX + 1]) {
+  char name[100], endpoint[400];
+  connection_value("AccountName", name, sizeof name);
+  own_endpoint(endpoint, sizeof endpoint);
+  out[0] = '\0';
+  if (is_account(name, strlen(name))) snprintf(out, ACCOUNT_MAX + 1, "%.*s", ACCOUNT_MAX, name);
+  if (!name[0]) account_of(endpoint, out);
+}
+
+/*
+ * The token for an account: that of the connection string for the account it names, that of
+ * AZURE_STORAGE_SAS_TOKEN for AZURE_STORAGE_ACCOUNT, or, without it, for the connection string's.
+ * No other account gets one, whoever names it.
+ */
+static void find_token_of(const char *account, char *out, size_t n) {
+  const char *named = env("AZURE_STORAGE_ACCOUNT"), *token = env("AZURE_STORAGE_SAS_TOKEN");
+  char own[ACCOUNT_MAX + 1];
+  own_account(own);
+  out[0] = '\0';
+  if (strcmp(own, account) == 0) connection_value("SharedAccessSignature", out, n);
+  if (!out[0] && token && strcmp(named ? named : own, account) == 0) copy(out, n, token);
+  if (out[0] == '?') memmove(out, out + 1, strlen(out));
+}
+
+/* An account's endpoint and token. Without a name it is the environment's. */
 static void azure_account(struct azure *a) {
-  const char *token = env("AZURE_STORAGE_SAS_TOKEN");
-  char own[100];
-  connection_value("AccountName", own, sizeof own);
-  connection_value("BlobEndpoint", a->endpoint, sizeof a->endpoint);
-  connection_value("SharedAccessSignature", a->token, sizeof a->token);
-  if (!a->account[0]) copy(a->account, sizeof a->account, own);
-  if (strcmp(own, a->account) != 0 && (own[0] || !strstr(a->endpoint, a->account))) {
-    a->endpoint[0] = a->token[0] = '\0';
+  const char *named = env("AZURE_STORAGE_ACCOUNT");
+  char own[ACCOUNT_MAX + 1], endpoint[sizeof a->endpoint];
+  own_account(own);
+  own_endpoint(endpoint, sizeof endpoint);
+  if (!a->account[0]) {
+    size_t n = named ? strlen(named) : 0;
+    memcpy(a->account, own, sizeof own);
+    if (named)
+      snprintf(a->account, sizeof a->account, "%.*s", is_account(named, n) ? (int)n : 0, named);
   }
-  if (!a->token[0] && token) copy(a->token, sizeof a->token, token + (*token == '?'));
-  size_t n = strlen(a->endpoint);
-  while (n && a->endpoint[n - 1] == '/') a->endpoint[--n] = '\0';
-  if (n || !a->account[0]) return;
-  snprintf(a->endpoint, sizeof a->endpoint, "https://%s.blob.core.windows.net", a->account);
+  find_token_of(a->account, a->token, sizeof a->token);
+  if (endpoint[0] && strcmp(own, a->account) == 0) {
+    copy(a->endpoint, sizeof a->endpoint, endpoint);
+  } else if (a->account[0]) {
+    snprintf(a->endpoint, sizeof a->endpoint, "https://%s" BLOB_DOMAIN, a->account);
+  }
+}
+
+/* "container@account.dfs.core.windows.net" or, of az, "container". */
+static sc_status split_container(const char *url, const char *rest, size_t n, struct azure *a,
+                                 struct sc_error *err) {
+  static const char *const suffixes[] = {"", ".dfs.core.windows.net", BLOB_DOMAIN};
+  char shown[1024];
+  const char *at = memchr(rest, '@', n), *host = at ? at + 1 : rest + n;
+  size_t container = at ? (size_t)(at - rest) : n, host_bytes = (size_t)(rest + n - host);
+  size_t account = strcspn(host, ".");
+  if (account > host_bytes) account = host_bytes;
+  int is_known = !at;
+  for (size_t i = 0; i < 3 && at; i++) {
+    size_t m = strlen(suffixes[i]);
+    is_known |= host_bytes - account == m && strncasecmp(host + account, suffixes[i], m) == 0;
+  }
+  if (!is_known || !is_container(rest, container) || (at && !is_account(host, account))) {
+    return sc_fail(err, SC_BAD_DATA,
+                   "%s: not az://container/key or abfs://container@account.dfs.core.windows.net/"
+                   "key; names have lower case letters and digits, those of containers also '-'",
+                   sc_access_shown(url, shown, sizeof shown));
+  }
+  snprintf(a->container, sizeof a->container, "%.*s", (int)container, rest);
+  snprintf(a->account, sizeof a->account, "%.*s", (int)account, host);
+  return SC_OK;
 }
 
 /*
@@ -377,15 +523,12 @@ static sc_status sign_azure(const char *url, const char *rest, struct sc_signed 
                             struct sc_error *err) {
   struct azure a = {.endpoint = ""};
   size_t n = strcspn(rest, "/?");
-  const char *at = memchr(rest, '@', n), *key = rest + n;
+  const char *key = rest + n;
   size_t key_bytes = strcspn(key, "?");
   char *name = NULL, *path = NULL;
-  snprintf(a.container, sizeof a.container, "%.*s", (int)(at ? at - rest : (ptrdiff_t)n), rest);
-  if (at) {
-    snprintf(a.account, sizeof a.account, "%.*s", (int)strcspn(at + 1, "./"), at + 1);
-  } else {
-    copy(a.account, sizeof a.account, env("AZURE_STORAGE_ACCOUNT"));
-  }
+  sc_status st = split_container(url, rest, n, &a, err);
+  if (!st) st = check_key(url, key, err);
+  if (st) return st;
   azure_account(&a);
   if (!a.endpoint[0] || !rest[n]) {
     return sc_fail(err, SC_BAD_DATA,
@@ -394,7 +537,7 @@ static sc_status sign_azure(const char *url, const char *rest, struct sc_signed 
                    "abfs://container@account.dfs.core.windows.net/",
                    url);
   }
-  sc_status st = sc_format(&name, err, "%.*s", (int)key_bytes, key);
+  st = sc_format(&name, err, "%.*s", (int)key_bytes, key);
   if (!st) st = escape_path(name, &path, err);
   if (!st) {
     const char *query = key[key_bytes] ? key + key_bytes + 1 : "";
@@ -405,6 +548,24 @@ static sc_status sign_azure(const char *url, const char *rest, struct sc_signed 
   sc_free(name);
   sc_free(path);
   return st;
+}
+
+/*
+ * The token for a blob's plain URL: of its account, over https to the account's host; also over
+ * http where the connection string says so. "" for none.
+ */
+static void find_token_for(const char *url, char *out, size_t n) {
+  char account[ACCOUNT_MAX + 1], endpoint[400];
+  out[0] = '\0';
+  if (strchr(url, '?')) return; /* it has one, or is no blob's */
+  own_endpoint(endpoint, sizeof endpoint);
+  size_t m = strlen(endpoint);
+  if (m && strncmp(url, endpoint, m) == 0 && url[m] == '/') {
+    own_account(account);
+    find_token_of(account, out, n);
+  } else if (account_of(url, account)) {
+    find_token_of(account, out, n);
+  }
 }
 
 /* --- tokens of the Planetary Computer --- */
@@ -421,18 +582,26 @@ static pthread_mutex_t token_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kept_token tokens[N_TOKENS];
 static int next_token;
 
-/* "account/container" of a blob URL that may want a token; 0 for others. */
+/*
+ * "account/container" of a blob URL that may want a token; 0 for others. A token goes over https
+ * only, and to {account}.blob.core.windows.net; other hosts, and plain http, only where the
+ * environment names them.
+ */
 static int token_place(const char *url, char *out, size_t n) {
-  char host[256];
+  char host[256], account[ACCOUNT_MAX + 1];
   const char *hosts = env("STACCHIP_PC_HOSTS");
   if (strchr(url, '?') || is_no(env("STACCHIP_PC_SIGN"))) return 0;
   sc_access_url_host(url, host, sizeof host);
-  if (!host[0] || !sc_access_host(hosts ? hosts : "*.blob.core.windows.net", host)) return 0;
+  size_t label = strcspn(host, ".");
+  if (hosts ? !is_account(host, label) || !sc_access_host(hosts, host)
+            : !account_of(url, account)) {
+    return 0;
+  }
   const char *path = strstr(url, "://");
   path = path ? strchr(path + 3, '/') : NULL;
-  if (!path) return 0;
-  snprintf(out, n, "%.*s/%.*s", (int)strcspn(host, "."), host, (int)strcspn(path + 1, "/"),
-           path + 1);
+  size_t container = path ? strcspn(path + 1, "/") : 0;
+  if (!path || !is_container(path + 1, container)) return 0;
+  snprintf(out, n, "%.*s/%.*s", (int)label, host, (int)container, path + 1);
   return 1;
 }
 
@@ -444,10 +613,11 @@ static struct kept_token *find_token(const char *place) {
 }
 
 sc_status sc_sign_token_url(const char *url, char **token_url, struct sc_error *err) {
-  char place[200];
+  char place[200], own[2000];
   const char *service = env("STACCHIP_PC_SAS");
   *token_url = NULL;
-  if (!token_place(url, place, sizeof place) || env("AZURE_STORAGE_SAS_TOKEN")) return SC_OK;
+  find_token_for(url, own, sizeof own);
+  if (own[0] || !token_place(url, place, sizeof place)) return SC_OK;
   pthread_mutex_lock(&token_lock);
   int kept = find_token(place) != NULL;
   pthread_mutex_unlock(&token_lock);
@@ -510,17 +680,16 @@ static sc_status escape_url(const char *url, char **out, struct sc_error *err) {
 }
 
 static sc_status sign_http(const char *url, struct sc_signed *out, struct sc_error *err) {
-  char place[200], *signed_url = NULL;
-  sc_status st = SC_OK;
-  if (token_place(url, place, sizeof place)) {
-    const char *sas = env("AZURE_STORAGE_SAS_TOKEN");
+  char place[200], token[2000], *signed_url = NULL;
+  find_token_for(url, token, sizeof token);
+  if (!token[0] && token_place(url, place, sizeof place)) {
     pthread_mutex_lock(&token_lock);
     const struct kept_token *k = find_token(place);
-    const char *token = sas ? sas + (*sas == '?') : k ? k->token : NULL;
-    st = sc_format(&signed_url, err, "%s%s%s", url, token ? "?" : "", token ? token : "");
+    copy(token, sizeof token, k ? k->token : NULL);
     pthread_mutex_unlock(&token_lock);
   }
-  if (!st) st = escape_url(signed_url ? signed_url : url, &out->url, err);
+  sc_status st = sc_format(&signed_url, err, "%s%s%s", url, token[0] ? "?" : "", token);
+  if (!st) st = escape_url(signed_url, &out->url, err);
   sc_free(signed_url);
   return st;
 }

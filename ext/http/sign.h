@@ -11,7 +11,13 @@
  * gs   GS_ACCESS_KEY_ID, GS_SECRET_ACCESS_KEY (HMAC keys), else anonymous; CPL_GS_ENDPOINT
  * az   AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_SAS_TOKEN; of AZURE_STORAGE_CONNECTION_STRING the
  *      AccountName, BlobEndpoint and SharedAccessSignature
- * https to *.blob.core.windows.net: the Planetary Computer's SAS tokens, kept until they expire
+ * https to {account}.blob.core.windows.net: the token above for that account's own; for others the
+ *      Planetary Computer's SAS tokens, kept until they expire (STACCHIP_PC_SIGN=NO: none)
+ *
+ * WHERE THEY GO  Names of buckets, accounts, containers and keys are checked by the stores' rules
+ * of characters before anything is made of them. A SAS token goes to the account that the
+ * environment names, over https or to the endpoint that the environment names; signatures go to
+ * the store's endpoint. None is sent on after a redirect (client.c).
  */
 #ifndef SC_HTTP_SIGN_H
 #define SC_HTTP_SIGN_H

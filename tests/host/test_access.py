@@ -356,5 +356,49 @@ class Addresses(Access):
         self.assertEqual(self.server.requests, [])
 
 
+class Credentials(Access):
+    """Keys, tokens and headers go to whom they are for (tests/unit/test_raster_sign.c has the names and accounts)."""
+
+    KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "SESSIONTOKEN", "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "NO",
+            "AZURE_STORAGE_ACCOUNT": "mine", "AZURE_STORAGE_SAS_TOKEN": "sig=SASTOKEN", "STACCHIP_PC_SIGN": "NO", "HOME": "/nonexistent"}
+
+    def http(self, url, **env):
+        r = subprocess.run([os.path.join(os.path.dirname(host.EXT), "http_ask"), "GET", url], capture_output=True, timeout=60,
+                           env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **self.KEYS, **env})
+        return r.stdout
+
+    def leaked(self, server):
+        return [r for r in server.requests if any(w in str(r) for w in ("SESSIONTOKEN", "SASTOKEN", "AKIAEXAMPLE", "Authorization", "user:", "dXNlcjp"))]
+
+    def test_a_redirect_carries_none(self):
+        other = web.Scripted()
+        self.addCleanup(other.close)
+        for status in (301, 302, 303, 307, 308):
+            self.server.clear(), other.clear()
+            self.server.fault = lambda h: lambda h: h.answer(status, Location="http://127.0.0.1:%d/taken" % other.port)
+            endpoint = {"AWS_S3_ENDPOINT": "127.0.0.1:%d" % self.server.port,
+                        "AZURE_STORAGE_CONNECTION_STRING": "AccountName=mine;BlobEndpoint=%s/mine;SharedAccessSignature=sig=SASTOKEN" % self.server.url}
+            for url in ("s3://bucket/a", "az://box/a", "http://user:pw@127.0.0.1:%d/a" % self.server.port):
+                self.http(url, **endpoint)
+            self.assertEqual((len(self.server.requests), len(other.requests)), (3, 3))
+            self.assertEqual((len(self.leaked(self.server)), self.leaked(other)), (3, []))
+
+    def test_a_search_hands_its_headers_to_its_own_server_only(self):
+        other = web.Scripted()
+        self.addCleanup(other.close)
+        self.server.fault = lambda h: lambda h: h.answer(307, Location="http://127.0.0.1:%d/search" % other.port)
+        self.refused(host.connect(), "SELECT count(*) FROM stacchip_search(?, '{}', ?)", self.server.url, '{"headers": {"Authorization": "Bearer user:SESSIONTOKEN"}}')
+        self.assertTrue(self.leaked(self.server))
+        self.assertEqual(self.leaked(other), [])
+
+    def test_names_in_items_that_are_no_names(self):
+        names = ("localhost:%d?" % self.server.port, "2130706433:%d#" % self.server.port, "127.0.0.1:%d" % self.server.port, "x@127.0.0.1:%d" % self.server.port, "127.0.0.1:%d\\" % self.server.port)
+        env = dict(self.KEYS, STACCHIP_RETRIES="0", CPL_GS_ENDPOINT="http://", http_proxy=self.server.url, https_proxy=self.server.url)
+        for scheme, name in itertools.product(("s3", "gs", "az", "abfs", "abfss"), names):
+            answer = web.cold(":memory:", ["SELECT count(*) FROM stacchip_index(?)", ["%s://%s/x.json" % (scheme, name)]], env=env, check=False)
+            self.assertRegex(str(answer), "not the name of a bucket|not az://", (scheme, name))
+        self.assertEqual(self.server.requests, [])
+
+
 if __name__ == "__main__":
     host.main()
