@@ -158,5 +158,11 @@ $(filter $(B)/tests/test_raster_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tes
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/support -DSQLITE_CORE $(CFLAGS_ALL) $(GDAL_CFLAGS) $(LDFLAGS_ALL) -o $@ $< tests/support/check.c $(RASTER_STATIC_OBJ) $(B)/libstacchip.a $(CORE_LIBS) $(call pkgs,--libs,$(RASTER_PKGS))
 
+# Those named test_cli_*.c test files of the program: they link its objects too.
+CLI_PARTS := $(filter-out %/main.o,$(CLI_OBJ))
+$(filter $(B)/tests/test_cli_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tests/support/check.c $(CLI_PARTS) $(B)/libstacchip.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/support -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/support/check.c $(CLI_PARTS) $(B)/libstacchip.a $(CORE_LIBS) $(call pkgs,--libs,gdal)
+
 -include $(wildcard $(B)/*/ext/*.d $(B)/*/ext/*/*.d $(B)/tests/*.d)
 -include tests/tests.mk

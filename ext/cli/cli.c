@@ -12,7 +12,15 @@
 #include "base/db.h"
 #include "stacchip.h"
 
+static int has_reached;
+
+void sc_cli_reached(void) { has_reached = 1; }
+
 int sc_exit_code(const struct sc_error *err) {
+  /* At the first request a name that does not resolve is a wrong one. */
+  if (err->status == SC_AGAIN && !has_reached && strstr(err->text, "resolve host")) {
+    return SC_EXIT_FAILED;
+  }
   switch (err->status) {
     case SC_OK: return SC_EXIT_DONE;
     case SC_AGAIN: return SC_EXIT_AGAIN;

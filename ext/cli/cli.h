@@ -21,6 +21,9 @@ enum sc_exit {
 /* The exit code that stands for an error. */
 int sc_exit_code(const struct sc_error *err);
 
+/* The network has answered: a name that does not resolve from now on is a failure that may pass. */
+void sc_cli_reached(void);
+
 /* An option of a sub-command: a flag, and the variables that set it too. */
 struct sc_cli_option {
   const char *flag;         /* "--bucket"; NULL: the sub-command does not have it */

@@ -81,10 +81,11 @@ static sc_status take_feature(OGRLayerH layer, OGRFeatureH feature, struct sc_ge
 static sc_status fail_layer(const char *source, const char *what, struct sc_error *err) {
   static const char *const again[] = {"CURL error", "response code: 408", "response code: 429",
                                       "response code: 5"};
+  static const char unknown_host[] = "resolve host"; /* at the first request: a wrong name */
   const char *reason = CPLGetLastErrorMsg();
   sc_status st = SC_IO;
   for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
-    if (strstr(reason, again[i])) st = SC_AGAIN;
+    if (strstr(reason, again[i]) && !strstr(reason, unknown_host)) st = SC_AGAIN;
   }
   int shown = (int)(strstr(source, "://") ? strcspn(source, "?") : strlen(source));
   return sc_fail(err, st, "%.*s: %s%s%s", shown, source, what, *reason ? ": " : "", reason);
@@ -121,23 +122,34 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *ou
 
 /* --- rasters --- */
 
-static void read_grid(GDALDatasetH ds, struct sc_geo_grid *out) {
+static sc_status read_crs(OGRSpatialReferenceH srs, struct sc_geo_grid *out, struct sc_error *err) {
+  static const char *const form[] = {"FORMAT=WKT2_2019", NULL};
+  const char *authority = srs ? OSRGetAuthorityName(srs, NULL) : NULL;
+  const char *code = srs ? OSRGetAuthorityCode(srs, NULL) : NULL;
+  char *wkt = NULL;
+  if (authority && code && EQUAL(authority, "EPSG")) out->epsg = (int)strtol(code, NULL, 10);
+  if (!srs || out->epsg) return SC_OK;
+  OSRExportToWktEx(srs, &wkt, form);
+  sc_status st = sc_strdup(wkt, &out->wkt, err);
+  CPLFree(wkt);
+  return st;
+}
+
+static sc_status read_grid(GDALDatasetH ds, struct sc_geo_grid *out, struct sc_error *err) {
   double gt[6];
   GDALGetGeoTransform(ds, gt);
   const double affine[6] = {gt[1], gt[2], gt[0], gt[4], gt[5], gt[3]};
   memcpy(out->transform, affine, sizeof affine);
   out->width = GDALGetRasterXSize(ds);
   out->height = GDALGetRasterYSize(ds);
-  OGRSpatialReferenceH srs = GDALGetSpatialRef(ds);
-  const char *code = srs ? OSRGetAuthorityCode(srs, NULL) : NULL;
-  out->epsg = code ? (int)strtol(code, NULL, 10) : 0;
+  return read_crs(GDALGetSpatialRef(ds), out, err);
 }
 
 static sc_status finish(const char *from, GDALDatasetH source, GDALDatasetH made,
                         struct sc_geo_grid *out, struct sc_error *err) {
   sc_status st = SC_OK;
   if (made) {
-    read_grid(made, out);
+    st = read_grid(made, out, err);
     GDALClose(made);
   } else {
     st = sc_fail(err, SC_IO, "%s: %s", from, CPLGetLastErrorMsg());

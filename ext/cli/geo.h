@@ -22,8 +22,9 @@ void sc_geo_row_free(struct sc_geo_row *row);
 
 /* The grid of a raster that was made. */
 struct sc_geo_grid {
-  int width, height, epsg;
-  double transform[6]; /* a b c d e f */
+  int width, height, epsg; /* epsg 0: its CRS has no such code */
+  char *wkt;               /* its CRS as WKT 2 then, or NULL; freed with sc_free() */
+  double transform[6];     /* a b c d e f */
 };
 
 /* Reproject a raster to Web Mercator with nearest neighbours, as a deflated COG. */

@@ -23,7 +23,6 @@
 #define OBJECT_MAX ((size_t)2000 << 20) /* of an object that is read into memory */
 /* CopyObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html */
 #define COPY_OBJECT_MAX ((uint64_t)5 << 30)
-#define SIZE_UNKNOWN UINT64_MAX
 
 static sc_status http(struct sc_http_request *r, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
@@ -45,11 +44,11 @@ sc_status sc_store_path(const char *root, const char *key, char **out, struct sc
   return sc_format(out, err, "%s/%s", root, key);
 }
 
-/* Is there something at a path, and how large is it? size: SIZE_UNKNOWN where nobody says. */
+/* Is there something at a path, and how large is it? size: SC_SIZE_UNKNOWN where nobody says. */
 static sc_status look_at(const char *path, int *exists, uint64_t *size, struct sc_error *err) {
   struct stat info;
   *exists = 0;
-  *size = SIZE_UNKNOWN;
+  *size = SC_SIZE_UNKNOWN;
   if (!is_remote(path)) {
     *exists = stat(path, &info) == 0;
     if (*exists) *size = (uint64_t)info.st_size;
@@ -58,19 +57,23 @@ static sc_status look_at(const char *path, int *exists, uint64_t *size, struct s
   struct sc_http_request r = {.method = "HEAD", .url = path};
   sc_status st = http(&r, err);
   *exists = st == SC_OK;
-  if (!st && r.total_bytes) *size = r.total_bytes;
+  if (!st && (r.total_bytes || r.is_empty)) *size = r.total_bytes;
   sc_buffer_free(&r.answer);
   return st == SC_NOT_FOUND ? SC_OK : st;
 }
 
-sc_status sc_store_exists(const char *root, const char *key, int *exists, struct sc_error *err) {
+sc_status sc_store_look(const char *root, const char *key, int *exists, uint64_t *size,
+                        struct sc_error *err) {
   char *path = NULL;
-  uint64_t size;
   *exists = 0;
   sc_status st = sc_store_path(root, key, &path, err);
-  if (!st) st = look_at(path, exists, &size, err);
+  if (!st) st = look_at(path, exists, size, err);
   sc_free(path);
   return st;
+}
+
+sc_status sc_store_look_at(const char *path, int *exists, uint64_t *size, struct sc_error *err) {
+  return look_at(path, exists, size, err);
 }
 
 /* --- whole objects --- */
@@ -94,8 +97,41 @@ static sc_status put_remote(const char *url, const void *bytes, size_t n, struct
   return st;
 }
 
+/* Is it as large as it should be, within half a second? Another task may be writing the same
+ * object, and not every store that speaks S3's protocol replaces it at once. */
+static sc_status wait_for_size(const char *path, uint64_t want, int *exists, uint64_t *size,
+                               struct sc_error *err) {
+  for (long ms = 0;; ms = ms ? 2 * ms : 20) {
+    const struct timespec pause = {0, ms * 1000000};
+    if (ms) nanosleep(&pause, NULL);
+    sc_status st = look_at(path, exists, size, err);
+    if (st || (*exists && (*size == want || *size == SC_SIZE_UNKNOWN)) || ms > 160) return st;
+  }
+}
+
+/* What was written is looked at: of another size, it is taken away again. A name that says "done"
+ * must never stand over a part. */
+static sc_status check_size(const char *path, uint64_t want, struct sc_error *err) {
+  int exists;
+  uint64_t size;
+  sc_status st = wait_for_size(path, want, &exists, &size, err);
+  if (st || (exists && (size == want || size == SC_SIZE_UNKNOWN))) return st;
+  st = sc_fail(err, SC_IO, "%s: the copy has %lld bytes, its source %lld", path,
+               exists ? (long long)size : 0, (long long)want);
+  if (is_remote(path)) {
+    struct sc_http_request r = {.method = "DELETE", .url = path};
+    struct sc_error ignored = {0};
+    http(&r, &ignored);
+    sc_buffer_free(&r.answer);
+  } else {
+    unlink(path);
+  }
+  return st;
+}
+
 static sc_status put(const char *path, const void *bytes, size_t n, struct sc_error *err) {
-  return is_remote(path) ? put_remote(path, bytes, n, err) : put_local(path, bytes, n, err);
+  sc_status st = is_remote(path) ? put_remote(path, bytes, n, err) : put_local(path, bytes, n, err);
+  return st ? st : check_size(path, n, err);
 }
 
 sc_status sc_store_put(const char *root, const char *key, const void *bytes, size_t n,
@@ -190,11 +226,12 @@ static sc_status fetch_whole(struct origin *o, struct sc_buffer *out, struct sc_
 }
 
 static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
-  struct sc_http_request r = {.method = "GET",
-                              .url = o->href,
-                              .offset = o->at,
-                              .size = PIECE_BYTES,
-                              .limit_bytes = PIECE_BYTES};
+  struct sc_http_request r = {
+      .method = "GET",
+      .url = o->href,
+      .offset = o->at,
+      .size = o->at && o->total - o->at < PIECE_BYTES ? o->total - o->at : PIECE_BYTES,
+      .limit_bytes = PIECE_BYTES};
   char shown[1024];
   sc_buffer_free(out); /* not two pieces at once */
   sc_status st = http(&r, err);
@@ -254,39 +291,9 @@ static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error
   }
   if (!st && !is_whole) st = sc_pq_sink_finish(&sink, err);
   if (!st && !is_whole) st = sc_pq_sink_commit(&sink, err);
+  if (!st && !is_whole) st = check_size(path, o->total, err);
   sc_pq_sink_close(&sink);
   sc_buffer_free(&piece);
-  return st;
-}
-
-/* Is it as large as it should be, within half a second? Another task may be writing the same
- * object, and not every store that speaks S3's protocol replaces it at once. */
-static sc_status wait_for_size(const char *path, uint64_t want, int *exists, uint64_t *size,
-                               struct sc_error *err) {
-  for (long ms = 0;; ms = ms ? 2 * ms : 20) {
-    const struct timespec pause = {0, ms * 1000000};
-    if (ms) nanosleep(&pause, NULL);
-    sc_status st = look_at(path, exists, size, err);
-    if (st || (*exists && (*size == want || *size == SIZE_UNKNOWN)) || ms > 160) return st;
-  }
-}
-
-/* A copy of another size than its source is taken away again. */
-static sc_status check_size(const char *path, uint64_t want, struct sc_error *err) {
-  int exists;
-  uint64_t size;
-  sc_status st = wait_for_size(path, want, &exists, &size, err);
-  if (st || (exists && (size == want || size == SIZE_UNKNOWN))) return st;
-  st = sc_fail(err, SC_IO, "%s: the copy has %lld bytes, its source %lld", path,
-               exists ? (long long)size : -1, (long long)want);
-  if (is_remote(path)) {
-    struct sc_http_request r = {.method = "DELETE", .url = path};
-    struct sc_error ignored = {0};
-    http(&r, &ignored);
-    sc_buffer_free(&r.answer);
-  } else {
-    unlink(path);
-  }
   return st;
 }
 
@@ -298,7 +305,7 @@ static sc_status copy_streamed(const char *href, const char *path, struct sc_err
   }
   sc_status st = copy_pieces(&o, path, err);
   if (o.fd >= 0) close(o.fd);
-  return st ? st : check_size(path, o.total, err);
+  return st;
 }
 
 /* Can "bucket/key" stand in the header that names a copy's source, which wants it escaped? */

@@ -5,6 +5,8 @@
 #ifndef SC_CLI_STORE_H
 #define SC_CLI_STORE_H
 
+#include <stdint.h>
+
 #include "base/buffer.h"
 #include "base/status.h"
 
@@ -16,7 +18,13 @@ sc_status sc_store_root(const char *bucket, char **out, struct sc_error *err);
 /* "{root}/{key}"; freed with sc_free(). */
 sc_status sc_store_path(const char *root, const char *key, char **out, struct sc_error *err);
 
-sc_status sc_store_exists(const char *root, const char *key, int *exists, struct sc_error *err);
+#define SC_SIZE_UNKNOWN UINT64_MAX
+/* Is there something at a key, and how large is it? SC_SIZE_UNKNOWN where nobody says. */
+sc_status sc_store_look(const char *root, const char *key, int *exists, uint64_t *size,
+                        struct sc_error *err);
+/* The same of what an href (a URL or a local path) names. */
+sc_status sc_store_look_at(const char *href, int *exists, uint64_t *size, struct sc_error *err);
+/* Write, and look at the size of what is then there: SC_IO, and nothing there, where it differs. */
 sc_status sc_store_put(const char *root, const char *key, const void *bytes, size_t n,
                        struct sc_error *err);
 sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,

@@ -24,14 +24,16 @@ struct sc_system {
   const char *api;  /* catalogue */
   enum sc_sampling sampling;
   enum sc_periods periods;
-  int n_years;                /* drawn out of 2018 to 2023 */
-  const char *collections[2]; /* of the catalogue */
-  const char *platforms[2];   /* rule and folder of each collection */
-  const char *assets;         /* kept, separated by blanks */
-  double max_cloud_percent;   /* scenes cloudier are left out; 100: all */
-  double max_nodata_percent;  /* of the scene; 100: all */
-  double max_nodata;          /* of a chip, fraction, in the index */
-  int prefer_s3;              /* take the alternate href of the store */
+  int n_years;                 /* drawn out of 2018 to 2023 */
+  int last_python_year;        /* of those that the Python package draws from, from 2018 */
+  const char *collections[2];  /* of the catalogue */
+  const char *platforms[2];    /* rule and folder of each collection */
+  const char *assets;          /* kept, separated by blanks */
+  double max_cloud_percent;    /* scenes cloudier are left out; 100: all */
+  double python_cloud_percent; /* the same of the Python package */
+  double max_nodata_percent;   /* of the scene; 100: all */
+  double max_nodata;           /* of a chip, fraction, in the index */
+  int prefer_s3;               /* take the alternate href of the store */
   enum sc_making making;
 };
 

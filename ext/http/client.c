@@ -45,7 +45,8 @@ struct transfer {
   struct sc_buffer body;
   size_t limit;
   int too_big, refused_address;
-  int slot; /* of its host */
+  int asks_whole; /* a range was refused that the file may hold: all of it is asked for */
+  int slot;       /* of its host */
   /* from the answer's headers: */
   char etag[128], modified[64], content_range[96], encoding[32], type[128];
   int retry_after_s;
@@ -204,7 +205,7 @@ static void set_headers(struct transfer *t) {
   if (r->size) {
     snprintf(range, sizeof range, "Range: bytes=%llu-%llu", (unsigned long long)r->offset,
              (unsigned long long)(r->offset + r->size - 1));
-    add_line(t, range);
+    if (!t->asks_whole) add_line(t, range);
     add_line(t, "Accept-Encoding: identity");
   }
   curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
@@ -244,7 +245,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   if (t->request->answer.data) sc_buffer_move(&t->request->answer, &t->body);
   t->body.size = 0;
   t->too_big = t->refused_address = 0;
-  t->limit = r->limit_bytes ? r->limit_bytes : SC_HTTP_DEFAULT_LIMIT;
+  t->limit = r->limit_bytes && !t->asks_whole ? r->limit_bytes : SC_HTTP_DEFAULT_LIMIT;
   const char *url = t->redirect ? t->redirect : t->wire.url;
   int https = strncasecmp(url, "https", 5) == 0;
   curl_easy_setopt(t->easy, CURLOPT_URL, url);
@@ -363,8 +364,29 @@ static void server_words(struct transfer *t, char *out, size_t n) {
   for (used = strlen(out); used && out[used - 1] == ' ';) out[--used] = '\0';
 }
 
+/* "bytes * / n" of an answer 416: how long the file is. */
+static int says_length(const struct transfer *t, unsigned long long *total) {
+  return sscanf(t->content_range, "bytes */%llu", total) == 1;
+}
+
+static sc_status fail_beyond(struct transfer *t, unsigned long long total, struct sc_error *err) {
+  char shown[512];
+  return sc_fail(err, SC_RANGE, "%s: byte %llu is beyond its %llu bytes",
+                 shown_url(t, shown, sizeof shown), (unsigned long long)t->request->offset, total);
+}
+
+/* 416: some servers refuse a range that begins inside of the file and ends behind it. */
+static int may_hold_range(const struct transfer *t) {
+  const struct sc_http_request *r = t->request;
+  unsigned long long total;
+  if (!r->size || t->asks_whole || strcmp(r->method, "GET") != 0) return 0;
+  return says_length(t, &total) ? r->offset < total : r->offset == 0;
+}
+
 static sc_status fail_status(struct transfer *t, long status, struct sc_error *err) {
   char words[300], shown[512];
+  unsigned long long total;
+  if (status == 416 && says_length(t, &total)) return fail_beyond(t, total, err);
   server_words(t, words, sizeof words);
   sc_status kind = status == 404 || status == 410                    ? SC_NOT_FOUND
                    : status == 401 || status == 403                  ? SC_DENIED
@@ -411,12 +433,8 @@ static sc_status check_range(struct transfer *t, struct sc_error *err) {
 /* The server sent everything: cut out the range. */
 static sc_status cut_range(struct transfer *t, struct sc_error *err) {
   struct sc_http_request *r = t->request;
-  char shown[512];
   r->total_bytes = t->body.size;
-  if (r->offset >= t->body.size) {
-    return sc_fail(err, SC_RANGE, "%s: byte %llu is beyond its %zu bytes",
-                   shown_url(t, shown, sizeof shown), (unsigned long long)r->offset, t->body.size);
-  }
+  if (r->offset >= t->body.size) return fail_beyond(t, t->body.size, err);
   size_t n = t->body.size - (size_t)r->offset;
   if (n > r->size) n = (size_t)r->size;
   memmove(t->body.data, t->body.data + r->offset, n);
@@ -439,6 +457,7 @@ static sc_status accept_answer(struct transfer *t, long status, struct sc_error 
     curl_off_t length = 0;
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     r->total_bytes = length > 0 ? (uint64_t)length : 0;
+    r->is_empty = length == 0;
   }
   memcpy(r->etag, t->etag, sizeof r->etag);
   if (!t->etag[0] && t->modified[0]) snprintf(r->etag, sizeof r->etag, "modified %s", t->modified);
@@ -573,6 +592,12 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
   }
   if (code == CURLE_OK && is_redirect(status)) {
     if (follow(l, t, &err)) finish(t, &err);
+    return;
+  }
+  if (code == CURLE_OK && status == 416 && may_hold_range(t)) {
+    t->asks_whole = 1;
+    t->n_tries--;
+    wait_until(l, t, 0);
     return;
   }
   sc_status st = code != CURLE_OK                ? fail_curl(t, code, &err)

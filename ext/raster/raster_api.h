@@ -208,6 +208,7 @@ struct sc_http_request {
   struct sc_buffer answer; /* out; freed by the caller. Memory that it has is used */
   int http_status;         /* out */
   uint64_t total_bytes;    /* out: size of the whole file where known, else 0 */
+  int is_empty;            /* out: the size is known, and 0 */
   char etag[128];          /* out: "" where there is none */
   char content_type[128];  /* out */
   char final_url[2048];    /* out: after redirects, signed query stripped */

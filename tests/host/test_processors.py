@@ -6,8 +6,8 @@ import math
 import os
 import random
 import shutil
-import sqlite3
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -200,6 +200,333 @@ class Cubes(Work):
                               ({"pixels": numpy.ones((2, 7, 16, 16), "f4"), "valid": numpy.ones((2, 7, 16, 8), "?")}, "valid is no array of the pixels' shape")):
             numpy.savez(path, **arrays)
             self.assertIn(words, self.run_it("stats", "--platform", "modis", "--chip-bucket", self.path("cubes"), code=1).stderr)
+
+
+class Server(web.Scripted):
+    """A catalogue: a search answers with what scenes(body) gives, a GET with files."""
+
+    def __init__(self, scenes=lambda body: [], files=None):
+        self.scenes, self.bodies = scenes, []
+        super().__init__(files, fault=self.search)
+
+    def search(self, h):
+        if h.command != "POST":
+            return None
+        body = json.loads(h.body)
+        with self.lock:
+            self.bodies.append(body)
+        return lambda h: h.json({"type": "FeatureCollection", "features": self.scenes(body), "links": []})
+
+
+def quarters(years):
+    return [f"{y}-{3 * q + 1:02d}-01" for y in years for q in range(4)]
+
+
+class Draws(Work):
+    """--draw python, by Python's own random as the package uses it (stacchip/processors)."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = Server()
+        self.addCleanup(self.server.close)
+        square = [[-63, -33], [-62, -33], [-62, -32], [-63, -32], [-63, -33]]
+        self.layer = write_json(self.path("layer.geojson"), {"type": "FeatureCollection", "features": [
+            {"type": "Feature", "properties": {"name": "20HNJ"}, "geometry": {"type": "Polygon", "coordinates": [square]}}] * 60})
+
+    def draw(self, command, row, *more):
+        self.server.bodies.clear()
+        return self.run_it(command, "--row", str(row), "--bucket", self.folder, "--stac-api", self.server.url, "--dry-run", *(more or ("--draw", "python")),
+                           STACCHIP_MGRS_SOURCE=self.layer, STACCHIP_SAMPLE_SOURCE=self.layer)
+
+    def days(self):
+        return [b["datetime"][:10] for b in self.server.bodies]
+
+    def test_years_quarters_and_months(self):
+        for row in (0, 1, 7, 23, 59):
+            random.seed(row)
+            self.draw("sentinel-2", row)
+            self.assertEqual(self.days(), quarters(random.sample(range(2018, 2023), 2)))
+            random.seed(row)
+            year = random.sample(range(2018, 2024), 1)
+            self.draw("landsat", row)
+            self.assertEqual([(b["collections"][0], b["datetime"][:10]) for b in self.server.bodies], [(c, d) for c in ("landsat-c2l1", "landsat-c2l2-sr") for d in quarters(year)])
+            random.seed(row)
+            year = random.sample(range(2018, 2024), 1)
+            self.draw("sentinel-1", row)
+            self.assertEqual(self.days(), [random.sample(quarters(year), 1)[0]])
+        for row, v, h in ((0, 2, 12), (12, 3, 9), (100, 7, 20), (232, 14, 22)):
+            days = []
+            for year in (2018, 2020, 2022, 2023):
+                random.seed(v * h * year)
+                days += [f"{year}-{m:02d}-01" for m in random.sample(range(1, 13), 4)]
+            self.draw("modis", row)
+            self.assertEqual(self.days(), days)
+
+    def test_no_scene_is_no_failure(self):
+        self.assertIn("no scenes found", self.draw("sentinel-2", 0, "--draw", "hash").stderr)
+
+    def test_second_naip_scene(self):
+        years = [2010, 2012, 2012, 2014, 2016, 2018, 2020, 2022]
+        scenes = [{"type": "Feature", "stac_version": "1.0.0", "id": f"m_{k}_{y}", "properties": {"datetime": f"{y}-05-05T00:00:00Z", "naip:year": str(y)}, "assets": {}} for k, y in enumerate(years)]
+        self.server.scenes = lambda body: scenes
+        for row in range(6):
+            r = self.draw("naip", row)
+            self.assertEqual((self.server.bodies[0]["sortby"], self.server.bodies[0]["limit"]), ([{"field": "properties.naip:year", "direction": "asc"}], 100))
+            random.seed(row)
+            self.assertEqual([line.split()[-1] for line in r.stderr.splitlines() if line.startswith("would process")], [scenes[-1]["id"], random.choice(scenes[:-1])["id"]])
+        self.server.scenes = lambda body: scenes[:1]
+        self.assertEqual(self.draw("naip", 0).stderr.count("would process"), 1)
+
+    def test_half_of_a_linz_region(self):
+        names = [f"BA3{k % 5}_1000_{k:04d}" for k in range(47)]
+        base = "/wellington/wellington_2021_0.3m/rgb/2193/"
+        for k, name in enumerate(names):
+            item = {"type": "Feature", "stac_version": "1.0.0", "id": name, "geometry": None, "links": [], "properties": {"datetime": "2021-01-01T00:00:00Z"},
+                    "assets": {"visual": {"href": f"./{name}.tiff", "type": "image/tiff; application=geotiff"}}}
+            self.server.files[f"{base}{name}.json"] = json.dumps(item).encode()
+        self.server.files[base + "collection.json"] = json.dumps({"type": "Collection", "stac_version": "1.0.0", "id": "c", "links": [{"rel": "item", "href": f"./{n}.json"} for n in reversed(names)]}).encode()
+        r = self.draw("linz", 2)
+        random.seed(42)
+        self.assertEqual([line.split()[-1] for line in r.stderr.splitlines() if line.startswith("would process")], random.sample(sorted(names), 23))
+        again = [self.draw("linz", 2, "--draw", "hash").stderr for _ in range(2)]
+        self.assertEqual((again[0], again[0].count("would process")), (again[1], 23))
+
+    def test_cloud_limit_of_sentinel_2(self):
+        def scenes(body):
+            return [{"type": "Feature", "stac_version": "1.0.0", "id": f"c{cloud}", "properties": {"datetime": body["datetime"][:10] + "T01:00:00Z", "eo:cloud_cover": cloud}, "assets": {}} for cloud in clouds]
+        self.server.scenes = scenes
+        for clouds, limit, n in (((3, 1), "python", 0), ((3, 0.7), "python", 8), ((3, 1), "hash", 8), ((80,), "hash", 0)):
+            self.assertEqual(self.draw("sentinel-2", 4, "--draw", limit).stderr.count("would process"), n, (clouds, limit))
+        self.assertIn("--draw is hash or python, not 'dice'", self.run_it("naip", "--row", "0", "--bucket", "x", "--draw", "dice", code=2, STACCHIP_SAMPLE_SOURCE=self.layer).stderr)
+
+
+class FakeStore(Server):
+    """The catalogue, and below /archive/ an S3 store whose n_early first PUTs of a name keep nothing."""
+
+    def __init__(self, *arguments):
+        self.n_early, self.parts = 0, {}
+        super().__init__(*arguments)
+
+    def search(self, h):
+        path = h.path.split("?")[0]
+        if not path.startswith("/archive"):
+            return super().search(h)
+        query = h.path.partition("?")[2]
+        if h.command == "POST" and "uploads" in query:
+            self.parts[path] = {}
+            return lambda h: h.answer(200, b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+        if h.command == "PUT" and "partNumber" in query:
+            self.parts[path][int(query.split("partNumber=")[1].split("&")[0])] = h.body
+            return lambda h: h.answer(200, ETag='"part"')
+        if h.command in ("PUT", "POST"):
+            with self.lock:
+                self.n_early -= 1
+                data = h.body if h.command == "PUT" else b"".join(v for _, v in sorted(self.parts.pop(path).items()))
+                self.files[path] = data if self.n_early < 0 else b""
+            return lambda h: h.answer(200, b"<CompleteMultipartUploadResult/>")
+        if h.command == "DELETE":
+            self.files.pop(path, None)
+            return lambda h: h.answer(204)
+        if path == "/archive" or path == "/archive/":
+            keys = sorted(k[len("/archive/"):] for k in self.files if k.startswith("/archive/"))
+            text = "".join(f"<Contents><Key>{k}</Key><Size>{len(self.files['/archive/' + k])}</Size></Contents>" for k in keys)
+            return lambda h: h.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{text}</ListBucketResult>".encode(), Content_Type="application/xml")
+        return None
+
+
+class Whole(Work):
+    """What is found is looked at before it is called done."""
+
+    def setUp(self):
+        super().setUp()
+        path = tiff.write(self.path("image.tif"), numpy.full((4, 512, 512), 90, "u1"), transform=(1, 0, 500000, 0, -1, 5000000), epsg=32618)
+        with open(path, "rb") as f:
+            self.image = f.read()
+        self.server = FakeStore(self.scenes, {"/2018.tif": self.image, "/2021.tif": self.image})
+        self.addCleanup(self.server.close)
+        self.layer = write_json(self.path("p.geojson"), {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [-75, 45.15]}}]})
+
+    def scenes(self, body):
+        return [{"type": "Feature", "stac_version": "1.0.0", "id": f"ma_m_4207009_ne_19_060_{y}1024", "collection": "naip", "geometry": None, "links": [],
+                 "properties": {"datetime": f"{y}-05-05T00:00:00Z", "naip:year": str(y), "proj:epsg": 32618},
+                 "assets": {"image": {"href": f"{self.server.url}/{y}.tif", "type": "image/tiff", "roles": ["data"], "proj:shape": [512, 512], "proj:transform": [1, 0, 500000, 0, -1, 5000000]}}} for y in (2018, 2021)]
+
+    def naip(self, bucket=None, code=0):
+        return self.run_it("naip", "--row", "0", "--bucket", bucket or self.path("b"), "--stac-api", self.server.url, "--sample-source", self.layer, code=code, AWS_HTTPS="NO", AWS_VIRTUAL_HOSTING="FALSE",
+                           AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s", AWS_S3_ENDPOINT=f"127.0.0.1:{self.server.port}")
+
+    def tree(self):
+        out = {}
+        for d, _, names in os.walk(self.path("b")):
+            for n in names:
+                with open(os.path.join(d, n), "rb") as f:
+                    out[os.path.relpath(os.path.join(d, n), self.path("b"))] = f.read()
+        return out
+
+    def test_a_run_repairs_what_is_not_whole(self):
+        self.naip()
+        whole = self.tree()
+        self.assertEqual(len(whole), 6)
+        self.assertIn("2 done before", self.naip().stderr)
+        damages = {"empty": lambda data: b"", "cut": lambda data: data[:len(data) // 2], "gone": None, "other": lambda data: b"<html>" + data[6:]}
+        for name in sorted(whole):
+            for what, damage in damages.items():
+                if (name.endswith(".tif") and what == "other") or (what == "cut" and not name.endswith("stac_item.json")) and "2018" in name:
+                    continue  # of the same size: only its bytes would tell; and not everything twice
+                with self.subTest(name=name, what=what):
+                    path = self.path("b", name)
+                    if damage:
+                        with open(path, "wb") as f:
+                            f.write(damage(whole[name]))
+                    else:
+                        os.unlink(path)
+                    r = self.naip()
+                    self.assertIn("1 processed, 1 done before", r.stderr)
+                    if not (what == "gone" and name.endswith(".parquet")):
+                        self.assertIn("not whole, done again: ma_m_4207009_ne_19_060_", r.stderr)
+                        self.assertIn(os.path.basename(name), r.stderr)
+                    self.assertEqual(self.tree(), whole)
+
+    def test_copies_of_a_run_that_ended_early(self):
+        self.naip()
+        whole = self.tree()
+        for name in whole:
+            if name.endswith(".parquet"):
+                os.unlink(self.path("b", name))
+        tif = [n for n in whole if n.endswith(".tif")]
+        with open(self.path("b", tif[0]), "wb") as f:
+            f.write(self.image[:1000])
+        self.server.clear()
+        self.naip()
+        self.assertEqual(self.tree(), whole)
+        self.assertEqual([r[1] for r in self.server.requests if r[0] == "GET"], ["/" + os.path.basename(tif[0])], "what is whole is not copied again")
+
+    def test_a_store_that_answers_too_early(self):
+        for early in range(1, 5):
+            self.server.files = {k: v for k, v in self.server.files.items() if not k.startswith("/archive")}
+            self.server.n_early = early
+            r = self.naip("s3://archive", code=1)
+            self.assertRegex(r.stderr, r"the copy has 0 bytes, its source \d+|as it was written|stac_item.json")
+            self.assertFalse([k for k, v in self.server.files.items() if not v and not k.endswith(".parquet")], "nothing empty under a final name")
+            self.server.n_early = 0
+            self.naip("s3://archive")
+            self.assertIn("2 done before", self.naip("s3://archive").stderr)
+
+    def test_empty_objects_of_a_store(self):
+        self.naip("s3://archive")
+        whole = {k: v for k, v in self.server.files.items() if k.startswith("/archive/")}
+        self.assertEqual(len(whole), 6)
+        for key in whole:
+            self.server.files[key] = b""
+            r = self.naip("s3://archive")
+            self.assertIn("not whole, done again", r.stderr)
+            self.assertEqual({k: v for k, v in self.server.files.items() if k.startswith("/archive/")}, whole)
+
+    def test_a_server_that_refuses_ranges_beyond_the_end(self):
+        """416 for a range that begins in the file: the whole is asked for, for copies, layers and rasters alike."""
+        def strict(h):
+            span = h.headers.get("Range")
+            if h.command == "GET" and span and int(span.split("-")[1]) >= len(h.data() or b""):
+                return lambda h: h.answer(416, Content_Range=f"bytes */{len(h.data())}")
+            return FakeStore.search(self.server, h)
+        self.server.fault = strict
+        self.naip()
+        self.assertEqual([v for k, v in self.tree().items() if k.endswith(".tif")], [self.image] * 2)
+        index = [k for k in self.tree() if k.endswith(".parquet")][0]
+        self.server.files["/i.parquet"] = self.tree()[index]
+        code = f"import sys; sys.path.insert(0, {os.path.join(host.ROOT, 'tests/support')!r}); import host; db = host.connect(); print(db.execute(sys.argv[1], (sys.argv[2],)).fetchone()[0])"
+        for sql, name, want in (("SELECT count(*) FROM stacchip_parquet(?)", "/i.parquet", "4"), ("SELECT count(*) FROM stacchip_index(?)", "/2018.tif", "4")):
+            r = subprocess.run([sys.executable, "-c", code, sql, self.server.url + name], capture_output=True, text=True, env=dict(os.environ, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="0"))
+            self.assertEqual(r.stdout.strip(), want, r.stderr)
+        self.server.files["/i.parquet"] = b""
+        r = subprocess.run([sys.executable, "-c", code, "SELECT count(*) FROM stacchip_parquet(?)", self.server.url + "/i.parquet"], capture_output=True, text=True, env=dict(os.environ, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="0"))
+        self.assertIn("/i.parquet: byte 0 is beyond its 0 bytes", r.stderr)
+
+
+def info(path):
+    """gdalinfo's: (shape, transform a b c d e f, EPSG code or None)."""
+    r = subprocess.run(["gdalinfo", "-json", path], capture_output=True, text=True, env=CLEAN)
+    j = json.loads(r.stdout)
+    g = j["geoTransform"]
+    code = j["stac"].get("proj:epsg") if "stac" in j else None
+    return j["size"][::-1], [g[1], g[2], g[0], g[4], g[5], g[3]], code, j["coordinateSystem"]["wkt"]
+
+
+class Made(Work):
+    """Items whose rasters are made anew say what their files are."""
+
+    SINUSOIDAL = ('PROJCS["unnamed",GEOGCS["Unknown datum based upon the custom spheroid",DATUM["Not specified (based on custom spheroid)",SPHEROID["Custom spheroid",6371007.181,0]],'
+                  'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Sinusoidal"],PARAMETER["longitude_of_center",0],PARAMETER["false_easting",0],PARAMETER["false_northing",0],UNIT["Meter",1]]')
+
+    def raster(self, name, array, srs, corner, pixel):
+        path = tiff.write(self.path("plain.tif"), array, transform=(pixel, 0, corner[0], 0, -pixel, corner[1]))
+        subprocess.run(["gdal_translate", "-q", "-a_srs", srs, path, self.path(name)], check=True, env=CLEAN)
+        with open(self.path(name), "rb") as f:
+            return f.read()
+
+    def check_item(self, item, folder, keys):
+        """As the package's indexer and chipper take it: the grid of the properties, by epsg or wkt2; files by their hrefs."""
+        properties = item["properties"]
+        self.assertTrue([e for e in item["stac_extensions"] if e.startswith("https://stac-extensions.github.io/projection/v1.1.0/")])
+        for key in keys:
+            asset = item["assets"][key]
+            self.assertEqual(asset["href"], os.path.join(os.path.realpath(folder), os.path.basename(asset["href"])), "absolute")
+            self.assertEqual(asset["file:size"], os.path.getsize(asset["href"]))
+            shape, transform, epsg, wkt = info(asset["href"])
+            for of in (asset, properties):
+                self.assertEqual(of["proj:shape"], shape)
+                self.assertTrue(numpy.allclose(of["proj:transform"], transform, rtol=1e-12))
+                self.assertEqual(of.get("proj:epsg"), epsg)
+                self.assertNotIn("proj:bbox", of)
+                if epsg:
+                    self.assertNotIn("proj:wkt2", of)
+                else:
+                    self.assertEqual("".join(of["proj:wkt2"].split()), "".join(wkt.split()))
+            for gone in ("file:checksum", "checksum:multihash", "alternate", "gsd"):
+                self.assertNotIn(gone, asset)
+            self.assertEqual(asset["raster:bands"], [{"nodata": -28672, "data_type": "int16"}])
+            self.assertEqual(asset["type"], "image/tiff; application=geotiff; profile=cloud-optimized")
+
+    def asset(self, href):
+        return {"href": href, "type": "image/tiff", "roles": ["data"], "file:checksum": "1220ab", "checksum:multihash": "1220ab", "file:size": 5, "gsd": 500, "proj:bbox": [0, 0, 1, 1], "alternate": {"x": {"href": "/etc/passwd"}},
+                "raster:bands": [{"nodata": -28672, "data_type": "int16", "spatial_resolution": 463, "statistics": {"mean": 3}, "histogram": {"count": 1}}]}
+
+    def test_modis(self):
+        pixel, bands = 463.3127165279165, MODIS_BANDS + ["sur_refl_qc_500m"]
+        rng = numpy.random.default_rng(2)
+        files = {f"/{b}.tif": self.raster(b + ".tif", rng.integers(1, 8000, (1, 600, 600)).astype("i2") if "qc" not in b else numpy.zeros((1, 600, 600), "u4"), self.SINUSOIDAL, (1111950.5, 6671703.1), pixel) for b in bands}
+        server = Server(lambda body: [{"type": "Feature", "stac_version": "1.0.0", "id": "M" + body["datetime"][:7], "collection": "modis-09A1-061", "geometry": None, "links": [],
+                                       "properties": {"datetime": None, "start_datetime": body["datetime"][:10] + "T00:00:00Z", "end_datetime": body["datetime"][:8] + "08T23:59:59Z", "proj:epsg": None, "proj:wkt2": self.SINUSOIDAL,
+                                                      "proj:shape": [600, 600], "proj:transform": [pixel, 0, 1111950.5, 0, -pixel, 6671703.1], "proj:geometry": {}, "modis:vertical-tile": 2, "modis:horizontal-tile": 12},
+                                       "assets": {b: self.asset(f"{server.url}/{b}.tif?sig=x") for b in bands}}] if body["datetime"][:4] == "2018" else [], files)
+        self.addCleanup(server.close)
+        self.run_it("modis", "--row", "0", "--bucket", self.path("b"), "--stac-api", server.url, "--draw", "python")
+        random.seed(2 * 12 * 2018)
+        names = sorted(f"M2018-{m:02d}" for m in random.sample(range(1, 13), 4))
+        self.assertEqual(sorted(os.listdir(self.path("b", "modis"))), names)
+        for name in names:
+            item = read_json(self.path("b", "modis", name, "stac_item.json"))
+            self.check_item(item, self.path("b", "modis", name), MODIS_BANDS)
+            self.assertEqual(item["properties"]["proj:epsg"], 3857)
+        rows = host.connect().execute("SELECT DISTINCT date FROM stacchip_parquet(?) ORDER BY 1", (self.path("b", "index"),)).fetchall()
+        self.assertEqual(rows, [(n[1:] + "-01",) for n in names], "the first day of the period; the package's is the last")
+
+    def test_linz(self):
+        base = "/wellington/wellington_2021_0.3m/rgb/2193/"
+        for srs, epsg in (("EPSG:2193", 2193), ("+proj=tmerc +lat_0=0 +lon_0=173.5 +k=0.9996 +x_0=1600000 +y_0=10000000 +ellps=GRS80 +units=m", None)):
+            with self.subTest(srs):
+                image = self.raster("v.tif", numpy.full((3, 600, 600), 90, "u1"), srs, (1750000, 5920000), 0.15)
+                item = {"type": "Feature", "stac_version": "1.0.0", "id": "BA31", "geometry": None, "links": [], "properties": {"datetime": "2021-01-01T00:00:00Z"}, "assets": {"visual": self.asset("./BA31.tiff")}}
+                server = Server(files={base + "BA31.tiff": image, base + "BA31.json": json.dumps(item).encode(),
+                                       base + "collection.json": json.dumps({"type": "Collection", "stac_version": "1.0.0", "id": "c", "links": [{"rel": "item", "href": "./BA31.json"}]}).encode()})
+                self.addCleanup(server.close)
+                bucket = self.path(f"b{epsg}")
+                self.run_it("linz", "--row", "2", "--bucket", bucket, "--stac-api", server.url)
+                made = read_json(os.path.join(bucket, "linz/BA31/stac_item.json"))
+                self.check_item(made, os.path.join(bucket, "linz/BA31"), ["visual"])
+                self.assertEqual((made["properties"]["proj:epsg"], made["properties"]["proj:shape"]), (epsg, [300, 300]))
+                self.run_it("linz", "--row", "2", "--bucket", bucket + "r", "--stac-api", server.url, "--relative")
+                self.assertEqual(read_json(os.path.join(bucket + "r", "linz/BA31/stac_item.json"))["assets"]["visual"]["href"], "./BA31.tiff")
 
 
 if __name__ == "__main__":
