@@ -7,20 +7,44 @@
 #include "base/sniff.h"
 #include "base/sqlite.h"
 
-/* What stands in files and names may be no UTF-8, and a cut may leave half a character at the end:
- * every message is UTF-8. */
-static void make_utf8(char *text) {
-  size_t n = strlen(text), at;
-  int is_cut = n + 1 >= SC_ERROR_TEXT_BYTES;
-  while ((at = sc_sniff_utf8(text, n)) < n)
-    text[at] = is_cut && n - at < 4 ? '\0' : '?', n = strlen(text);
+void sc_text_make_valid(char *text) {
+  size_t n = strlen(text), at = 0;
+  while ((at += sc_sniff_utf8(text + at, n - at)) < n) {
+    size_t rest = at + 1; /* a character that was cut leaves the bytes that should go on with it */
+    while (rest < n && ((unsigned char)text[rest] & 0xC0) == 0x80) rest++;
+    text[at++] = '?';
+    memmove(text + at, text + rest, n - rest + 1);
+    n -= rest - at;
+  }
+}
+
+/* What a message is made in before it is fitted: hrefs and ids of items may be long. */
+#define DRAFT_BYTES 8192
+
+/*
+ * Fit a draft into the error. Whose error it is stands in front and the reason at the end, so of
+ * one that is too long the middle goes.
+ */
+static void take_draft(struct sc_error *err, const char *draft) {
+  static const char gap[] = " ... ";
+  size_t n = strlen(draft), room = sizeof err->text - 1, tail = room / 2;
+  if (n <= room) {
+    memcpy(err->text, draft, n + 1);
+  } else {
+    size_t head = room - tail - (sizeof gap - 1);
+    memcpy(err->text, draft, head);
+    memcpy(err->text + head, gap, sizeof gap - 1);
+    memcpy(err->text + room - tail, draft + n - tail, tail + 1);
+  }
+  sc_text_make_valid(err->text);
 }
 
 sc_status sc_vfail(struct sc_error *err, sc_status status, const char *format, va_list args) {
+  char draft[DRAFT_BYTES];
   err->status = status;
   err->db_code = 0;
-  vsnprintf(err->text, sizeof err->text, format, args);
-  make_utf8(err->text);
+  if (vsnprintf(draft, sizeof draft, format, args) < 0) draft[0] = '\0';
+  take_draft(err, draft);
   return status;
 }
 
@@ -33,17 +57,15 @@ sc_status sc_fail(struct sc_error *err, sc_status status, const char *format, ..
 }
 
 sc_status sc_fail_within(struct sc_error *err, const char *format, ...) {
-  char inner[SC_ERROR_TEXT_BYTES];
+  char draft[DRAFT_BYTES];
+  size_t room = sizeof draft - sizeof err->text - 2;
   va_list args;
-  memcpy(inner, err->text, sizeof inner);
   va_start(args, format);
-  int n = vsnprintf(err->text, sizeof err->text, format, args);
+  int n = vsnprintf(draft, room, format, args);
   va_end(args);
-  if (n >= 0 && n < (int)sizeof err->text) {
-    size_t left = sizeof err->text - (size_t)n;
-    if (snprintf(err->text + n, left, ": %s", inner) < 0) err->text[n] = '\0';
-  }
-  make_utf8(err->text);
+  size_t used = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+  snprintf(draft + used, sizeof draft - used, ": %s", err->text);
+  take_draft(err, draft);
   return err->status;
 }
 

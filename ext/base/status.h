@@ -33,7 +33,7 @@ typedef enum sc_status {
 struct sc_error {
   sc_status status;
   int db_code;                    /* extended SQLite code when status is SC_DB, else 0 */
-  char text[SC_ERROR_TEXT_BYTES]; /* UTF-8, no trailing newline; cut at a character */
+  char text[SC_ERROR_TEXT_BYTES]; /* UTF-8, no trailing newline; the middle of one too long is left out */
 };
 
 /* No error. For what runs once a row: `= {0}` also clears the text, a hundred times as much. */
@@ -63,6 +63,9 @@ sc_status sc_vfail(struct sc_error *err, sc_status status, const char *format, v
 /* Put "prefix: " before the message that is there. Returns err->status. */
 sc_status sc_fail_within(struct sc_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Put a '?' for each sequence of bytes that is not UTF-8, as a cut or a foreign text leaves it. */
+void sc_text_make_valid(char *text);
 
 /* SC_NOMEM with its message. */
 sc_status sc_fail_nomem(struct sc_error *err);

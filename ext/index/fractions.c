@@ -166,9 +166,10 @@ static sc_status count_or_know(const struct sc_index_call *call, const struct sc
                                struct sc_mask_job *job, struct sc_error *err) {
   struct axis axes[2] = {{0}};
   struct judge judge = {{0}, 0, 0, 0};
-  struct sc_mapping map = {{0}, {0}};
+  struct sc_mapping map = {0};
   sc_status st = choose_band(s, info, job->source, &job->band, err);
   if (!st) st = sc_mapping_find(s, s->mask.asset, info, job->source, &map, err);
+  if (!st) st = sc_mapping_check_placed(&map, job->source, err);
   if (!st) st = axis_new(t, s->grid.width_px, map.scale[0], map.offset[0], &axes[0], err);
   if (!st) st = axis_new(t, s->grid.height_px, map.scale[1], map.offset[1], &axes[1], err);
   if (!st) {

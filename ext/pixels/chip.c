@@ -291,6 +291,15 @@ static void apply_buffer(struct sc_chip *chip, int64_t buffer) {
   chip->window.height_px += 2 * buffer;
 }
 
+sc_status sc_chip_check_placed(const struct sc_chip *chip, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < chip->n_bands && !st; i++) {
+    const struct sc_opened_asset *asset = chip->bands[i].asset;
+    st = sc_mapping_check_placed(&asset->mapping, &asset->source, err);
+  }
+  return st;
+}
+
 sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
                        const struct sc_chip_options *options, struct sc_chip *out,
                        struct sc_error *err) {
@@ -298,6 +307,7 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   if (st) return st;
   st = choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_asset(&out->scene->scene.item, "with pixels", err);
+  if (!st && out->x < 0) st = sc_chip_check_placed(out, err); /* round a centre: it asks where */
   if (!st) st = choose_kernels(out, options, err);
   if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
     st = check_real(out, err);

@@ -55,6 +55,10 @@ sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
                          const struct sc_chip_options *options, struct sc_chip *out,
                          struct sc_error *err);
 
+/* SC_BAD_DATA where a band's file has control points or the like and only the item says that its
+ * pixels are a grid: they may be read, but nobody may be told where they lie. */
+sc_status sc_chip_check_placed(const struct sc_chip *chip, struct sc_error *err);
+
 /* Bytes of the pixels: n_bands * height * width values of `dtype`. */
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);
 

@@ -157,6 +157,11 @@ static sc_status make_info(struct sc_connection *c, sqlite3_value *row,
   sc_status st = sc_connection_check(c, err);
   if (!st) st = sc_chip_open(c, row, options, &chip, err);
   if (st) return st;
+  st = sc_chip_check_placed(&chip, err);
+  if (st) {
+    sc_chip_close(&chip);
+    return st;
+  }
   cJSON *info = cJSON_CreateObject();
   const double shape[3] = {chip.n_bands, chip.height, chip.width};
   cJSON_AddStringToObject(info, "item", chip.scene->scene.item.id);

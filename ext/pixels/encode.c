@@ -111,7 +111,8 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
   uint8_t *valid = NULL;
   struct sc_carried carried = {{0}, NULL};
   struct descriptions d = {0};
-  sc_status st = raster ? describe(chip, options, &d, err) : err->status;
+  sc_status st = raster ? sc_chip_check_placed(chip, err) : err->status;
+  if (!st) st = describe(chip, options, &d, err);
   if (!st) st = load(c, chip, options, chip->dtype, &pixels, &valid, err);
   if (!st) st = sc_carry_validity(chip, options, d.alpha, pixels, valid, &carried, err);
   if (!st) {

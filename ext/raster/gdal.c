@@ -301,6 +301,7 @@ static void read_band_info(GDALRasterBandH band, struct sc_band_info *out) {
 static sc_status read_crs(GDALDatasetH ds, char **out, struct sc_error *err) {
   static const char *const options[] = {"FORMAT=WKT2_2019", "MULTILINE=NO", NULL};
   OGRSpatialReferenceH srs = GDALGetSpatialRef(ds);
+  if (!srs) srs = GDALGetGCPSpatialRef(ds);
   *out = NULL;
   if (!srs) return SC_OK;
   const char *authority = OSRGetAuthorityName(srs, NULL), *code = OSRGetAuthorityCode(srs, NULL);
@@ -314,6 +315,12 @@ static sc_status read_crs(GDALDatasetH ds, char **out, struct sc_error *err) {
   return st;
 }
 
+static unsigned read_placement(GDALDatasetH ds) {
+  return (GDALGetGCPCount(ds) > 0 ? SC_PLACED_BY_GCPS : 0u) |
+         (GDALGetMetadata(ds, "RPC") ? SC_PLACED_BY_RPC : 0u) |
+         (GDALGetMetadata(ds, "GEOLOCATION") ? SC_PLACED_BY_GEOLOCATION : 0u);
+}
+
 static sc_status read_info(GDALDatasetH ds, struct sc_raster_info *out, struct sc_error *err) {
   double gt[6];
   out->width = GDALGetRasterXSize(ds);
@@ -323,6 +330,8 @@ static sc_status read_info(GDALDatasetH ds, struct sc_raster_info *out, struct s
     const double affine[6] = {gt[1], gt[2], gt[0], gt[4], gt[5], gt[3]};
     memcpy(out->transform, affine, sizeof affine);
     out->has_transform = 1;
+  } else {
+    out->placed_by = read_placement(ds);
   }
   sc_status st = read_crs(ds, &out->crs, err);
   out->bands = sc_alloc_zero((size_t)out->n_bands, sizeof *out->bands);

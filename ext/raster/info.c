@@ -9,12 +9,12 @@
 
 /*
  * u32 GDAL's version, and this format's; u32 width, height, bands, block width, block height; u8
- * flags; f64 x 6 transform; u32 n and n bytes of CRS; u32 n and n bytes of datetime; and of each
+ * flags, from bit 4 on those of enum sc_placement; f64 x 6 transform; u32 n and n bytes of CRS; u32 n and n bytes of datetime; and of each
  * band u8 dtype, u8 flags, u8 mask, f64 nodata, scale, offset, u64 nodata bits, u32 n and n bytes
  * of name.
  */
 #define FORMAT 1
-enum { HAS_TRANSFORM = 1, HAS_CRS = 4, HAS_OVERVIEWS = 8 };
+enum { HAS_TRANSFORM = 1, HAS_CRS = 4, HAS_OVERVIEWS = 8, PLACED_BY_SHIFT = 4 };
 enum { HAS_NODATA = 1, IS_ALPHA = 2 };
 #define N_BANDS_MAX 4096
 #define CRS_MAX 65536
@@ -58,7 +58,8 @@ sc_status sc_info_pack(const struct sc_raster_info *info, struct sc_buffer *out,
   const int sizes[] = {info->width, info->height, info->n_bands, info->block_width,
                        info->block_height};
   unsigned flags = (info->has_transform ? HAS_TRANSFORM : 0u) | (info->crs ? HAS_CRS : 0u) |
-                   (info->has_overviews ? HAS_OVERVIEWS : 0u);
+                   (info->has_overviews ? HAS_OVERVIEWS : 0u) |
+                   (info->placed_by & 7u) << PLACED_BY_SHIFT;
   sc_status st = sc_buffer_append_le(out, version(), 4, err);
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !st; i++)
     st = sc_buffer_append_le(out, (uint32_t)sizes[i], 4, err);
@@ -122,6 +123,7 @@ sc_status sc_info_unpack(struct sc_bytes *b, struct sc_raster_info *out, struct 
   uint8_t flags = sc_bytes_u8(b);
   out->has_transform = (flags & HAS_TRANSFORM) != 0;
   out->has_overviews = (flags & HAS_OVERVIEWS) != 0;
+  out->placed_by = flags >> PLACED_BY_SHIFT & 7u;
   for (int i = 0; i < 6; i++) out->transform[i] = sc_bytes_le_double(b);
   sc_status st = take_crs(b, flags & HAS_CRS, &out->crs, err);
   take_text(b, out->datetime, sizeof out->datetime);

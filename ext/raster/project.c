@@ -3,13 +3,15 @@
 
 #include <math.h>
 #include <proj.h>
+#include <proj_experimental.h> /* proj_crs_demote_to_2D() */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 
-#define N_KEPT 8 /* transformations a thread keeps */
+#define N_KEPT 8  /* transformations a thread keeps */
+#define N_PAIRS 8 /* comparisons of CRSs that a thread keeps: bands of a scene repeat them */
 
 struct kept {
   char *crs;
@@ -19,18 +21,33 @@ struct kept {
   unsigned long used;
 };
 
+/* Two CRSs that were compared. */
+struct pair {
+  char *a, *b;
+  int is_same;
+};
+
 /* PROJ's context and its transformations belong to one thread. */
 struct projector {
   PJ_CONTEXT *context;
   struct kept kept[N_KEPT];
   unsigned long clock;
+  struct pair pairs[N_PAIRS];
+  unsigned next_pair; /* the one to replace next, modulo N_PAIRS */
 };
 
 static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
+static void free_pair(struct pair *pair) {
+  sc_free(pair->a);
+  sc_free(pair->b);
+  memset(pair, 0, sizeof *pair);
+}
+
 static void free_projector(void *value) {
   struct projector *p = value;
+  for (int i = 0; i < N_PAIRS; i++) free_pair(&p->pairs[i]);
   for (int i = 0; i < N_KEPT; i++) {
     proj_destroy(p->kept[i].pj);
     sc_free(p->kept[i].crs);
@@ -178,6 +195,54 @@ int sc_project_is_geographic(const char *crs) {
   struct sc_error ignored = {0};
   struct kept *k = find_kept(crs, &ignored);
   return k ? k->is_geographic : 0;
+}
+
+/* The horizontal part of a CRS in two dimensions: without height, vertical datum and shift.
+ * Takes `crs` over; NULL where PROJ finds none. */
+static PJ *horizontal(PJ_CONTEXT *context, PJ *crs) {
+  PJ_TYPE type = crs ? proj_get_type(crs) : PJ_TYPE_UNKNOWN;
+  PJ *inner = NULL;
+  if (type == PJ_TYPE_BOUND_CRS) inner = proj_get_source_crs(context, crs);
+  if (type == PJ_TYPE_COMPOUND_CRS) inner = proj_crs_get_sub_crs(context, crs, 0);
+  if (type != PJ_TYPE_BOUND_CRS && type != PJ_TYPE_COMPOUND_CRS) {
+    inner = crs ? proj_crs_demote_to_2D(context, NULL, crs) : NULL;
+    proj_destroy(crs);
+    return inner;
+  }
+  proj_destroy(crs);
+  return horizontal(context, inner); /* a compound of bound ones: as deep as PROJ lets it be */
+}
+
+static int compare(struct projector *p, const char *a, const char *b) {
+  struct sc_error ignored = {0};
+  PJ *first = horizontal(p->context, open_crs(p, a, &ignored));
+  PJ *second = horizontal(p->context, open_crs(p, b, &ignored));
+  int is_same = first && second &&
+                proj_is_equivalent_to_with_ctx(p->context, first, second,
+                                               PJ_COMP_EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS);
+  proj_destroy(first);
+  proj_destroy(second);
+  return is_same;
+}
+
+int sc_project_same_crs(const char *a, const char *b) {
+  struct sc_error ignored = {0};
+  if (strcmp(a, b) == 0) return 1;
+  struct projector *p = thread_projector(&ignored);
+  if (!p) return 0;
+  for (int i = 0; i < N_PAIRS; i++) {
+    const struct pair *kept = &p->pairs[i];
+    if (kept->a && strcmp(kept->a, a) == 0 && strcmp(kept->b, b) == 0) return kept->is_same;
+  }
+  struct pair made = {.is_same = compare(p, a, b)};
+  if (sc_strdup(a, &made.a, &ignored) || sc_strdup(b, &made.b, &ignored)) {
+    free_pair(&made);
+    return 0;
+  }
+  struct pair *to = &p->pairs[p->next_pair++ % N_PAIRS];
+  free_pair(to);
+  *to = made;
+  return to->is_same;
 }
 
 sc_status sc_project_wkt(const char *crs, char **out, struct sc_error *err) {

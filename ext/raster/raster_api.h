@@ -98,12 +98,17 @@ struct sc_band_info {
   enum sc_file_mask mask;
 };
 
+/* What else than a transform may place pixels: each of them bends, so that the pixels are no grid. */
+enum sc_placement { SC_PLACED_BY_GCPS = 1, SC_PLACED_BY_RPC = 2, SC_PLACED_BY_GEOLOCATION = 4 };
+
 /* What a raster file says of itself. Zeroed is empty; freed by raster_info_free(). */
 struct sc_raster_info {
   int width, height, n_bands;
   int has_transform;
-  double transform[6]; /* a b c d e f: x = a col + b row + c, y = d col + e row + f */
-  char *crs;           /* "EPSG:32720", else WKT2; NULL where the file has none */
+  double transform[6];   /* a b c d e f: x = a col + b row + c, y = d col + e row + f */
+  unsigned placed_by;    /* enum sc_placement bits: what a file without transform has instead */
+  char *crs;             /* "EPSG:32720", else WKT2; NULL where the file has none (with control
+                            points only: theirs) */
   struct sc_band_info *bands;
   int block_width, block_height;
   int has_overviews; /* a GeoTIFF's first band */
@@ -254,6 +259,9 @@ struct sc_raster_api {
   /* 1 for a geographic CRS: its longitudes come back from to_lonlat() on their own turn, so
    * that a grid from 170 to 190 degrees stays one. 0 for others. */
   int (*is_geographic)(const char *crs);
+  /* 1 where PROJ calls the horizontal parts of two CRSs equivalent, whatever their spelling, axis
+   * order and height; 0 for others, also unknown ones. */
+  int (*same_crs)(const char *a, const char *b);
   /* A WKT2 text of the CRS; *out is freed with sc_free(). */
   sc_status (*crs_wkt)(const char *crs, char **out, struct sc_error *err);
 

@@ -2,6 +2,7 @@
 #include "stac/projection.h"
 
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,14 +29,37 @@ static sc_status crs_from_number(const cJSON *value, char **out, struct sc_error
   return sc_format(out, err, "EPSG:%.0f", code);
 }
 
+/*
+ * What a CRS text names where it is a code in one of its spellings: "epsg:32720",
+ * "urn:ogc:def:crs:EPSG::32720" (OGC 07-092r3), "http://www.opengis.net/def/crs/EPSG/0/32720"
+ * (OGC 09-048r6). One spelling, "EPSG:32720", so that one system is one text. Returns 0 for others.
+ */
+static int read_code(const char *text, char authority[16], char code[32]) {
+  static const char *const forms[] = {
+      " urn:ogc:def:crs:%15[A-Za-z]:%*[0-9.]:%31[A-Za-z0-9] %n",
+      " urn:ogc:def:crs:%15[A-Za-z]::%31[A-Za-z0-9] %n",
+      " http%*[s:]//www.opengis.net/def/crs/%15[A-Za-z]/%*[0-9.]/%31[A-Za-z0-9] %n",
+      " %15[A-Za-z]: %31[A-Za-z0-9] %n",
+  };
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+    int used = 0;
+    if (sscanf(text, forms[i], authority, code, &used) == 2 && used && !text[used]) return 1;
+  }
+  return 0;
+}
+
+static sc_status crs_from_text(const char *text, char **out, struct sc_error *err) {
+  char authority[16], code[32];
+  if (*text && text[strspn(text, "0123456789")] == '\0') return sc_format(out, err, "EPSG:%s", text);
+  if (!read_code(text, authority, code)) return sc_strdup(text, out, err);
+  for (char *p = authority; *p; p++) *p = (char)toupper((unsigned char)*p);
+  return sc_format(out, err, "%s:%s", authority, code);
+}
+
 static sc_status crs_from_json(const cJSON *value, char **out, struct sc_error *err) {
   *out = NULL;
   if (cJSON_IsNumber(value)) return crs_from_number(value, out, err);
-  if (cJSON_IsString(value)) {
-    const char *text = value->valuestring;
-    int all_digits = *text && text[strspn(text, "0123456789")] == '\0';
-    return sc_format(out, err, "%s%s", all_digits ? "EPSG:" : "", text);
-  }
+  if (cJSON_IsString(value)) return crs_from_text(value->valuestring, out, err);
   if (cJSON_IsObject(value)) {
     char *text = cJSON_PrintUnformatted(value);
     if (!text) return sc_fail_nomem(err);
