@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#define RING_MAX 16 /* 4 corners, doubled at a pole, and the way round it */
+#define RING_MAX (SC_RING_MAX_POINTS + 7) /* and what a cut, or the way to a pole, adds */
 
 struct ring {
   int n;
@@ -35,10 +35,7 @@ static void ring_reverse(struct ring *r) {
   }
 }
 
-/* The longitude that stands for `lon` nearest to `near`. */
-static double nearest_turn(double lon, double near) {
-  return lon - 360 * round((lon - near) / 360);
-}
+double sc_nearest_turn(double lon, double near) { return lon - 360 * round((lon - near) / 360); }
 
 static int at_pole(double lat) { return fabs(lat) > 90 - 1e-11; }
 
@@ -55,31 +52,20 @@ static double unwrap(const double lon[4], const double lat[4], int geographic, s
     int k = i % 4;
     if (!geographic && at_pole(lat[k])) {
       if (i == 4) continue;
-      double next = nearest_turn(lon[(k + 1) % 4], near);
+      double next = sc_nearest_turn(lon[(k + 1) % 4], near);
       ring_add(r, near, lat[k]);
       ring_add(r, next, lat[k]);
       near = next;
       if (i == 0) first = r->lon[0];
       continue;
     }
-    double here = geographic ? lon[k] : nearest_turn(lon[k], near);
+    double here = geographic ? lon[k] : sc_nearest_turn(lon[k], near);
     near = here;
     if (i == 4) return here - first;
     if (i == 0) first = here;
     ring_add(r, here, lat[k]);
   }
-  return nearest_turn(first, near) - first;
-}
-
-/* Close a ring that goes once round a pole: along the meridian to the pole and back. */
-static void add_pole(struct ring *r, double turn) {
-  double sum = 0;
-  for (int i = 0; i < r->n; i++) sum += r->lat[i];
-  double pole = sum > 0 ? 90 : -90;
-  double lon = r->lon[0], lat = r->lat[0];
-  ring_add(r, lon + turn, lat);
-  ring_add(r, lon + turn, pole);
-  ring_add(r, lon, pole);
+  return sc_nearest_turn(first, near) - first;
 }
 
 /* The part of a ring on one side of a meridian (Sutherland and Hodgman). side: -1 west. */
@@ -119,6 +105,10 @@ static void split(struct ring *r, struct sc_footprint *out) {
   }
   double shift = -360 * floor((west + 180) / 360);
   double meridian = 180 - shift;
+  if (meridian >= east) {
+    add_part(out, r, shift);
+    return;
+  }
   struct ring rest = *r;
   while (meridian < east && out->n_parts < SC_FOOTPRINT_MAX_PARTS - 1) {
     struct ring left, right;
@@ -132,19 +122,61 @@ static void split(struct ring *r, struct sc_footprint *out) {
   add_part(out, &rest, shift);
 }
 
+/*
+ * A ring that goes once round a pole, as one polygon: along it from 180 degrees west to 180 east,
+ * then to the pole and back. Cut anywhere else than at the antimeridian it would be two polygons
+ * with a common edge, which is not valid.
+ */
+static void go_round_pole(struct ring *r, double turn, struct sc_footprint *out) {
+  struct ring cut;
+  double sum = 0;
+  cut.n = 0;
+  if (turn < 0) ring_reverse(r);
+  for (int i = 0; i < r->n; i++) sum += r->lat[i];
+  double pole = sum > 0 ? 90 : -90, seam = 360 * floor((r->lon[0] + 180) / 360) + 180;
+  int after = 0; /* first point beyond the seam; n: the first one, come round */
+  while (after < r->n && r->lon[after] <= seam) after++;
+  int before = after > 0 ? after - 1 : r->n - 1, next = after % r->n;
+  double span = r->lon[next] + (after == r->n ? 360 : 0) - r->lon[before];
+  double t = span > 0 ? (seam - r->lon[before]) / span : 0;
+  double lat = r->lat[before] + t * (r->lat[next] - r->lat[before]);
+  ring_add(&cut, -180, lat);
+  for (int i = 0; i < r->n; i++) {
+    int k = (after + i) % r->n;
+    double lon = r->lon[k] - seam + (after + i < r->n ? -180 : 180);
+    if (lon > -180 && lon < 180) ring_add(&cut, lon, r->lat[k]);
+  }
+  ring_add(&cut, 180, lat);
+  ring_add(&cut, 180, pole);
+  ring_add(&cut, -180, pole);
+  add_part(out, &cut, 0);
+}
+
+int sc_footprint_from_ring(const double *lon, const double *lat, int n, double turn,
+                           struct sc_footprint *out) {
+  struct ring r;
+  out->n_parts = r.n = 0; /* a kilobyte that is not cleared: this runs for each chip */
+  for (int i = 0; i < n; i++) ring_add(&r, lon[i], lat[i]);
+  if (r.n == 0) return 0;
+  if (fabs(turn) > 180) {
+    go_round_pole(&r, turn, out);
+  } else {
+    split(&r, out);
+  }
+  return out->n_parts > 0;
+}
+
 int sc_footprint_from_corners(const double lon[4], const double lat[4], int geographic,
                               struct sc_footprint *out) {
-  struct ring r = {0};
+  struct ring r;
   double clamped[4];
-  out->n_parts = 0;
+  out->n_parts = r.n = 0;
   for (int i = 0; i < 4; i++) {
     if (!isfinite(lon[i]) || !(fabs(lat[i]) <= 90 + 1e-9)) return 0;
     clamped[i] = lat[i] > 90 ? 90 : lat[i] < -90 ? -90 : lat[i];
   }
   double turn = unwrap(lon, clamped, geographic, &r);
-  if (fabs(turn) > 180) add_pole(&r, turn);
-  split(&r, out);
-  return out->n_parts > 0;
+  return sc_footprint_from_ring(r.lon, r.lat, r.n, turn, out);
 }
 
 int sc_box_is_same_chip(const struct sc_box *a, const struct sc_box *b) {

@@ -24,6 +24,20 @@ int sc_footprint_from_corners(const double lon[4], const double lat[4], int geog
                               struct sc_footprint *out);
 
 /*
+ * The same from any ring, whose longitudes do not jump.
+ *
+ * n      Points, at most SC_RING_MAX_POINTS.
+ * turn   Longitude of the first point, come round, less itself: 0, or +-360 round a pole, which the
+ *        ring's latitudes tell. Such a footprint is one polygon from -180 to 180 degrees.
+ */
+#define SC_RING_MAX_POINTS 56
+int sc_footprint_from_ring(const double *lon, const double *lat, int n, double turn,
+                           struct sc_footprint *out);
+
+/* The longitude that stands for `lon` nearest to `near`; degrees. */
+double sc_nearest_turn(double lon, double near);
+
+/*
  * Are two boxes those of one chip, by two programs? They may differ by 1e-4 degrees of latitude
  * (11 m; datums are shifted by metres, or not) or a quarter of the chip, whichever is less. Where
  * one goes round the globe only latitudes are compared: programs differ in how they cut.

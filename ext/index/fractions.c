@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "index/mapping.h"
 #include "raster/raster_api.h"
+#include "stac/formats.h"
 #include "stac/validity.h"
 
 /* One axis: where the chips lie in the mask, and how much of each is inside the grid. */
@@ -223,7 +224,8 @@ static sc_status from_mask(const struct sc_index_call *call, const struct sc_sce
                             .n_rows = (int)sc_tiling_count(t, s->grid.height_px)};
   memset(cloud, 0, (size_t)job.n_cols * (size_t)job.n_rows * sizeof *cloud);
   memset(nodata, 0, (size_t)job.n_cols * (size_t)job.n_rows * sizeof *nodata);
-  sc_status st = sc_item_href(&s->item, s->mask.asset, &href, err);
+  sc_status st = sc_asset_check_opened(&s->item, s->mask.asset, err);
+  if (!st) st = sc_item_href(&s->item, s->mask.asset, &href, err);
   struct sc_source source = {.href = href, .item = s->item.id, .asset = s->mask.asset->key};
   job.source = &source;
   if (!st) st = raster->info(&source, &info, err);

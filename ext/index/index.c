@@ -8,10 +8,11 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
-#include "base/db.h"
+#include "base/interrupt.h"
 #include "base/options.h"
 #include "index/fractions.h"
 #include "index/lattice.h"
+#include "index/place.h"
 #include "index/scene.h"
 
 /* --- options --- */
@@ -115,6 +116,7 @@ void sc_index_free(struct sc_index *index) {
   sc_free(index->rule_json);
   sc_free(index->location);
   sc_free(index->failed_href);
+  sc_free(index->place_warning);
   sc_grid_free(&index->grid);
   for (size_t i = 0; i < index->n_assets; i++) {
     sc_free(index->assets[i].key);
@@ -126,22 +128,41 @@ void sc_index_free(struct sc_index *index) {
   memset(index, 0, sizeof *index);
 }
 
-void sc_index_footprint(const struct sc_index *index, const struct sc_index_chip *chip,
-                        struct sc_footprint *out) {
-  sc_lattice_footprint(index->lattice, chip->x, chip->y, out);
+sc_status sc_index_footprint(const struct sc_index *index, const struct sc_index_chip *chip,
+                             struct sc_footprint *out, struct sc_error *err) {
+  int has_place;
+  return sc_lattice_footprint(index->lattice, chip->x, chip->y, &has_place, out, err);
 }
+
+/* Nothing of the item can be placed: its grid is not where it says, and no rows would hide it. */
+static sc_status fail_no_place(const struct sc_lattice *l, struct sc_error *err) {
+  char transform[SC_TRANSFORM_TEXT], crs[200];
+  return sc_fail(err, SC_BAD_DATA,
+                 "none of its %" PRId64 " x %" PRId64
+                 " chips has a place on the globe; look at proj:transform %s and CRS %s",
+                 l->n_cols, l->n_rows,
+                 sc_place_transform_shown(l->grid.transform, transform, sizeof transform),
+                 sc_place_crs_shown(l->grid.crs, crs, sizeof crs));
+}
+
+#define CHIPS_BETWEEN_LOOKS 4096
 
 /* Keep the chips that have a place and not too much nodata. */
 static sc_status list_chips(struct sc_index *index, double max_nodata, const double *cloud,
                             const double *nodata, struct sc_error *err) {
   const struct sc_lattice *l = index->lattice;
   struct sc_footprint footprint;
+  int has_place;
   index->chips = sc_alloc((size_t)(l->n_cols * l->n_rows) * sizeof *index->chips);
   if (!index->chips) return sc_fail_nomem(err);
   for (int64_t y = 0; y < l->n_rows; y++) {
     for (int64_t x = 0; x < l->n_cols; x++) {
       int64_t k = y * l->n_cols + x;
-      if (!sc_lattice_footprint(l, x, y, &footprint)) {
+      if (k % CHIPS_BETWEEN_LOOKS == 0 && sc_interrupted(NULL))
+        return sc_fail(err, SC_INTERRUPT, "interrupted");
+      sc_status st = sc_lattice_footprint(l, x, y, &has_place, &footprint, err);
+      if (st) return st;
+      if (!has_place) {
         index->n_left_out++;
         continue;
       }
@@ -153,25 +174,31 @@ static sc_status list_chips(struct sc_index *index, double max_nodata, const dou
       chip->nodata = (float)nodata[k];
     }
   }
-  return SC_OK;
+  int is_lost = index->n_left_out > 0 && index->n_left_out == l->n_cols * l->n_rows;
+  return is_lost ? fail_no_place(l, err) : SC_OK;
 }
 
 static sc_status copy_asset(struct sc_index *index, const struct sc_asset *asset,
                             struct sc_error *err) {
-  for (size_t i = 0; i < index->n_assets; i++) {
-    if (strcmp(index->assets[i].key, asset->key) == 0) return SC_OK;
-  }
   struct sc_index_asset *to = &index->assets[index->n_assets++];
   sc_status st = sc_strdup(asset->key, &to->key, err);
   return st ? st : sc_strdup(sc_json_text(asset->json, "href"), &to->href, err);
 }
 
+/* Each asset once: a mask may hold pixels, and an asset several bands. */
 static sc_status copy_assets(struct sc_index *index, const struct sc_scene *s,
                              struct sc_error *err) {
+  unsigned char *seen = sc_alloc_zero(s->item.n_assets, 1);
+  size_t n_masks = s->has_mask ? 1 : 0;
   index->assets = sc_alloc_zero(s->n_assets + 1, sizeof *index->assets);
-  if (!index->assets) return sc_fail_nomem(err);
-  sc_status st = s->has_mask ? copy_asset(index, s->mask.asset, err) : SC_OK;
-  for (size_t i = 0; i < s->n_assets && !st; i++) st = copy_asset(index, s->assets[i].asset, err);
+  sc_status st = index->assets && seen ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < s->n_assets + n_masks && !st; i++) {
+    const struct sc_asset *asset = i < n_masks ? s->mask.asset : s->assets[i - n_masks].asset;
+    size_t position = (size_t)(asset - s->item.assets);
+    if (!seen[position]) st = copy_asset(index, asset, err);
+    seen[position] = 1;
+  }
+  sc_free(seen);
   return st;
 }
 
@@ -196,13 +223,18 @@ static sc_status index_scene(const struct sc_index_call *call, struct sc_scene *
                              const struct sc_index_options *options, struct sc_index *out,
                              struct sc_error *err) {
   out->tiling = options->tiling;
-  sc_status st = sc_lattice_new(&s->grid, &options->tiling, &out->lattice, err);
+  sc_status st = sc_scene_check_place(s, &out->place_warning, err);
+  if (st) return st;
+  st = sc_lattice_new(&s->grid, &options->tiling, &out->lattice, err);
   if (st) return sc_fail_within(err, "item %s", s->item.id);
   size_t n = (size_t)(out->lattice->n_cols * out->lattice->n_rows);
   double *fractions = sc_alloc_zero(2 * n, sizeof *fractions);
   st = fractions ? SC_OK : sc_fail_nomem(err);
   if (!st && n) st = sc_fractions(call, s, &options->tiling, fractions, fractions + n, err);
-  if (!st) st = list_chips(out, options->max_nodata, fractions, fractions + n, err);
+  if (!st) {
+    st = list_chips(out, options->max_nodata, fractions, fractions + n, err);
+    if (st) sc_fail_within(err, "item %s: asset %s", s->item.id, s->item.assets[s->grid_asset].key);
+  }
   sc_free(fractions);
   return st ? st : describe(out, s, err);
 }

@@ -61,7 +61,9 @@ struct sc_index {
   size_t n_assets;
   struct sc_index_chip *chips; /* by y, then x */
   size_t n_chips;
-  int64_t n_left_out;         /* chips without a place on the globe */
+  int64_t n_left_out;         /* chips without a place on the globe: a corner cannot be projected,
+                                 or lies beyond a pole. Never all of them: that is an error */
+  char *place_warning;        /* what the item says against its grid's place, or NULL */
   struct sc_lattice *lattice; /* chip corners in degrees; see sc_index_footprint() */
   char *failed_href;          /* after an error that names one: the asset's */
 };
@@ -69,8 +71,8 @@ struct sc_index {
 struct sc_footprint;
 
 /* The footprint of a chip of the index, made from its projected corners (0.1 microseconds). */
-void sc_index_footprint(const struct sc_index *index, const struct sc_index_chip *chip,
-                        struct sc_footprint *out);
+sc_status sc_index_footprint(const struct sc_index *index, const struct sc_index_chip *chip,
+                             struct sc_footprint *out, struct sc_error *err);
 
 /*
  * Index an item.

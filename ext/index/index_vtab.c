@@ -190,8 +190,8 @@ static void result_text(sqlite3_context *context, const char *text) {
 static sc_status make_geometry(struct index_cursor *c, const struct sc_index_chip *chip,
                                struct sc_error *err) {
   struct sc_footprint footprint;
-  sc_index_footprint(&c->index, chip, &footprint);
-  return sc_footprint_to_blob(&footprint, 0, &c->scratch, err);
+  sc_status st = sc_index_footprint(&c->index, chip, &footprint, err);
+  return st ? st : sc_footprint_to_blob(&footprint, 0, &c->scratch, err);
 }
 
 static sc_status make_handle(struct index_cursor *c, const struct sc_index_chip *chip,

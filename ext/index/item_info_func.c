@@ -7,7 +7,10 @@
  *    "assets": [{"key", "href", "crs", "shape", "transform", "from", "file": {...}}],
  *    "warnings": [...]}
  *
- * Files of the assets that the rule names are opened, to say where item and raster disagree.
+ * It answers for every item that can be read, since it is asked why the others refuse one: where
+ * no rule matches, platform is null; where there is no grid, grid is null; a warning says why.
+ * Files of the assets that the rule names (of all with pixels, without a rule) are opened, to say
+ * where item and raster disagree.
  */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -17,20 +20,30 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/interrupt.h"
 #include "connection.h"
 #include "index/lattice.h"
+#include "index/mapping.h"
+#include "index/place.h"
 #include "index/scene.h"
 #include "raster/raster_api.h"
+#include "stac/formats.h"
 
 static const char *const from_names[] = {"item", "asset", "file"};
 
+/* A warning is made as errors are: valid UTF-8, cut in the middle where it is far too long. One
+ * that is there already (a file that gave no grid, and is an asset too) is not repeated. */
 static void warn(cJSON *warnings, const char *format, ...) {
-  char text[700];
+  struct sc_error text;
+  const cJSON *there;
   va_list args;
   va_start(args, format);
-  vsnprintf(text, sizeof text, format, args);
+  sc_vfail(&text, SC_BAD_DATA, format, args);
   va_end(args);
-  cJSON_AddItemToArray(warnings, cJSON_CreateString(text));
+  cJSON_ArrayForEach(there, warnings) {
+    if (strcmp(there->valuestring, text.text) == 0) return;
+  }
+  cJSON_AddItemToArray(warnings, cJSON_CreateString(text.text));
 }
 
 static void add_shape(cJSON *to, const char *key, int64_t rows, int64_t columns) {
@@ -46,24 +59,60 @@ static int same_transform(const double a[6], const double b[6]) {
   return 1;
 }
 
+static void compare_shape(const char *key, const struct sc_projection *p,
+                          const struct sc_raster_info *info, cJSON *warnings) {
+  if (!p->has_shape || (p->rows == info->height && p->columns == info->width)) return;
+  warn(warnings, "asset %s: the item says shape [%" PRId64 ", %" PRId64 "], the file is [%d, %d]",
+       key, p->rows, p->columns, info->height, info->width);
+}
+
+static void compare_transform(const char *key, const struct sc_projection *p,
+                              const struct sc_raster_info *info, cJSON *warnings) {
+  char stated[SC_TRANSFORM_TEXT], own[SC_TRANSFORM_TEXT];
+  if (!p->has_transform || !info->has_transform || same_transform(p->transform, info->transform))
+    return;
+  warn(warnings, "asset %s: the item says transform %s, the file has %s", key,
+       sc_place_transform_shown(p->transform, stated, sizeof stated),
+       sc_place_transform_shown(info->transform, own, sizeof own));
+}
+
+/* Two codes of one place, as of a datum and another that differ by nothing here: worth a word. */
+static void compare_crs(const char *key, const struct sc_projection *p,
+                        const struct sc_raster_info *info, cJSON *warnings) {
+  char stated[200], own[200];
+  struct sc_error ignored;
+  const struct sc_raster_api *raster = sc_raster(&ignored);
+  if (!raster || !p->crs || !info->crs || strpbrk(p->crs, "[{") || strpbrk(info->crs, "[{") ||
+      raster->same_crs(p->crs, info->crs)) {
+    return;
+  }
+  warn(warnings, "asset %s: the item says CRS %s, the file is %s", key,
+       sc_place_crs_shown(p->crs, stated, sizeof stated),
+       sc_place_crs_shown(info->crs, own, sizeof own));
+}
+
+/* What keeps the asset's pixels from being read; 0 where nothing does. */
+static int warn_unreadable(const struct sc_scene *s, const struct sc_asset *asset,
+                           const struct sc_raster_info *info, const struct sc_source *source,
+                           cJSON *warnings) {
+  struct sc_mapping mapping = {0};
+  struct sc_error err;
+  if (!s->grid.crs || !(sc_mapping_find(s, asset, info, source, &mapping, &err) ||
+                        sc_mapping_check_placed(&mapping, source, &err))) {
+    return 0;
+  }
+  warn(warnings, "%s", err.text);
+  return 1;
+}
+
 /* Compare what the item states of an asset with its file. */
-static void compare(const char *key, const struct sc_projection *p,
-                    const struct sc_raster_info *info, cJSON *warnings) {
-  if (p->has_shape && (p->rows != info->height || p->columns != info->width)) {
-    warn(warnings, "asset %s: the item says shape [%" PRId64 ", %" PRId64 "], the file is [%d, %d]",
-         key, p->rows, p->columns, info->height, info->width);
-  }
-  if (p->has_transform && info->has_transform && !same_transform(p->transform, info->transform)) {
-    warn(warnings,
-         "asset %s: the item says transform [%.15g, %.15g, %.15g, ...], the file has [%.15g, "
-         "%.15g, %.15g, ...]",
-         key, p->transform[0], p->transform[1], p->transform[2], info->transform[0],
-         info->transform[1], info->transform[2]);
-  }
-  if (p->crs && info->crs && strlen(p->crs) < 40 && strlen(info->crs) < 40 &&
-      strcmp(p->crs, info->crs) != 0) {
-    warn(warnings, "asset %s: the item says CRS %s, the file is %s", key, p->crs, info->crs);
-  }
+static void compare(const struct sc_scene *s, const struct sc_asset *asset,
+                    const struct sc_projection *p, const struct sc_raster_info *info,
+                    const struct sc_source *source, cJSON *warnings) {
+  compare_shape(asset->key, p, info, warnings);
+  if (warn_unreadable(s, asset, info, source, warnings)) return;
+  compare_transform(asset->key, p, info, warnings);
+  compare_crs(asset->key, p, info, warnings);
 }
 
 static void add_file(cJSON *to, const struct sc_raster_info *info) {
@@ -74,6 +123,9 @@ static void add_file(cJSON *to, const struct sc_raster_info *info) {
   if (info->has_transform) {
     cJSON_AddItemToObject(file, "transform", cJSON_CreateDoubleArray(info->transform, 6));
   }
+  if (info->placed_by & SC_PLACED_BY_GCPS) cJSON_AddTrueToObject(file, "gcps");
+  if (info->placed_by & SC_PLACED_BY_RPC) cJSON_AddTrueToObject(file, "rpc");
+  if (info->placed_by & SC_PLACED_BY_GEOLOCATION) cJSON_AddTrueToObject(file, "geolocation");
   if (info->bands[0].has_nodata) cJSON_AddNumberToObject(file, "nodata", info->bands[0].nodata);
   const double block[2] = {info->block_height, info->block_width};
   cJSON_AddItemToObject(file, "block", cJSON_CreateDoubleArray(block, 2));
@@ -85,16 +137,17 @@ static void add_opened(const struct sc_scene *s, const struct sc_asset *asset,
   struct sc_raster_info info = {0};
   const struct sc_raster_api *raster = sc_raster(&err);
   char *href = NULL;
-  if (!raster || sc_item_href(&s->item, asset, &href, &err)) {
+  if (!raster || sc_asset_check_opened(&s->item, asset, &err) ||
+      sc_item_href(&s->item, asset, &href, &err)) {
     warn(warnings, "%s", err.text);
     return;
   }
-  struct sc_source source = {.href = href, .asset = asset->key};
+  struct sc_source source = {.href = href, .item = s->item.id, .asset = asset->key};
   if (raster->info(&source, &info, &err)) {
     warn(warnings, "%s", err.text);
   } else {
     add_file(to, &info);
-    compare(asset->key, p, &info, warnings);
+    compare(s, asset, p, &info, &source, warnings);
   }
   raster->info_free(&info);
   sc_free(href);
@@ -123,37 +176,69 @@ static void add_asset(const struct sc_scene *s, const struct sc_asset *asset, cJ
   sc_free(p.crs);
 }
 
-static void add_grid(const struct sc_scene *s, const struct sc_tiling *tiling, cJSON *info,
-                     cJSON *warnings) {
-  cJSON *grid = cJSON_AddObjectToObject(info, "grid");
-  struct sc_lattice *lattice = NULL;
+/* Chips without a place: of all that there are, as the index leaves them out. */
+static sc_status count_left_out(const struct sc_lattice *l, int64_t *n_out, struct sc_error *err) {
   struct sc_footprint footprint;
-  struct sc_error err = {0};
+  int has_place;
+  for (int64_t y = 0; y < l->n_rows; y++) {
+    for (int64_t x = 0; x < l->n_cols; x++) {
+      sc_status st = sc_lattice_footprint(l, x, y, &has_place, &footprint, err);
+      if (!st && x % 4096 == 0 && sc_interrupted(NULL)) st = sc_fail(err, SC_INTERRUPT, "interrupted");
+      if (st) return st;
+      *n_out += !has_place;
+    }
+  }
+  return SC_OK;
+}
+
+static sc_status add_chips(const struct sc_scene *s, const struct sc_tiling *tiling, cJSON *grid,
+                           cJSON *warnings, struct sc_error *err) {
+  struct sc_lattice *lattice = NULL;
   int64_t n_out = 0;
+  sc_status st = sc_lattice_new(&s->grid, tiling, &lattice, err);
+  if (!st) st = count_left_out(lattice, &n_out, err);
+  if (!st) {
+    const double chips[2] = {(double)lattice->n_rows, (double)lattice->n_cols};
+    cJSON_AddItemToObject(grid, "chips", cJSON_CreateDoubleArray(chips, 2));
+    cJSON_AddNumberToObject(grid, "left_out", (double)n_out);
+  }
+  if (!st && n_out) {
+    warn(warnings,
+         "%" PRId64 " of %" PRId64
+         " chips have no place: a corner cannot be projected, or lies beyond a pole",
+         n_out, lattice->n_rows * lattice->n_cols);
+  }
+  sc_lattice_free(lattice);
+  return st;
+}
+
+static sc_status add_grid(const struct sc_scene *s, const struct sc_tiling *tiling, cJSON *info,
+                          cJSON *warnings, struct sc_error *err) {
+  char *warning = NULL;
+  if (!s->grid.crs) {
+    cJSON_AddNullToObject(info, "grid");
+    return SC_OK;
+  }
+  cJSON *grid = cJSON_AddObjectToObject(info, "grid");
   cJSON_AddStringToObject(grid, "crs", s->grid.crs);
   add_shape(grid, "shape", s->grid.height_px, s->grid.width_px);
   cJSON_AddItemToObject(grid, "transform", cJSON_CreateDoubleArray(s->grid.transform, 6));
   cJSON_AddStringToObject(grid, "asset", s->item.assets[s->grid_asset].key);
   cJSON_AddStringToObject(grid, "from", from_names[s->grid_from]);
-  if (sc_lattice_new(&s->grid, tiling, &lattice, &err)) {
-    warn(warnings, "%s", err.text);
-    return;
+  sc_status st = sc_place_check(&s->item, &s->grid, s->grid_from != SC_GRID_FROM_FILE, &warning, err);
+  if (!st && warning) warn(warnings, "%s", warning);
+  sc_free(warning);
+  if (st && st != SC_NOMEM) {
+    warn(warnings, "%s", err->text);
+    return SC_OK;
   }
-  const double chips[2] = {(double)lattice->n_rows, (double)lattice->n_cols};
-  cJSON_AddItemToObject(grid, "chips", cJSON_CreateDoubleArray(chips, 2));
-  for (int64_t y = 0; y < lattice->n_rows; y++) {
-    for (int64_t x = 0; x < lattice->n_cols; x++)
-      n_out += !sc_lattice_footprint(lattice, x, y, &footprint);
-  }
-  if (n_out) {
-    warn(warnings,
-         "%" PRId64 " chips have no place: a corner cannot be projected, or lies beyond a pole",
-         n_out);
-  }
-  sc_lattice_free(lattice);
+  if (!st) st = add_chips(s, tiling, grid, warnings, err);
+  if (!st || st == SC_NOMEM || st == SC_INTERRUPT) return st;
+  warn(warnings, "%s", err->text);
+  return SC_OK;
 }
 
-static void add_identity(const struct sc_scene *s, cJSON *info, cJSON *warnings) {
+static void add_identity(const struct sc_scene *s, int is_matched, cJSON *info, cJSON *warnings) {
   const char *stated = sc_json_text(s->item.properties, "datetime");
   cJSON_AddStringToObject(info, "id", s->item.id);
   if (s->item.collection) cJSON_AddStringToObject(info, "collection", s->item.collection);
@@ -164,7 +249,11 @@ static void add_identity(const struct sc_scene *s, cJSON *info, cJSON *warnings)
     cJSON_AddNullToObject(info, "datetime");
     warn(warnings, "no datetime%s%s", stated ? ": not understood: " : "", stated ? stated : "");
   }
-  cJSON_AddStringToObject(info, "platform", sc_scene_platform(s));
+  if (is_matched) {
+    cJSON_AddStringToObject(info, "platform", sc_scene_platform(s));
+  } else {
+    cJSON_AddNullToObject(info, "platform");
+  }
   if (s->has_mask) {
     cJSON_AddStringToObject(info, "mask", s->mask.asset->key);
   } else {
@@ -172,42 +261,100 @@ static void add_identity(const struct sc_scene *s, cJSON *info, cJSON *warnings)
   }
 }
 
-static char *describe(const struct sc_scene *s, const struct sc_tiling *tiling) {
-  cJSON *info = cJSON_CreateObject(), *warnings = cJSON_CreateArray();
-  add_identity(s, info, warnings);
-  add_grid(s, tiling, info, warnings);
-  cJSON *list = cJSON_AddArrayToObject(info, "assets");
-  if (s->has_mask && s->rule.name) add_asset(s, s->mask.asset, list, warnings);
-  for (size_t i = 0; i < s->n_assets; i++) add_asset(s, s->assets[i].asset, list, warnings);
+/* The scene's assets, each once: a mask may hold pixels too, and an asset several bands. */
+static sc_status add_assets(const struct sc_scene *s, cJSON *list, cJSON *warnings,
+                            struct sc_error *err) {
+  unsigned char *seen = sc_alloc_zero(s->item.n_assets, 1);
+  if (!seen) return sc_fail_nomem(err);
+  sc_status st = SC_OK;
+  int mask_first = s->has_mask && s->rule.name;
+  for (size_t i = 0; i < s->n_assets + (size_t)mask_first && !st; i++) {
+    const struct sc_asset *asset =
+        mask_first && i == 0 ? s->mask.asset : s->assets[i - (size_t)mask_first].asset;
+    if (seen[asset - s->item.assets]) continue;
+    seen[asset - s->item.assets] = 1;
+    add_asset(s, asset, list, warnings);
+    if (sc_interrupted(NULL)) st = sc_fail(err, SC_INTERRUPT, "interrupted");
+  }
+  sc_free(seen);
+  return st;
+}
+
+static sc_status describe(const struct sc_scene *s, int is_matched, const struct sc_tiling *tiling,
+                          cJSON *warnings, char **out, struct sc_error *err) {
+  cJSON *info = cJSON_CreateObject();
+  add_identity(s, is_matched, info, warnings);
+  sc_status st = add_grid(s, tiling, info, warnings, err);
+  if (!st) st = add_assets(s, cJSON_AddArrayToObject(info, "assets"), warnings, err);
   cJSON_AddItemToObject(info, "warnings", warnings);
-  char *text = cJSON_PrintUnformatted(info);
+  *out = st ? NULL : cJSON_PrintUnformatted(info);
   cJSON_Delete(info);
-  return text;
+  if (*out) sc_text_make_valid(*out); /* an item's text may be in any encoding */
+  return st || *out ? st : sc_fail_nomem(err);
+}
+
+/* Is it an answer to the question why, and not a failure to find out? */
+static int is_reason(sc_status st) { return st && st != SC_NOMEM && st != SC_INTERRUPT; }
+
+/*
+ * Complete the scene as far as it goes: with its mask, without one, and without a rule. Each
+ * failure becomes a warning. is_matched: a rule matches, or one was named.
+ */
+static sc_status complete(struct sc_rules *rules, struct sc_index_options *options,
+                          struct sc_scene *s, int *is_matched, cJSON *warnings,
+                          struct sc_error *err) {
+  sc_status st = SC_OK;
+  *is_matched = 1;
+  for (int attempt = 0; attempt < 3; attempt++) {
+    sc_scene_reset(s);
+    if (attempt == 2) {
+      *is_matched = options->platform[0] != '\0';
+      memcpy(options->platform, SC_PLATFORM_NONE, sizeof SC_PLATFORM_NONE);
+    }
+    st = sc_scene_complete(rules, options, attempt == 0, s, err);
+    if (!is_reason(st)) return st;
+    warn(warnings, "%s", err->text);
+  }
+  return SC_OK;
+}
+
+static sc_status item_info(struct sc_connection *c, const char *item, size_t n,
+                           struct sc_index_options *options, char **out, struct sc_error *err) {
+  struct sc_scene scene = {0};
+  int is_matched = 0;
+  sc_status st = sc_item_read(item, n, options->base, &scene.item, err);
+  if (!st && options->platform[0] && !sc_platform_is_known(c->rules, options->platform))
+    st = sc_scene_complete(c->rules, options, 0, &scene, err); /* says which there are */
+  if (!st) {
+    cJSON *warnings = cJSON_CreateArray();
+    st = complete(c->rules, options, &scene, &is_matched, warnings, err);
+    if (st) {
+      cJSON_Delete(warnings);
+    } else {
+      st = describe(&scene, is_matched, &options->tiling, warnings, out, err);
+    }
+  }
+  sc_scene_free(&scene);
+  return st;
 }
 
 static void item_info_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_connection *c = sqlite3_user_data(context);
-  struct sc_index_options options;
-  struct sc_scene scene;
+  struct sc_index_options options = {0};
   struct sc_error err = {0};
+  char *json = NULL;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
   const char *item = sqlite3_value_type(values[0]) == SQLITE_BLOB
                          ? sqlite3_value_blob(values[0])
                          : (const char *)sqlite3_value_text(values[0]);
+  size_t bytes = (size_t)sqlite3_value_bytes(values[0]);
   const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
   sc_status st = sc_connection_check(c, &err);
   if (!st) st = sc_index_options_parse(text, &options, &err);
-  if (!st) {
-    st = sc_scene_open(c->rules, item ? item : "", (size_t)sqlite3_value_bytes(values[0]), &options,
-                       0, &scene, &err);
-    if (!st) {
-      char *json = describe(&scene, &options.tiling);
-      sqlite3_result_text(context, json, -1, SQLITE_TRANSIENT);
-      cJSON_free(json);
-      sc_scene_free(&scene);
-    }
-    sc_index_options_free(&options);
-  }
+  if (!st) st = item_info(c, item ? item : "", bytes, &options, &json, &err);
+  if (!st) sqlite3_result_text(context, json, -1, SQLITE_TRANSIENT);
+  cJSON_free(json);
+  sc_index_options_free(&options);
   if (st) sc_result_error(context, &err);
 }
 

@@ -33,4 +33,17 @@ const char *sc_place_transform_shown(const double transform[6], char *out, size_
  * sc_placement, not 0. Returns out. */
 const char *sc_place_bent_shown(unsigned placed_by, char *out, size_t n);
 
+/*
+ * Compare a grid with the item's bbox and geometry.
+ *
+ * stated   Nonzero: the grid is the item's word. 0: its file's, which the item cannot put right.
+ * warning  Out: what a person should know, or NULL; freed with sc_free().
+ * Returns  SC_BAD_DATA that names proj:transform where it is in GDAL's order ([x, width, 0, y, 0,
+ *          height], known by the place that it gives then), or where a stated grid lies in
+ *          latitudes that neither bbox nor geometry has. Where only longitudes differ, as with a
+ *          wrong UTM zone, or where bbox and geometry contradict each other, that is a warning.
+ */
+sc_status sc_place_check(const struct sc_item *item, const struct sc_grid *grid, int stated,
+                         char **warning, struct sc_error *err);
+
 #endif

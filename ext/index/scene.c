@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "index/mapping.h"
+#include "index/place.h"
 #include "raster/raster_api.h"
 
 int sc_platform_is_known(struct sc_rules *rules, const char *name) {
@@ -17,12 +19,18 @@ const char *sc_scene_platform(const struct sc_scene *scene) {
   return scene->has_mask ? SC_PLATFORM_RASTER : SC_PLATFORM_NONE;
 }
 
-void sc_scene_free(struct sc_scene *scene) {
-  sc_item_free(&scene->item);
+void sc_scene_reset(struct sc_scene *scene) {
+  struct sc_item item = scene->item;
   sc_rule_free(&scene->rule);
   sc_grid_free(&scene->grid);
   sc_free(scene->assets);
   memset(scene, 0, sizeof *scene);
+  scene->item = item;
+}
+
+void sc_scene_free(struct sc_scene *scene) {
+  sc_scene_reset(scene);
+  sc_item_free(&scene->item);
 }
 
 /* Find the first of several alternatives: a text, or an array of texts. */
@@ -83,29 +91,24 @@ static sc_status take_all_assets(struct sc_scene *s, struct sc_error *err) {
   return SC_OK;
 }
 
-static int is_listed(const size_t *positions, size_t n, size_t position) {
-  for (size_t i = 0; i < n; i++) {
-    if (positions[i] == position) return 1;
-  }
-  return 0;
-}
-
 /* The grid of highest resolution among the scene's assets, or of its mask where it has none. */
 static sc_status find_grid(struct sc_scene *s, const struct sc_index_options *options,
                            struct sc_error *err) {
   size_t n = 0, *positions = sc_alloc((s->n_assets + 1) * sizeof *positions);
-  if (!positions) return sc_fail_nomem(err);
-  for (size_t i = 0; i < s->n_assets; i++) {
-    size_t position = (size_t)(s->assets[i].asset - s->item.assets);
-    if (!is_listed(positions, n, position)) positions[n++] = position;
+  unsigned char *seen = sc_alloc_zero(s->item.n_assets, 1);
+  sc_status st = positions && seen ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < s->n_assets + (s->has_mask ? 1 : 0) && !st; i++) {
+    const struct sc_asset *asset = i < s->n_assets ? s->assets[i].asset : s->mask.asset;
+    size_t position = (size_t)(asset - s->item.assets);
+    if (seen[position]) continue;
+    seen[position] = 1;
+    positions[n++] = position;
   }
-  if (s->has_mask) {
-    size_t position = (size_t)(s->mask.asset - s->item.assets);
-    if (!is_listed(positions, n, position)) positions[n++] = position;
-  }
-  sc_status st = sc_projection_grid(&s->item, positions, n, options->shape, &s->grid,
-                                    &s->grid_asset, &s->grid_from, err);
+  if (!st)
+    st = sc_projection_grid(&s->item, positions, n, options->shape, &s->grid, &s->grid_asset,
+                            &s->grid_from, err);
   sc_free(positions);
+  sc_free(seen);
   return st;
 }
 
@@ -160,4 +163,34 @@ sc_status sc_scene_open_stored(const char *item_json, size_t n, const char *rule
   if (!st) st = complete(out, options, 0, err);
   if (st) sc_scene_free(out);
   return st;
+}
+
+static sc_status check_local_file(const struct sc_scene *s, struct sc_error *err) {
+  const struct sc_asset *asset = &s->item.assets[s->grid_asset];
+  const struct sc_raster_api *raster = sc_raster(err);
+  struct sc_raster_info info = {0};
+  struct sc_mapping mapping;
+  struct sc_error ignored;
+  char *href = NULL;
+  sc_status st = SC_OK;
+  if (!raster) return err->status;
+  if (sc_asset_pixels(asset) == SC_PIXELS_RASTER &&
+      sc_item_href(&s->item, asset, &href, &ignored) == SC_OK && !sc_href_is_url(href)) {
+    struct sc_source source = {.href = href, .item = s->item.id, .asset = asset->key};
+    if (raster->info(&source, &info, &ignored) == SC_OK) {
+      st = sc_mapping_find(s, asset, &info, &source, &mapping, err);
+      if (!st) st = sc_mapping_check_placed(&mapping, &source, err);
+    }
+    raster->info_free(&info);
+  }
+  sc_free(href);
+  return st;
+}
+
+sc_status sc_scene_check_place(const struct sc_scene *s, char **warning, struct sc_error *err) {
+  int stated = s->grid_from != SC_GRID_FROM_FILE;
+  sc_status st = sc_place_check(&s->item, &s->grid, stated, warning, err);
+  if (st)
+    return sc_fail_within(err, "item %s: asset %s", s->item.id, s->item.assets[s->grid_asset].key);
+  return stated ? check_local_file(s, err) : SC_OK;
 }

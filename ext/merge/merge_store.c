@@ -372,8 +372,8 @@ static sc_status insert_chips(struct sc_merge *t, const struct sc_index *x, int6
     chip.y = chips[i]->y;
     chip.in_block.cloud = chips[i]->cloud;
     chip.in_block.nodata = chips[i]->nodata;
-    sc_index_footprint(x, chips[i], &chip.footprint);
-    st = ready_footprint(&chip, err);
+    st = sc_index_footprint(x, chips[i], &chip.footprint, err);
+    if (!st) st = ready_footprint(&chip, err);
     if (!st) st = place_chip(t, &chip, day, 1, SC_CONFLICT_FAIL, err);
   }
   sc_free(chips);

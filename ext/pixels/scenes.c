@@ -8,6 +8,7 @@
 #include "base/poll.h"
 #include "base/settings.h"
 #include "merge/merge_lookup.h"
+#include "stac/formats.h"
 
 #define N_SCENES 64
 
@@ -163,7 +164,8 @@ static sc_status open_asset(struct sc_connection *c, struct sc_open_scene *s,
                             struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   if (!raster) return err->status;
-  sc_status st = sc_item_href(&s->scene.item, asset, &to->href, err);
+  sc_status st = sc_asset_check_opened(&s->scene.item, asset, err);
+  if (!st) st = sc_item_href(&s->scene.item, asset, &to->href, err);
   if (!st && s->table && sc_href_is_url(to->href)) {
     st = sc_merge_asset_header(c->db, s->schema, s->table, s->item_rowid, asset->key, &to->header,
                                err);

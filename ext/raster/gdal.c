@@ -4,6 +4,7 @@
 #include <cpl_conv.h>
 #include <cpl_error.h>
 #include <cpl_string.h>
+#include <cpl_vsi.h>
 #include <errno.h>
 #include <gdal_frmts.h>
 #include <math.h>
@@ -78,13 +79,65 @@ static void register_drivers(void) {
 
 void sc_gdal_register(void) { pthread_once(&register_once, register_drivers); }
 
+/* A folder of a Zarr array or group (versions 2 and 3). */
+static int is_zarr(const char *folder) {
+  static const char *const members[] = {".zarray", ".zgroup", "zarr.json"};
+  char path[4200];
+  struct stat info;
+  for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+    snprintf(path, sizeof path, "%.4096s/%s", folder, members[i]);
+    if (stat(path, &info) == 0) return 1;
+  }
+  return 0;
+}
+
 static sc_status check_regular(const struct sc_source *source, struct sc_error *err) {
   struct stat info;
   if (stat(source->href, &info) != 0) {
     return sc_source_fail(source, SC_NOT_FOUND, err, "cannot open", strerror(errno));
   }
   if (S_ISREG(info.st_mode)) return SC_OK;
+  if (S_ISDIR(info.st_mode) && is_zarr(source->href)) {
+    char text[200];
+    snprintf(text, sizeof text, SC_NOT_OPENED, "Zarr");
+    return sc_source_fail(source, SC_UNSUPPORTED, err, text, "");
+  }
   return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
+}
+
+/* The format of a file that none of our drivers takes, by its first bytes; NULL: not known. */
+static const char *name_format(const char *path) {
+  static const struct {
+    const char *bytes;
+    size_t n;
+    const char *name;
+  } formats[] = {
+      {"\x89HDF\r\n\x1a\n", 8, "HDF5 (or netCDF-4)"}, /* HDF5 file format 3.0, II.A */
+      {"\x0e\x03\x13\x01", 4, "HDF4"},
+      {"CDF\x01", 4, "netCDF"}, /* netCDF classic format: versions 1, 2 and 5 */
+      {"CDF\x02", 4, "netCDF"},
+      {"CDF\x05", 4, "netCDF"},
+      {"GRIB", 4, "GRIB"},
+      {"NITF", 4, "NITF"},
+  };
+  char head[8] = {0};
+  VSILFILE *file = VSIFOpenL(path, "rb");
+  if (!file) return NULL;
+  VSIFReadL(head, 1, sizeof head, file);
+  VSIFCloseL(file);
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+    if (memcmp(head, formats[i].bytes, formats[i].n) == 0) return formats[i].name;
+  }
+  return NULL;
+}
+
+static sc_status fail_open(const struct sc_source *source, const char *path, const char *reason,
+                           struct sc_error *err) {
+  const char *format = name_format(path);
+  char text[200];
+  if (!format) return sc_source_fail(source, SC_BAD_DATA, err, "cannot open as a raster", reason);
+  snprintf(text, sizeof text, SC_NOT_OPENED, format);
+  return sc_source_fail(source, SC_UNSUPPORTED, err, text, "");
 }
 
 /* Blocks that no honest file has: one of them would cost gigabytes. */
@@ -122,7 +175,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
   if (st) {
     /* the network's fault, whatever GDAL made of it */
   } else if (!*out) {
-    st = sc_source_fail(source, SC_BAD_DATA, err, "cannot open as a raster", scope.text);
+    st = fail_open(source, remote ? path : source->href, scope.text, err);
   } else if (GDALGetMetadataItem(*out, "OVERVIEW_FILE", "OVERVIEWS")) {
     st = sc_source_fail(source, SC_DENIED, err, "it names an external overview file", "");
   } else if (is_absurd(*out)) {

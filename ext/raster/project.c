@@ -102,6 +102,7 @@ static double geographic_unit(PJ_CONTEXT *context, PJ *crs) {
     return unit;
   }
   if (type != PJ_TYPE_GEOGRAPHIC_2D_CRS && type != PJ_TYPE_GEOGRAPHIC_3D_CRS) return 0;
+  if (proj_crs_is_derived(context, crs)) return 0; /* a rotated pole: not the globe's longitudes */
   PJ *cs = proj_crs_get_coordinate_system(context, crs);
   double unit = 0;
   if (!cs || !proj_cs_get_axis_info(context, cs, 0, NULL, NULL, NULL, &unit, NULL, NULL, NULL)) {

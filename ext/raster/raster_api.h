@@ -19,6 +19,11 @@
 
 #define SC_RASTER_API_VERSION 4
 
+/* Of formats that are known but not read; %s is the format. */
+#define SC_NOT_OPENED \
+  "it is %s, a format that is not opened here; convert it to GeoTIFF (gdal_translate), or read it " \
+  "with xarray"
+
 enum sc_dtype {
   SC_DTYPE_NONE = 0,
   SC_DTYPE_U8,

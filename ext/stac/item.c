@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/sniff.h"
 #include "raster/raster_api.h"
+#include "stac/formats.h"
 #include "stac/json_text.h"
 
 const char *sc_json_text(const cJSON *object, const char *key) {
@@ -205,27 +206,17 @@ static int ends_with(const char *text, const char *end) {
   return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
-static int has_raster_suffix(const char *href) {
-  static const char *const suffixes[] = {".tif", ".tiff", ".jp2", ".j2k", ".vrt"};
-  char plain[4096];
-  snprintf(plain, sizeof plain, "%.*s", (int)strcspn(href, "?#"), href);
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-    if (ends_with(plain, suffixes[i])) return 1;
-  }
-  return 0;
-}
-
 /* Does the resolved path or URL name JSON (1) or a raster (0)? */
 static int names_json(const char *location) {
   char head[512];
-  if (sc_href_is_url(location)) return !has_raster_suffix(location);
+  if (sc_href_is_url(location)) return !sc_format_has_suffix(location);
   int fd = open(location, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return !has_raster_suffix(location);
+  if (fd < 0) return !sc_format_has_suffix(location);
   ssize_t n = read(fd, head, sizeof head);
   close(fd);
-  if (n <= 0) return !has_raster_suffix(location);
+  if (n <= 0) return !sc_format_has_suffix(location);
   if (sc_item_is_text(head, (size_t)n)) return 1;
-  return !has_raster_suffix(location) && ends_with(location, "json");
+  return !sc_format_has_suffix(location) && ends_with(location, "json");
 }
 
 /* The name of a raster without its suffix. The name of a file may hold '?' and '#'. */
@@ -369,54 +360,6 @@ int sc_asset_has_role(const struct sc_asset *asset, const char *role) {
     if (cJSON_IsString(r) && strcasecmp(r->valuestring, role) == 0) return 1;
   }
   return 0;
-}
-
-/* A media type or a file suffix, and what it holds. */
-struct format {
-  const char *word;
-  enum sc_pixels pixels;
-  int picture; /* counts only as data with a transform of its own */
-};
-
-static enum sc_pixels find_format(const struct format *formats, size_t n, const char *text,
-                                  int as_suffix, const struct sc_asset *asset) {
-  for (size_t i = 0; i < n; i++) {
-    int found =
-        as_suffix ? ends_with(text, formats[i].word) : strcasestr(text, formats[i].word) != NULL;
-    if (!found) continue;
-    if (!formats[i].picture) return formats[i].pixels;
-    int is_data = sc_asset_has_role(asset, "data") &&
-                  cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(asset->json, "proj:transform"));
-    return is_data ? formats[i].pixels : SC_PIXELS_NONE;
-  }
-  return SC_PIXELS_NONE;
-}
-
-enum sc_pixels sc_asset_pixels(const struct sc_asset *asset) {
-  static const struct format types[] = {
-      {"image/tiff", SC_PIXELS_RASTER, 0}, {"geotiff", SC_PIXELS_RASTER, 0},
-      {"image/jp2", SC_PIXELS_RASTER, 0},  {"image/jpx", SC_PIXELS_RASTER, 0},
-      {"jpeg2000", SC_PIXELS_RASTER, 0},   {"hdf", SC_PIXELS_UNOPENED, 0},
-      {"netcdf", SC_PIXELS_UNOPENED, 0},   {"image/png", SC_PIXELS_RASTER, 1},
-      {"image/jpeg", SC_PIXELS_RASTER, 1}, {"image/jpg", SC_PIXELS_RASTER, 1},
-  };
-  static const struct format suffixes[] = {
-      {".tif", SC_PIXELS_RASTER, 0},   {".tiff", SC_PIXELS_RASTER, 0},
-      {".jp2", SC_PIXELS_RASTER, 0},   {".j2k", SC_PIXELS_RASTER, 0},
-      {".hdf", SC_PIXELS_UNOPENED, 0}, {".h5", SC_PIXELS_UNOPENED, 0},
-      {".nc", SC_PIXELS_UNOPENED, 0},  {".hdf5", SC_PIXELS_UNOPENED, 0},
-      {".png", SC_PIXELS_RASTER, 1},   {".jpg", SC_PIXELS_RASTER, 1},
-      {".jpeg", SC_PIXELS_RASTER, 1},
-  };
-  const char *href = sc_json_text(asset->json, "href"), *type = sc_json_text(asset->json, "type");
-  char plain[4096];
-  if (!href || strcmp(asset->key, "thumbnail") == 0 || sc_asset_has_role(asset, "thumbnail") ||
-      sc_asset_has_role(asset, "overview")) {
-    return SC_PIXELS_NONE;
-  }
-  if (type) return find_format(types, sizeof types / sizeof *types, type, 0, asset);
-  snprintf(plain, sizeof plain, "%.*s", (int)strcspn(href, "?#"), href);
-  return find_format(suffixes, sizeof suffixes / sizeof *suffixes, plain, 1, asset);
 }
 
 /* The band list of an asset: STAC 1.1 `bands`, else `eo:bands`, else `raster:bands`. */

@@ -77,10 +77,10 @@ int sc_asset_has_role(const struct sc_asset *asset, const char *role);
 enum sc_pixels {
   SC_PIXELS_NONE = 0,
   SC_PIXELS_RASTER,  /* a file that we open: TIFF, JPEG 2000, data PNG or JPEG */
-  SC_PIXELS_UNOPENED /* HDF, netCDF: pixels of a format that we do not open */
+  SC_PIXELS_UNOPENED /* HDF, netCDF, Zarr, GRIB: pixels of a format that we do not open */
 };
 
-/* Does an asset hold pixels? By media type and role, as DESIGN section 2 says. */
+/* Does an asset hold pixels? By media type, role and suffix; in formats.c. */
 enum sc_pixels sc_asset_pixels(const struct sc_asset *asset);
 
 /* A band of an asset: the file's band number and what the item says of it. */

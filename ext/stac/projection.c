@@ -10,6 +10,7 @@
 #include "base/access.h"
 #include "base/alloc.h"
 #include "raster/raster_api.h"
+#include "stac/formats.h"
 
 /* The first member of `object` among the CRS fields that is stated (not null). */
 static const cJSON *stated_crs(const cJSON *object) {
@@ -231,12 +232,19 @@ static sc_status offer_file(const struct sc_item *item, size_t i, struct best *b
   return st;
 }
 
-static sc_status fail_none(const struct sc_item *item, struct sc_error *err) {
+/* No asset gave a grid: those with pixels are of formats that are not opened, or there are none. */
+static sc_status fail_none(const struct sc_item *item, const size_t *assets, size_t n,
+                           struct sc_error *err) {
   char list[512];
+  for (size_t i = 0; i < n; i++) {
+    if (!sc_asset_check_opened(item, &item->assets[assets[i]], err)) continue;
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "%s; no usable grid: the item states no whole one (CRS, proj:shape, "
+                   "proj:transform)",
+                   err->text);
+  }
   sc_item_list_assets(item, list, sizeof list);
-  return sc_fail(err, SC_BAD_DATA,
-                 "item %s: no usable grid: no asset that can be opened holds pixels (assets with "
-                 "pixels: %s)",
+  return sc_fail(err, SC_BAD_DATA, "item %s: no usable grid: no asset holds pixels (there are: %s)",
                  item->id, list);
 }
 
@@ -252,7 +260,7 @@ sc_status sc_projection_grid(const struct sc_item *item, const size_t *assets, s
     if (sc_asset_pixels(&item->assets[assets[i]]) == SC_PIXELS_UNOPENED) continue;
     st = offer_file(item, assets[i], &best, err);
   }
-  if (!st && best.area == HUGE_VAL) st = fail_none(item, err);
+  if (!st && best.area == HUGE_VAL) st = fail_none(item, assets, n, err);
   if (!st) {
     st = sc_grid_check(out, err);
     if (st) sc_fail_within(err, "item %s: asset %s", item->id, item->assets[*asset].key);
