@@ -52,7 +52,7 @@ static void reset_cursor(struct merge_cursor *c) {
   c->sorted = NULL;
   c->n_block_ids = c->block_at = c->n_sorted = c->sorted_capacity = 0;
   c->pass = 0;
-  c->is_eof = 0;
+  c->is_eof = c->is_cut = c->has_last = 0;
   c->geometry_of = 0;
 }
 
@@ -189,6 +189,16 @@ static sc_status next_area_block(struct merge_cursor *c, struct sc_error *err) {
   return st;
 }
 
+/* Bind the next item id of the list, if the scan goes by one. */
+static int bind_next_key(struct merge_cursor *c, sqlite3_stmt *items) {
+  const struct sc_text_term *keys = sc_filter_text_keys(&c->filter, COL_ITEM);
+  if (c->scan_text != sql_merge_item_scan_item || c->key_at == keys->n_values) return 0;
+  const struct sc_text *key = &keys->values[c->key_at++];
+  sqlite3_reset(items);
+  sqlite3_bind_text64(items, 1, key->bytes, key->size, SQLITE_TRANSIENT, SQLITE_UTF8);
+  return 1;
+}
+
 /* The next item that passes; CURSOR_BLOCKS then starts on its blocks. */
 static sc_status next_item(struct merge_cursor *c, struct sc_error *err) {
   sqlite3_stmt *items = c->statements[CURSOR_ITEM_SCAN], *blocks = c->statements[CURSOR_BLOCKS];
@@ -197,6 +207,7 @@ static sc_status next_item(struct merge_cursor *c, struct sc_error *err) {
     sc_status st = sc_db_next(items, &is_row, err);
     if (st) return st;
     if (!is_row) {
+      if (bind_next_key(c, items)) continue;
       c->is_eof = 1;
       return SC_OK;
     }
@@ -311,11 +322,19 @@ static sc_status start_chips(struct merge_cursor *c, struct sc_error *err) {
   return SC_OK;
 }
 
-static const char *item_scan_text(const struct sc_plan *plan) {
+/*
+ * By the source, and without the key where there is none: the value may be a number, of which
+ * only SQLite knows what texts it equals.
+ */
+static const char *item_scan_text(const struct sc_plan *plan, const struct sc_filter *f) {
   int desc = plan->order == ORDER_DATE && plan->is_descending;
-  switch (plan->source) {
-    case SOURCE_ITEM:
-    case SOURCE_CHIPID: return sql_merge_item_scan_item;
+  enum sc_source source = plan->source;
+  if (source == SOURCE_ITEM || source == SOURCE_CHIPID) {
+    return sc_filter_text_keys(f, COL_ITEM) ? sql_merge_item_scan_item : sql_merge_item_scan;
+  }
+  if (source == SOURCE_PLATFORM_DATE && !sc_filter_text_keys(f, COL_PLATFORM)) source = SOURCE_DATE;
+  if (source == SOURCE_PLATFORM && !sc_filter_text_keys(f, COL_PLATFORM)) source = SOURCE_ITEMS;
+  switch (source) {
     case SOURCE_PLATFORM:
       return desc ? sql_merge_item_scan_platform_desc : sql_merge_item_scan_platform;
     case SOURCE_PLATFORM_DATE:
@@ -327,9 +346,30 @@ static const char *item_scan_text(const struct sc_plan *plan) {
   return desc ? sql_merge_item_scan_by_date_desc : sql_merge_item_scan_by_date;
 }
 
-static sc_status start_items(struct merge_cursor *c, struct sc_error *err) {
+/* ?1 is the item or platform, ?2 and ?3 the first and last date. */
+static void bind_items(struct merge_cursor *c, sqlite3_stmt *s) {
   const struct sc_filter *f = &c->filter;
-  const char *text = item_scan_text(&c->plan);
+  int n = sqlite3_bind_parameter_count(s);
+  const char *low = sc_filter_text_bound(f, COL_DATE, 0),
+             *high = sc_filter_text_bound(f, COL_DATE, 1);
+  c->key_at = 0;
+  if (bind_next_key(c, s)) return;
+  const struct sc_text_term *platform = sc_filter_text_keys(f, COL_PLATFORM);
+  if (n >= 1 && platform) {
+    sqlite3_bind_text64(s, 1, platform->values[0].bytes, platform->values[0].size, SQLITE_TRANSIENT,
+                        SQLITE_UTF8);
+  }
+  if (n < 3) return;
+  sqlite3_bind_text(s, 2, low ? low : "", -1, SQLITE_TRANSIENT);
+  if (high) {
+    sqlite3_bind_text(s, 3, high, -1, SQLITE_TRANSIENT);
+  } else {
+    sqlite3_bind_zeroblob(s, 3, 0); /* greater than every text */
+  }
+}
+
+static sc_status start_items(struct merge_cursor *c, struct sc_error *err) {
+  const char *text = item_scan_text(&c->plan, &c->filter);
   sqlite3_stmt *s, *blocks;
   if (text != c->scan_text) {
     sqlite3_finalize(c->statements[CURSOR_ITEM_SCAN]);
@@ -338,22 +378,8 @@ static sc_status start_items(struct merge_cursor *c, struct sc_error *err) {
   }
   sc_status st = sc_cursor_statement(c, CURSOR_ITEM_SCAN, text, &s, err);
   if (!st) st = sc_cursor_statement(c, CURSOR_BLOCKS, sql_merge_block_of_item, &blocks, err);
-  if (st) return st;
-  int n = sqlite3_bind_parameter_count(s);
-  int key =
-      c->plan.source == SOURCE_ITEM || c->plan.source == SOURCE_CHIPID ? COL_ITEM : COL_PLATFORM;
-  const char *low = sc_filter_text_bound(f, COL_DATE, 0),
-             *high = sc_filter_text_bound(f, COL_DATE, 1);
-  if (n >= 1) sqlite3_bind_text(s, 1, sc_filter_text_bound(f, key, 0), -1, SQLITE_TRANSIENT);
-  if (n >= 3) {
-    sqlite3_bind_text(s, 2, low ? low : "", -1, SQLITE_TRANSIENT);
-    if (high) {
-      sqlite3_bind_text(s, 3, high, -1, SQLITE_TRANSIENT);
-    } else {
-      sqlite3_bind_zeroblob(s, 3, 0); /* greater than every text */
-    }
-  }
-  return SC_OK;
+  if (!st) bind_items(c, s);
+  return st;
 }
 
 /* A day for the area index; a text that is no date does not bound it. */
@@ -435,38 +461,44 @@ static sc_status start_area(struct merge_cursor *c, struct sc_error *err) {
 }
 
 /* "{item}-{x}-{y}" becomes conditions on item and position. */
-static sc_status split_chipid(struct sc_filter *f, struct sc_error *err) {
-  for (int i = 0; i < f->n_texts; i++) {
-    struct sc_text_term *t = &f->texts[i];
-    if (t->column != COL_CHIPID) continue;
-    char *y = strrchr(t->text, '-'), *x = y;
-    while (x && x > t->text && *--x != '-') continue;
-    if (!x || x == t->text || *x != '-') {
-      f->is_never = 1;
-      return SC_OK;
-    }
-    long nx = strtol(x + 1, NULL, 10), ny = strtol(y + 1, NULL, 10);
-    char *same = NULL;
-    sc_status st = sc_format(&same, err, "%.*s-%ld-%ld", (int)(x - t->text), t->text, nx, ny);
-    if (st) return st;
-    if (strcmp(same, t->text) != 0 || nx < 0 || ny < 0) f->is_never = 1;
-    sc_free(same);
-    *x = '\0';
-    t->column = COL_ITEM;
-    const double position[2] = {(double)nx, (double)ny};
-    for (int k = 0; k < 2; k++) {
-      struct sc_interval *in = &f->numbers[NUMBER_X + k];
-      f->has_number[NUMBER_X + k] = 1;
-      if (position[k] > in->low) in->low = position[k];
-      if (position[k] < in->high) in->high = position[k];
-    }
+static sc_status split_chipid(struct sc_filter *f, struct sc_text_term *t, struct sc_error *err) {
+  char *text = t->values[0].bytes, *y = strrchr(text, '-'), *x = y, *same = NULL;
+  while (x && x > text && *--x != '-') continue;
+  if (!x || x == text || *x != '-') {
+    f->is_never = 1;
+    return SC_OK;
+  }
+  long nx = strtol(x + 1, NULL, 10), ny = strtol(y + 1, NULL, 10);
+  sc_status st = sc_format(&same, err, "%.*s-%ld-%ld", (int)(x - text), text, nx, ny);
+  if (st) return st;
+  if (strcmp(same, text) != 0 || strlen(text) != t->values[0].size || nx < 0 || ny < 0) {
+    f->is_never = 1;
+  }
+  sc_free(same);
+  *x = '\0';
+  t->values[0].size = (size_t)(x - text);
+  t->column = COL_ITEM;
+  const double position[2] = {(double)nx, (double)ny};
+  for (int k = 0; k < 2; k++) {
+    struct sc_interval *in = &f->numbers[NUMBER_X + k];
+    f->has_number[NUMBER_X + k] = 1;
+    if (position[k] > in->low) in->low = position[k];
+    if (position[k] < in->high) in->high = position[k];
   }
   return SC_OK;
 }
 
+/* A chipid compared with a number is left to SQLite: only equal texts are split. */
+static sc_status split_chipids(struct sc_filter *f, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < f->n_texts && !st && !f->is_never; i++) {
+    struct sc_text_term *t = &f->texts[i];
+    if (t->column == COL_CHIPID && t->op == OP_EQ) st = split_chipid(f, t, err);
+  }
+  return st;
+}
+
 static sc_status start(struct merge_cursor *c, struct sc_error *err) {
-  sc_status st = split_chipid(&c->filter, err);
-  if (st || c->filter.is_never) return st;
   switch (c->plan.source) {
     case SOURCE_ROWID:
     case SOURCE_CHIPS: return start_chips(c, err);
@@ -477,35 +509,49 @@ static sc_status start(struct merge_cursor *c, struct sc_error *err) {
 
 /* ---- sorted scans ---- */
 
-static float sort_key(const struct merge_cursor *c, const struct cursor_chip *chip) {
-  float v = c->plan.order == ORDER_CLOUD ? chip->cloud : chip->nodata;
-  if (isnan(v)) v = -INFINITY; /* NULL comes first */
-  return c->plan.is_descending ? -v : v;
+/*
+ * By fraction, then rowid. A scan keeps the first n_keep chips of a pass; when all of them were
+ * asked for, a further pass goes on behind the last one. So the limit that SQLite tells is no
+ * more than a hint, whatever else it tests.
+ */
+
+#define KEEP_MIN 64   /* more than the limit, since SQLite may pass over some */
+#define KEEP_GROWTH 8 /* of each further pass */
+
+/* Zero where there is no fraction: NULL comes first. */
+static int compare_fractions(float a, float b) {
+  if (isnan(a) || isnan(b)) return isnan(b) - isnan(a);
+  return (a > b) - (a < b);
 }
 
-/* Heap with the chip of the largest sign * key at its top. */
-static void sift_down(const struct merge_cursor *c, struct cursor_chip *heap, size_t n, size_t at,
-                      float sign) {
-  struct cursor_chip moving = heap[at];
-  float key = sign * sort_key(c, &moving);
+/* Negative where chip a comes before b. */
+static int compare_chips(const struct merge_cursor *c, const struct cursor_chip *a,
+                         const struct cursor_chip *b) {
+  int is_cloud = c->plan.order == ORDER_CLOUD;
+  int order = compare_fractions(is_cloud ? a->cloud : a->nodata, is_cloud ? b->cloud : b->nodata);
+  if (c->plan.is_descending) order = -order;
+  return order ? order : (a->id > b->id) - (a->id < b->id);
+}
+
+/* Heap with the chip that comes first (sign -1) or last (1) at its top. */
+static void sift_down(const struct merge_cursor *c, size_t n, size_t at, int sign) {
+  struct cursor_chip *heap = c->sorted, moving = heap[at];
   for (size_t child; (child = 2 * at + 1) < n; at = child) {
-    if (child + 1 < n && sign * sort_key(c, &heap[child + 1]) > sign * sort_key(c, &heap[child])) {
-      child++;
-    }
-    if (sign * sort_key(c, &heap[child]) <= key) break;
+    if (child + 1 < n && sign * compare_chips(c, &heap[child + 1], &heap[child]) > 0) child++;
+    if (sign * compare_chips(c, &heap[child], &moving) <= 0) break;
     heap[at] = heap[child];
   }
   heap[at] = moving;
 }
 
-static void make_heap(const struct merge_cursor *c, float sign) {
-  for (size_t i = c->n_sorted / 2; i-- > 0;) sift_down(c, c->sorted, c->n_sorted, i, sign);
+static void make_heap(const struct merge_cursor *c, int sign) {
+  for (size_t i = c->n_sorted / 2; i-- > 0;) sift_down(c, c->n_sorted, i, sign);
 }
 
-/* Once there are LIMIT chips, the worst is on top, so that a better one can replace it. */
+/* Once there are n_keep chips, the last is on top, so that an earlier one can replace it. */
 static sc_status keep_chip(struct merge_cursor *c, struct sc_error *err) {
-  size_t limit = c->filter.limit < 0 ? SIZE_MAX : (size_t)c->filter.limit;
-  if (c->n_sorted < limit) {
+  if (c->has_last && compare_chips(c, &c->chip, &c->last) <= 0) return SC_OK;
+  if (c->n_sorted < c->n_keep) {
     if (c->n_sorted == c->sorted_capacity) {
       size_t capacity = 2 * c->sorted_capacity + 256;
       struct cursor_chip *sorted = sc_realloc(c->sorted, capacity * sizeof *sorted);
@@ -514,36 +560,64 @@ static sc_status keep_chip(struct merge_cursor *c, struct sc_error *err) {
       c->sorted_capacity = capacity;
     }
     c->sorted[c->n_sorted++] = c->chip;
-    if (c->n_sorted == limit) make_heap(c, 1);
-  } else if (limit > 0 && sort_key(c, &c->chip) < sort_key(c, &c->sorted[0])) {
+    if (c->n_sorted == c->n_keep) make_heap(c, 1);
+    return SC_OK;
+  }
+  c->is_cut = 1;
+  if (compare_chips(c, &c->chip, &c->sorted[0]) < 0) {
     c->sorted[0] = c->chip;
-    sift_down(c, c->sorted, limit, 0, 1);
+    sift_down(c, c->n_sorted, 0, 1);
   }
   return SC_OK;
 }
 
-/* The next chip in order leaves the heap: only as many are sorted as are asked for. */
-static void take_sorted(struct merge_cursor *c) {
-  c->is_eof = c->n_sorted == 0;
-  if (c->is_eof) return;
-  c->chip = c->sorted[0];
-  c->sorted[0] = c->sorted[--c->n_sorted];
-  if (c->n_sorted) sift_down(c, c->sorted, c->n_sorted, 0, -1);
-  c->chip_at = -1;
-  c->item = NULL;
-}
-
-static sc_status run_sorted(struct merge_cursor *c, struct sc_error *err) {
+/* From the first chip on; c->sorted is empty. */
+static sc_status run_pass(struct merge_cursor *c, struct sc_error *err) {
+  c->is_eof = c->is_cut = 0;
   sc_status st = next_chip(c, err);
   while (!st && !c->is_eof) {
     sc_cursor_fill_chip(c);
     st = keep_chip(c, err);
     if (!st) st = next_chip(c, err);
   }
-  if (st) return st;
-  make_heap(c, -1);
-  take_sorted(c);
+  if (!st) make_heap(c, -1);
+  return st;
+}
+
+/* Start again, for the chips behind the last one. */
+static sc_status run_again(struct merge_cursor *c, struct sc_error *err) {
+  for (int i = 0; i < CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
+  c->block_at = 0;
+  c->pass = 0;
+  c->item = NULL;
+  c->geometry_of = 0;
+  c->n_keep = c->n_keep > SIZE_MAX / KEEP_GROWTH ? SIZE_MAX : c->n_keep * KEEP_GROWTH;
+  sc_status st = c->plan.source == SOURCE_AREA ? SC_OK : start(c, err);
+  return st ? st : run_pass(c, err);
+}
+
+/* The next chip in order leaves the heap: only as many are sorted as are asked for. */
+static sc_status take_sorted(struct merge_cursor *c, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (c->n_sorted == 0 && c->is_cut) st = run_again(c, err);
+  c->is_eof = c->n_sorted == 0;
+  if (st || c->is_eof) return st;
+  c->chip = c->last = c->sorted[0];
+  c->has_last = 1;
+  c->sorted[0] = c->sorted[--c->n_sorted];
+  if (c->n_sorted) sift_down(c, c->n_sorted, 0, -1);
+  c->chip_at = -1;
+  c->item = NULL;
   return SC_OK;
+}
+
+static sc_status run_sorted(struct merge_cursor *c, struct sc_error *err) {
+  int64_t limit = c->filter.limit;
+  c->n_keep = limit < 0 || (uint64_t)limit > SIZE_MAX / sizeof *c->sorted ? SIZE_MAX
+              : limit < KEEP_MIN                                          ? KEEP_MIN
+                                                                          : (size_t)limit;
+  sc_status st = run_pass(c, err);
+  return st ? st : take_sorted(c, err);
 }
 
 static int is_sorted(const struct merge_cursor *c) {
@@ -558,7 +632,8 @@ sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words
   sc_status st = sc_plan_decode(number, words ? words : "", &c->plan, err);
   if (!st) st = sc_filter_init(&c->filter, c->table->predicates, &c->plan, values, err);
   if (!st) st = sc_merge_flush_blocks(c->table, err);
-  if (!st) st = start(c, err);
+  if (!st) st = split_chipids(&c->filter, err);
+  if (!st && !c->filter.is_never) st = start(c, err);
   if (st) return st;
   if (c->filter.is_never) {
     c->is_eof = 1;
@@ -568,7 +643,5 @@ sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words
 }
 
 sc_status sc_cursor_next(struct merge_cursor *c, struct sc_error *err) {
-  if (!is_sorted(c)) return next_chip(c, err);
-  take_sorted(c);
-  return SC_OK;
+  return is_sorted(c) ? take_sorted(c, err) : next_chip(c, err);
 }

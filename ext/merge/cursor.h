@@ -62,6 +62,11 @@ struct merge_cursor {
   int64_t geometry_of;        /* chip whose row CURSOR_GEOMETRY stands on */
   struct cursor_chip *sorted; /* owned heap of what a sorted scan still has to give */
   size_t n_sorted, sorted_capacity;
+  size_t n_keep;           /* chips that a pass of a sorted scan keeps */
+  int is_cut;              /* the pass had more than that: another one has to follow */
+  struct cursor_chip last; /* of a sorted scan, given last */
+  int has_last;
+  size_t key_at; /* SOURCE_ITEM: the item of the term's list that CURSOR_ITEM_SCAN finds */
   int is_eof;
   struct sc_buffer scratch;
 };

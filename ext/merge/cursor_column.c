@@ -194,6 +194,19 @@ static sc_status result_item_json(struct merge_cursor *c, sqlite3_context *conte
   return st;
 }
 
+/*
+ * SQLite tests a term itself, by the column's value, where it cannot hand it down: under OR and
+ * NOT, in a subquery, in some outer joins. NULL would pass over every row in silence.
+ */
+static sc_status fail_area(sqlite3_context *context, struct sc_error *err) {
+  if (sqlite3_vtab_nochange(context)) return SC_OK; /* an UPDATE, which is refused as such */
+  return sc_fail(err, SC_BAD_ARG,
+                 "search_area has no value: it is for conditions search_area = geometry that are "
+                 "joined by AND, with a geometry that is known before the chips; elsewhere (OR, "
+                 "NOT, CROSS, RIGHT and FULL JOIN, subqueries) write ST_Intersects(geometry, ...) "
+                 "= 1");
+}
+
 sc_status sc_cursor_column(struct merge_cursor *c, sqlite3_context *context, int column,
                            struct sc_error *err) {
   sc_status st = SC_OK;
@@ -205,7 +218,7 @@ sc_status sc_cursor_column(struct merge_cursor *c, sqlite3_context *context, int
     case COL_CLOUD: result_fraction(context, c->chip.cloud); return SC_OK;
     case COL_NODATA: result_fraction(context, c->chip.nodata); return SC_OK;
     case COL_ITEM_JSON: return result_item_json(c, context, err);
-    case COL_SEARCH_AREA:
+    case COL_SEARCH_AREA: return fail_area(context, err);
     case COL_COMMAND:
     case COL_RANK: return SC_OK;
     default: break;

@@ -2,9 +2,11 @@
 #include "merge/filter.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "index/day_term.h"
 
 static enum sc_number number_of(int column) {
   switch (column) {
@@ -36,6 +38,11 @@ static int is_decided(struct sc_filter *f, const struct sc_term *term, int type)
   return 1;
 }
 
+static void narrow(struct sc_interval *in, double low, double high) {
+  if (low > in->low) in->low = low;
+  if (high < in->high) in->high = high;
+}
+
 static sc_status add_number(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value,
                             struct sc_error *err) {
   enum sc_number which = number_of(term->column);
@@ -43,20 +50,38 @@ static sc_status add_number(struct sc_filter *f, const struct sc_term *term, sql
   f->has_number[which] = 1;
   if (is_decided(f, term, sqlite3_value_numeric_type(value))) return SC_OK;
   double v = sqlite3_value_double(value);
-  double low = -HUGE_VAL, high = HUGE_VAL;
   switch (term->op) {
-    case OP_EQ: low = high = v; break;
-    case OP_LT: high = nextafter(v, -HUGE_VAL); break;
-    case OP_LE: high = v; break;
-    case OP_GT: low = nextafter(v, HUGE_VAL); break;
-    default: low = v; break;
+    case OP_EQ: narrow(in, v, v); break;
+    case OP_LT: narrow(in, -HUGE_VAL, nextafter(v, -HUGE_VAL)); break;
+    case OP_LE: narrow(in, -HUGE_VAL, v); break;
+    case OP_GT: narrow(in, nextafter(v, HUGE_VAL), HUGE_VAL); break;
+    default: narrow(in, v, HUGE_VAL); break;
   }
-  if (low > in->low) in->low = low;
-  if (high < in->high) in->high = high;
   if (which == NUMBER_CLOUD || which == NUMBER_NODATA) {
     return check_fraction(term->column, v, err);
   }
   return SC_OK;
+}
+
+/* The least interval that holds a list's numbers; texts and BLOBs are no number. */
+static sc_status add_numbers(struct sc_filter *f, const struct sc_term *term, sqlite3_value *list,
+                             struct sc_error *err) {
+  enum sc_number which = number_of(term->column);
+  struct sc_interval hull = {HUGE_VAL, -HUGE_VAL};
+  sqlite3_value *value;
+  int is_fraction = which == NUMBER_CLOUD || which == NUMBER_NODATA;
+  int code = sqlite3_vtab_in_first(list, &value);
+  for (; code == SQLITE_OK && value; code = sqlite3_vtab_in_next(list, &value)) {
+    int type = sqlite3_value_numeric_type(value);
+    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) continue;
+    double v = sqlite3_value_double(value);
+    if (is_fraction && check_fraction(term->column, v, err)) return SC_BAD_ARG;
+    if (v < hull.low) hull.low = v;
+    if (v > hull.high) hull.high = v;
+  }
+  f->has_number[which] = 1;
+  narrow(&f->numbers[which], hull.low, hull.high);
+  return code == SQLITE_NOMEM ? sc_fail_nomem(err) : SC_OK;
 }
 
 /* The integers that compare as asked with a real number. */
@@ -104,25 +129,93 @@ static void add_rowid(struct sc_filter *f, const struct sc_term *term, sqlite3_v
   if (high < f->max_rowid) f->max_rowid = high;
 }
 
+static int compare_texts(const char *a, size_t n_a, const char *b, size_t n_b) {
+  int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
+  return order ? order : (n_a > n_b) - (n_a < n_b);
+}
+
+static int compare_values(const void *a, const void *b) {
+  const struct sc_text *x = a, *y = b;
+  return compare_texts(x->bytes, x->size, y->bytes, y->size);
+}
+
+static sc_status append_text(struct sc_text_term *t, const char *bytes, size_t n,
+                             struct sc_error *err) {
+  if (t->n_values == t->capacity) {
+    size_t capacity = t->capacity ? 2 * t->capacity : 1;
+    struct sc_text *values = sc_realloc(t->values, capacity * sizeof *values);
+    if (!values) return sc_fail_nomem(err);
+    t->values = values;
+    t->capacity = capacity;
+  }
+  struct sc_text *v = &t->values[t->n_values];
+  v->size = n;
+  v->bytes = sc_alloc(n + 1);
+  if (!v->bytes) return sc_fail_nomem(err);
+  memcpy(v->bytes, bytes, n);
+  v->bytes[n] = '\0';
+  t->n_values++;
+  return SC_OK;
+}
+
+static sc_status append_value(struct sc_text_term *t, sqlite3_value *value, struct sc_error *err) {
+  const char *text = (const char *)sqlite3_value_text(value);
+  if (!text) return sc_fail_nomem(err);
+  size_t n = (size_t)sqlite3_value_bytes(value);
+  sc_status st = sc_day_term_check(sc_merge_column_name(t->column), text, n, err);
+  return st ? st : append_text(t, text, n, err);
+}
+
+static void free_text_term(struct sc_text_term *t) {
+  for (size_t i = 0; i < t->n_values; i++) sc_free(t->values[i].bytes);
+  sc_free(t->values);
+}
+
+/* A new term of the filter; sc_filter_init() has seen that there is room. */
+static struct sc_text_term *new_text_term(struct sc_filter *f, const struct sc_term *term) {
+  struct sc_text_term *t = &f->texts[f->n_texts++];
+  memset(t, 0, sizeof *t);
+  t->column = term->column;
+  t->op = term->op;
+  return t;
+}
+
 static sc_status add_text(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value,
                           struct sc_error *err) {
   int type = sqlite3_value_type(value), is_less = term->op == OP_LT || term->op == OP_LE;
-  struct sc_text_term *t = &f->texts[f->n_texts];
   if (type == SQLITE_NULL || (type == SQLITE_BLOB && !is_less)) {
     f->is_never = 1;
     return SC_OK;
   }
-  t->column = term->column;
-  t->op = term->op;
-  if (type == SQLITE_BLOB) { /* every text is less: all but NULL pass */
-    t->op = OP_GE;
-    f->n_texts++;
-    return sc_strdup("", &t->text, err);
+  struct sc_text_term *t = new_text_term(f, term);
+  if (type == SQLITE_TEXT) return append_value(t, value, err);
+  /* Every text is less than a BLOB; of a number only SQLite knows. All but NULL pass. */
+  t->op = OP_GE;
+  return append_text(t, "", 0, err);
+}
+
+static sc_status add_texts(struct sc_filter *f, const struct sc_term *term, sqlite3_value *list,
+                           struct sc_error *err) {
+  struct sc_text_term *t = new_text_term(f, term);
+  sqlite3_value *value;
+  sc_status st = SC_OK;
+  int code = sqlite3_vtab_in_first(list, &value), has_number = 0;
+  for (; !st && code == SQLITE_OK && value; code = sqlite3_vtab_in_next(list, &value)) {
+    int type = sqlite3_value_type(value);
+    has_number |= type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+    if (type == SQLITE_TEXT) st = append_value(t, value, err);
   }
-  const char *text = (const char *)sqlite3_value_text(value);
-  if (!text) return sc_fail_nomem(err);
-  f->n_texts++;
-  return sc_strdup(text, &t->text, err);
+  if (!st && code == SQLITE_NOMEM) st = sc_fail_nomem(err);
+  if (st) return st;
+  if (has_number) {
+    f->n_texts--; /* only SQLite knows which texts are equal to numbers */
+    free_text_term(t);
+  } else if (t->n_values == 0) {
+    f->is_never = 1;
+  } else {
+    qsort(t->values, t->n_values, sizeof *t->values, compare_values);
+  }
+  return SC_OK;
 }
 
 static sc_status add_area(struct sc_filter *f, struct merge_predicates *p,
@@ -150,6 +243,25 @@ static void add_limit(struct sc_filter *f, const struct sc_term *term, sqlite3_v
   }
 }
 
+static sc_status add_term(struct sc_filter *f, struct merge_predicates *p,
+                          const struct sc_term *term, sqlite3_value *value, struct sc_error *err) {
+  if (term->op == OP_PREDICATE) return add_area(f, p, term, value, err);
+  if (term->op == OP_LIMIT || term->op == OP_OFFSET) {
+    add_limit(f, term, value);
+    return SC_OK;
+  }
+  switch (term->column) {
+    case COL_ROWID: add_rowid(f, term, value); return SC_OK;
+    case COL_X:
+    case COL_Y:
+    case COL_CLOUD:
+    case COL_NODATA:
+      return term->op == OP_IN ? add_numbers(f, term, value, err) : add_number(f, term, value, err);
+    default:
+      return term->op == OP_IN ? add_texts(f, term, value, err) : add_text(f, term, value, err);
+  }
+}
+
 sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
                          const struct sc_plan *plan, sqlite3_value **values, struct sc_error *err) {
   sc_status st = SC_OK;
@@ -162,26 +274,14 @@ sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
   f->max_rowid = INT64_MAX;
   f->limit = -1;
   for (int i = 0; i < plan->n_terms && !st; i++) {
-    const struct sc_term *term = &plan->terms[i];
-    if (term->op == OP_PREDICATE) {
-      st = add_area(f, p, term, values[i], err);
-    } else if (term->op == OP_LIMIT || term->op == OP_OFFSET) {
-      add_limit(f, term, values[i]);
-    } else if (term->column == COL_ROWID) {
-      add_rowid(f, term, values[i]);
-    } else if (term->column == COL_X || term->column == COL_Y || term->column == COL_CLOUD ||
-               term->column == COL_NODATA) {
-      st = add_number(f, term, values[i], err);
-    } else {
-      st = add_text(f, term, values[i], err);
-    }
+    st = add_term(f, p, &plan->terms[i], values[i], err);
   }
   if (f->min_rowid > f->max_rowid) f->is_never = 1;
   return st;
 }
 
 void sc_filter_free(struct sc_filter *f) {
-  for (int i = 0; i < f->n_texts; i++) sc_free(f->texts[i].text);
+  for (int i = 0; i < f->n_texts; i++) free_text_term(&f->texts[i]);
   for (int i = 0; i < f->n_areas; i++) sc_area_free(&f->areas[i]);
   f->n_texts = f->n_areas = 0;
 }
@@ -190,26 +290,40 @@ const char *sc_filter_text_bound(const struct sc_filter *f, int column, int uppe
   for (int i = 0; i < f->n_texts; i++) {
     const struct sc_text_term *t = &f->texts[i];
     if (t->column != column) continue;
-    if (t->op == OP_EQ) return t->text;
-    if (upper == (t->op == OP_LT || t->op == OP_LE)) return t->text;
+    if (t->op == OP_EQ || t->op == OP_IN) return t->values[upper ? t->n_values - 1 : 0].bytes;
+    if (upper == (t->op == OP_LT || t->op == OP_LE)) return t->values[0].bytes;
   }
   return NULL;
 }
 
-int sc_filter_text_passes(const struct sc_filter *f, int column, const char *text) {
+const struct sc_text_term *sc_filter_text_keys(const struct sc_filter *f, int column) {
   for (int i = 0; i < f->n_texts; i++) {
     const struct sc_text_term *t = &f->texts[i];
-    if (t->column != column) continue;
-    if (!text) return 0;
-    int order = strcmp(text, t->text), passes = 0;
-    switch (t->op) {
-      case OP_EQ: passes = order == 0; break;
-      case OP_LT: passes = order < 0; break;
-      case OP_LE: passes = order <= 0; break;
-      case OP_GT: passes = order > 0; break;
-      default: passes = order >= 0; break;
-    }
-    if (!passes) return 0;
+    if (t->column == column && (t->op == OP_EQ || t->op == OP_IN)) return t;
+  }
+  return NULL;
+}
+
+static int term_passes(const struct sc_text_term *t, const char *text, size_t n) {
+  if (t->op == OP_IN) {
+    struct sc_text key = {(char *)text, n}; /* only read */
+    return bsearch(&key, t->values, t->n_values, sizeof key, compare_values) != NULL;
+  }
+  int order = compare_texts(text, n, t->values[0].bytes, t->values[0].size);
+  switch (t->op) {
+    case OP_EQ: return order == 0;
+    case OP_LT: return order < 0;
+    case OP_LE: return order <= 0;
+    case OP_GT: return order > 0;
+    default: return order >= 0;
+  }
+}
+
+int sc_filter_text_passes(const struct sc_filter *f, int column, const char *text) {
+  size_t n = text ? strlen(text) : 0;
+  for (int i = 0; i < f->n_texts; i++) {
+    const struct sc_text_term *t = &f->texts[i];
+    if (t->column == column && (!text || !term_passes(t, text, n))) return 0;
   }
   return 1;
 }

@@ -1,6 +1,7 @@
 /*
- * The conditions of one scan, from the plan and xFilter's arguments: tested exactly, since
- * SQLite does not test again what we took.
+ * The conditions of one scan, from the plan and xFilter's arguments. Numbers, spatial terms and
+ * texts compared with texts are tested exactly; lists and texts compared with numbers only leave
+ * out what cannot pass, and SQLite tests them again (plan.h).
  */
 #ifndef SC_MERGE_FILTER_H
 #define SC_MERGE_FILTER_H
@@ -19,10 +20,17 @@ struct sc_interval {
 /* Numbers that chips are tested by. */
 enum sc_number { NUMBER_X = 0, NUMBER_Y, NUMBER_CLOUD, NUMBER_NODATA, N_NUMBERS };
 
+struct sc_text {
+  char *bytes; /* owned; a zero follows */
+  size_t size;
+};
+
+/* One text, or for OP_IN any number of them, ascending as SQLite's BINARY sorts. */
 struct sc_text_term {
   int column;
   enum sc_op op;
-  char *text; /* owned */
+  struct sc_text *values; /* owned */
+  size_t n_values, capacity;
 };
 
 /* Zeroed is "everything passes"; sc_filter_free(). */
@@ -35,19 +43,22 @@ struct sc_filter {
   struct sc_text_term texts[SC_PLAN_MAX_TERMS];
   int n_areas;
   struct sc_area areas[SC_FILTER_MAX_AREAS];
-  int64_t limit; /* rows wanted of a sorted scan; -1: all */
+  int64_t limit; /* rows that will be asked for of a sorted scan, as far as known; -1: all */
 };
 
 /*
- * SC_BAD_ARG: a fraction compared with something outside 0..1, an area that is no geometry or
- * of another SRID.
+ * SC_BAD_ARG: a fraction compared with something outside 0..1, a date with a time of day
+ * (index/day_term.h), an area that is no geometry or of another SRID.
  */
 sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
                          const struct sc_plan *plan, sqlite3_value **values, struct sc_error *err);
 void sc_filter_free(struct sc_filter *f);
 
-/* The first text that bounds a column from below (=, >, >=) or above (=, <, <=), or NULL. */
+/* A text that bounds a column from below (=, in, >, >=) or above (=, in, <, <=), or NULL. */
 const char *sc_filter_text_bound(const struct sc_filter *f, int column, int upper);
+
+/* The term that says which texts a column may have (=, in), or NULL. */
+const struct sc_text_term *sc_filter_text_keys(const struct sc_filter *f, int column);
 
 /* Does an item's text pass the terms on its column? NULL passes only where there are none. */
 int sc_filter_text_passes(const struct sc_filter *f, int column, const char *text);

@@ -4,17 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/db.h"
+#include "merge/filter.h"
 #include "merge/spatial.h"
 
-/* Chips that we assume: xBestIndex cannot ask. */
+/* What we assume: xBestIndex cannot ask. */
 #define ASSUMED_CHIPS 1e6
+#define ASSUMED_LIST 100 /* values of an IN */
 
 /* Of the columns behind those of an index. */
 static const char *const hidden_names[N_COLUMNS - SC_INDEX_N] = {
     "row",     "datetime",  "collection",  "grid",    "col_off",
     "row_off", "item_json", "search_area", "command", "rank"};
 
-static const char *const op_names[] = {"=", "<", "<=", ">", ">="};
+static const char *const op_names[N_COMPARISONS] = {"=", "<", "<=", ">", ">=", "in"};
 
 static const char *const source_names[N_SOURCES] = {"rowid",
                                                     "chipid",
@@ -82,7 +85,7 @@ static int decode_term(const char *p, size_t n, struct sc_term *out) {
   if (n_column == n) return 0;
   const char *op = p + n_column + 1;
   size_t n_op = n - n_column - 1;
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < N_COMPARISONS; i++) {
     out->op = (enum sc_op)i;
     if (is_word(op, n_op, op_names[i])) return 1;
   }
@@ -132,10 +135,11 @@ sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, str
 
 /* What is known of the constraints that can be used. */
 struct constraints {
-  int n_usable, n_all;       /* but LIMIT and OFFSET */
-  int has[N_COLUMNS + 1][5]; /* by column + 1 and operator */
+  int n_usable, n_all;                   /* but LIMIT and OFFSET */
+  int has[N_COLUMNS + 1][N_COMPARISONS]; /* by column + 1 and operator */
   int n_predicates;
-  int limit, offset; /* index + 1 of the constraint; 0: none */
+  int is_area_missing; /* search_area is used, and not as a term that we get */
+  int limit, offset;   /* index + 1 of the constraint; 0: none */
 };
 
 static int is_text_column(int column) {
@@ -149,7 +153,18 @@ static int is_number_column(int column) {
          column == COL_NODATA;
 }
 
-/* The operator of a constraint that we evaluate exactly; 0 where we do not. */
+static int take_operator(const sqlite3_index_info *info, int i, struct sc_term *out) {
+  switch (info->aConstraint[i].op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ: out->op = OP_EQ; return 1;
+    case SQLITE_INDEX_CONSTRAINT_LT: out->op = OP_LT; return 1;
+    case SQLITE_INDEX_CONSTRAINT_LE: out->op = OP_LE; return 1;
+    case SQLITE_INDEX_CONSTRAINT_GT: out->op = OP_GT; return 1;
+    case SQLITE_INDEX_CONSTRAINT_GE: out->op = OP_GE; return 1;
+    default: return 0;
+  }
+}
+
+/* 1 and the term of a constraint that we can test; else 0. */
 static int take_constraint(sqlite3_index_info *info, int i, struct sc_term *out) {
   const struct sqlite3_index_constraint *c = &info->aConstraint[i];
   out->column = c->iColumn;
@@ -159,32 +174,38 @@ static int take_constraint(sqlite3_index_info *info, int i, struct sc_term *out)
     out->predicate = c->op - SC_PREDICATE_FIRST;
     return sc_predicate_at(out->predicate) != NULL;
   }
-  switch (c->op) {
-    case SQLITE_INDEX_CONSTRAINT_EQ: out->op = OP_EQ; break;
-    case SQLITE_INDEX_CONSTRAINT_LT: out->op = OP_LT; break;
-    case SQLITE_INDEX_CONSTRAINT_LE: out->op = OP_LE; break;
-    case SQLITE_INDEX_CONSTRAINT_GT: out->op = OP_GT; break;
-    case SQLITE_INDEX_CONSTRAINT_GE: out->op = OP_GE; break;
-    default: return 0;
-  }
-  if (c->iColumn == COL_SEARCH_AREA && out->op == OP_EQ) {
+  if (!take_operator(info, i, out)) return 0;
+  int is_list = out->op == OP_EQ && sqlite3_vtab_in(info, i, -1);
+  if (c->iColumn == COL_SEARCH_AREA && out->op == OP_EQ && !is_list) {
     out->op = OP_PREDICATE;
     out->predicate = sc_predicate_find("ST_Intersects");
     return 1;
   }
+  if (is_list) out->op = OP_IN;
   if (is_number_column(c->iColumn)) return 1;
-  if (!is_text_column(c->iColumn) || (c->iColumn == COL_CHIPID && out->op != OP_EQ)) return 0;
+  if (!is_text_column(c->iColumn)) return 0;
+  if (c->iColumn == COL_CHIPID && out->op != OP_EQ && out->op != OP_IN) return 0;
   return sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
 }
 
+static void survey_limit(const sqlite3_index_info *info, int i, struct constraints *out) {
+  if (!info->aConstraint[i].usable) return;
+  int is_limit = info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_LIMIT;
+  *(is_limit ? &out->limit : &out->offset) = i + 1;
+}
+
+static int is_limit_constraint(const sqlite3_index_info *info, int i) {
+  int op = info->aConstraint[i].op;
+  return op == SQLITE_INDEX_CONSTRAINT_LIMIT || op == SQLITE_INDEX_CONSTRAINT_OFFSET;
+}
+
 static void survey(sqlite3_index_info *info, struct constraints *out) {
+  int n_areas = 0;
   memset(out, 0, sizeof *out);
   for (int i = 0; i < info->nConstraint; i++) {
     struct sc_term term;
-    int op = info->aConstraint[i].op;
-    if (op == SQLITE_INDEX_CONSTRAINT_LIMIT || op == SQLITE_INDEX_CONSTRAINT_OFFSET) {
-      if (!info->aConstraint[i].usable) continue;
-      *(op == SQLITE_INDEX_CONSTRAINT_LIMIT ? &out->limit : &out->offset) = i + 1;
+    if (is_limit_constraint(info, i)) {
+      survey_limit(info, i, out);
       continue;
     }
     out->n_all++;
@@ -192,17 +213,21 @@ static void survey(sqlite3_index_info *info, struct constraints *out) {
     out->n_usable++;
     if (term.op == OP_PREDICATE) {
       out->n_predicates++;
+      n_areas += term.column == COL_SEARCH_AREA;
     } else {
       out->has[term.column + 1][term.op]++;
     }
   }
+  out->is_area_missing = (info->colUsed >> COL_SEARCH_AREA & 1) && n_areas == 0;
 }
 
 static int has_eq(const struct constraints *c, int column) { return c->has[column + 1][OP_EQ]; }
 
+static int has_in(const struct constraints *c, int column) { return c->has[column + 1][OP_IN]; }
+
 static int has_range(const struct constraints *c, int column) {
   const int *h = c->has[column + 1];
-  return h[OP_EQ] + h[OP_LT] + h[OP_LE] + h[OP_GT] + h[OP_GE];
+  return h[OP_EQ] + h[OP_IN] + h[OP_LT] + h[OP_LE] + h[OP_GT] + h[OP_GE];
 }
 
 /* Sides of a range that are bounded: 0, 1, 2. */
@@ -215,6 +240,9 @@ static enum sc_source choose_source(const struct constraints *c, sqlite3_uint64 
   if (has_eq(c, COL_ROWID)) return SOURCE_ROWID;
   if (has_eq(c, COL_CHIPID)) return SOURCE_CHIPID;
   if (has_eq(c, COL_ITEM)) return SOURCE_ITEM;
+  if (has_in(c, COL_ROWID)) return SOURCE_ROWID;
+  if (has_in(c, COL_CHIPID)) return SOURCE_CHIPID;
+  if (has_in(c, COL_ITEM)) return SOURCE_ITEM;
   if (c->n_predicates) return SOURCE_AREA;
   if (has_eq(c, COL_PLATFORM)) {
     return has_range(c, COL_DATE) ? SOURCE_PLATFORM_DATE : SOURCE_PLATFORM;
@@ -228,7 +256,30 @@ static enum sc_source choose_source(const struct constraints *c, sqlite3_uint64 
 /* The share of chips that a column's constraints leave. */
 static double share(const struct constraints *c, int column, double of_eq) {
   static const double of_sides[] = {1, 0.4, 0.1};
-  return has_eq(c, column) ? of_eq : of_sides[n_sides(c, column)];
+  double of_in = of_eq < 0.1 ? 5 * of_eq : 0.5;
+  return has_eq(c, column) ? of_eq : has_in(c, column) ? of_in : of_sides[n_sides(c, column)];
+}
+
+/* Chips in the blocks that are read. */
+static double chips_read(const struct constraints *c, enum sc_source source) {
+  double platform = share(c, COL_PLATFORM, 0.25), date = share(c, COL_DATE, 0.005);
+  switch (source) {
+    case SOURCE_ROWID:
+    case SOURCE_CHIPID: return 1;
+    case SOURCE_ITEM: return ASSUMED_CHIPS * share(c, COL_ITEM, 0.0005);
+    case SOURCE_AREA: return ASSUMED_CHIPS * 0.002 * date;
+    case SOURCE_PLATFORM_DATE: return ASSUMED_CHIPS * platform * date;
+    case SOURCE_PLATFORM: return ASSUMED_CHIPS * platform;
+    case SOURCE_DATE: return ASSUMED_CHIPS * date;
+    case SOURCE_CHIPS: return ASSUMED_CHIPS * 4 * share(c, COL_ROWID, 1e-6);
+    default: return ASSUMED_CHIPS;
+  }
+}
+
+/* Does SQLite run the scan for each of a list? It leaves it to us to reckon with that. */
+static int is_loop(const struct constraints *c, enum sc_source source) {
+  return (source == SOURCE_ROWID && !has_eq(c, COL_ROWID)) ||
+         (source == SOURCE_CHIPID && !has_eq(c, COL_CHIPID));
 }
 
 static void set_costs(sqlite3_index_info *info, const struct constraints *c,
@@ -238,29 +289,20 @@ static void set_costs(sqlite3_index_info *info, const struct constraints *c,
                    share(c, COL_DATETIME, 0.001) * share(c, COL_GRID, 0.005);
   double by_chip = share(c, COL_CLOUD, 0.01) * share(c, COL_NODATA, 0.2) * share(c, COL_X, 0.03) *
                    share(c, COL_Y, 0.03) * share(c, COL_ROWID, 1e-6);
-  double read = ASSUMED_CHIPS; /* chips in the blocks that are read */
   if (c->n_predicates) by_chip *= 0.001;
-  switch (source) {
-    case SOURCE_ROWID:
-    case SOURCE_CHIPID: read = 1; break;
-    case SOURCE_ITEM: read *= share(c, COL_ITEM, 0.0005); break;
-    case SOURCE_AREA: read *= 0.002 * share(c, COL_DATE, 0.005); break;
-    case SOURCE_PLATFORM_DATE:
-      read *= share(c, COL_PLATFORM, 0.25) * share(c, COL_DATE, 0.005);
-      break;
-    case SOURCE_PLATFORM: read *= share(c, COL_PLATFORM, 0.25); break;
-    case SOURCE_DATE: read *= share(c, COL_DATE, 0.005); break;
-    case SOURCE_CHIPS: read *= 4 * share(c, COL_ROWID, 1e-6); break;
-    default: break;
-  }
   double rows = ASSUMED_CHIPS * by_item * by_chip;
   if (source == SOURCE_ROWID || source == SOURCE_CHIPID || rows < 1) rows = 1;
-  info->estimatedRows = (sqlite3_int64)rows;
-  info->estimatedCost = 10 + read * 0.05 + rows;
+  info->estimatedCost = 10 + chips_read(c, source) * 0.05 + rows;
   if (source == SOURCE_ROWID) {
     info->estimatedCost = 3;
     info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
   }
+  if (is_loop(c, source)) {
+    rows *= ASSUMED_LIST;
+    info->estimatedCost *= ASSUMED_LIST;
+  }
+  info->estimatedRows = (sqlite3_int64)rows;
+  if (c->is_area_missing) info->estimatedCost = SC_COST_INCOMPLETE;
 }
 
 /* Few enough chips to keep them all in memory, at 32 bytes each. */
@@ -271,9 +313,9 @@ static int is_selective(const struct constraints *c, enum sc_source source) {
 }
 
 /*
- * The order that the source gives. By fraction, chips are kept and sorted: the first LIMIT
- * ones where SQLite tells the limit and every other constraint is ours, else all. (Before
- * SQLite 3.41 a BETWEEN or a function hides the limit.)
+ * The order that the source gives. By fraction, chips are kept and sorted: at first as many as
+ * LIMIT asks for where SQLite tells it, else all. (Before SQLite 3.41 a BETWEEN or a function
+ * hides the limit.)
  */
 static void choose_order(sqlite3_index_info *info, const struct constraints *c,
                          struct sc_plan *plan) {
@@ -299,46 +341,76 @@ static void choose_order(sqlite3_index_info *info, const struct constraints *c,
   info->orderByConsumed = 1;
 }
 
-static void add_term(sqlite3_index_info *info, int i, const struct sc_term *term, int omit,
+/* Does SQLite test the term again? Texts: see plan.h. */
+static int is_exact(sqlite3_index_info *info, int i, const struct sc_term *term) {
+  sqlite3_value *value = NULL;
+  if (term->op == OP_PREDICATE) return 1;
+  if (term->op >= OP_IN) return 0;
+  if (is_number_column(term->column)) return 1;
+  return sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value &&
+         sqlite3_value_type(value) == SQLITE_TEXT;
+}
+
+static void add_term(sqlite3_index_info *info, int i, const struct sc_term *term,
                      struct sc_plan *plan) {
-  if (plan->n_terms == SC_PLAN_MAX_TERMS) return; /* SQLite checks the others */
+  if (plan->n_terms == SC_PLAN_MAX_TERMS) return; /* SQLite tests the others */
   plan->terms[plan->n_terms++] = *term;
   info->aConstraintUsage[i].argvIndex = plan->n_terms;
-  info->aConstraintUsage[i].omit = (unsigned char)omit;
+  info->aConstraintUsage[i].omit = (unsigned char)is_exact(info, i, term);
+}
+
+static int n_taken(const struct sc_plan *plan, int column, enum sc_op op) {
+  int n = 0;
+  for (int i = 0; i < plan->n_terms; i++) {
+    n += plan->terms[i].op == op && (op == OP_PREDICATE || plan->terms[i].column == column);
+  }
+  return n;
+}
+
+/*
+ * Is the constraint one for the scan? A list of rowids or chipids is a loop of SQLite's: only
+ * the one that drives the scan. Where one row is found, equalities of other columns could
+ * only bring more loops.
+ */
+static int is_wanted(const struct constraints *c, const struct sc_plan *plan,
+                     const struct sc_term *term) {
+  if (term->op == OP_PREDICATE) return n_taken(plan, 0, OP_PREDICATE) < SC_FILTER_MAX_AREAS;
+  if (term->op != OP_EQ && term->op != OP_IN) return 1;
+  if (n_taken(plan, term->column, OP_EQ) || n_taken(plan, term->column, OP_IN)) return 0;
+  if (term->op == OP_IN && has_eq(c, term->column)) return 0;
+  if (plan->source == SOURCE_ROWID) return term->column == COL_ROWID;
+  if (plan->source == SOURCE_CHIPID) return term->column == COL_CHIPID;
+  return term->column != COL_ROWID && term->column != COL_CHIPID;
+}
+
+/* SQLite hands a list over at once where it is asked to; rowids and chipids come one by one. */
+static void ask_for_list(sqlite3_index_info *info, int i, struct sc_term *term) {
+  if (term->op != OP_IN) return;
+  if (term->column == COL_ROWID || term->column == COL_CHIPID) {
+    term->op = OP_EQ;
+  } else {
+    sqlite3_vtab_in(info, i, 1);
+  }
 }
 
 static void add_terms(sqlite3_index_info *info, const struct constraints *c, struct sc_plan *plan) {
   for (int i = 0; i < info->nConstraint; i++) {
     struct sc_term term;
-    int op = info->aConstraint[i].op;
-    if (op == SQLITE_INDEX_CONSTRAINT_LIMIT || op == SQLITE_INDEX_CONSTRAINT_OFFSET) continue;
-    if (!info->aConstraint[i].usable || !take_constraint(info, i, &term)) continue;
-    add_term(info, i, &term, 1, plan);
+    if (is_limit_constraint(info, i) || !info->aConstraint[i].usable) continue;
+    if (!take_constraint(info, i, &term) || !is_wanted(c, plan, &term)) continue;
+    if (plan->n_terms < SC_PLAN_MAX_TERMS) ask_for_list(info, i, &term);
+    add_term(info, i, &term, plan);
   }
   if (!plan->is_limited) return;
   struct sc_term limit = {COL_ROWID, OP_LIMIT, 0}, offset = {COL_ROWID, OP_OFFSET, 0};
-  add_term(info, c->limit - 1, &limit, 0, plan);
-  if (c->offset) add_term(info, c->offset - 1, &offset, 0, plan);
-}
-
-/* search_area is an argument, not a value to compare: it must be known before the scan. */
-static int is_area_unusable(const sqlite3_index_info *info) {
-  for (int i = 0; i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-    if (c->iColumn == COL_SEARCH_AREA && c->op == SQLITE_INDEX_CONSTRAINT_EQ && !c->usable) {
-      return 1;
-    }
-  }
-  return 0;
+  add_term(info, c->limit - 1, &limit, plan);
+  if (c->offset) add_term(info, c->offset - 1, &offset, plan);
 }
 
 int sc_plan_best_index(sqlite3_index_info *info) {
   struct constraints c;
   struct sc_plan plan = {0};
-  if (is_area_unusable(info)) return SQLITE_CONSTRAINT;
   survey(info, &c);
-  /* A sorted scan that lost a constraint would keep the wrong chips. */
-  if (c.n_usable > SC_PLAN_MAX_TERMS - 2) c.limit = 0;
   plan.source = choose_source(&c, info->colUsed);
   choose_order(info, &c, &plan);
   add_terms(info, &c, &plan);

@@ -9,6 +9,17 @@
  *   cloud_cover_percentage
  *
  * One term for each argument of xFilter, in their order.
+ *
+ * WHAT IS TAKEN. A term only ever leaves out rows that SQLite would leave out too, and SQLite
+ * tests again all but numbers, text literals and spatial terms: whether a text column compares
+ * with a number as text or as a number depends on the other side's affinity, which xBestIndex
+ * is not told. Equalities are taken once a column, since `rowid = ? AND rowid IN (...)` taken
+ * twice would run the product of both. LIMIT and OFFSET say how many rows a sorted scan keeps
+ * at first, never how many there are: SQLite up to 3.40 hides comparisons of two columns from
+ * us and offers the limit all the same.
+ *
+ * search_area is an argument, not a value: where SQLite does not hand its term down, a plan
+ * that costs more than every other one is given, and reading the column is an error.
  */
 #ifndef SC_MERGE_PLAN_H
 #define SC_MERGE_PLAN_H
@@ -33,7 +44,18 @@ enum sc_source {
   N_SOURCES
 };
 
-enum sc_op { OP_EQ = 0, OP_LT, OP_LE, OP_GT, OP_GE, OP_LIMIT, OP_OFFSET, OP_PREDICATE };
+enum sc_op {
+  OP_EQ = 0,
+  OP_LT,
+  OP_LE,
+  OP_GT,
+  OP_GE,
+  OP_IN, /* all values of the list in one argument: sqlite3_vtab_in_first() */
+  N_COMPARISONS,
+  OP_LIMIT = N_COMPARISONS,
+  OP_OFFSET,
+  OP_PREDICATE
+};
 
 struct sc_term {
   int column; /* enum merge_column; unused for limit and offset */
@@ -48,7 +70,7 @@ struct sc_plan {
   enum sc_source source;
   enum sc_order order;
   int is_descending;
-  int is_limited; /* while deciding: the limit is one of the terms */
+  int is_limited; /* while deciding: the limit is one of the terms, as a hint */
   int n_terms;
   struct sc_term terms[SC_PLAN_MAX_TERMS];
 };

@@ -6,14 +6,13 @@
 #include "base/db.h"
 #include "index/geometry.h"
 
-/* All are false where the boxes do not meet. */
+/* All are false where the boxes do not meet (MbrTouches is not: see merge/spatial.c). */
 static const char *const names[SC_SPATIAL_N] = {
-    "MbrIntersects", "MbrContains",      "MbrWithin",     "MbrOverlaps",   "MbrEqual",
-    "MbrTouches",    "ST_EnvIntersects", "EnvIntersects", "ST_Intersects", "Intersects",
-    "ST_Contains",   "Contains",         "ST_Within",     "Within",        "ST_Overlaps",
-    "Overlaps",      "ST_Touches",       "Touches",       "ST_Crosses",    "Crosses",
-    "ST_Equals",     "Equals",           "ST_Covers",     "Covers",        "ST_CoveredBy",
-    "CoveredBy"};
+    "MbrIntersects",    "MbrContains",   "MbrWithin",     "MbrOverlaps",  "MbrEqual",
+    "ST_EnvIntersects", "EnvIntersects", "ST_Intersects", "Intersects",   "ST_Contains",
+    "Contains",         "ST_Within",     "Within",        "ST_Overlaps",  "Overlaps",
+    "ST_Touches",       "Touches",       "ST_Crosses",    "Crosses",      "ST_Equals",
+    "Equals",           "ST_Covers",     "Covers",        "ST_CoveredBy", "CoveredBy"};
 
 void sc_spatial_init(struct sc_spatial *set) {
   for (int i = 0; i < SC_SPATIAL_N; i++) {

@@ -8,7 +8,7 @@
 
 #include "base/sqlite.h"
 
-#define SC_SPATIAL_N 26
+#define SC_SPATIAL_N 25
 #define SC_SPATIAL_FIRST_OP 150 /* of xFindFunction: SQLITE_INDEX_CONSTRAINT_FUNCTION */
 
 /* SpatiaLite's own function, prepared when the boxes do not decide. */

@@ -1,0 +1,42 @@
+/* What days and datetimes are compared with; see day_term.h. */
+#include "index/day_term.h"
+
+#include <string.h>
+
+#include "stac/datetime.h"
+
+enum { DAY_CHARS = 10 }; /* YYYY-MM-DD */
+
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* Does it begin with a day and the hour of a time? */
+static int has_time(const char *text, size_t n) {
+  static const char form[] = "dddd-dd-dd";
+  if (n < DAY_CHARS + 2) return 0;
+  for (int i = 0; i < DAY_CHARS; i++) {
+    if (form[i] == 'd' ? !is_digit(text[i]) : text[i] != form[i]) return 0;
+  }
+  return (text[DAY_CHARS] == 'T' || text[DAY_CHARS] == 't' || text[DAY_CHARS] == ' ') &&
+         is_digit(text[DAY_CHARS + 1]);
+}
+
+sc_status sc_day_term_check(const char *column, const char *text, size_t n, struct sc_error *err) {
+  int is_day = strcmp(column, "date") == 0, is_instant = strcmp(column, "datetime") == 0;
+  char ours[SC_DATETIME_BYTES];
+  if ((!is_day && !is_instant) || !has_time(text, n)) return SC_OK;
+  if (is_day) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "date is a day, YYYY-MM-DD, compared with '%.40s'; did you "
+                   "mean '%.10s'?",
+                   text, text);
+  }
+  int has_zone = strpbrk(text + DAY_CHARS, "Zz+-") != NULL;
+  if ((text[DAY_CHARS] == 'T' && !has_zone) || !sc_datetime_normalise(text, ours) ||
+      strcmp(ours, text) == 0) {
+    return SC_OK;
+  }
+  return sc_fail(err, SC_BAD_ARG,
+                 "datetime is in UTC and written as 2024-03-11T14:06:36.5Z, compared with '%.40s'; "
+                 "did you mean '%s'?",
+                 text, ours);
+}
