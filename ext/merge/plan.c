@@ -137,6 +137,7 @@ sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, str
 struct constraints {
   int n_usable, n_all;                   /* but LIMIT and OFFSET */
   int has[N_COLUMNS + 1][N_COMPARISONS]; /* by column + 1 and operator */
+  int n_unusable_eq[N_COLUMNS + 1];      /* by column + 1 */
   int n_predicates;
   int is_area_missing; /* search_area is used, and not as a term that we get */
   int limit, offset;   /* index + 1 of the constraint; 0: none */
@@ -209,7 +210,11 @@ static void survey(sqlite3_index_info *info, struct constraints *out) {
       continue;
     }
     out->n_all++;
-    if (!info->aConstraint[i].usable || !take_constraint(info, i, &term)) continue;
+    if (!take_constraint(info, i, &term)) continue;
+    if (!info->aConstraint[i].usable) {
+      out->n_unusable_eq[term.column + 1] += term.op == OP_EQ;
+      continue;
+    }
     out->n_usable++;
     if (term.op == OP_PREDICATE) {
       out->n_predicates++;
@@ -276,10 +281,16 @@ static double chips_read(const struct constraints *c, enum sc_source source) {
   }
 }
 
-/* Does SQLite run the scan for each of a list? It leaves it to us to reckon with that. */
-static int is_loop(const struct constraints *c, enum sc_source source) {
-  return (source == SOURCE_ROWID && !has_eq(c, COL_ROWID)) ||
-         (source == SOURCE_CHIPID && !has_eq(c, COL_CHIPID));
+/*
+ * How often SQLite runs the scan, which it leaves to us to reckon with: once for each of a
+ * list. Of two equalities on a column one may be part of a row value's IN, which nothing tells:
+ * the plan that SQLite asks for without such terms shall win, and that with nothing else lose.
+ */
+static double n_loops(const struct constraints *c, enum sc_source source) {
+  int key = source == SOURCE_ROWID ? COL_ROWID : source == SOURCE_CHIPID ? COL_CHIPID : COL_ITEM;
+  if (source > SOURCE_ITEM) return 1;
+  if (!has_eq(c, key)) return key == COL_ITEM ? 1 : ASSUMED_LIST;
+  return c->n_unusable_eq[key + 1] ? ASSUMED_LIST : has_eq(c, key) > 1 ? 10 : 1;
 }
 
 static void set_costs(sqlite3_index_info *info, const struct constraints *c,
@@ -297,10 +308,8 @@ static void set_costs(sqlite3_index_info *info, const struct constraints *c,
     info->estimatedCost = 3;
     info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
   }
-  if (is_loop(c, source)) {
-    rows *= ASSUMED_LIST;
-    info->estimatedCost *= ASSUMED_LIST;
-  }
+  info->estimatedCost *= n_loops(c, source);
+  rows *= n_loops(c, source);
   info->estimatedRows = (sqlite3_int64)rows;
   if (c->is_area_missing) info->estimatedCost = SC_COST_INCOMPLETE;
 }
