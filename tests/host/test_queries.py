@@ -1,0 +1,151 @@
+"""Every statement gives the rows of a plain table with the same rows: random statements, a fixed seed.
+
+QUERIES=n SEED=s runs n statements of another seed (make check-queries).
+"""
+import itertools
+import os
+import random
+import re
+import sqlite3
+import struct
+import tempfile
+import unittest
+
+import host
+import random_queries
+from merge_rows import belt, polygon
+
+N = int(os.environ.get("QUERIES", "2000"))
+SEED = os.environ.get("SEED", "1")
+COLUMNS = ("chipid", "platform", "item", "date", "chip_index_x", "chip_index_y", "cloud_cover_percentage", "nodata_percentage", "geometry")
+HIDDEN = ("datetime", "collection", "grid")
+TYPES = dict.fromkeys(COLUMNS + HIDDEN, "TEXT")
+TYPES.update(chip_index_x="INTEGER", chip_index_y="INTEGER", cloud_cover_percentage="REAL", nodata_percentage="REAL", geometry="BLOB")
+ITEMS = ("A", "I1", "I2", "i1", "7", "007", "I1-2", "\u00c9t\u00e9", "a_b%", "x 1")
+
+
+def float32(x):
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+def chips():
+    """(platform, item, date, x, y, cloud, nodata, geometry, datetime, collection) of ten items."""
+    rnd = random.Random(4)
+    for k, item in enumerate(ITEMS):
+        platform = ("s2", "s2", "l8", "7")[k % 4]
+        date = None if k == 8 else "2024-01-%02d" % (k % 5 + 1)
+        instant = None if k in (3, 8) else "2024-01-%02dT1%d:06:36Z" % (k % 5 + 1, k)
+        for y, x in itertools.product(range(4 + k % 3 * 3), range(5)):
+            cloud, nodata = float32(rnd.random()), rnd.choice((0.0, 0.5, float32(rnd.random())))
+            g = belt(y * .1, .1, .1) if k == 9 else polygon(k // 3 * 5 + x * .1, y * .1, .1, .1, .02 if k == 6 else 0)
+            yield (platform, item, date, x, y, None if k == 4 and x == 1 else cloud, None if rnd.random() < .05 else nodata, g,
+                   instant, ("c", None, "d")[k % 3])
+
+
+class Table:
+    """A table under test: what stands for {c}, the plain table beside it, a maker of statements for both."""
+
+    def __init__(self, db, source, name, columns, seed, **options):
+        self.db, self.source, self.name, self.n_run = db, source, name, 0
+        types = ", ".join('%s %s' % (c, TYPES[c]) for c in columns)
+        db.execute("CREATE TABLE %s(id INTEGER PRIMARY KEY, %s)" % (name, types))
+        db.execute("INSERT INTO %s SELECT a.rowid, %s FROM %s a" % (name, ", ".join("a." + c for c in columns), source))
+        values = {c: sorted({r[0] for r in db.execute("SELECT %s FROM %s" % (c, name))}, key=lambda v: (v is None, str(v)))
+                  for c in columns + ("rowid",) if c != "geometry"}
+        self.maker = random_queries.Maker(random.Random("%s %s" % (seed, name)), columns + ("rowid",), values.__getitem__,
+                                          sqlite3.sqlite_version_info, **options)
+
+    def rows(self, text, in_order):
+        """Rows, or the message of the failure."""
+        try:
+            if not text.startswith("DELETE"):
+                got = self.db.execute(text).fetchall()
+                return got if in_order else sorted(got, key=repr)
+            self.db.execute("BEGIN")
+            try:
+                self.db.execute(text)
+                return self.db.execute("SELECT chipid FROM %s ORDER BY 1" % text.split()[2]).fetchall()
+            finally:
+                self.db.execute("ROLLBACK")
+        except sqlite3.Error as e:
+            return str(e)
+
+    @staticmethod
+    def may_refuse(text, message):
+        """search_area in places where it is none; SQLite's RIGHT JOIN forgets the arguments of a table-valued function."""
+        return ("search_area" in text and "search_area" in message or
+                re.search("(RIGHT|FULL) JOIN stacchip_", text) and re.search("needs an? (path|item)", message))
+
+    def check(self):
+        """The difference in words, or None."""
+        text, in_order = self.maker.statement()
+        ours, plain = random_queries.ours(text, self.source), random_queries.plain(text, self.name)
+        want = self.rows(plain, in_order)
+        if isinstance(want, str):  # no statement that SQLite takes
+            return None
+        self.n_run += 1
+        got = self.rows(ours, in_order)
+        if got == want or isinstance(got, str) and self.may_refuse(ours, got):
+            return None
+        short = lambda r: r if isinstance(r, str) else "%d rows %s" % (len(r), r[:6])
+        return "%s\n    expected  %s\n    got       %s" % (ours, short(want), short(got))
+
+
+class Queries(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.db = host.connect()
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.db.executescript(random_queries.HELPERS)
+        cls.db.execute("CREATE VIRTUAL TABLE c USING stacchip_merge(max_nodata=1)")
+        cls.db.executemany("INSERT INTO c(platform, item, date, chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage,"
+                           " geometry, datetime, collection) VALUES(?,?,?,?,?,?,?,?,?,?)", list(chips()))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.db.close()
+        cls.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def run_statements(self, table, share):
+        n = max(1, int(N * share))
+        wrong = [w for w in (table.check() for _ in range(n)) if w]
+        self.assertGreater(table.n_run, n * .9, "statements that SQLite takes")
+        if wrong:
+            self.fail("seed %s, table %s: %d differ\n%s" % (SEED, table.name, len(wrong), "\n".join(wrong[:20])))
+
+    def test_the_plain_table_holds_what_went_in(self):
+        want = sorted((r[1], r[3], r[4]) + r[:1] + r[2:3] + r[5:7] + r[8:] for r in chips())
+        got = self.db.execute("SELECT item, chip_index_x, chip_index_y, platform, date, cloud_cover_percentage, nodata_percentage,"
+                              " datetime, collection FROM c ORDER BY 1, 2, 3").fetchall()
+        self.assertEqual(want, got)
+
+    def test_merged_index(self):
+        self.run_statements(Table(self.db, "c", "p", COLUMNS + HIDDEN, SEED, has_area=True, can_delete=True), .6)
+
+    def test_parquet_file(self):
+        self.db.execute("SELECT stacchip_export('c', ?, '{\"row_group_size\": 100}')", (self.path("one.parquet"),))
+        self.run_statements(Table(self.db, "stacchip_parquet('%s')" % self.path("one.parquet"), "p_file", COLUMNS, SEED), .12)
+
+    def test_parquet_created_table(self):
+        self.db.execute("SELECT stacchip_export('c', ?, '{\"row_group_size\": 50}')", (self.path("two.parquet"),))
+        self.db.execute("CREATE VIRTUAL TABLE made USING stacchip_parquet('%s')" % self.path("two.parquet"))
+        self.run_statements(Table(self.db, "made", "p_made", COLUMNS[:-1], SEED, is_spatial=False), .1)
+
+    def test_parquet_trees(self):
+        for name, by in (("t_item", '["platform","item"]'), ("t_date", '["date"]'), ("t_platform", '["platform"]')):
+            for style in ("directory", "hive"):
+                path = self.path("%s_%s" % (name, style))
+                with self.subTest(by=by, style=style):
+                    self.db.execute("SELECT stacchip_export('c', ?, json_object('partition_by', json(?), 'partition_style', ?))", (path, by, style))
+                    self.run_statements(Table(self.db, "stacchip_parquet('%s/')" % path, name + "_" + style, COLUMNS, SEED), .02)
+
+    def test_index_of_an_item(self):
+        item = os.path.join(host.ROOT, "build", "scenes", "sentinel-2", "item.json")
+        self.run_statements(Table(self.db, "stacchip_index('%s')" % item, "p_index", COLUMNS + HIDDEN, SEED), .06)
+
+
+if __name__ == "__main__":
+    host.main()
