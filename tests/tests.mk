@@ -180,3 +180,11 @@ build/scenes/sentinel-2_4500/item.json: | build/release/make_scene
 	build/release/make_scene sentinel-2 $(@D) 4500 >/dev/null
 bench-remote: all $(B)/bench/delay_server $(B)/bench/bench_remote_gdal build/scenes/sentinel-2_4500/item.json
 	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_remote.py $(B)/bench/delay_server $(B)/bench/bench_remote_gdal $(REMOTE_SCENE) $(REMOTE_MS)
+
+# Random statements against plain tables: those of make test with another seed, or more of them.
+#: make check-queries  N=20000 random statements of SEED=1 on every kind of table, against plain tables
+.PHONY: check-queries
+N ?= 20000
+SEED ?= 1
+check-queries: all unit
+	QUERIES=$(N) SEED=$(SEED) VARIANT=$(VARIANT) tests/run test_queries

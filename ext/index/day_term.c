@@ -40,3 +40,22 @@ sc_status sc_day_term_check(const char *column, const char *text, size_t n, stru
                  "did you mean '%s'?",
                  text, ours);
 }
+
+static sc_status check_text(const char *column, sqlite3_value *value, struct sc_error *err) {
+  if (sqlite3_value_type(value) != SQLITE_TEXT) return SC_OK;
+  const char *text = (const char *)sqlite3_value_text(value);
+  if (!text) return sc_fail_nomem(err);
+  return sc_day_term_check(column, text, (size_t)sqlite3_value_bytes(value), err);
+}
+
+sc_status sc_day_term_check_value(const char *column, int is_list, sqlite3_value *value,
+                                  struct sc_error *err) {
+  if (!is_list) return check_text(column, value, err);
+  sqlite3_value *one;
+  sc_status st = SC_OK;
+  int code = sqlite3_vtab_in_first(value, &one);
+  for (; !st && code == SQLITE_OK && one; code = sqlite3_vtab_in_next(value, &one)) {
+    st = check_text(column, one, err);
+  }
+  return st ? st : code == SQLITE_NOMEM ? sc_fail_nomem(err) : SC_OK;
+}

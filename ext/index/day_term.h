@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "base/sqlite.h"
 #include "base/status.h"
 
 /*
@@ -20,5 +21,9 @@
  * ours.
  */
 sc_status sc_day_term_check(const char *column, const char *text, size_t n, struct sc_error *err);
+
+/* The same of an argument of xFilter, or of each in a list (sqlite3_vtab_in()). */
+sc_status sc_day_term_check_value(const char *column, int is_list, sqlite3_value *value,
+                                  struct sc_error *err);
 
 #endif

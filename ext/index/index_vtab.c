@@ -16,14 +16,17 @@
  * HOW IT WORKS  xFilter computes the whole index in memory (sc_index_item) and the cursor
  * walks its chips; geometry and handle are made when they are asked for.
  *
- * PLAN  idxNum: bit 0, item_json is given; bit 1, options are given. Without an item the
- * plan is the last one that SQLite takes, and xFilter says what is missing.
+ * PLAN  idxNum: bit 0, item_json is given; bit 1, options are given. idxStr has a letter for
+ * each further argument, which is only looked at (index/day_term.h): d or t for date or datetime,
+ * a capital for a list. Without an item the plan is the last one that SQLite takes, and xFilter
+ * says what is missing.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
 #include "connection.h"
+#include "index/day_term.h"
 #include "index/geometry.h"
 #include "index/index.h"
 #include "pixels/handle.h"
@@ -61,7 +64,8 @@ struct index_cursor {
   struct sc_index_options options;
   struct sc_buffer handle_prefix; /* made on first use */
   struct sc_buffer scratch;
-  size_t at; /* chip */
+  sqlite3_value *arguments[2]; /* owned: item_json and options, as they were given */
+  size_t at;                   /* chip */
 };
 
 static int index_connect(sqlite3 *db, void *aux, int n, const char *const *args, sqlite3_vtab **out,
@@ -81,6 +85,30 @@ static int index_connect(sqlite3 *db, void *aux, int n, const char *const *args,
   return SQLITE_OK;
 }
 
+static int is_comparison(int op) {
+  return op == SQLITE_INDEX_CONSTRAINT_EQ || op == SQLITE_INDEX_CONSTRAINT_LT ||
+         op == SQLITE_INDEX_CONSTRAINT_LE || op == SQLITE_INDEX_CONSTRAINT_GT ||
+         op == SQLITE_INDEX_CONSTRAINT_GE;
+}
+
+/* Ask for what dates are compared with; SQLite does the comparing. */
+static int add_days(sqlite3_index_info *info, int n) {
+  sqlite3_str *letters = sqlite3_str_new(NULL);
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+    if (!c->usable || (c->iColumn != DATE && c->iColumn != DATETIME) || !is_comparison(c->op)) {
+      continue;
+    }
+    int is_list = sqlite3_vtab_in(info, i, 1);
+    sqlite3_str_appendchar(letters, 1, (is_list ? "DT" : "dt")[c->iColumn == DATETIME]);
+    info->aConstraintUsage[i].argvIndex = ++n;
+  }
+  int code = sqlite3_str_errcode(letters);
+  info->idxStr = sqlite3_str_finish(letters);
+  info->needToFreeIdxStr = info->idxStr != NULL;
+  return code;
+}
+
 static int index_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   int item = -1, options = -1;
   (void)vtab;
@@ -89,21 +117,22 @@ static int index_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
     if (c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
     if (c->iColumn != ITEM_JSON && c->iColumn != OPTIONS) continue;
     if (!c->usable) return SQLITE_CONSTRAINT; /* another order of the join will do */
-    if (c->iColumn == ITEM_JSON) item = i;
-    if (c->iColumn == OPTIONS) options = i;
+    if (c->iColumn == ITEM_JSON && item < 0) item = i;
+    if (c->iColumn == OPTIONS && options < 0) options = i;
   }
   info->idxNum = (item >= 0 ? PLAN_ITEM : 0) | (options >= 0 ? PLAN_OPTIONS : 0);
+  int n = 0;
   if (item >= 0) {
-    info->aConstraintUsage[item].argvIndex = 1;
+    info->aConstraintUsage[item].argvIndex = ++n;
     info->aConstraintUsage[item].omit = 1;
   }
   if (options >= 0) {
-    info->aConstraintUsage[options].argvIndex = item >= 0 ? 2 : 1;
+    info->aConstraintUsage[options].argvIndex = ++n;
     info->aConstraintUsage[options].omit = 1;
   }
   info->estimatedCost = item >= 0 ? 1e5 : SC_COST_INCOMPLETE;
   info->estimatedRows = 1764; /* a Sentinel-2 scene */
-  return SQLITE_OK;
+  return add_days(info, n);
 }
 
 static int index_disconnect(sqlite3_vtab *vtab) {
@@ -123,6 +152,10 @@ static void clear_cursor(struct index_cursor *c) {
   sc_index_free(&c->index);
   sc_index_options_free(&c->options);
   sc_buffer_free(&c->handle_prefix);
+  for (int i = 0; i < 2; i++) {
+    sqlite3_value_free(c->arguments[i]);
+    c->arguments[i] = NULL;
+  }
   c->at = 0;
 }
 
@@ -153,19 +186,39 @@ static sc_status fill(struct index_cursor *c, sqlite3_value *item, sqlite3_value
   return st ? st : sc_index_item(&call, bytes, n, &c->options, &c->index, err);
 }
 
-static int index_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text, int n,
+/* Keep the arguments, so that their columns show them. */
+static sc_status keep_arguments(struct index_cursor *c, int plan, sqlite3_value **values,
+                                struct sc_error *err) {
+  for (int i = 0, n = 0; i < 2; i++) {
+    if (!(plan & (i ? PLAN_OPTIONS : PLAN_ITEM))) continue;
+    c->arguments[i] = sqlite3_value_dup(values[n++]);
+    if (!c->arguments[i]) return sc_fail_nomem(err);
+  }
+  return SC_OK;
+}
+
+static sc_status start(struct index_cursor *c, int plan, const char *days, sqlite3_value **values,
+                       struct sc_error *err) {
+  if (!(plan & PLAN_ITEM)) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_index(item_json [, options]) needs an item");
+  }
+  sc_status st = keep_arguments(c, plan, values, err);
+  int n = plan & PLAN_OPTIONS ? 2 : 1;
+  for (; !st && days && *days; days++) {
+    int is_list = *days == 'D' || *days == 'T';
+    const char *column = *days == 'd' || *days == 'D' ? "date" : "datetime";
+    st = sc_day_term_check_value(column, is_list, values[n++], err);
+  }
+  return st ? st : fill(c, values[0], plan & PLAN_OPTIONS ? values[1] : NULL, err);
+}
+
+static int index_filter(sqlite3_vtab_cursor *cursor, int plan, const char *days, int n,
                         sqlite3_value **values) {
   struct index_cursor *c = (struct index_cursor *)cursor;
   struct sc_error err = {0};
-  (void)text, (void)n;
+  (void)n;
   clear_cursor(c);
-  if (!(plan & PLAN_ITEM)) {
-    sc_fail(&err, SC_BAD_ARG, "stacchip_index(item_json [, options]) needs an item");
-    return sc_vtab_error(cursor->pVtab, &err);
-  }
-  if (fill(c, values[0], plan & PLAN_OPTIONS ? values[1] : NULL, &err)) {
-    return sc_vtab_error(cursor->pVtab, &err);
-  }
+  if (start(c, plan, days, values, &err)) return sc_vtab_error(cursor->pVtab, &err);
   return SQLITE_OK;
 }
 
@@ -230,6 +283,12 @@ static int index_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
     case CHIPID:
     case ROW:
     case GEOMETRY: return result_made(c, context, column);
+    case ITEM_JSON:
+    case OPTIONS:
+      if (c->arguments[column - ITEM_JSON]) {
+        sqlite3_result_value(context, c->arguments[column - ITEM_JSON]);
+      }
+      break;
     case PLATFORM: result_text(context, index->platform); break;
     case ITEM: result_text(context, index->item); break;
     case DATE: result_text(context, index->date); break;

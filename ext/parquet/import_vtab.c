@@ -18,7 +18,8 @@
  * No constraint is consumed: SQLite tests each row again.
  *
  * PLAN. idxStr is text: a mask of the wanted columns in hex, then "column,operator;" for each
- * argument of xFilter in turn, where column -1 is the path and operator PLAN_BOX a box.
+ * argument of xFilter in turn, where column -1 is the path, operator PLAN_BOX a box and
+ * PLAN_DAYS a list of dates that is only looked at (index/day_term.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +29,13 @@
 #include "base/buffer.h"
 #include "base/db.h"
 #include "connection.h"
+#include "index/day_term.h"
 #include "index/geometry.h"
 #include "parquet/import.h"
 #include "parquet/spatial_func.h"
 #include "parquet/value.h"
 
-enum { PLAN_PATH = -1, PLAN_BOX = 100 };
+enum { PLAN_PATH = -1, PLAN_BOX = 100, PLAN_DAYS };
 #define PATH_COLUMN 0 /* of the table-valued function: hidden, before the nine */
 #define ROWS_GUESS 1e6
 
@@ -246,6 +248,10 @@ static int classify(const struct parquet_table *t, sqlite3_index_info *info, int
     s->op = PLAN_BOX;
     return 1;
   }
+  if (t->is_index && s->column == SC_INDEX_DATE && s->op == SC_PQ_EQ && is_in(info, i)) {
+    s->op = PLAN_DAYS;
+    return 1;
+  }
   const char *collation = s->op >= 0 ? sqlite3_vtab_collation(info, i) : NULL;
   return s->op >= 0 && collation && sqlite3_stricmp(collation, "BINARY") == 0 && !is_in(info, i);
 }
@@ -279,6 +285,7 @@ static int parquet_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   for (int i = 0; i < info->nConstraint && !code; i++) {
     if (info->aConstraintUsage[i].argvIndex || !classify(t, info, i, &s)) continue;
     info->aConstraintUsage[i].argvIndex = ++n;
+    if (s.op == PLAN_DAYS) sqlite3_vtab_in(info, i, 1);
     rows *= s.op == PLAN_BOX ? 0.01 : s.op == SC_PQ_EQ ? 0.1 : 0.4;
     if (plan_add(&p, s.column, s.op, &err)) code = SQLITE_NOMEM;
   }
@@ -337,6 +344,10 @@ static sc_status add_argument(struct sc_import *m, struct plan_step s, sqlite3_v
       m->box = wanted;
     }
     return SC_OK;
+  }
+  if (m->is_index && s.column == SC_INDEX_DATE) {
+    sc_status st = sc_day_term_check_value("date", s.op == PLAN_DAYS, v, err);
+    if (st || s.op == PLAN_DAYS) return st;
   }
   struct sc_import_constraint *c = &m->constraints[m->n_constraints];
   c->column = s.column;

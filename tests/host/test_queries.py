@@ -147,5 +147,79 @@ class Queries(unittest.TestCase):
         self.run_statements(Table(self.db, "stacchip_index('%s')" % item, "p_index", COLUMNS + HIDDEN, SEED), .06)
 
 
+BOX = "BuildMbr(0, 0, .25, .25, 4326)"
+
+
+class Fixed(unittest.TestCase):
+    """What random statements do not look for: errors, and work."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.db = host.connect()
+        cls.db.executescript(random_queries.HELPERS)
+        cls.db.execute("CREATE VIRTUAL TABLE c USING stacchip_merge(max_nodata=1)")
+        cls.db.executemany("INSERT INTO c(platform, item, date, chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage,"
+                           " geometry, datetime, collection) VALUES(?,?,?,?,?,?,?,?,?,?)", list(chips()))
+
+    def one(self, sql):
+        return self.db.execute(sql).fetchone()[0]
+
+    def refused(self, sql, message):
+        with self.assertRaisesRegex(sqlite3.Error, message, msg=sql):
+            self.db.execute(sql).fetchall()
+
+    def test_search_area_is_a_filter_where_sqlite_hands_it_down(self):
+        within = self.one("SELECT count(*) FROM c WHERE ST_Intersects(geometry, %s) = 1" % BOX)
+        self.assertGreater(within, 3)
+        for sql in ("c WHERE search_area = %s", "c WHERE %s = search_area", "t JOIN c ON search_area = g WHERE k = 1", "c, t WHERE k = 1 AND search_area = g",
+                    "t LEFT JOIN c ON search_area = g WHERE k = 1", "(SELECT %s AS g) LEFT JOIN c ON c.search_area = g",
+                    "t JOIN c ON search_area = g AND k = 1 WHERE c.item <> 'none' OR c.chip_index_x = 0"):
+            self.assertEqual(within, self.one("SELECT count(*) FROM " + sql.replace("%s", BOX)), sql)
+        self.assertEqual(0, self.one("SELECT count(*) FROM c WHERE search_area = NULL"))
+
+    def test_search_area_elsewhere_is_refused(self):
+        for sql in ("c CROSS JOIN t ON c.search_area = t.g", "c LEFT JOIN t ON c.search_area = t.g", "c WHERE NOT (search_area = %s)",
+                    "c WHERE EXISTS (SELECT 1 FROM t WHERE c.search_area = t.g)", "c WHERE search_area = %s OR item = 'none'",
+                    "c WHERE search_area IN (%s, MakePoint(0, 0, 4326))", "c WHERE search_area IS %s", "c WHERE search_area <> %s",
+                    "(SELECT *, search_area FROM c) WHERE coalesce(search_area, 1) = 1"):
+            self.refused("SELECT count(*) FROM " + sql.replace("%s", BOX), "search_area.*ST_Intersects")
+        self.refused("UPDATE c SET item = 'x' WHERE item = 'A'", "DELETE|INSERT")
+
+    def test_a_date_is_compared_with_days(self):
+        item = os.path.join(host.ROOT, "build", "scenes", "sentinel-2", "item.json")
+        with tempfile.TemporaryDirectory() as folder:
+            self.db.execute("SELECT stacchip_export('c', ?)", (os.path.join(folder, "f.parquet"),))
+            for table in ("c", "stacchip_parquet('%s/f.parquet')" % folder, "stacchip_index('%s')" % item):
+                for term in ("date BETWEEN '2024-01-02T00:00:00Z' AND '2024-03-31T23:59:59Z'", "date = '2024-01-02T00:00:00Z'", "date >= '2024-01-02 00:00'",
+                             "'2024-01-02t00:00:00+02:00' < date", "date IN ('2024-01-02', '2024-01-03T00:00:00Z')", "date <= (SELECT '2024-03-30T10Z')"):
+                    self.refused("SELECT count(*) FROM %s WHERE %s" % (table, term), "date is a day, YYYY-MM-DD, compared with '2024-0.*did you mean '2024-0")
+                for term in ("date BETWEEN '2024-01' AND '2024-04'", "date >= '2024'", "date > '2023-12-31' AND date < '2024-12-31x'"):
+                    self.assertGreater(self.one("SELECT count(*) FROM %s WHERE %s" % (table, term)), 20)
+            for table in ("c", "stacchip_index('%s')" % item):
+                for term in ("datetime >= '2024-01-02T00:00:00+02:00'", "datetime < '2024-03-31 00:00:00'", "datetime = '2024-01-02T11:06:36.00Z'"):
+                    self.refused("SELECT count(*) FROM %s WHERE %s" % (table, term), "datetime is in UTC.*did you mean '2024-0")
+                self.assertGreater(self.one("SELECT count(*) FROM %s WHERE datetime BETWEEN '2024-01-02T00:00:00Z' AND '2024-04'" % table), 20)
+
+    def test_two_equalities_on_a_column_are_no_product(self):
+        self.db.execute("CREATE VIRTUAL TABLE big USING stacchip_merge()")
+        self.db.execute("WITH RECURSIVE k(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM k WHERE i < 2999) INSERT INTO big(platform, item, chip_index_x,"
+                        " chip_index_y, geometry) SELECT 's2', 'I' || (i / 100), i % 10, i / 10 % 10, BuildMbr(i % 170, 0, i % 170 + 1, 1, 4326) FROM k")
+        w = ("WITH w AS MATERIALIZED (SELECT rowid AS r, chipid, item, chip_index_x AS x, chip_index_y AS y FROM big)"
+             " SELECT count(*) FROM w JOIN big t ON %s WHERE %s")
+        by_item = "t.item = w.item AND t.chip_index_x = w.x AND t.chip_index_y = w.y"
+        for on, where in (("t.rowid = w.r", "t.rowid IN (SELECT rowid FROM big)"), ("t.rowid = w.r", "(t.rowid, t.item) IN (SELECT rowid, item FROM big)"),
+                          ("t.chipid = w.chipid", "t.chipid IN (SELECT chipid FROM big)"), (by_item, "t.item IN (SELECT item FROM big)"),
+                          (by_item, "t.rowid IN (SELECT rowid FROM big)"), (by_item, "t.chip_index_x IN (SELECT k FROM t UNION SELECT x FROM w)"),
+                          ("t.rowid = w.r", "t.platform IN ('s2', 'l8') AND t.grid IS NULL")):
+            steps = [0]
+
+            def count():
+                steps[0] += 1
+            self.db.set_progress_handler(count, 1000)
+            self.assertEqual(3000, self.one(w % (on, where)))
+            self.db.set_progress_handler(None, 0)
+            self.assertLess(steps[0], 1000, (on, where))  # thousands of SQLite's steps; a product of 3000 and 3000 needs 9000 at least
+
+
 if __name__ == "__main__":
     host.main()

@@ -114,10 +114,18 @@ class Maker:
                                  self.r.choice(("I%", "I1%", "%1", "I*", "2024-01%", "7%", "0.5%", "_", "s2")))
 
     def pair(self, other):
-        """Two terms on one column: the second may be the equality."""
+        """Two terms on one column, the equality before or behind the range; mostly there are rows for both."""
         c = self.column()
-        return " AND ".join(self.r.choice((lambda: self.compare(other, c), lambda: self.compare(other, c),
-                                           lambda: "a.%s IN %s" % (c, self.list_of(c))))() for _ in range(2))
+        values = sorted((v for v in self.values(c) if v is not None), key=lambda v: (isinstance(v, str), v))
+        if not values or self.r.random() < .3:
+            two = [self.compare(other, c), self.compare(other, c)]
+        else:
+            i = self.r.randrange(len(values))
+            v, low, high = (self.quoted(values[k]) for k in (i, self.r.randint(0, i), self.r.randint(i, len(values) - 1)))
+            forms = {"a.%s = %s": v, "a.%s IN (%s)": "%s, %s" % (self.own(c), v), "a.%s >= %s": low, "a.%s <= %s": high,
+                     "a.%s BETWEEN %s": "%s AND %s" % (low, high), "%s = a.%s": v}
+            two = [f % ((w, c) if f.startswith("%s =") else (c, w)) for f, w in self.r.sample(sorted(forms.items()), 2)]
+        return " AND ".join(two)
 
     def row_value(self, other):
         cs = self.r.sample(self.columns, self.r.randint(2, min(3, len(self.columns))))
@@ -212,7 +220,7 @@ class Maker:
         return "SELECT %s FROM %s %s %s ON %s%s" % (self.shown(), froms[0], kind, froms[1], on, where), False
 
     def shown(self):
-        return self.r.choice(("count(*), count(b.k), count(a.chipid)", "a.chipid, b.k", "b.k, count(a.rowid)")) if self.r.random() < .7 else "b.s, a.item"
+        return self.r.choice(("count(*), count(b.k), count(a.chipid)", "a.chipid, b.k", "max(b.k), count(a.rowid)")) if self.r.random() < .7 else "b.s, a.item"
 
     def self_joined(self):
         key = self.r.choice(("a.item = b.item AND a.chip_index_x = b.chip_index_x", "a.chipid = b.chipid", "b.rowid = a.rowid",
