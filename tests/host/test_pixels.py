@@ -151,7 +151,7 @@ def write_raw(path, array):
         f.write(f'<VRTDataset rasterXSize="{w}" rasterYSize="{h}">')
         for k in range(n):
             f.write(f'<VRTRasterBand dataType="{types[array.dtype.str[1:]]}" band="{k + 1}" subClass="VRTRawRasterBand">'
-                    f'<SourceFilename relativeToVRT="0">{path}</SourceFilename><ImageOffset>{k * h * w * size}</ImageOffset>'
+                    f'<SourceFilename relativeToVRT="1">{os.path.basename(path)}</SourceFilename><ImageOffset>{k * h * w * size}</ImageOffset>'
                     f'<PixelOffset>{size}</PixelOffset><LineOffset>{w * size}</LineOffset><ByteOrder>LSB</ByteOrder></VRTRasterBand>')
         f.write("</VRTDataset>")
     return path + ".vrt"

@@ -14,9 +14,8 @@ import sys
 
 import numpy
 
-TYPES = {1: "u1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 6: "f4", 7: "f8", 12: "u8", 13: "i8", 8: "c8", 9: "c16", 10: "c8", 11: "c16"}
+TYPES = {1: "u1", 2: "u2", 3: "i2", 4: "u4", 5: "i4", 6: "f4", 7: "f8", 12: "u8", 13: "i8", 14: "i1", 8: "c8", 9: "c16", 10: "c8", 11: "c16"}
 CODES = {numpy.dtype(v).name: k for k, v in TYPES.items()}
-CODES["int8"] = 1
 KERNELS = ["nearest", "bilinear", "cubic", "cubicspline", "lanczos", "average", "mode", "gauss"]
 
 
@@ -48,6 +47,9 @@ def load():
     g.CPLSetConfigOption(b"GDAL_DISABLE_READDIR_ON_OPEN", b"EMPTY_DIR")
     g.CPLPushErrorHandler(g.CPLQuietErrorHandler)
     g.GDALAllRegister()
+    g.GDALVersionInfo.restype = ctypes.c_char_p
+    if int(g.GDALVersionInfo(b"VERSION_NUM")) < 3070000:  # signed bytes were bytes with a note
+        CODES["int8"] = 1
     return g
 
 
