@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,7 +201,7 @@ sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err) {
 }
 
 /* What the extension says where it means SC_AGAIN, which SQLite has no code for (http/client.c). */
-static int means_again(const char *text) {
+int sc_cli_means_again(const char *text) {
   static const char *const words[] = {"HTTP status 408",
                                       "HTTP status 429",
                                       "HTTP status 5",
@@ -222,7 +223,7 @@ static int means_again(const char *text) {
 
 static sc_status fail_sql(sqlite3 *db, struct sc_error *err) {
   const char *text = sqlite3_errmsg(db);
-  int again = means_again(text);
+  int again = sc_cli_means_again(text);
   sc_status st = sc_fail(err, again ? SC_AGAIN : SC_DB, "%s", text);
   if (!again) err->db_code = sqlite3_extended_errcode(db);
   return st;
@@ -235,6 +236,29 @@ static sc_status prepare(sqlite3 *db, const char *sql, va_list args, sqlite3_stm
   for (int i = 1; i <= n; i++)
     sqlite3_bind_text(*out, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
   return SC_OK;
+}
+
+int sc_cli_is_new(const char *path) {
+  return strcmp(path, ":memory:") != 0 && access(path, F_OK) != 0;
+}
+
+void sc_cli_discard_if_empty(sqlite3 *db, const char *table, const char *path) {
+  static const char *const ends[] = {"", "-journal", "-wal", "-shm"};
+  struct sc_buffer n = {0};
+  struct sc_error err = {0};
+  char name[PATH_MAX];
+  int found = 0;
+  char *sql = sqlite3_mprintf(
+      "SELECT 1 WHERE EXISTS (SELECT 1 FROM \"%w_item\") OR EXISTS (SELECT 1 FROM \"%w_error\")",
+      table, table);
+  /* Where there is no such table, nothing has been merged either. */
+  if (db && sql) sc_cli_text(db, &n, &found, &err, sql);
+  for (size_t i = 0; i < sizeof ends / sizeof *ends && !found && sql; i++) {
+    snprintf(name, sizeof name, "%s%s", path, ends[i]);
+    unlink(name);
+  }
+  sc_buffer_free(&n);
+  sqlite3_free(sql);
 }
 
 sc_status sc_cli_run(sqlite3 *db, struct sc_error *err, const char *sql, ...) {

@@ -57,6 +57,14 @@ void sc_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Open a database with the extension; close with sqlite3_close(). */
 sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err);
 
+/* Is there no file of a database yet? 0 for ":memory:". */
+int sc_cli_is_new(const char *path);
+/* Take away the file of a database that this run made, where it has neither merged an item into
+ * the table nor recorded a failure; db stays open. */
+void sc_cli_discard_if_empty(sqlite3 *db, const char *table, const char *path);
+/* Is it the text of a failure that may pass by itself: throttled, timed out, cut off? */
+int sc_cli_means_again(const char *text);
+
 /* Run one statement with text parameters (NULL-terminated list); no rows. */
 sc_status sc_cli_run(sqlite3 *db, struct sc_error *err, const char *sql, ...);
 /* One text of the first row, appended to out; *found 0 where there is none. */

@@ -35,6 +35,32 @@ static int number(const cJSON *json, const char *key) {
   return cJSON_IsNumber(v) ? v->valueint : 0;
 }
 
+/* Rows of <table>_error that this run wrote. */
+struct failures {
+  const char *table;
+  int64_t *rowids; /* owned */
+  size_t n, capacity;
+};
+
+/* An update hook: which rows are new, whatever numbers they get. */
+static void note_row(void *context, int operation, const char *db, const char *table,
+                     sqlite3_int64 rowid) {
+  struct failures *f = context;
+  size_t n = strlen(f->table);
+  (void)db;
+  if (operation != SQLITE_INSERT || sqlite3_strnicmp(table, f->table, (int)n) != 0 ||
+      sqlite3_stricmp(table + n, "_error") != 0)
+    return;
+  if (f->n == f->capacity) {
+    size_t capacity = f->capacity ? 2 * f->capacity : 64;
+    int64_t *rowids = sc_realloc(f->rowids, capacity * sizeof *rowids);
+    if (!rowids) return; /* one line less is shown */
+    f->rowids = rowids;
+    f->capacity = capacity;
+  }
+  f->rowids[f->n++] = rowid;
+}
+
 static sc_status merge_source(sqlite3 *db, const char *table, const char *source, const char *query,
                               int *failed, struct sc_error *err) {
   struct sc_buffer result = {0};
@@ -55,20 +81,106 @@ static sc_status merge_source(sqlite3 *db, const char *table, const char *source
   return st;
 }
 
-static sc_status show_failures(sqlite3 *db, const char *table, struct sc_error *err) {
-  sqlite3_stmt *stmt = NULL;
-  char *sql = sqlite3_mprintf(
-      "SELECT coalesce(item, '?'), reason FROM \"%w_error\" ORDER BY rowid DESC LIMIT 10", table);
-  if (sql && sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
-    while (sqlite3_step(stmt) == SQLITE_ROW) {
-      sc_cli_say("  failed: %s: %s", (const char *)sqlite3_column_text(stmt, 0),
-                 (const char *)sqlite3_column_text(stmt, 1));
-    }
-  }
-  sqlite3_finalize(stmt);
-  sqlite3_free(sql);
+#define SHOWN_MAX 10
+
+/* May all of them pass by themselves? */
+struct shown {
+  size_t n;
+  int may_pass;
+};
+
+static sc_status show_failure(void *context, sqlite3_stmt *row, struct sc_error *err) {
+  struct shown *shown = context;
+  const char *item = (const char *)sqlite3_column_text(row, 0);
+  const char *reason = (const char *)sqlite3_column_text(row, 1);
   (void)err;
+  shown->may_pass &= reason && sc_cli_means_again(reason);
+  if (!reason) reason = "no reason";
+  if (shown->n++ >= SHOWN_MAX) return SC_OK;
+  if (strncmp(reason, item, strlen(item)) == 0) { /* it names it already */
+    sc_cli_say("  failed: %s", reason);
+  } else {
+    sc_cli_say("  failed: %s: %s", item, reason);
+  }
   return SC_OK;
+}
+
+/* The first of them, and how many more there are. */
+static sc_status show_failures(sqlite3 *db, const struct failures *f, int *may_pass,
+                               struct sc_error *err) {
+  struct shown shown = {0, f->n > 0};
+  char rowid[24], *sql = sqlite3_mprintf(
+                      "SELECT coalesce(item, href, '?'), reason FROM \"%w_error\" "
+                      "WHERE rowid = CAST(?1 AS INT)",
+                      f->table);
+  sc_status st = sql ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < f->n && !st; i++) {
+    snprintf(rowid, sizeof rowid, "%lld", (long long)f->rowids[i]);
+    st = sc_cli_rows(db, show_failure, &shown, err, sql, rowid);
+  }
+  if (shown.n > SHOWN_MAX) {
+    sc_cli_say("  and %zu more, in the table %s_error", shown.n - SHOWN_MAX, f->table);
+  }
+  *may_pass = shown.may_pass;
+  sqlite3_free(sql);
+  return st;
+}
+
+static sc_status list_item(void *context, sqlite3_stmt *row, struct sc_error *err) {
+  int *n_broken = context;
+  const char *reason = (const char *)sqlite3_column_text(row, 1);
+  (void)err;
+  if (!reason) {
+    printf("%s\n", (const char *)sqlite3_column_text(row, 0));
+  } else if (++*n_broken <= SHOWN_MAX) {
+    sc_cli_say("  cannot be read: %s", reason);
+  }
+  return SC_OK;
+}
+
+/* --dry-run: the ids of what would be merged, and what cannot be read. */
+static sc_status list_source(sqlite3 *db, const char *source, const char *query, int *n_broken,
+                             struct sc_error *err) {
+  return query ? sc_cli_rows(db, list_item, n_broken, err,
+                             "SELECT id, error FROM stacchip_search(?1, ?2)", source, query)
+               : sc_cli_rows(db, list_item, n_broken, err,
+                             "SELECT id, error FROM stacchip_items(?1)", source);
+}
+
+/* A query is for catalogues that can be searched. */
+static sc_status check_sources(const char *const *sources, int n, const char *query,
+                               struct sc_error *err) {
+  for (int i = 0; i < n && query; i++) {
+    if (sc_href_is_url(sources[i])) continue;
+    return sc_fail(err, SC_BAD_ARG,
+                   "--query searches an API (https://...), which '%s' is not; without it, folders, "
+                   "files and catalogues are merged whole",
+                   sources[i]);
+  }
+  return SC_OK;
+}
+
+/* All sources; sets what failed of them, which is told. */
+static sc_status merge_sources(sqlite3 *db, const char *const *v, const char *const *sources, int n,
+                               int *failed, int *may_pass, struct sc_error *err) {
+  struct failures failures = {.table = v[OPT_TABLE]};
+  sc_status st = sc_cli_run(db, err, "SELECT stacchip_config('progress', 1)");
+  if (!st) st = ensure_table(db, v[OPT_TABLE], v[OPT_OPTIONS], err);
+  sqlite3_update_hook(db, note_row, &failures);
+  for (int i = 0; i < n && !st; i++) {
+    st = v[OPT_DRY_RUN] ? list_source(db, sources[i], v[OPT_QUERY], failed, err)
+                        : merge_source(db, v[OPT_TABLE], sources[i], v[OPT_QUERY], failed, err);
+  }
+  sqlite3_update_hook(db, NULL, NULL);
+  sc_cli_bar_end();
+  if (failures.n) {
+    struct sc_error other = {0};
+    show_failures(db, &failures, may_pass, st ? &other : err);
+  } else if (v[OPT_DRY_RUN] && *failed > SHOWN_MAX) {
+    sc_cli_say("  and %d more", *failed - SHOWN_MAX);
+  }
+  sc_free(failures.rowids);
+  return st;
 }
 
 int sc_cmd_index(int argc, char **argv) {
@@ -86,7 +198,7 @@ int sc_cmd_index(int argc, char **argv) {
   const char *v[N_OPTIONS], *rest[256];
   struct sc_error err = {0};
   sqlite3 *db = NULL;
-  int n_rest, failed = 0;
+  int n_rest, failed = 0, may_pass = 0;
   int code =
       sc_cli_options("index",
                      "Merge the items of folders, files, catalogues and searches into a database. "
@@ -97,31 +209,14 @@ int sc_cmd_index(int argc, char **argv) {
     sc_cli_message("index needs a database and a source (see --help)");
     return SC_EXIT_USAGE;
   }
-  sc_status st = sc_cli_open(v[OPT_DRY_RUN] ? ":memory:" : rest[0], &db, &err);
-  if (!st) st = sc_cli_run(db, &err, "SELECT stacchip_config('progress', 1)");
-  if (!st) st = ensure_table(db, v[OPT_TABLE], v[OPT_OPTIONS], &err);
-  for (int i = 1; i < n_rest && !st; i++) {
-    if (v[OPT_DRY_RUN]) {
-      char *items = NULL, *sql = NULL;
-      struct sc_buffer list = {0};
-      int found;
-      st = source_query(rest[i], v[OPT_QUERY], &items, &err);
-      if (!st) {
-        sql = sqlite3_mprintf(
-            "SELECT group_concat(json_extract(item_json, '$.id'), char(10)) FROM (%s)", items);
-        st = sc_cli_text(db, &list, &found, &err, sql);
-      }
-      if (!st && found) printf("%s\n", (char *)list.data);
-      sqlite3_free(sql);
-      sc_buffer_free(&list);
-      sc_free(items);
-    } else {
-      st = merge_source(db, v[OPT_TABLE], rest[i], v[OPT_QUERY], &failed, &err);
-    }
-  }
-  sc_cli_bar_end();
+  const char *path = v[OPT_DRY_RUN] ? ":memory:" : rest[0];
+  int is_new = sc_cli_is_new(path);
+  sc_status st = check_sources(rest + 1, n_rest - 1, v[OPT_QUERY], &err);
+  if (!st) st = sc_cli_open(path, &db, &err);
+  if (!st) st = merge_sources(db, v, rest + 1, n_rest - 1, &failed, &may_pass, &err);
   if (st) sc_cli_message("%s", err.text);
-  if (!st && failed) show_failures(db, v[OPT_TABLE], &err);
+  if (st && is_new) sc_cli_discard_if_empty(db, v[OPT_TABLE], path);
   sqlite3_close(db);
-  return st ? sc_exit_code(&err) : failed ? SC_EXIT_FAILED : SC_EXIT_DONE;
+  if (st) return sc_exit_code(&err);
+  return !failed ? SC_EXIT_DONE : may_pass ? SC_EXIT_AGAIN : SC_EXIT_FAILED;
 }

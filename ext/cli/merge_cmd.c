@@ -7,7 +7,15 @@
 #include "cli/cli.h"
 #include "cli/store.h"
 
-enum { OPT_BUCKET, OPT_TARGET, OPT_DB, OPT_PARTITION, OPT_DRY_RUN, N_OPTIONS };
+enum { OPT_BUCKET, OPT_TARGET, OPT_DB, OPT_PARTITION, OPT_KEEP, OPT_DRY_RUN, N_OPTIONS };
+
+struct merge_job {
+  sqlite3 *db;
+  char *root, *index;           /* of the bucket, and its index/; owned */
+  const char *db_path, *target; /* or NULL */
+  int partition, keep_going;
+  int n_left_out, n_taken;
+};
 
 /* A name that ends in .parquet is a file; other targets are folders. */
 static sc_status target_path(const char *target, int partition, char **out, struct sc_error *err) {
@@ -32,16 +40,73 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *target
   return st;
 }
 
-static sc_status merge_into(sqlite3 *db, const char *root, const char *index,
-                            struct sc_error *err) {
+#define INDEX_COLUMNS                                          \
+  "chipid, platform, item, date, chip_index_x, chip_index_y, " \
+  "cloud_cover_percentage, nodata_percentage, geometry"
+
+#define INTO_CHIPS "INSERT OR IGNORE INTO chips(" INDEX_COLUMNS ") SELECT " INDEX_COLUMNS " FROM "
+#define INTO_TREE "INSERT INTO index_tree SELECT " INDEX_COLUMNS " FROM "
+
+/* One file of the tree: all of it or nothing. */
+static sc_status take_file(void *context, const char *key, struct sc_error *err) {
+  struct merge_job *job = context;
+  size_t n = strlen(key);
+  char *path = NULL;
+  if (n < 8 || strcmp(key + n - 8, ".parquet") != 0) return SC_OK;
+  sc_status st = sc_store_path(job->root, key, &path, err);
+  if (!st && job->db_path) st = sc_cli_run(job->db, err, INTO_CHIPS "stacchip_parquet(?1)", path);
+  if (!st && job->target) st = sc_cli_run(job->db, err, INTO_TREE "stacchip_parquet(?1)", path);
+  if (st == SC_DB && err->db_code != SQLITE_FULL && err->db_code != SQLITE_INTERRUPT) {
+    sc_cli_say("left out: %s: %s", key, err->text);
+    job->n_left_out++;
+    st = SC_OK;
+  } else if (!st) {
+    job->n_taken++;
+  }
+  sc_free(path);
+  return st;
+}
+
+/* What can be read of the tree, file by file: into chips, and into a table index_tree. */
+static sc_status keep_going(struct merge_job *job, struct sc_error *err) {
+  sc_status st = sc_cli_run(job->db, err, "CREATE TEMP TABLE index_tree(" INDEX_COLUMNS ")");
+  if (!st) st = sc_store_list(job->root, "index/", take_file, job, err);
+  if (!st && job->n_taken == 0)
+    st = sc_fail(err, SC_NOT_FOUND, "%s: no index that can be read", job->index);
+  return st;
+}
+
+/* The whole tree, or an error that names the file: into chips, and as a view index_tree. */
+static sc_status take_tree(struct merge_job *job, struct sc_error *err) {
+  char *sql = sqlite3_mprintf("CREATE TEMP VIEW index_tree AS SELECT " INDEX_COLUMNS
+                              " FROM stacchip_parquet(%Q)",
+                              job->index);
+  sc_status st = sql ? sc_cli_run(job->db, err, sql) : sc_fail_nomem(err);
+  sqlite3_free(sql);
+  if (!st && job->db_path) st = sc_cli_run(job->db, err, INTO_CHIPS "index_tree");
+  return st;
+}
+
+static sc_status count_chips(sqlite3 *db, int64_t *chips, int64_t *items, struct sc_error *err) {
+  struct sc_buffer text = {0};
+  int found;
+  sc_status st = sc_cli_text(db, &text, &found, err,
+                             "SELECT printf('%d %d', (SELECT count(*) FROM chips), (SELECT "
+                             "count(*) FROM chips_item))");
+  long long a = 0, b = 0;
+  if (!st) sscanf((char *)text.data, "%lld %lld", &a, &b);
+  *chips = a;
+  *items = b;
+  sc_buffer_free(&text);
+  return st;
+}
+
+static sc_status make_table(struct merge_job *job, struct sc_error *err) {
   char *sql = sqlite3_mprintf(
       "CREATE VIRTUAL TABLE IF NOT EXISTS chips USING stacchip_merge(max_nodata=1, bucket=%Q)",
-      root);
-  sc_status st = sql ? sc_cli_run(db, err, sql) : sc_fail_nomem(err);
+      job->root);
+  sc_status st = sql ? sc_cli_run(job->db, err, sql) : sc_fail_nomem(err);
   sqlite3_free(sql);
-  if (!st)
-    st = sc_cli_run(db, err, "INSERT OR IGNORE INTO chips SELECT * FROM stacchip_parquet(?1)",
-                    index);
   return st;
 }
 
@@ -57,16 +122,22 @@ static sc_status say_what_is_there(sqlite3 *db, const char *index, struct sc_err
   return st;
 }
 
-/* Into the database where asked for, and into files (target, or NULL). */
-static sc_status merge(sqlite3 *db, const char *root, const char *index, int into_db,
-                       const char *target, int partition, struct sc_error *err) {
-  sc_status st = into_db ? merge_into(db, root, index, err) : SC_OK;
-  if (st || !target) return st;
-  char *sql =
-      sqlite3_mprintf("CREATE TEMP VIEW index_tree AS SELECT * FROM stacchip_parquet(%Q)", index);
-  st = sql ? sc_cli_run(db, err, sql) : sc_fail_nomem(err);
-  sqlite3_free(sql);
-  return st ? st : export_table(db, "index_tree", target, partition, err);
+/* Into the database where asked for (chips that are there stay as they are), and into files. */
+static sc_status merge(struct merge_job *job, struct sc_error *err) {
+  int64_t chips = 0, items = 0, all_chips = 0, all_items = 0;
+  sc_status st = job->db_path ? make_table(job, err) : SC_OK;
+  if (!st && job->db_path) st = count_chips(job->db, &chips, &items, err);
+  if (!st) st = job->keep_going ? keep_going(job, err) : take_tree(job, err);
+  if (!st && job->db_path) {
+    st = count_chips(job->db, &all_chips, &all_items, err);
+    if (!st)
+      sc_cli_say("%s: %lld chips of %lld items merged, %lld chips there before", job->db_path,
+                 (long long)(all_chips - chips), (long long)(all_items - items), (long long)chips);
+  }
+  if (!st && job->target)
+    st = export_table(job->db, "index_tree", job->target, job->partition, err);
+  if (!st && job->n_left_out) sc_cli_say("%d files were left out", job->n_left_out);
+  return st;
 }
 
 int sc_cmd_merge_index(int argc, char **argv) {
@@ -91,12 +162,16 @@ int sc_cmd_merge_index(int argc, char **argv) {
                   NULL},
       [OPT_PARTITION] =
           {"--partition", {NULL}, NULL, "write a dataset by platform and item", 0, NULL},
+      [OPT_KEEP] = {"--keep-going",
+                    {NULL},
+                    NULL,
+                    "leave out index files that cannot be read, and name them",
+                    0,
+                    NULL},
       [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
   };
   const char *v[N_OPTIONS], *rest[1];
   struct sc_error err = {0};
-  sqlite3 *db = NULL;
-  char *root = NULL, *index = NULL;
   int n_rest;
   int code = sc_cli_options("merge-index", "Merge the index tree of a bucket.", "", options,
                             N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
@@ -106,18 +181,21 @@ int sc_cmd_merge_index(int argc, char **argv) {
         "merge-index: STACCHIP_MERGE_TARGET_DIR is not set (--output PATH, or --db FILE)");
     return SC_EXIT_USAGE;
   }
-  sc_status st = sc_store_root(v[OPT_BUCKET], &root, &err);
-  if (!st) st = sc_store_path(root, "index/", &index, &err);
+  struct merge_job job = {.db_path = v[OPT_DB],
+                          .target = v[OPT_TARGET],
+                          .partition = v[OPT_PARTITION] != NULL,
+                          .keep_going = v[OPT_KEEP] != NULL};
   int dry_run = v[OPT_DRY_RUN] != NULL;
-  if (!st) st = sc_cli_open(v[OPT_DB] && !dry_run ? v[OPT_DB] : ":memory:", &db, &err);
-  if (!st) {
-    st = dry_run ? say_what_is_there(db, index, &err)
-                 : merge(db, root, index, v[OPT_DB] != NULL, v[OPT_TARGET],
-                         v[OPT_PARTITION] != NULL, &err);
-  }
+  const char *path = v[OPT_DB] && !dry_run ? v[OPT_DB] : ":memory:";
+  int is_new = sc_cli_is_new(path);
+  sc_status st = sc_store_root(v[OPT_BUCKET], &job.root, &err);
+  if (!st) st = sc_store_path(job.root, "index/", &job.index, &err);
+  if (!st) st = sc_cli_open(path, &job.db, &err);
+  if (!st) st = dry_run ? say_what_is_there(job.db, job.index, &err) : merge(&job, &err);
   if (st) sc_cli_message("%s", err.text);
-  sqlite3_close(db);
-  sc_free(index);
-  sc_free(root);
+  if (st && is_new) sc_cli_discard_if_empty(job.db, "chips", path);
+  sqlite3_close(job.db);
+  sc_free(job.index);
+  sc_free(job.root);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;
 }

@@ -124,7 +124,7 @@ static char *search_body(const struct job *job, const struct search *s) {
 static const char sql_find[] =
     "CREATE TABLE found AS SELECT s.rowid AS position, id, datetime, "
     "coalesce(eo_cloud_cover, 0) AS cloud, item_json FROM stacchip_search(?1, ?2, ?3) s "
-    "WHERE (?4 = '' OR datetime BETWEEN ?4 AND ?5 "
+    "WHERE s.error IS NULL AND (?4 = '' OR datetime BETWEEN ?4 AND ?5 "
     " OR json_extract(item_json, '$.properties.end_datetime') BETWEEN ?4 AND ?5)"
     " AND coalesce(json_extract(item_json, '$.properties.\"s2:nodata_pixel_percentage\"'), 0) <= "
     "CAST(?6 AS REAL)"
@@ -359,11 +359,17 @@ static sc_status choose_scenes(struct job *job, const struct texts *all, uint32_
   return SC_OK;
 }
 
+static sc_status say_broken(void *context, sqlite3_stmt *row, struct sc_error *err) {
+  (void)context, (void)err;
+  sc_cli_say("left out: %s", (const char *)sqlite3_column_text(row, 0));
+  return SC_OK;
+}
+
 static sc_status process_region(struct job *job, struct sc_error *err) {
   static const char sql_hashed[] =
-      "SELECT item_json FROM region_item ORDER BY stacchip_hash(42, id), id";
+      "SELECT item_json FROM region_item WHERE error IS NULL ORDER BY stacchip_hash(42, id), id";
   static const char sql_named[] =
-      "SELECT item_json FROM region_item ORDER BY "
+      "SELECT item_json FROM region_item WHERE error IS NULL ORDER BY "
       "json_extract(item_json, '$.assets.visual.href'), position";
   char source[2048];
   struct texts all = {0};
@@ -374,11 +380,15 @@ static sc_status process_region(struct job *job, struct sc_error *err) {
     return sc_fail(err, SC_RANGE, "no region %lld; there are %d", (long long)job->row, n);
   snprintf(source, sizeof source, "%s/%s/rgb/2193/collection.json", job->api, region);
   sc_status st = sc_cli_run(job->place.db, err,
-                            "CREATE TABLE region_item AS SELECT rowid AS position, id, item_json "
-                            "FROM stacchip_items(?1)",
+                            "CREATE TABLE region_item AS SELECT rowid AS position, id, item_json, "
+                            "error FROM stacchip_items(?1)",
                             source);
   if (!st) {
     sc_cli_reached();
+    st = sc_cli_rows(job->place.db, say_broken, NULL, err,
+                     "SELECT error FROM region_item WHERE error IS NOT NULL ORDER BY position");
+  }
+  if (!st) {
     st = sc_cli_rows(job->place.db, take_text, &all, err, job->is_python ? sql_named : sql_hashed);
   }
   if (!st) st = choose_scenes(job, &all, &chosen, &n_chosen, err);

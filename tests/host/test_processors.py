@@ -17,7 +17,7 @@ import tiff
 import web
 
 PROGRAM = os.path.join(os.path.dirname(host.EXT), "stacchip")
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STACCHIP_", "SLURM_", "JOB_")) and k != "LD_PRELOAD"}
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "STACCHIP_", "SLURM_", "JOB_")) and k != "LD_PRELOAD" and not k.lower().endswith("_proxy")}
 S2_BANDS = ["blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22"]
 MODIS_BANDS = [f"sur_refl_b0{k}" for k in range(1, 8)]
 
@@ -46,7 +46,7 @@ class Work(unittest.TestCase):
         return path
 
     def run_it(self, *arguments, code=0, **env):
-        r = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=300, env=dict(CLEAN, STACCHIP_RETRIES="0", STACCHIP_HOSTS="127.0.0.1", **env))
+        r = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=300, env={**CLEAN, "STACCHIP_RETRIES": "0", "STACCHIP_HOSTS": "127.0.0.1", **env})
         self.assertEqual(r.returncode, code, r.stderr)
         return r
 
@@ -527,6 +527,135 @@ class Made(Work):
                 self.assertEqual((made["properties"]["proj:epsg"], made["properties"]["proj:shape"]), (epsg, [300, 300]))
                 self.run_it("linz", "--row", "2", "--bucket", bucket + "r", "--stac-api", server.url, "--relative")
                 self.assertEqual(read_json(os.path.join(bucket + "r", "linz/BA31/stac_item.json"))["assets"]["visual"]["href"], "./BA31.tiff")
+
+
+class Index(Work):
+    """stacchip index and merge-index: what fails is named and counted, and the rest is done."""
+
+    def item(self, *names):
+        item = {"type": "Feature", "stac_version": "1.0.0", "id": "m_4207009_ne_19_060_" + names[-1].split(".")[0], "geometry": None, "links": [], "properties": {"datetime": "2021-10-24T00:00:00Z"},
+                "assets": {"image": {"href": self.image, "type": "image/tiff; application=geotiff", "roles": ["data"]}}}
+        return write_json(self.path(*names), item)
+
+    def setUp(self):
+        super().setUp()
+        self.image = tiff.write(self.path("image.tif"), numpy.full((4, 256, 256), 9, "u1"))
+        self.db = self.path("x.db")
+
+    def rows(self, sql):
+        return host.connect(self.db).execute(sql).fetchall()
+
+    def test_broken_files_of_a_folder(self):
+        for n in range(3):
+            self.item("s", f"{n}", f"2021010{n}.json")
+        broken = {"empty.json": b"", "half.json": b'{"type": "Feature", "id": "x", "assets": {"a": ', "wide.json": '{"type": "Feature"}'.encode("utf-16"), "zip.json": b"\x1f\x8b\x08\0rest"}
+        for name, data in broken.items():
+            with open(self.path("s", name), "wb") as f:
+                f.write(data)
+        gone = {**read_json(self.item("s", "20219999.json")), "assets": {"image": {"href": "./nothing.tif", "type": "image/tiff"}}}
+        write_json(self.path("s", "20219999.json"), gone)
+        r = self.run_it("index", self.db, self.path("s"), code=1)
+        self.assertIn("3 merged, 0 done before, 5 failed", r.stderr)
+        for name in list(broken) + ["nothing.tif"]:
+            self.assertRegex(r.stderr, rf"(?m)^  failed: .*{name}", name)
+        self.assertEqual(self.rows("SELECT count(*) FROM chips_item"), [(3,)])
+        r = self.run_it("index", self.db, self.path("s"), code=1)
+        self.assertIn("0 merged, 3 done before, 5 failed", r.stderr)
+        self.assertEqual(r.stderr.count("  failed: "), 5, "those of this run")
+        for name in list(broken) + ["20219999.json"]:
+            os.unlink(self.path("s", name))
+        self.assertNotIn("failed: ", self.run_it("index", self.db, self.path("s")).stderr)
+
+    def test_many_failures(self):
+        for n in range(23):
+            with open(self.path("s", f"b{n:02d}.json"), "w") as f:
+                f.write("{")
+        r = self.run_it("index", self.db, self.path("s"), code=1)
+        self.assertEqual((r.stderr.count("  failed: "), "  and 13 more, in the table chips_error" in r.stderr), (10, True), r.stderr)
+        r = self.run_it("index", "--dry-run", self.db, self.path("s"), code=1)
+        self.assertEqual((r.stderr.count("  cannot be read: "), "  and 13 more" in r.stderr), (10, True), r.stderr)
+
+    def test_dry_run_names_items_and_what_is_broken(self):
+        self.item("s", "20210101.json")
+        with open(self.path("s", "b.json"), "w"):
+            pass
+        r = self.run_it("index", "--dry-run", self.db, self.path("s"), code=1)
+        self.assertEqual(r.stdout, "m_4207009_ne_19_060_20210101\n")
+        self.assertRegex(r.stderr, "cannot be read: .*b.json: it is empty")
+        self.assertFalse(os.path.exists(self.db))
+
+    def test_a_source_that_does_not_exist_leaves_no_database(self):
+        self.run_it("index", self.db, self.path("nothing"), code=1)
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("x.db")], [])
+        self.run_it("index", self.db, self.item("s", "20210101.json"))
+        self.run_it("index", self.db, self.path("nothing"), code=1)
+        self.assertEqual(self.rows("SELECT count(*) FROM chips_item"), [(1,)])
+        os.makedirs(self.path("b", "index"))
+        self.run_it("merge-index", "--bucket", self.path("b"), "--db", self.path("m.db"), code=1)
+        self.assertFalse(os.path.exists(self.path("m.db")))
+        self.run_it("index", self.path("y.db"), self.item("s", "20210101.json"), "--with", "chip_size=none", code=1)
+        self.assertFalse(os.path.exists(self.path("y.db")))
+
+    def test_a_query_is_for_catalogues(self):
+        r = self.run_it("index", self.db, self.path("s"), "--query", "{}", code=2)
+        self.assertRegex(r.stderr, "--query searches an API .*, which '.*/s' is not")
+        self.assertFalse(os.path.exists(self.db))
+
+    def test_what_may_pass_is_tried_again(self):
+        server = Server(files={})
+        self.addCleanup(server.close)
+        server.fault = lambda h: lambda h: h.answer(503)
+        item = read_json(self.item("s", "20210101.json"))
+        item["assets"]["image"]["href"] = server.url + "/a.tif"
+        write_json(self.path("s", "20210101.json"), item)
+        self.run_it("index", self.db, self.path("s"), code=75)
+        with open(self.path("s", "b.json"), "w"):
+            pass
+        self.run_it("index", self.db, self.path("s"), code=1)
+
+    def test_a_name_that_does_not_resolve(self):
+        """At the first request it is a wrong name, not a failure that will pass."""
+        layer = write_json(self.path("p.geojson"), {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": "20HNJ"}, "geometry": {"type": "Point", "coordinates": [-75, 45]}}]})
+        for command, option in (("naip", "--sample-source"), ("sentinel-2", "--mgrs-source")):
+            r = self.run_it(command, "--row", "0", "--bucket", self.path("b"), option, layer, "--stac-api", "https://nowhere.invalid/v1", code=1, STACCHIP_HOSTS="*")
+            self.assertIn("resolve host", r.stderr)
+        self.run_it("naip", "--row", "0", "--bucket", self.path("b"), "--sample-source", "https://nowhere.invalid/x.fgb", code=1, STACCHIP_HOSTS="*")
+
+    def make_tree(self, names):
+        db = host.connect()
+        for n, name in enumerate(names):
+            db.execute("DROP TABLE IF EXISTS t")
+            db.execute("CREATE TABLE t AS SELECT * FROM stacchip_index(?)", (self.item("b", "naip", name, name + ".json"),))
+            db.execute("SELECT stacchip_export('t', ?)", (self.path("b", "index", "naip", name, f"index_{name}.parquet"),))
+        return [self.path("b", "index", "naip", name, f"index_{name}.parquet") for name in names]
+
+    def test_merge_index_keeps_going(self):
+        files = self.make_tree(["20210101", "20210102", "20210103", "20210104"])
+        out = self.path("all.parquet")
+        r = self.run_it("merge-index", "--bucket", self.path("b"), "--db", self.db, "--output", out)
+        self.assertIn(f"{self.db}: 4 chips of 4 items merged, 0 chips there before", r.stderr)
+        r = self.run_it("merge-index", "--bucket", self.path("b"), "--db", self.db)
+        self.assertIn(f"{self.db}: 0 chips of 0 items merged, 4 chips there before", r.stderr)
+        os.unlink(self.db)
+        os.unlink(out)
+        with open(files[1], "w"):
+            pass
+        with open(files[2], "rb+") as f:
+            f.truncate(os.path.getsize(files[2]) - 20)
+        r = self.run_it("merge-index", "--bucket", self.path("b"), "--db", self.db, "--output", out, code=1)
+        self.assertIn("index_20210102.parquet", r.stderr)
+        self.assertEqual((os.path.exists(self.db), os.path.exists(out)), (False, False))
+        r = self.run_it("merge-index", "--bucket", self.path("b"), "--db", self.db, "--output", out, "--keep-going")
+        for name in ("20210102", "20210103"):
+            self.assertRegex(r.stderr, f"left out: index/naip/{name}/index_{name}.parquet: .")
+        self.assertIn("2 files were left out", r.stderr)
+        want = [("m_4207009_ne_19_060_20210101",), ("m_4207009_ne_19_060_20210104",)]
+        self.assertEqual(self.rows("SELECT DISTINCT item FROM chips ORDER BY 1"), want)
+        self.assertEqual(host.connect().execute("SELECT item FROM stacchip_parquet(?) ORDER BY 1", (out,)).fetchall(), want)
+        for f in (files[0], files[3]):
+            with open(f, "w"):
+                pass
+        self.run_it("merge-index", "--bucket", self.path("b"), "--output", self.path("none.parquet"), "--keep-going", code=1)
 
 
 if __name__ == "__main__":
