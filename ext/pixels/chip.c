@@ -357,6 +357,7 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     memset(r, 0, offsetof(struct sc_read, err));
     r->source = &b->asset->source;
     r->band = b->band;
+    r->validity = &b->validity;
     r->file_width = b->asset->info.width;
     r->file_height = b->asset->info.height;
     r->x = x;
@@ -440,7 +441,6 @@ static sc_status read_masks(struct sc_connection *c, const struct sc_chip *chip,
     const struct sc_chip_band *b = &chip->bands[i];
     if (!sc_valid_by_mask(&b->validity) || (i > 0 && same_mask(b, b - 1))) continue;
     reads[i].band = SC_BAND_VALIDITY;
-    reads[i].validity = &b->validity;
     reads[i].fill = 0;
     reads[n_reads++] = reads[i];
   }

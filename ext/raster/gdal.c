@@ -19,6 +19,7 @@
 #include "http/remote.h"
 #include "http/vsi.h"
 #include "raster/file.h"
+#include "raster/substitute.h"
 #include "raster/valid.h"
 
 /* --- errors and thread configuration --- */
@@ -422,6 +423,42 @@ void sc_gdal_info_free(struct sc_raster_info *info) {
   memset(info, 0, sizeof *info);
 }
 
+/* --- datasets in memory --- */
+
+sc_status sc_gdal_memory_open(const struct sc_gdal_memory *m, GDALDatasetH *out,
+                              struct sc_error *err) {
+  GDALDriverH driver = GDALGetDriverByName("MEM");
+  *out = driver ? GDALCreate(driver, "", m->width, m->height, 0, m->type, NULL) : NULL;
+  for (int i = 0; *out && i < m->n_bands; i++) {
+    const char *first = (const char *)m->pixels + (size_t)i * m->band_bytes;
+    char pointer[32], pixel[32], line[32];
+    snprintf(pointer, sizeof pointer, "%llu", (unsigned long long)(size_t)first);
+    snprintf(pixel, sizeof pixel, "%zu", m->pixel_bytes);
+    snprintf(line, sizeof line, "%zu", m->line_bytes);
+    char **options = CSLSetNameValue(NULL, "DATAPOINTER", pointer);
+    options = CSLSetNameValue(options, "PIXELOFFSET", pixel);
+    options = CSLSetNameValue(options, "LINEOFFSET", line);
+    CPLErr result = GDALAddBand(*out, m->type, options);
+    CSLDestroy(options);
+    if (result != CE_None) {
+      GDALClose(*out);
+      *out = NULL;
+    }
+  }
+  return *out ? SC_OK : sc_fail(err, SC_UNSUPPORTED, "GDAL's MEM driver does not work");
+}
+
+void sc_gdal_set_nodata(GDALRasterBandH band, enum sc_dtype dtype, const struct sc_nodata *nodata) {
+  if (!nodata->is_set) return;
+  if (dtype == SC_DTYPE_I64) {
+    GDALSetRasterNoDataValueAsInt64(band, (int64_t)nodata->bits);
+  } else if (dtype == SC_DTYPE_U64) {
+    GDALSetRasterNoDataValueAsUInt64(band, nodata->bits);
+  } else {
+    GDALSetRasterNoDataValue(band, nodata->value);
+  }
+}
+
 /* --- reading a window --- */
 
 static void copy_words(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
@@ -591,6 +628,7 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r,
     return sc_source_fail(r->source, SC_UNSUPPORTED, err, "its type of pixels is not supported",
                           "");
   }
+  if (sc_substitute_is_due(band, r)) return sc_substitute_read(ds, r, scope, err);
   if (own != r->dtype && (own == SC_DTYPE_I8 || r->dtype == SC_DTYPE_I8)) {
     return read_converted(ds, r, own, scope, err);
   }
@@ -660,13 +698,18 @@ static sc_status read_validity(GDALDatasetH ds, const struct sc_read *r,
   return !st && r->validity->alpha ? apply_alpha(ds, &one, scope, err) : st;
 }
 
+sc_status sc_gdal_read_band(GDALDatasetH ds, const struct sc_read *r,
+                            const struct sc_gdal_scope *scope, struct sc_error *err) {
+  return r->band == SC_BAND_VALIDITY ? read_validity(ds, r, scope, err)
+                                     : read_band(ds, r, scope, err);
+}
+
 static sc_status read_dataset(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
   struct sc_gdal_scope scope;
   sc_status st = sc_gdal_check_size(r, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds), err);
   if (st) return st;
   sc_gdal_begin(&scope);
-  st = r->band == SC_BAND_VALIDITY ? read_validity(ds, r, &scope, err)
-                                   : read_band(ds, r, &scope, err);
+  st = sc_gdal_read_band(ds, r, &scope, err);
   sc_gdal_end(&scope);
   return st;
 }

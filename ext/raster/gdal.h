@@ -54,6 +54,26 @@ sc_status sc_gdal_check_size(const struct sc_read *read, int width, int height,
 /* One window read by GDAL; the judge of the block reader and its stand-in elsewhere. */
 sc_status sc_gdal_read(const struct sc_read *read, struct sc_error *err);
 
+/*
+ * The same of a dataset that is held, within a scope: of one band, or of SC_BAND_VALIDITY.
+ * Its size is not compared.
+ */
+sc_status sc_gdal_read_band(GDALDatasetH dataset, const struct sc_read *read,
+                            const struct sc_gdal_scope *scope, struct sc_error *err);
+
+/* Pixels in memory, which the caller keeps while the dataset of them is open. */
+struct sc_gdal_memory {
+  const void *pixels;
+  GDALDataType type;
+  int width, height, n_bands;
+  size_t pixel_bytes, line_bytes, band_bytes; /* from one to the next */
+};
+sc_status sc_gdal_memory_open(const struct sc_gdal_memory *memory, GDALDatasetH *out,
+                              struct sc_error *err);
+
+/* Declare it, unless it is not set. dtype: of the band. */
+void sc_gdal_set_nodata(GDALRasterBandH band, enum sc_dtype dtype, const struct sc_nodata *nodata);
+
 /* Convert n values, clamped and rounded as GDAL does; strides in bytes. */
 void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
                      enum sc_dtype to_type, size_t to_stride, size_t n);

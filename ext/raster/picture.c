@@ -42,39 +42,20 @@ static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *
   return st;
 }
 
-/* A dataset in memory over bands that the caller keeps. */
-static sc_status memory_dataset(const void *pixels, GDALDataType type, int width, int height,
-                                int n_bands, size_t pixel_bytes, size_t line_bytes,
-                                size_t band_bytes, GDALDatasetH *out, struct sc_error *err) {
-  char name[256];
-  GDALDriverH driver = GDALGetDriverByName("MEM");
-  *out = driver ? GDALCreate(driver, "", width, height, 0, type, NULL) : NULL;
-  for (int i = 0; *out && i < n_bands; i++) {
-    sqlite3_snprintf(sizeof name, name, "%llu",
-                     (unsigned long long)(size_t)((const char *)pixels + (size_t)i * band_bytes));
-    char pixel[32], line[32];
-    sqlite3_snprintf(sizeof pixel, pixel, "%llu", (unsigned long long)pixel_bytes);
-    sqlite3_snprintf(sizeof line, line, "%llu", (unsigned long long)line_bytes);
-    char **options = CSLSetNameValue(NULL, "DATAPOINTER", name);
-    options = CSLSetNameValue(options, "PIXELOFFSET", pixel);
-    options = CSLSetNameValue(options, "LINEOFFSET", line);
-    CPLErr result = GDALAddBand(*out, type, options);
-    CSLDestroy(options);
-    if (result != CE_None) {
-      GDALClose(*out);
-      *out = NULL;
-    }
-  }
-  return *out ? SC_OK : sc_fail(err, SC_UNSUPPORTED, "GDAL's MEM driver does not work");
-}
-
 sc_status sc_picture_encode(enum sc_picture_format format, const uint8_t *pixels, int width,
                             int height, int channels, struct sc_buffer *out, struct sc_error *err) {
   static const char *const png[] = {"ZLEVEL=6", NULL}, *const jpeg[] = {"QUALITY=90", NULL};
   GDALDatasetH ds = NULL;
   sc_gdal_register();
-  sc_status st = memory_dataset(pixels, GDT_Byte, width, height, channels, (size_t)channels,
-                                (size_t)channels * (size_t)width, 1, &ds, err);
+  const struct sc_gdal_memory memory = {.pixels = pixels,
+                                        .type = GDT_Byte,
+                                        .width = width,
+                                        .height = height,
+                                        .n_bands = channels,
+                                        .pixel_bytes = (size_t)channels,
+                                        .line_bytes = (size_t)channels * (size_t)width,
+                                        .band_bytes = 1};
+  sc_status st = sc_gdal_memory_open(&memory, &ds, err);
   if (st) return st;
   static const GDALColorInterp colors[] = {GCI_RedBand, GCI_GreenBand, GCI_BlueBand, GCI_AlphaBand};
   for (int i = 0; i < channels && channels >= 3; i++) {
@@ -102,17 +83,6 @@ static sc_status set_crs(GDALDatasetH ds, const char *crs, struct sc_error *err)
   return st;
 }
 
-static void set_nodata(GDALRasterBandH band, enum sc_dtype dtype, const struct sc_nodata *nodata) {
-  if (!nodata->is_set) return;
-  if (dtype == SC_DTYPE_I64) {
-    GDALSetRasterNoDataValueAsInt64(band, (int64_t)nodata->bits);
-  } else if (dtype == SC_DTYPE_U64) {
-    GDALSetRasterNoDataValueAsUInt64(band, nodata->bits);
-  } else {
-    GDALSetRasterNoDataValue(band, nodata->value);
-  }
-}
-
 static sc_status set_mask(GDALDatasetH ds, const struct sc_geotiff *image, struct sc_error *err) {
   int w = image->width, h = image->height;
   if (!image->mask) return SC_OK;
@@ -128,7 +98,7 @@ static void describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {
   for (int i = 0; i < image->n_bands; i++) {
     GDALRasterBandH band = GDALGetRasterBand(ds, i + 1);
     if (image->band_names) GDALSetDescription(band, image->band_names[i]);
-    set_nodata(band, image->dtype, &image->nodata);
+    sc_gdal_set_nodata(band, image->dtype, &image->nodata);
     if (image->alpha == i + 1) GDALSetRasterColorInterpretation(band, GCI_AlphaBand);
     if (image->scales && (image->scales[i] != 1 || image->offsets[i] != 0)) {
       GDALSetRasterScale(band, image->scales[i]);
@@ -148,9 +118,15 @@ sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *o
   struct sc_gdal_scope scope;
   sc_gdal_register();
   sc_gdal_begin(&scope);
-  sc_status st =
-      memory_dataset(image->pixels, sc_gdal_type(image->dtype), image->width, image->height,
-                     image->n_bands, size, line, line * (size_t)image->height, &ds, err);
+  const struct sc_gdal_memory memory = {.pixels = image->pixels,
+                                        .type = sc_gdal_type(image->dtype),
+                                        .width = image->width,
+                                        .height = image->height,
+                                        .n_bands = image->n_bands,
+                                        .pixel_bytes = size,
+                                        .line_bytes = line,
+                                        .band_bytes = line * (size_t)image->height};
+  sc_status st = sc_gdal_memory_open(&memory, &ds, err);
   if (!st) {
     GDALSetGeoTransform(ds, gt);
     if (image->crs) st = set_crs(ds, image->crs, err);

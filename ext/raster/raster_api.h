@@ -145,7 +145,8 @@ struct sc_validity {
 struct sc_read {
   const struct sc_source *source;
   int band;                           /* 1 .. n_bands, or SC_BAND_VALIDITY: as uint8, fill 0 */
-  const struct sc_validity *validity; /* of SC_BAND_VALIDITY: of which band */
+  const struct sc_validity *validity; /* of the band, or (SC_BAND_VALIDITY) of which; else NULL:
+                                         kernels then go by GDAL's own mask */
   int file_width, file_height; /* as info() gave them: of another size it is another file, and an
                                   error; 0: whatever they are */
   double x, y, width, height;  /* in pixels of the file; may be fractional or leave the raster */

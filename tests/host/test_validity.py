@@ -317,6 +317,63 @@ class OneAnswer(unittest.TestCase):
                 self.assertEqual(numpy.array(said, "f4").tobytes(), numpy.array([None if v is None else float(v) for v in wanted], "f4").tobytes())
 
 
+class Resampled(unittest.TestCase):
+    """Kernels leave out what is not valid: a file is resampled as its twin is, of which GDAL's own mask says the same."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.db = host.connect()
+        self.kinds = Kinds(self.folder.name)
+        self.grids = {}
+        for metres in (4, 25):
+            a = numpy.ones((1, 800 // metres, 960 // metres), "u1")
+            self.grids[metres] = tiff.write(os.path.join(self.folder.name, "grid_%d.tif" % metres), a, transform=(metres, 0, 500000, 0, -metres, 6400000))
+        self.db.execute("SELECT stacchip_platform_set('grid', ?)", (json.dumps({"match": "collection = 'grid'", "assets": ["g"], "cloud": "0", "nodata": "0"}),))
+
+    def chip(self, path, says, metres, kernel, bands):
+        grid = self.grids[metres]
+        item = {"type": "Feature", "stac_version": "1.1.0", "id": "r", "geometry": None, "links": [], "collection": "grid", "properties": {"datetime": None, "proj:epsg": 32720},
+                "assets": {"g": {"href": grid, "type": "image/tiff"}, "d": dict({"href": path, "type": "image/tiff"}, **says)}}
+        row = json.dumps({"item": item, "chip_index_x": 0, "chip_index_y": 0, "chip_size": 24 if metres > 10 else 160, "edge": "pad"})
+        blob = self.db.execute("SELECT stacchip_chip(?, ?)", (row, json.dumps({"format": "npz", "valid": True, "assets": ["d"], "resampling": kernel, "dtype": "float64"}))).fetchone()[0]
+        z = numpy.load(io.BytesIO(blob))
+        return z["d"][:bands], z["valid"][:bands]
+
+    def twins(self):
+        k = self.kinds
+        write = lambda name, a, mask=None, **more: (lambda path: add_mask(path, mask) if mask is not None else path)(tiff.write(os.path.join(k.folder, name + ".tif"), a, planar=False, **more))
+        a = k.noise("u2", 2)
+        a[:, k.holes] = 0
+        yield "the item's nodata", write("t1", a), {"nodata": 0}, write("t2", a, nodata=0), 2
+        yield "the item's nodata against the file's", write("t3", a, nodata=50), {"nodata": 0}, write("t2", a, nodata=0), 2
+        b = k.noise("u1", 4)
+        b[3] = numpy.where(k.holes, 0, 255)  # GDAL weighs by alpha
+        alpha = {262: ("H", [2]), 338: ("H", [2])}
+        yield "near infrared", write("t4", b, tags=alpha), NIR, write("t5", b), 4
+        yield "alpha by the item", write("t5", b), ALPHA, write("t4", b, tags=alpha), 3
+        b = numpy.concatenate([b, k.noise("u1")])
+        yield "alpha of five bands", write("t6", b, tags={262: ("H", [2]), 338: ("H", [2, 0])}), {}, write("t7", b, mask=[~k.holes]), 3
+        c = k.noise("f4", 2)
+        c[:, k.other] = -9999
+        yield "mask and nodata", write("t8", c, nodata=-9999, mask=[~k.holes]), {}, write("t9", c, mask=[~k.holes & ~k.other]), 2
+        d = k.noise("i1") - numpy.int8(60)
+        yield "signed bytes", write("t10", d), {}, write("t11", d.astype("i2")), 1
+        d[0, k.holes] = -128
+        yield "signed bytes and nodata", write("t12", d, nodata=-128), {}, write("t13", d.astype("i2"), nodata=-128), 1
+
+    def test_kernels_leave_out_what_is_not_valid(self):
+        for name, path, says, twin, bands in self.twins():
+            for metres, kernels in ((4, ("bilinear", "cubic", "lanczos")), (25, ("average", "bilinear", "gauss", "mode"))):
+                for kernel in kernels:
+                    with self.subTest(kind=name, metres=metres, kernel=kernel):
+                        got, valid = self.chip(path, says, metres, kernel, bands)
+                        wanted, twin_valid = self.chip(twin, {}, metres, kernel, bands)
+                        both = valid & twin_valid
+                        numpy.testing.assert_allclose(got[both], wanted[both], rtol=1e-6, atol=1e-6)
+                        self.assertGreater(both.mean(), 0.5)
+
+
 def read_png(blob):
     """(rows, columns, channels) of 8 bits, the filters undone."""
     data, at, shape = b"", 8, None
