@@ -52,12 +52,14 @@ INSERT INTO rule (name, json) VALUES ('naip', json_object(
   'cloud', '0', 'nodata', '0', 'assets', json_array(json_array('image', 'asset', 'data')),
   'note', 'National Agriculture Imagery Program'));
 
--- LINZ (Toitu Te Whenua) aerial imagery: black is outside the flight lines.
+-- LINZ (Toitu Te Whenua) aerial imagery: black is outside the flight lines. The asset is called
+-- "asset" in items that the Python package wrote.
 INSERT INTO rule (name, json) VALUES ('linz', json_object(
   'match', 'assets LIKE ''%nz-imagery%'' OR collection LIKE ''linz%'' OR properties LIKE ''%"linz:%'' '
     || 'OR (collection GLOB ''0[0-9A-HJKMNP-TV-Z]*'' AND length(collection) = 26 '
     || 'AND EXISTS (SELECT 1 FROM json_each(assets) WHERE key = ''visual''))',
-  'mask', json_array('visual'), 'cloud', '0', 'nodata', 'nd OR v = 0', 'assets', json_array('visual'),
+  'mask', json_array(json_array('visual', 'asset')), 'cloud', '0', 'nodata', 'nd OR v = 0',
+  'assets', json_array(json_array('visual', 'asset')),
   'note', 'LINZ aerial imagery'));
 
 -- Sentinel-1 GRD: amplitude, 0 outside the swath (product specification S1-RS-MDA-52-7441).

@@ -67,10 +67,11 @@ sc_status sc_picture_encode(enum sc_picture_format format, const uint8_t *pixels
   return st;
 }
 
-static sc_status set_crs(GDALDatasetH ds, const char *crs, struct sc_error *err) {
+/* flat: only the horizontal part, in two dimensions. */
+static sc_status set_crs(GDALDatasetH ds, const char *crs, int flat, struct sc_error *err) {
   OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
   char *wkt = NULL, *at;
-  sc_status st = sc_project_wkt(crs, &wkt, err);
+  sc_status st = flat ? sc_project_flat_wkt(crs, &wkt, err) : sc_project_wkt(crs, &wkt, err);
   at = wkt;
   if (!st && OSRImportFromWkt(srs, &at) == OGRERR_NONE) {
     OSRSetAxisMappingStrategy(srs, OAMS_TRADITIONAL_GIS_ORDER);
@@ -108,9 +109,38 @@ static void describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {
   }
 }
 
+/* Does a GeoTIFF in memory say a CRS? GDAL leaves out what its keys cannot hold, without a word. */
+static int says_crs(const unsigned char *bytes, size_t n) {
+  static const char *const drivers[] = {"GTiff", NULL};
+  static atomic_uint counter;
+  char path[64];
+  snprintf(path, sizeof path, "/vsimem/stacchip-%p-%u", (void *)&counter,
+           atomic_fetch_add(&counter, 1));
+  VSILFILE *file = VSIFileFromMemBuffer(path, (GByte *)(size_t)bytes, n, FALSE);
+  GDALDatasetH ds = file ? GDALOpenEx(path, GDAL_OF_RASTER, drivers, NULL, NULL) : NULL;
+  int says = ds && GDALGetSpatialRef(ds) != NULL;
+  if (ds) GDALClose(ds);
+  if (file) VSIFCloseL(file);
+  VSIUnlink(path);
+  return says;
+}
+
+/* Write the dataset with its CRS, or the horizontal part of it where that alone can be held. */
+static sc_status write_geotiff(GDALDatasetH ds, const char *crs, struct sc_buffer *out,
+                               struct sc_error *err) {
+  static const char *const options[] = {"COMPRESS=DEFLATE", "OVERVIEWS=NONE", NULL};
+  size_t begin = out->size;
+  for (int flat = 0; flat < 2; flat++) {
+    sc_status st = crs ? set_crs(ds, crs, flat, err) : SC_OK;
+    if (!st) st = copy_out(ds, "COG", options, out, err);
+    if (st || !crs || says_crs(out->data + begin, out->size - begin)) return st;
+    out->size = begin;
+  }
+  return sc_fail(err, SC_UNSUPPORTED, "a GeoTIFF cannot hold the CRS %.200s", crs);
+}
+
 sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *out,
                              struct sc_error *err) {
-  static const char *const options[] = {"COMPRESS=DEFLATE", "OVERVIEWS=NONE", NULL};
   size_t size = sc_dtype_bytes(image->dtype), line = size * (size_t)image->width;
   const double *t = image->transform;
   double gt[6] = {t[2], t[0], t[1], t[5], t[3], t[4]};
@@ -129,10 +159,9 @@ sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *o
   sc_status st = sc_gdal_memory_open(&memory, &ds, err);
   if (!st) {
     GDALSetGeoTransform(ds, gt);
-    if (image->crs) st = set_crs(ds, image->crs, err);
     describe_bands(ds, image);
-    if (!st) st = set_mask(ds, image, err);
-    if (!st) st = copy_out(ds, "COG", options, out, err);
+    st = set_mask(ds, image, err);
+    if (!st) st = write_geotiff(ds, image->crs, out, err);
     GDALClose(ds);
   }
   sc_gdal_end(&scope);

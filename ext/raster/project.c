@@ -246,16 +246,26 @@ int sc_project_same_crs(const char *a, const char *b) {
   return to->is_same;
 }
 
-sc_status sc_project_wkt(const char *crs, char **out, struct sc_error *err) {
-  struct projector *p = thread_projector(err);
-  *out = NULL;
-  if (!p) return err->status;
-  PJ *pj = open_crs(p, crs, err);
-  if (!pj) return err->status;
-  const char *wkt = proj_as_wkt(p->context, pj, PJ_WKT2_2019, NULL);
+static sc_status export_wkt(struct projector *p, const char *crs, PJ *pj, char **out,
+                            struct sc_error *err) {
+  const char *wkt = pj ? proj_as_wkt(p->context, pj, PJ_WKT2_2019, NULL) : NULL;
   sc_status st = wkt ? sc_strdup(wkt, out, err) : fail_crs(crs, "it has no WKT2 form", err);
   proj_destroy(pj);
   return st;
+}
+
+sc_status sc_project_wkt(const char *crs, char **out, struct sc_error *err) {
+  struct projector *p = thread_projector(err);
+  *out = NULL;
+  PJ *pj = p ? open_crs(p, crs, err) : NULL;
+  return pj ? export_wkt(p, crs, pj, out, err) : err->status;
+}
+
+sc_status sc_project_flat_wkt(const char *crs, char **out, struct sc_error *err) {
+  struct projector *p = thread_projector(err);
+  *out = NULL;
+  PJ *pj = p ? open_crs(p, crs, err) : NULL;
+  return pj ? export_wkt(p, crs, horizontal(p->context, pj), out, err) : err->status;
 }
 
 const char *sc_project_version(void) { return proj_info().version; }

@@ -17,8 +17,10 @@ static const char *nodata_of(const struct sc_rule *rule) {
   return text ? text : "nd";
 }
 
-static sc_status fail_rule(const struct sc_rule *rule, sqlite3 *db, struct sc_error *err) {
-  return sc_fail(err, SC_BAD_ARG, "platform rule %s: %s", rule->name, sqlite3_errmsg(db));
+static sc_status fail_rule(const struct sc_rule *rule, const struct sc_rules *rules,
+                           struct sc_error *err) {
+  sc_rules_fail(rules, err);
+  return sc_fail_within(err, "platform rule %s", rule->name);
 }
 
 /*
@@ -52,7 +54,7 @@ static sc_status fill_table(struct sc_rules *rules, const struct sc_rule *rule, 
   while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
     table[sqlite3_column_int(stmt, 0) & (n - 1)] = (uint8_t)sqlite3_column_int(stmt, 1);
   }
-  if (code != SQLITE_DONE) st = fail_rule(rule, rules->db, err);
+  if (code != SQLITE_DONE) st = fail_rule(rule, rules, err);
   sqlite3_finalize(stmt);
   return st;
 }
@@ -87,7 +89,7 @@ sc_status sc_rules_table(struct sc_rules *rules, const struct sc_rule *rule,
   if (!st)
     st = sc_format(&key, err, "%d %d %d %a %s", v->dtype, masked, v->nodata.is_set, v->nodata.value,
                    sql);
-  if (!st) st = sc_rules_enter(rules, err);
+  if (!st) st = sc_rules_enter_values(rules, err);
   if (!st) {
     const uint8_t *kept = find_table(rules, key);
     if (kept) {
@@ -114,7 +116,7 @@ sc_status sc_rules_by_nodata(struct sc_rules *rules, const struct sc_rule *rule,
                            "SELECT CASE WHEN (%s\n) THEN 1 ELSE 0 END + CASE WHEN (%s\n) THEN 2 "
                            "ELSE 0 END FROM (SELECT ?1 AS nd)",
                            cloud_of(rule), nodata_of(rule));
-  if (!st) st = sc_rules_enter(rules, err);
+  if (!st) st = sc_rules_enter_values(rules, err);
   if (st) {
     sc_free(sql);
     return st;
@@ -126,7 +128,7 @@ sc_status sc_rules_by_nodata(struct sc_rules *rules, const struct sc_rule *rule,
       if (sqlite3_step(stmt) == SQLITE_ROW) {
         bits[nd] = (uint8_t)sqlite3_column_int(stmt, 0);
       } else {
-        st = fail_rule(rule, rules->db, err);
+        st = fail_rule(rule, rules, err);
       }
       sqlite3_reset(stmt);
     }
@@ -175,7 +177,7 @@ sc_status sc_classifier_new(struct sc_rules *rules, const struct sc_rule *rule, 
                    "FROM " SC_RULES_VALUE_SOURCE,
                    cloud_of(rule), nodata_of(rule));
   }
-  if (!st) st = sc_rules_enter(rules, err);
+  if (!st) st = sc_rules_enter_values(rules, err);
   if (!st) {
     st = sc_rules_prepare(rules, sql, &c->stmt, err);
     sc_rules_leave(rules);
@@ -225,7 +227,7 @@ static sc_status grow(struct sc_classifier *c, struct sc_error *err) {
 
 static sc_status evaluate(struct sc_classifier *c, double real, int64_t integer, int nd,
                           uint8_t *bits, struct sc_error *err) {
-  sc_status st = sc_rules_enter(c->rules, err);
+  sc_status st = sc_rules_enter_values(c->rules, err);
   if (st) return st;
   if (c->is_float) {
     sqlite3_bind_double(c->stmt, 1, real); /* NaN becomes NULL */
@@ -236,7 +238,7 @@ static sc_status evaluate(struct sc_classifier *c, double real, int64_t integer,
   if (sqlite3_step(c->stmt) == SQLITE_ROW) {
     *bits = (uint8_t)sqlite3_column_int(c->stmt, 0);
   } else {
-    st = fail_rule(c->rule, c->rules->db, err);
+    st = fail_rule(c->rule, c->rules, err);
   }
   sqlite3_reset(c->stmt);
   sc_rules_leave(c->rules);

@@ -6,6 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/interrupt.h"
+#include "base/poll.h"
 #include "host.h"
 #include "sql/platforms.h"
 #include "sql/rules/schema.h"
@@ -16,9 +18,38 @@ static const char *const rule_keys[] = {"match", "mask", "cloud", "nodata", "ass
 
 /* --- the private connection --- */
 
-#define STEP_LIMIT 20000 /* callbacks of 1000 steps: about a second; 65536 values take 5000 */
+#define STEPS_BETWEEN_LOOKS 8 /* few: one step may make megabytes of text */
+#define STEP_LIMIT 20000000   /* about a second; 65536 values take 5 million */
+#define CPU_LIMIT_S 5         /* of all that is done at once, where steps are long ones */
 
-static int count_steps(void *rules) { return ++((struct sc_rules *)rules)->n_ticks > STEP_LIMIT; }
+static double cpu_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* SQLite's progress handler: is it enough, or does the caller want to stop? */
+static int look_up(void *rules) {
+  struct sc_rules *r = rules;
+  r->n_steps += STEPS_BETWEEN_LOOKS;
+  if (r->n_steps > STEP_LIMIT) r->stopped = SC_RULES_TOO_LONG;
+  if (r->stopped || !sc_poll_is_due(CLOCK_MONOTONIC, &r->next_look)) return r->stopped != 0;
+  r->next_look = sc_next_poll(CLOCK_MONOTONIC);
+  if (sc_interrupted(NULL)) {
+    r->stopped = SC_RULES_INTERRUPTED;
+  } else if (cpu_seconds() - r->begun_s > CPU_LIMIT_S) {
+    r->stopped = SC_RULES_TOO_LONG;
+  }
+  return r->stopped != 0;
+}
+
+sc_status sc_rules_fail(const struct sc_rules *r, struct sc_error *err) {
+  if (r->stopped == SC_RULES_INTERRUPTED) return sc_fail(err, SC_INTERRUPT, "interrupted");
+  if (r->stopped == SC_RULES_TOO_LONG)
+    return sc_fail(err, SC_BAD_ARG, "interrupted: its expressions take more than %d steps or %d s",
+                   STEP_LIMIT, CPU_LIMIT_S);
+  return sc_fail(err, SC_BAD_ARG, "%s", sqlite3_errmsg(r->db));
+}
 
 /*
  * SQLite's own functions and tables that read nothing but their arguments. A list of what is
@@ -192,7 +223,7 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
   sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, SC_ITEM_MAX_BYTES);
   sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
   if (SC_SQLITE_HAS(set_authorizer)) sqlite3_set_authorizer(r->db, authorize, r);
-  if (SC_SQLITE_HAS(progress_handler)) sqlite3_progress_handler(r->db, 1000, count_steps, r);
+  if (SC_SQLITE_HAS(progress_handler)) sqlite3_progress_handler(r->db, STEPS_BETWEEN_LOOKS, look_up, r);
   if (st) {
     sqlite3_close(r->db);
     r->db = NULL;
@@ -202,13 +233,28 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
 
 sc_status sc_rules_enter(struct sc_rules *r, struct sc_error *err) {
   pthread_mutex_lock(&r->lock);
-  r->n_ticks = 0;
+  r->stopped = SC_RULES_RUNNING;
+  r->n_steps = 0;
+  r->begun_s = cpu_seconds();
+  r->next_look = sc_next_poll(CLOCK_MONOTONIC);
   sc_status st = open_rules(r, err);
   if (st) pthread_mutex_unlock(&r->lock);
   return st;
 }
 
-void sc_rules_leave(struct sc_rules *r) { pthread_mutex_unlock(&r->lock); }
+/* Of a pixel's value nobody makes long texts: one step over 64 KB ends within milliseconds. */
+#define VALUE_TEXT_MAX_BYTES 65536
+
+sc_status sc_rules_enter_values(struct sc_rules *r, struct sc_error *err) {
+  sc_status st = sc_rules_enter(r, err);
+  if (!st) sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, VALUE_TEXT_MAX_BYTES);
+  return st;
+}
+
+void sc_rules_leave(struct sc_rules *r) {
+  sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, SC_ITEM_MAX_BYTES);
+  pthread_mutex_unlock(&r->lock);
+}
 
 sc_status sc_rules_prepare(struct sc_rules *r, const char *sql, sqlite3_stmt **out,
                            struct sc_error *err) {
@@ -504,8 +550,8 @@ static sc_status match(struct sc_rules *r, const struct sc_item *item, sqlite3_i
   int code = sqlite3_step(r->matcher);
   *position = code == SQLITE_ROW ? sqlite3_column_int64(r->matcher, 0) : 0;
   if (code != SQLITE_ROW && code != SQLITE_DONE) {
-    st = sc_fail(err, SC_BAD_ARG, "item %s: matching platform rules: %s", item->id,
-                 sqlite3_errmsg(r->db));
+    st = sc_rules_fail(r, err);
+    sc_fail_within(err, "item %s: matching platform rules", item->id);
   }
   sqlite3_reset(r->matcher);
   sqlite3_clear_bindings(r->matcher);

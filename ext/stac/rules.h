@@ -3,7 +3,7 @@
  * pixels. A set belongs to a connection: the built-in rules of sql/platforms.sql and the
  * application's own, the last one set winning.
  *
- * Expressions run on a private in-memory connection with an authorizer and a step limit;
+ * Expressions run on a private in-memory connection with an authorizer and a limit of time;
  * they see the item or the pixel value, and no table of the user's.
  *
  * THREADS  A set is locked inside; a rule that was found is a copy.

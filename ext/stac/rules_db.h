@@ -3,6 +3,7 @@
 #define SC_STAC_RULES_DB_H
 
 #include <pthread.h>
+#include <time.h>
 #include <stdatomic.h>
 
 #include "base/sqlite.h"
@@ -23,7 +24,11 @@ struct sc_rules {
   struct sc_kept_table kept[SC_KEPT_TABLES];
   int next_kept; /* the one to replace next */
   atomic_uint version; /* counts the changes; read without the lock */
-  long n_ticks;  /* progress callbacks since sc_rules_enter() */
+  /* since sc_rules_enter(): */
+  enum { SC_RULES_RUNNING = 0, SC_RULES_INTERRUPTED, SC_RULES_TOO_LONG } stopped;
+  long n_steps;
+  double begun_s; /* CPU time of the thread */
+  struct timespec next_look;
 };
 
 /* What the expressions see: an item by parameters 1 to 6, a value by parameters 1 and 2. */
@@ -35,6 +40,11 @@ struct sc_rules {
 /* Lock the set, with its connection open; after SC_OK call sc_rules_leave(). */
 sc_status sc_rules_enter(struct sc_rules *rules, struct sc_error *err);
 void sc_rules_leave(struct sc_rules *rules);
+/* The same to judge values, whose expressions need no long texts: they are held to short ones. */
+sc_status sc_rules_enter_values(struct sc_rules *rules, struct sc_error *err);
+/* Why a statement of the private connection failed: SC_INTERRUPT where the caller was asked to
+ * stop; else SC_BAD_ARG, with the limit that it reached or SQLite's message. */
+sc_status sc_rules_fail(const struct sc_rules *rules, struct sc_error *err);
 
 /* Prepare exactly one SELECT under the authorizer. SC_BAD_ARG with SQLite's message. */
 sc_status sc_rules_prepare(struct sc_rules *rules, const char *sql, sqlite3_stmt **out,
