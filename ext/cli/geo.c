@@ -145,6 +145,27 @@ static sc_status read_grid(GDALDatasetH ds, struct sc_geo_grid *out, struct sc_e
   return read_crs(GDALGetSpatialRef(ds), out, err);
 }
 
+/*
+ * Open a raster that came from somebody else, which may be anything: by its content GDAL would take
+ * it for a VRT that names files and URLs of this machine. Drivers that read one file only, nothing
+ * beside it, and no overviews that it names.
+ */
+static GDALDatasetH open_raster(const char *path) {
+  static const char *const drivers[] = {"GTiff", "JP2OpenJPEG", "PNG", "JPEG", NULL};
+  CPLSetThreadLocalConfigOption("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR");
+  CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", "NO");
+  GDALDatasetH ds = GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR,
+                               drivers, NULL, NULL);
+  if (ds && GDALGetMetadataItem(ds, "OVERVIEW_FILE", "OVERVIEWS")) {
+    CPLError(CE_Failure, CPLE_OpenFailed, "it names an external overview file");
+    GDALClose(ds);
+    ds = NULL;
+  }
+  CPLSetThreadLocalConfigOption("GDAL_DISABLE_READDIR_ON_OPEN", NULL);
+  CPLSetThreadLocalConfigOption("GDAL_PAM_ENABLED", NULL);
+  return ds;
+}
+
 static sc_status finish(const char *from, GDALDatasetH source, GDALDatasetH made,
                         struct sc_geo_grid *out, struct sc_error *err) {
   sc_status st = SC_OK;
@@ -165,7 +186,7 @@ sc_status sc_geo_to_mercator(const char *from, const char *to, struct sc_geo_gri
       "near", "-co", "COMPRESS=DEFLATE", "-co",       "OVERVIEWS=NONE",
       NULL};
   start();
-  GDALDatasetH source = GDALOpen(from, GA_ReadOnly), made = NULL;
+  GDALDatasetH source = open_raster(from), made = NULL;
   if (source) {
     GDALWarpAppOptions *options = GDALWarpAppOptionsNew((char **)(size_t)words, NULL);
     made = GDALWarp(to, NULL, 1, &source, options, NULL);
@@ -179,7 +200,7 @@ sc_status sc_geo_resample(const char *from, const char *to, double pixel_size,
   char width[20], height[20];
   double gt[6];
   start();
-  GDALDatasetH source = GDALOpen(from, GA_ReadOnly), made = NULL;
+  GDALDatasetH source = open_raster(from), made = NULL;
   if (source && GDALGetGeoTransform(source, gt) == CE_None) {
     double factor = fabs(gt[1]) / pixel_size;
     int w = (int)(GDALGetRasterXSize(source) * factor),

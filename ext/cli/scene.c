@@ -54,11 +54,22 @@ static int is_kept(const struct sc_system *y, const char *key) {
   return 0;
 }
 
-/* Where an asset's bytes are: for some catalogues the store's own copy. */
-static const char *asset_href(const struct sc_system *y, const cJSON *asset) {
+/* Where an asset's bytes are: for some catalogues the store's own copy. By the access rules,
+ * wherever in the item the address stands; freed with sc_free(). */
+static sc_status find_source(const struct sc_system *y, const cJSON *item, const cJSON *asset,
+                             char **out, struct sc_error *err) {
   const cJSON *alternate = cJSON_GetObjectItemCaseSensitive(asset, "alternate");
   const char *s3 = sc_json_text(cJSON_GetObjectItemCaseSensitive(alternate, "s3"), "href");
-  return y->prefer_s3 && s3 ? s3 : sc_json_text(asset, "href");
+  const char *href = y->prefer_s3 && s3 ? s3 : sc_json_text(asset, "href");
+  enum sc_origin origin =
+      cJSON_HasObjectItem(item, SC_ITEM_ORIGIN) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
+  char *resolved = NULL;
+  *out = NULL;
+  if (!href) return sc_fail(err, SC_BAD_DATA, "it has no href");
+  sc_status st = sc_href_resolve_reference(NULL, href, &resolved, err);
+  if (!st) st = sc_href_allow(resolved, origin, out, err);
+  sc_free(resolved);
+  return st;
 }
 
 /* --- is it whole? --- */
@@ -307,13 +318,15 @@ static sc_status set_href(const struct sc_scene_place *p, const char *key, const
 
 static sc_status write_asset(const struct sc_scene_place *p, cJSON *asset, cJSON *item,
                              const char *folder, struct sc_error *err) {
-  const char *href = asset_href(p->system, asset);
-  char name[512], *key = NULL;
+  char name[512] = "", *href = NULL, *key = NULL;
   int exists;
   uint64_t size = SC_SIZE_UNKNOWN;
-  if (!href) return sc_fail(err, SC_BAD_DATA, "asset %s: it has no href", asset->string);
-  file_name(href, name, sizeof name);
-  sc_status st = sc_format(&key, err, "%s/%s", folder, name);
+  sc_status st = find_source(p->system, item, asset, &href, err);
+  if (!st) file_name(href, name, sizeof name);
+  if (!st && (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)) {
+    st = sc_fail(err, SC_BAD_DATA, "%s: its href ends in no file name", href);
+  }
+  if (!st) st = sc_format(&key, err, "%s/%s", folder, name);
   if (!st) {
     st = p->system->making == SC_MAKE_COPY ? copy_asset(p, href, key, err)
                                            : make_asset(p, href, key, asset, item, err);
@@ -324,6 +337,7 @@ static sc_status write_asset(const struct sc_scene_place *p, cJSON *asset, cJSON
     if (size != SC_SIZE_UNKNOWN) set_number(asset, "file:size", (double)size);
     st = set_href(p, key, name, asset, err);
   }
+  sc_free(href);
   sc_free(key);
   return st ? sc_fail_within(err, "asset %s", asset->string) : SC_OK;
 }

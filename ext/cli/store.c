@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
+#include "base/open.h"
 #include "parquet/sink.h"
 #include "raster/raster_api.h"
 #include "stac/href.h"
@@ -35,8 +35,10 @@ sc_status sc_store_root(const char *bucket, char **out, struct sc_error *err) {
   struct stat info;
   size_t n = strlen(bucket);
   while (n > 1 && bucket[n - 1] == '/') n--;
-  int is_name = !strchr(bucket, '/') && stat(bucket, &info) != 0;
-  if (is_remote(bucket)) return sc_format(out, err, "%.*s", (int)n, bucket);
+  int is_name = !is_remote(bucket) && !strchr(bucket, '/') && stat(bucket, &info) != 0;
+  *out = NULL;
+  sc_status st = is_name ? SC_OK : sc_href_check(bucket, err);
+  if (st) return st;
   return sc_format(out, err, "%s%.*s", is_name ? "s3://" : "", (int)n, bucket);
 }
 
@@ -145,14 +147,12 @@ sc_status sc_store_put(const char *root, const char *key, const void *bytes, siz
 
 static sc_status read_local(const char *path, struct sc_buffer *out, struct sc_error *err) {
   struct stat info;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || fstat(fd, &info) != 0) {
-    if (fd >= 0) close(fd);
-    return sc_fail(err, SC_NOT_FOUND, "%s: %s", path, strerror(errno));
-  }
-  sc_status st = (size_t)info.st_size > OBJECT_MAX
-                     ? sc_fail(err, SC_TOO_BIG, "%s: more than %zu bytes", path, OBJECT_MAX)
-                     : sc_buffer_resize(out, (size_t)info.st_size, err);
+  int fd;
+  sc_status st = sc_open_regular(path, &fd, &info, err);
+  if (st) return sc_fail_within(err, "%s", path);
+  st = (size_t)info.st_size > OBJECT_MAX
+           ? sc_fail(err, SC_TOO_BIG, "%s: more than %zu bytes", path, OBJECT_MAX)
+           : sc_buffer_resize(out, (size_t)info.st_size, err);
   size_t got = 0;
   while (!st && got < out->size) {
     ssize_t n = read(fd, out->data + got, out->size - got);
@@ -299,9 +299,8 @@ static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error
 
 static sc_status copy_streamed(const char *href, const char *path, struct sc_error *err) {
   struct origin o = {.href = href, .fd = -1};
-  if (!is_remote(href)) {
-    o.fd = open(href, O_RDONLY | O_CLOEXEC);
-    if (o.fd < 0) return sc_fail(err, SC_NOT_FOUND, "%s: %s", href, strerror(errno));
+  if (!is_remote(href) && sc_open_regular(href, &o.fd, NULL, err)) {
+    return sc_fail_within(err, "%s", href);
   }
   sc_status st = copy_pieces(&o, path, err);
   if (o.fd >= 0) close(o.fd);

@@ -31,7 +31,8 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
                        struct sc_error *err);
 
 /*
- * Copy what an href (a URL or a local path) names to a key, complete or not at all.
+ * Copy what an href (a URL or a local path, which has passed the access rules: sc_href_allow())
+ * names to a key, complete or not at all.
  *
  * By the store itself where both are of S3 (CopyObject, of up to 5 GB); else through here in
  * pieces of 16 MB: a local file, or a multipart upload, of any size. A server that knows no

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "parquet/source.h"
+#include "stac/href.h"
 #include "stac/objects.h"
 
 #define MAX_FOLDER_DEPTH 32
@@ -136,6 +137,9 @@ static sc_status visit_match(struct walk *w, const char *name, const char *patte
   sc_free(part);
   if (st || !matches) return st;
   int kind = kind_of((const char *)w->path.data);
+  if (slash && kind == 'l' && sc_href_check((const char *)w->path.data, w->err)) {
+    return w->err->status; /* a link out of the allowed folders */
+  }
   if (slash) return kind == 'd' || kind == 'l' ? walk_pattern(w, slash + 1) : SC_OK;
   return kind == 'f' ? add_path(w->files, (const char *)w->path.data, w->err) : SC_OK;
 }

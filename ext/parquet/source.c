@@ -2,12 +2,12 @@
 #include "parquet/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/open.h"
 #include "raster/raster_api.h"
 
 int sc_pq_is_url(const char *path) {
@@ -69,14 +69,8 @@ static sc_status open_remote(struct sc_pq_source *s, struct sc_error *err) {
 
 static sc_status open_local(struct sc_pq_source *s, struct sc_error *err) {
   struct stat info;
-  do {
-    s->fd = open(s->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
-  } while (s->fd < 0 && errno == EINTR);
-  if (s->fd < 0) {
-    return sc_fail(err, errno == ENOENT ? SC_NOT_FOUND : SC_IO, "%s: %s", s->name, strerror(errno));
-  }
-  if (fstat(s->fd, &info) != 0) return sc_fail(err, SC_IO, "%s: %s", s->name, strerror(errno));
-  if (!S_ISREG(info.st_mode)) return sc_fail(err, SC_BAD_ARG, "%s: it is no file", s->name);
+  sc_status st = sc_open_regular(s->name, &s->fd, &info, err);
+  if (st) return sc_fail_within(err, "%s", s->name);
   s->size = (uint64_t)info.st_size;
   return SC_OK;
 }

@@ -2,13 +2,13 @@
 #include "raster/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/open.h"
 #include "http/remote.h"
 #include "raster/gdal.h"
 #include "raster/runtime.h"
@@ -62,12 +62,9 @@ struct sc_stamp sc_file_stamp(const struct stat *info) {
 static sc_status open_local(const struct sc_source *source, struct sc_file *f,
                             struct sc_error *err) {
   struct stat info;
-  f->descriptor = open(source->href, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (f->descriptor < 0) {
-    return sc_source_fail(source, SC_NOT_FOUND, err, "cannot open", strerror(errno));
-  }
-  if (fstat(f->descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
-    return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
+  struct sc_error why = {0};
+  if (sc_open_regular(source->href, &f->descriptor, &info, &why)) {
+    return sc_source_fail(source, why.status, err, "cannot open", why.text);
   }
   f->size = (uint64_t)info.st_size;
   f->stamp = sc_file_stamp(&info);

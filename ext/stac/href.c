@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
+#include "base/open.h"
 #include "base/settings.h"
 #include "raster/raster_api.h"
 
@@ -378,12 +378,10 @@ static sc_status read_descriptor(int fd, const char *path, size_t size, struct s
 
 static sc_status read_file(const char *path, struct sc_buffer *out, struct sc_error *err) {
   struct stat info;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return sc_fail(err, SC_NOT_FOUND, "%s: %s", path, strerror(errno));
-  sc_status st = SC_OK;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    st = sc_fail(err, SC_BAD_DATA, "%s: not a regular file", path);
-  } else if (info.st_size > SC_ITEM_MAX_BYTES) {
+  int fd;
+  sc_status st = sc_open_regular(path, &fd, &info, err);
+  if (st) return sc_fail_within(err, "%s", path);
+  if (info.st_size > SC_ITEM_MAX_BYTES) {
     st = sc_fail(err, SC_TOO_BIG, "%s: %lld bytes; at most %d are read", path,
                  (long long)info.st_size, SC_ITEM_MAX_BYTES);
   } else {

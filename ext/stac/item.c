@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
+#include "base/open.h"
 #include "base/sniff.h"
 #include "raster/raster_api.h"
 #include "stac/formats.h"
@@ -210,8 +210,9 @@ static int ends_with(const char *text, const char *end) {
 static int names_json(const char *location) {
   char head[512];
   if (sc_href_is_url(location)) return !sc_format_has_suffix(location);
-  int fd = open(location, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return !sc_format_has_suffix(location);
+  struct sc_error ignored = {0};
+  int fd;
+  if (sc_open_regular(location, &fd, NULL, &ignored)) return !sc_format_has_suffix(location);
   ssize_t n = read(fd, head, sizeof head);
   close(fd);
   if (n <= 0) return !sc_format_has_suffix(location);

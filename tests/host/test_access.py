@@ -400,5 +400,180 @@ class Credentials(Access):
         self.assertEqual(self.server.requests, [])
 
 
+ONE_PIXEL = """<VRTDataset rasterXSize="64" rasterYSize="64"><SRS>EPSG:32633</SRS><GeoTransform>500000, 10, 0, 5000000, 0, -10</GeoTransform>
+<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename relativeToVRT="0">%s</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
+
+
+class LocalFiles(Access):
+    """Local files are opened by the rules only, whoever names them; pipes and devices are not opened at all."""
+
+    def setUp(self):
+        super().setUp()
+        self.inside, self.outside = self.path("in"), self.path("out")
+        for f in (self.inside, self.outside):
+            os.mkdir(f)
+            shutil.copyfile(self.tif(), os.path.join(f, "a.tif"))
+            with open(os.path.join(f, "item.json"), "w") as out:
+                json.dump(self.item("./a.tif"), out)
+        self.db = host.connect()
+        self.db.execute("SELECT stacchip_platform_set('test', json_object('match', ?, 'mask', 'red', 'cloud', '0', 'nodata', 'nd', 'assets', json_array('red')))", ("id = 'i'",))
+        self.addCleanup(self.db.execute, "SELECT stacchip_config('local_roots', '')")
+
+    def tif(self):
+        folder = os.path.join(host.ROOT, "build", "scenes", "landsat-threads")
+        return os.path.join(folder, sorted(n for n in os.listdir(folder) if n.endswith(".tif"))[0])
+
+    def item(self, href, **asset):
+        return {"type": "Feature", "stac_version": "1.0.0", "id": "i", "geometry": None, "links": [], "properties": {"datetime": "2024-01-01T00:00:00Z"},
+                "assets": {"red": dict({"href": href, "type": "image/tiff"}, **asset)}}
+
+    def roots(self, value):
+        self.db.execute("SELECT stacchip_config('local_roots', ?)", (value,))
+
+    def statements(self, folder):
+        """Everything that opens a local path, as (sql, arguments)."""
+        item = os.path.join(folder, "item.json")
+        handle = json.dumps({"item": item, "chip_index_x": 0, "chip_index_y": 0})
+        none = '{"platform":"none"}'
+        return [("SELECT count(*) FROM stacchip_index(?, ?)", (item, none)), ("SELECT count(*) FROM stacchip_index(?, ?)", (os.path.join(folder, "a.tif"), none)),
+                ("SELECT count(*) FROM stacchip_index(?, ?)", (json.dumps(self.item(os.path.join(folder, "a.tif"))), none)),
+                ("SELECT count(*) FROM stacchip_index(?, ?)", (json.dumps(self.item("file://" + os.path.join(folder, "a.tif"))), none)),
+                ("SELECT count(*) FROM stacchip_index(?, ?)", (os.path.join(self.inside, "..", os.path.basename(folder), "item.json"), none)),
+                ("SELECT stacchip_item_info(?)", (item,)), ("SELECT stacchip_chip(?, '{\"assets\":[\"red\"]}')", (handle,)),
+                ("SELECT stacchip_chip_info(?, '{\"assets\":[\"red\"]}')", (handle,)), ("SELECT stacchip_row_export(?)", (handle,)),
+                ("SELECT count(*) FROM stacchip_items(?)", (folder,)), ("SELECT count(*) FROM stacchip_items(?)", (os.path.join(folder, "*.json"),)),
+                ("SELECT count(*) FROM stacchip_parquet(?)", (os.path.join(folder, "i.parquet"),)), ("SELECT count(*) FROM stacchip_parquet(?)", (folder,)),
+                ("SELECT count(*) FROM stacchip_parquet(?)", (os.path.join(folder, "*.parquet"),)),
+                ("SELECT stacchip_export('idx', ?)", (os.path.join(folder, "new.parquet"),)), ("SELECT stacchip_export('idx', ?, '{\"partition_by\":[\"item\"]}')", (os.path.join(folder, "tree"),))]
+
+    def test_roots(self):
+        self.db.execute("CREATE TABLE idx AS SELECT * FROM stacchip_index(?, '{\"platform\":\"none\"}')", (os.path.join(self.inside, "item.json"),))
+        for f in (self.inside, self.outside):
+            self.db.execute("SELECT stacchip_export('idx', ?)", (os.path.join(f, "i.parquet"),))
+        os.symlink(self.outside, os.path.join(self.inside, "way_out"))
+        for sql, args in self.statements(self.outside) + self.statements(os.path.join(self.inside, "way_out")) + self.statements("/proc/self/root" + self.outside):
+            for rule in (self.inside, "deny", "/nowhere:" + self.inside):
+                self.roots(rule)
+                with self.subTest(sql=sql, args=args, rule=rule):
+                    self.refused(self.db, sql, *args, words="local files are")
+        for rule in (self.inside, "/nowhere:" + self.inside + ":", "allow", ""):
+            self.roots(rule)
+            for sql, args in self.statements(self.inside):
+                with self.subTest(sql=sql, args=args, rule=rule):
+                    self.assertNotIn("error:", str(self.ask(self.db, sql, *args)))
+            shutil.rmtree(os.path.join(self.inside, "tree"))
+
+    def test_what_lies_outside_is_not_told(self):
+        """The same words whether a file is there or not."""
+        self.roots(self.inside)
+        for sql in ("SELECT count(*) FROM stacchip_index(?)", "SELECT count(*) FROM stacchip_items(?)", "SELECT count(*) FROM stacchip_parquet(?)", "SELECT stacchip_item_info(?)"):
+            for pair in (("item.json", "none.json"), ("*.json", "*.none"), ("", "none/")):
+                answers = {self.refused(self.db, sql, os.path.join(self.outside, name)).replace(name or "\0", "X").replace("//", "/") for name in pair if name}
+                with self.subTest(sql=sql, pair=pair):
+                    self.assertEqual(len(answers), 1, answers)
+        os.symlink(self.outside, os.path.join(self.inside, "links"))
+        self.assertIn("local files are", self.refused(self.db, "SELECT count(*) FROM stacchip_parquet(?)", os.path.join(self.inside, "*", "*.parquet")))
+
+    def test_names_that_are_drivers_or_devices(self):
+        for name in ("/vsicurl/http://127.0.0.1:1/x.tif", "/vsizip//tmp/x.zip/x.tif", "/vsimem/x", "/vsistdin/", "/vsitar/x", "/./vsicurl/x", "/x/../vsicurl/x", "//vsicurl/x",
+                     "GTIFF_DIR:1:" + self.tif(), "NETCDF:x", "<VRTDataset/>", "/dev/zero", "/dev/stdin", "/proc/self/fd/0", "/proc/self/mem", "vsicurl://x", "ftp://127.0.0.1/x",
+                     "gopher://127.0.0.1/", "dict://127.0.0.1/", "data:text/plain,x", "file://host/x", "file:////vsicurl/x", "file:///%76sicurl/x", "javascript:x"):
+            for sql, arg in (("SELECT count(*) FROM stacchip_index(?)", name), ("SELECT count(*) FROM stacchip_index(?, '{\"platform\":\"none\"}')", json.dumps(self.item(name))),
+                             ("SELECT count(*) FROM stacchip_items(?)", name), ("SELECT count(*) FROM stacchip_parquet(?)", name)):
+                with self.subTest(sql=sql, name=name):
+                    self.refused(self.db, sql, arg)
+
+    def test_pipes_do_not_hang(self):
+        os.mkfifo(self.path("pipe.json"))
+        os.mkfifo(self.path("pipe.tif"))
+        os.mkfifo(self.path("pipe.parquet"))
+        os.symlink(self.path("pipe.tif"), self.path("link.tif"))
+        for sql, arg in (("SELECT count(*) FROM stacchip_index(?)", self.path("pipe.json")), ("SELECT count(*) FROM stacchip_index(?)", self.path("pipe.tif")),
+                         ("SELECT count(*) FROM stacchip_index(?, '{\"platform\":\"none\"}')", json.dumps(self.item(self.path("link.tif")))),
+                         ("SELECT count(*) FROM stacchip_items(?)", self.path("pipe.json")), ("SELECT count(*) FROM stacchip_parquet(?)", self.path("pipe.parquet"))):
+            with self.subTest(sql):
+                self.refused(self.db, sql, arg, words="not a regular file")
+
+    def test_rasters_that_name_other_files(self):
+        """A VRT by any name, a sidecar of overviews, and an ERDAS header are not followed."""
+        secret = os.path.join(self.outside, "a.tif")
+        self.save("v.tif", ONE_PIXEL % secret)
+        self.save("v.vrt", ONE_PIXEL % secret)
+        self.save("v.jp2", ONE_PIXEL % ("/vsicurl/%s/x.tif" % self.server.url))
+        for name in ("v.tif", "v.vrt", "v.jp2"):
+            self.refused(self.db, "SELECT count(*) FROM stacchip_index(?)", self.path(name))
+        shutil.copyfile(self.tif(), self.path("s.tif"))
+        self.save("s.tif.ovr", ONE_PIXEL % ("/vsicurl/%s/x.tif" % self.server.url))
+        self.save("s.tif.aux.xml", "<PAMDataset><Metadata domain='OVERVIEWS'><MDI key='OVERVIEW_FILE'>/vsicurl/%s/y.tif</MDI></Metadata></PAMDataset>" % self.server.url)
+        self.save("s.tif.msk", ONE_PIXEL % ("/vsicurl/%s/x.tif" % self.server.url))
+        self.db.execute("SELECT stacchip_chip(row, '{\"format\":\"png\",\"size\":16}') FROM stacchip_index(?) LIMIT 1", (self.path("s.tif"),)).fetchall()
+        self.assertEqual(self.server.requests, [])
+
+    def test_items_of_the_network_name_no_local_file(self):
+        a = os.path.join(self.outside, "a.tif")
+        for href in (a, "file://" + a, "file://localhost" + a, "/etc/passwd", "../../.." + a):
+            self.server.files = {"/i.json": json.dumps(self.item(href)).encode(), "/c.json": json.dumps({"type": "Catalog", "id": "c", "links": [{"rel": "item", "href": href}]}).encode()}
+            self.server.fault = lambda h: lambda h: h.json({"type": "FeatureCollection", "features": [self.item(href)]}) if h.command == "POST" else h.plain()
+            url = self.server.url
+            with self.subTest(href=href):
+                self.refused(self.db, "SELECT count(*) FROM stacchip_index(?, '{\"platform\":\"none\"}')", url + "/i.json")
+                self.refused(self.db, "SELECT stacchip_chip(json_object('item', ?, 'chip_index_x', 0, 'chip_index_y', 0))", url + "/i.json")
+                self.refused(self.db, "SELECT count(*) FROM (SELECT item_json FROM stacchip_search(?, '{}')) s, stacchip_index(s.item_json, '{\"platform\":\"none\"}')", url)
+                self.refused(self.db, "SELECT count(*) FROM (SELECT item_json FROM stacchip_items(?)) s, stacchip_index(s.item_json, '{\"platform\":\"none\"}')", url + "/i.json")
+                got = self.ask(self.db, "SELECT count(*) FROM stacchip_items(?) WHERE error IS NULL", url + "/c.json")
+                self.assertTrue(got == 0 or "error:" in str(got), got)
+
+    # --- the program ---
+
+    def run_program(self, system, item_of, files=(), env=(), bucket=None):
+        """A processor against a catalogue whose items are item_of(collection, datetime); (exit code, stderr, all that is in the bucket)."""
+        def answer(h):
+            if not h.path.endswith("/search"):
+                return None
+            q = json.loads(h.body)
+            item = item_of(q["collections"][0], q["datetime"][:10] + "T01:00:00Z")
+            return lambda h: h.json({"type": "FeatureCollection", "links": [], "features": [item]})
+        self.server.files, self.server.fault = dict(files), answer
+        bucket = bucket or tempfile.mkdtemp(dir=self.folder)
+        sample = self.save("p.geojson", {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [-75, 45]}}]})
+        where = [] if system == "modis" else ["--sample-source", sample]
+        r = subprocess.run([PROGRAM, system, "--row", "0", *where, "--bucket", bucket, "--stac-api", self.server.url], capture_output=True, text=True, timeout=60,
+                           env={**os.environ, "HOME": "/nonexistent", **dict(env)})
+        return r.returncode, r.stderr, {n: open(os.path.join(d, n), "rb").read() for d, _, names in os.walk(bucket) for n in names}
+
+    def scene(self, collection, when, keys, href, **asset):
+        grid = {"proj:epsg": 32618, "proj:shape": [512, 512], "proj:transform": [30, 0, 500000, 0, -30, 5000000]}
+        assets = {k: dict(grid, href=href, type="image/tiff", **asset) for k in keys}
+        return {"type": "Feature", "stac_version": "1.0.0", "id": "x", "collection": collection, "geometry": None, "properties": {"datetime": when, "eo:cloud_cover": 1, "end_datetime": when}, "assets": assets}
+
+    def test_processors_copy_no_local_file_of_an_answer(self):
+        secret = self.save("secret.txt", "local secret")
+        os.mkfifo(self.path("pipe"))
+        for target, local in itertools.product((secret, "file://" + secret, self.path("pipe"), "/vsicurl/" + self.server.url, "../secret.txt"), ("allow", "deny")):
+            for places in ({"href": target}, {"href": self.server.url + "/x.tif", "alternate": {"s3": {"href": target}}}):
+                with self.subTest(target=target, local=local, places=places):
+                    code, said, there = self.run_program("landsat", lambda c, d: self.scene(c, d, ("blue", "qa_pixel"), **places), {"/x.tif": b"x"}, {"STACCHIP_LOCAL": local})
+                    self.assertEqual(code, 1, said)
+                    self.assertNotIn("secret.txt", there)
+                    self.assertFalse(any(b"local secret" in v for v in there.values()))
+
+    def test_processors_make_nothing_of_a_raster_that_names_others(self):
+        keys = ["sur_refl_b0%d" % i for i in range(1, 8)] + ["sur_refl_qc_500m", "sur_refl_state_500m"]
+        for inside in (os.path.join(self.outside, "a.tif"), "/vsicurl/%s/probe.tif" % self.server.url):
+            code, said, there = self.run_program("modis", lambda c, d: self.scene(c, d, keys, self.server.url + "/v.tif"), {"/v.tif": (ONE_PIXEL % inside).encode()})
+            self.assertEqual((code, there), (1, {}), said)
+        self.assertNotIn("/probe.tif", [r[1] for r in self.server.requests])
+
+    def test_ids_and_names_of_an_answer_stay_in_the_bucket(self):
+        bucket = self.path("a/bucket")
+        for ident, href in (("../../planted", "/x.tif"), ("..", "/x.tif"), (".", "/x.tif"), ("a/../../b", "/x.tif"), ("x", "/y/.."), ("x", "/y/."), ("x", "/y/"), ("x", "/..%2f..%2fx.tif")):
+            os.makedirs(bucket)
+            self.run_program("landsat", lambda c, d: dict(self.scene(c, d, ("blue", "qa_pixel"), self.server.url + href), id=ident), {"/x.tif": b"x", "/y/..": b"x", "/y/.": b"x", "/y/": b"x", "/..%2f..%2fx.tif": b"x"}, bucket=bucket)
+            with self.subTest(ident=ident, href=href):
+                self.assertEqual(os.listdir(self.path("a")), ["bucket"])
+                self.assertFalse(set(os.listdir(bucket)) - {"landsat-c2l1", "landsat-c2l2-sr", "index"})
+            shutil.rmtree(self.path("a"))
+
+
 if __name__ == "__main__":
     host.main()

@@ -1,0 +1,22 @@
+/*
+ * The one way in which we open a local file to read it. Whether it may be read is asked before
+ * (stac/href.h, sc_href_allow()): what is opened here has passed the access rules.
+ */
+#ifndef SC_BASE_OPEN_H
+#define SC_BASE_OPEN_H
+
+#include <sys/stat.h>
+
+#include "base/status.h"
+
+/*
+ * Open a regular file. Pipes, sockets and devices are refused, and do not hold us up.
+ *
+ * fd       Closed by the caller; -1 after an error.
+ * info     As fstat() says; NULL where it is not wanted.
+ * Returns  SC_NOT_FOUND, SC_IO (there, and it cannot be opened) or SC_BAD_DATA (no regular file).
+ *          err->text is the reason alone: the caller says of what.
+ */
+sc_status sc_open_regular(const char *path, int *fd, struct stat *info, struct sc_error *err);
+
+#endif
