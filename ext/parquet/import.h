@@ -54,6 +54,10 @@ struct sc_import {
   size_t n, at;                    /* rows of the batch; the current one */
 };
 
+/* The leaf of a column of an index, or -1. Indexes that the Python package merged may call the item
+ * "item_id". */
+int sc_import_leaf(const struct sc_pq_meta *meta, enum sc_index_column column);
+
 /* Open a path or URL under the process's access rules (stac/href.h). Close also after an error. */
 sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct sc_error *err);
 

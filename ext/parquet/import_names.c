@@ -22,8 +22,9 @@ static int column_is(const struct sc_pq_meta *meta, int leaf, const char *name) 
   return 1;
 }
 
-static int column_agrees(const struct sc_pq_meta *meta, const char *column, const char *name) {
-  int leaf = sc_pq_meta_find_leaf(meta, column);
+static int column_agrees(const struct sc_pq_meta *meta, enum sc_index_column column,
+                         const char *name) {
+  int leaf = sc_import_leaf(meta, column);
   return !name || leaf < 0 || column_is(meta, leaf, name);
 }
 
@@ -35,8 +36,8 @@ static int file_agrees(const char *path) {
   int answer = -1;
   sc_status st = sc_folder_values_read(path, &names, &ignored);
   if (!st && !sc_import_open_file(path, &file, &ignored)) {
-    answer = column_agrees(&file.meta, "platform", names.platform) &&
-             column_agrees(&file.meta, "item", names.item);
+    answer = column_agrees(&file.meta, SC_INDEX_PLATFORM, names.platform) &&
+             column_agrees(&file.meta, SC_INDEX_ITEM, names.item);
   }
   sc_pq_file_close(&file);
   sc_folder_values_free(&names);

@@ -154,10 +154,16 @@ static int file_is_elsewhere(const struct sc_import *m, const struct sc_geo_file
   return has->min_x <= has->max_x && (has->min_x > wanted->max_x || has->max_x < wanted->min_x);
 }
 
+int sc_import_leaf(const struct sc_pq_meta *meta, enum sc_index_column column) {
+  int leaf = sc_pq_meta_find_leaf(meta, sc_index_column_names[column]);
+  if (leaf < 0 && column == SC_INDEX_ITEM) leaf = sc_pq_meta_find_leaf(meta, "item_id");
+  return leaf;
+}
+
 static sc_status map_index_columns(struct sc_import *m, const struct sc_geo_file *geo,
                                    struct sc_error *err) {
   for (int c = 0; c < SC_INDEX_N; c++) {
-    m->leaves[c] = sc_pq_meta_find_leaf(&m->file.meta, sc_index_column_names[c]);
+    m->leaves[c] = sc_import_leaf(&m->file.meta, (enum sc_index_column)c);
   }
   m->leaves[SC_INDEX_GEOMETRY] = geo->geometry_leaf;
   if (m->leaves[SC_INDEX_X] < 0 || m->leaves[SC_INDEX_Y] < 0) {

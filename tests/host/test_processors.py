@@ -621,6 +621,25 @@ class Index(Work):
             self.assertIn("resolve host", r.stderr)
         self.run_it("naip", "--row", "0", "--bucket", self.path("b"), "--sample-source", "https://nowhere.invalid/x.fgb", code=1, STACCHIP_HOSTS="*")
 
+    def test_an_index_of_the_python_package(self):
+        """Merged, with item_id; and of one item, without platform and item, by its place in the tree."""
+        path = self.make_tree(["20210101"])[0]
+        with open(path, "rb") as f:
+            data = f.read()
+        n = int.from_bytes(data[-8:-4], "little")
+        footer = data[-8 - n:-8].replace(b"\x04item", b"\x07item_id")  # names in the footer have their length before them
+        merged = self.path("merged.parquet")
+        with open(merged, "wb") as f:
+            f.write(data[:-8 - n] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+        db = host.connect()
+        db.execute("CREATE TABLE t AS SELECT * FROM stacchip_parquet(?)", (path,))
+        columns = ["chipid", "date", "chip_index_x", "chip_index_y", "cloud_cover_percentage", "nodata_percentage", "geometry"]
+        db.execute("SELECT stacchip_export('t', ?, ?)", (path, json.dumps({"columns": columns})))
+        for source, want in ((merged, ("naip", "m_4207009_ne_19_060_20210101")), (self.path("b", "index"), ("naip", "20210101"))):
+            self.assertEqual(db.execute("SELECT platform, item FROM stacchip_parquet(?)", (source,)).fetchall(), [want])
+            self.assertEqual(db.execute("SELECT count(*) FROM stacchip_parquet(?) WHERE item = ?", (source, want[1])).fetchone(), (1,))
+            self.assertEqual(db.execute("SELECT count(*) FROM stacchip_parquet(?) WHERE item = 'other'", (source,)).fetchone(), (0,))
+
     def make_tree(self, names):
         db = host.connect()
         for n, name in enumerate(names):
@@ -656,6 +675,59 @@ class Index(Work):
             with open(f, "w"):
                 pass
         self.run_it("merge-index", "--bucket", self.path("b"), "--output", self.path("none.parquet"), "--keep-going", code=1)
+
+
+BATCH = os.path.join(host.ROOT, "examples", "batch")
+
+
+class Batch(Work):
+    """The files of examples/batch, with stand-ins for program and scheduler."""
+
+    def run_script(self, script, code, **env):
+        for name, body in (("stacchip", f"echo stacchip $* >>{self.folder}/log; exit {code}"), ("scontrol", f"echo scontrol $* >>{self.folder}/log")):
+            with open(self.path("bin", name), "w") as f:
+                f.write("#!/bin/sh\n" + body + "\n")
+            os.chmod(f.name, 0o755)
+        r = subprocess.run(["bash", os.path.join(BATCH, script)], capture_output=True, text=True,
+                           env={**CLEAN, "PATH": self.path("bin") + ":" + CLEAN["PATH"], "STACCHIP_BUCKET": "b", "STACCHIP_MGRS_SOURCE": "m", "STACCHIP_MERGE_TARGET_DIR": "t", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", **env})
+        with open(self.path("log")) as f:
+            log = f.read().splitlines()
+        os.unlink(self.path("log"))
+        return r.returncode, log
+
+    def test_slurm_requeues_what_may_pass_and_not_for_ever(self):
+        again = ["stacchip sentinel-2", "scontrol requeue 7_3"]
+        self.assertEqual(self.run_script("slurm-processor.sbatch", 75), (75, again))
+        self.assertEqual(self.run_script("slurm-processor.sbatch", 75, SLURM_RESTART_COUNT="4"), (75, again))
+        self.assertEqual(self.run_script("slurm-processor.sbatch", 75, SLURM_RESTART_COUNT="5"), (75, again[:1]))
+        for code in (0, 1, 2):
+            self.assertEqual(self.run_script("slurm-processor.sbatch", code), (code, again[:1]))
+        self.assertEqual(self.run_script("slurm-merge.sbatch", 0, STACCHIP_MERGE_DB="d"), (0, ["stacchip merge-index --keep-going --bucket b --output t --db d"]))
+        with open(os.path.join(BATCH, "slurm-processor.sbatch")) as f:
+            self.assertIn("--dependency=afterany:$job", f.read())
+
+    def test_aws_batch_has_the_size_where_jobs_are_submitted(self):
+        definition, job = read_json(os.path.join(BATCH, "aws-batch.json")), read_json(os.path.join(BATCH, "aws-batch-submit.json"))
+        self.assertNotIn("arrayProperties", definition)
+        self.assertEqual((job["jobDefinition"], 2 <= job["arrayProperties"]["size"] <= 10000), (definition["jobDefinitionName"], True))
+
+    def base(self):
+        with open(os.path.join(BATCH, "Containerfile")) as f:
+            return [line.split()[1] for line in f if line.startswith("FROM ")][0]
+
+    def test_the_image(self):
+        if not shutil.which("podman") or subprocess.run(["podman", "image", "exists", self.base()], capture_output=True).returncode:
+            self.skipTest("no podman, or no image " + self.base())
+        r = subprocess.run(["podman", "build", "-q", "-f", os.path.join(BATCH, "Containerfile"), "-t", "stacchip-test", host.ROOT], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stderr[-2000:])
+        r = subprocess.run(["podman", "run", "--rm", "stacchip-test", "--version"], capture_output=True, text=True)
+        self.assertRegex(r.stdout, r"^stacchip \d")
+
+    def test_what_is_built_stays_out_of_the_image(self):
+        with open(os.path.join(host.ROOT, ".containerignore")) as f:
+            ignored = f.read().split("\n")
+        for name in ("build", ".git", "stacchip.so", "stacchip_raster.so"):
+            self.assertIn(name, ignored)
 
 
 if __name__ == "__main__":
