@@ -215,7 +215,9 @@ const char *sc_access_shown(const char *href, char *out, size_t n) {
   authority += 3;
   const char *from =
       sc_access_skip_user(authority, strcspn(authority, "/?#"), strncasecmp(href, "http", 4) == 0);
-  snprintf(out, n, "%.*s%.*s", (int)(authority - href), href, (int)strcspn(from, "?#"), from);
+  size_t length = strcspn(from, "?#"), plain = strcspn(from, ";"); /* "/a;token=x" */
+  if (plain < length && memchr(from + plain, '=', length - plain)) length = plain;
+  snprintf(out, n, "%.*s%.*s", (int)(authority - href), href, (int)length, from);
   return out;
 }
 

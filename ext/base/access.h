@@ -29,9 +29,13 @@ int sc_access_address(const char *patterns, const struct sockaddr *address);
  */
 const char *sc_access_skip_user(const char *authority, size_t n, int is_http);
 
-/* An href as messages show it: of a URL without user part, query and fragment, which may be
- * secret; a path as it is. Written to out. */
+/* An href as messages show it: of a URL without user part, query, fragment and ";name=value" in its
+ * path, which may be secret; a path as it is. Written to out. */
 const char *sc_access_shown(const char *href, char *out, size_t n);
+
+/* What an http href ends with that lost secrets before it was stored (stac/secrets.h): a fragment,
+ * which no request sends. */
+#define SC_ACCESS_NOT_STORED "#stacchip-not-stored"
 
 /* The host of "scheme://user@host:port/path", without brackets; "" if there is none, or one that
  * may be read in another way (per cent signs, letters outside ASCII). */

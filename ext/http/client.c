@@ -393,8 +393,11 @@ static sc_status fail_status(struct transfer *t, long status, struct sc_error *e
                    : status == 416                                   ? SC_RANGE
                    : status == 408 || status == 429 || status >= 500 ? SC_AGAIN
                                                                      : SC_IO;
-  return sc_fail(err, kind, "%s: HTTP status %ld%s%s", shown_url(t, shown, sizeof shown), status,
-                 words[0] ? ": " : "", words);
+  const char *why = status < 500 && strstr(t->request->url, SC_ACCESS_NOT_STORED)
+                        ? "; the query of its href held a secret, which is not stored"
+                        : "";
+  return sc_fail(err, kind, "%s: HTTP status %ld%s%s%s", shown_url(t, shown, sizeof shown), status,
+                 words[0] ? ": " : "", words, why);
 }
 
 static sc_status fail_curl(const struct transfer *t, CURLcode code, struct sc_error *err) {

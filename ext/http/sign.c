@@ -679,8 +679,10 @@ static sc_status escape_url(const char *url, char **out, struct sc_error *err) {
   return SC_OK;
 }
 
-static sc_status sign_http(const char *url, struct sc_signed *out, struct sc_error *err) {
-  char place[200], token[2000], *signed_url = NULL;
+static sc_status sign_http(const char *whole, struct sc_signed *out, struct sc_error *err) {
+  char place[200], token[2000] = "", *signed_url = NULL, *url = NULL;
+  sc_status st = sc_strndup(whole, strcspn(whole, "#"), &url, err); /* a fragment is never sent */
+  if (st) return st;
   find_token_for(url, token, sizeof token);
   if (!token[0] && token_place(url, place, sizeof place)) {
     pthread_mutex_lock(&token_lock);
@@ -688,9 +690,10 @@ static sc_status sign_http(const char *url, struct sc_signed *out, struct sc_err
     copy(token, sizeof token, k ? k->token : NULL);
     pthread_mutex_unlock(&token_lock);
   }
-  sc_status st = sc_format(&signed_url, err, "%s%s%s", url, token[0] ? "?" : "", token);
+  st = sc_format(&signed_url, err, "%s%s%s", url, token[0] ? "?" : "", token);
   if (!st) st = escape_url(signed_url, &out->url, err);
   sc_free(signed_url);
+  sc_free(url);
   return st;
 }
 

@@ -14,6 +14,7 @@
 #include "index/lattice.h"
 #include "index/place.h"
 #include "index/scene.h"
+#include "stac/secrets.h"
 
 /* --- options --- */
 
@@ -98,8 +99,11 @@ sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_bu
                           o->shape[1]);
   }
   if (!st && o->base) {
-    st = sc_buffer_append_text(out, ",\"base\":", err);
-    if (!st) st = sc_buffer_append_json(out, o->base, err);
+    char *base = NULL;
+    st = sc_href_without_secrets(o->base, &base, err); /* it is stored */
+    if (!st) st = sc_buffer_append_text(out, ",\"base\":", err);
+    if (!st) st = sc_buffer_append_json(out, base, err);
+    sc_free(base);
   }
   return st ? st : sc_buffer_append_text(out, "}", err);
 }

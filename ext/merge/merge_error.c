@@ -10,6 +10,7 @@
 #include "index/index.h"
 #include "stac/href.h"
 #include "stac/item.h"
+#include "stac/secrets.h"
 
 /* A row; its texts are owned, and may be NULL. */
 struct error_row {

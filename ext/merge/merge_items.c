@@ -34,6 +34,7 @@
 #include "sql/merge/replace_ready.h"
 #include "stac/href.h"
 #include "stac/item.h"
+#include "stac/secrets.h"
 
 #define WAIT_MS 50 /* between looks for an interrupt */
 #define PROGRESS_SECONDS 1.0

@@ -11,6 +11,7 @@
 #include "base/db.h"
 #include "merge/merge_buffers.h"
 #include "stac/href.h"
+#include "stac/secrets.h"
 
 float sc_merge_day(const char *date) {
   int32_t days = date ? sc_date_to_days(date) : INT32_MIN;

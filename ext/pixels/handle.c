@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "pixels/chip.h"
+#include "stac/secrets.h"
 
 /* What a chip needs to know of an asset; the rest of an item would make handles long. */
 static int is_needed(const char *key) {
@@ -95,9 +96,13 @@ static sc_status append_thin(cJSON *item, const struct listed *listed, struct sc
                              struct sc_error *err) {
   if (!item) return sc_fail_nomem(err);
   thin_item(item, listed);
-  char *text = cJSON_PrintUnformatted(item);
-  sc_status st = text ? sc_buffer_append_text(out, text, err) : sc_fail_nomem(err);
+  char *text = cJSON_PrintUnformatted(item), *clean = NULL;
+  sc_status st = !text           ? sc_fail_nomem(err)
+                 : listed->index ? sc_href_for_handle(text, &clean, err)
+                                 : sc_href_without_secrets(text, &clean, err); /* to go elsewhere */
+  if (!st) st = sc_buffer_append_text(out, clean, err);
   cJSON_free(text);
+  sc_free(clean);
   cJSON_Delete(item);
   return st;
 }
@@ -105,7 +110,13 @@ static sc_status append_thin(cJSON *item, const struct listed *listed, struct sc
 static sc_status append_item(const struct sc_index *index, struct sc_buffer *out,
                              struct sc_error *err) {
   struct listed listed = {.index = index};
-  if (index->location) return sc_buffer_append_json(out, index->location, err);
+  if (index->location) {
+    char *location = NULL;
+    sc_status st = sc_href_for_handle(index->location, &location, err);
+    if (!st) st = sc_buffer_append_json(out, location, err);
+    sc_free(location);
+    return st;
+  }
   return append_thin(cJSON_Parse(index->item_json), &listed, out, err);
 }
 

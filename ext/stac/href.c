@@ -15,7 +15,9 @@
 #include "base/alloc.h"
 #include "base/open.h"
 #include "base/settings.h"
+#include "base/sniff.h"
 #include "raster/raster_api.h"
+#include "stac/secrets.h"
 
 static const char *const url_schemes[] = {"https", "http", "s3", "gs", "az", "abfs", "abfss"};
 
@@ -26,57 +28,6 @@ static size_t scheme_length(const char *href) {
 }
 
 int sc_href_is_url(const char *href) { return scheme_length(href) > 0; }
-
-/* Does a query of n bytes hold a signature or key? By the names that the stores use. */
-static int is_signed(const char *query, size_t n) {
-  static const char *const names[] = {"sig=",
-                                      "signature=",
-                                      "x-amz-signature=",
-                                      "x-amz-security-token=",
-                                      "x-goog-signature=",
-                                      "token=",
-                                      "access_token=",
-                                      "api_key=",
-                                      "apikey=",
-                                      "subscription-key="};
-  for (size_t at = 0; at < n; at++) {
-    if (at && query[at - 1] != '&' && query[at - 1] != ';') continue;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-      size_t m = strlen(names[i]);
-      if (m < n - at && strncasecmp(query + at, names[i], m) == 0) return 1;
-    }
-  }
-  return 0;
-}
-
-sc_status sc_href_without_secrets(const char *text, char **out, struct sc_error *err) {
-  static const char ends_url[] = "\"' \t\r\n<>";
-  struct sc_buffer b = {0};
-  const char *p = text, *found;
-  sc_status st = SC_OK;
-  *out = NULL;
-  while (!st && (found = strstr(p, "://")) != NULL) {
-    found += 3;
-    int is_http = (found - text >= 7 && strncasecmp(found - 7, "http", 4) == 0) ||
-                  (found - text >= 8 && strncasecmp(found - 8, "https", 5) == 0);
-    size_t authority = strcspn(found, "/?#\"' \t\r\n<>"), n = strcspn(found, ends_url);
-    const char *query = memchr(found, '?', n);
-    size_t bare = query ? (size_t)(query - found) : n;
-    st = sc_buffer_append(&b, p, (size_t)(found - p), err);
-    const char *from = sc_access_skip_user(found, authority, is_http);
-    size_t keep = query && is_signed(query + 1, n - bare - 1) ? bare : n;
-    if (!st) st = sc_buffer_append(&b, from, (size_t)(found + keep - from), err);
-    p = found + n;
-  }
-  if (!st) st = sc_buffer_append_text(&b, p, err);
-  if (!st) st = sc_buffer_terminate(&b, err);
-  if (st) {
-    sc_buffer_free(&b);
-    return st;
-  }
-  *out = (char *)b.data;
-  return SC_OK;
-}
 
 sc_status sc_href_folder(const char *href, char **out, struct sc_error *err) {
   size_t n = strlen(href), head = 0;
@@ -136,17 +87,19 @@ static int hex_digit(char c) {
 }
 
 /* Put the bytes that percent signs stand for into a text (RFC 3986, section 2.1), in place; NULL,
- * or where a sign stands for none. */
+ * or where a sign stands for none. What is no UTF-8 then is in no text that can be stored. */
 static const char *decode_percent(char *text) {
   const char *from = text;
-  for (; *from; text++) {
+  char *to = text;
+  for (; *from; to++) {
     int high = *from == '%' ? hex_digit(from[1]) : -1, low = high < 0 ? -1 : hex_digit(from[2]);
     if (*from == '%' && (low < 0 || high * 16 + low == 0)) return from;
-    *text = low < 0 ? *from : (char)(high * 16 + low);
+    *to = low < 0 ? *from : (char)(high * 16 + low);
     from += low < 0 ? 1 : 3;
   }
-  *text = '\0';
-  return NULL;
+  *to = '\0';
+  size_t n = (size_t)(to - text), good = sc_sniff_utf8(text, n);
+  return good < n ? text + good : NULL;
 }
 
 /* The path of a file: URL: its percent signs stand for bytes (RFC 8089). */
@@ -157,7 +110,8 @@ static sc_status resolve_file_url(const char *href, char **out, struct sc_error 
   if (*from != '/') return sc_fail(err, SC_BAD_DATA, "%s: a file: URL of another host", href);
   sc_status st = sc_strdup(from, &path, err);
   if (!st) wrong = decode_percent(path);
-  if (wrong) st = sc_fail(err, SC_BAD_DATA, "%s: '%.3s' stands for no character", href, wrong);
+  if (wrong)
+    st = sc_fail(err, SC_BAD_DATA, "%s: '%.3s' stands for no character of UTF-8", href, wrong);
   if (!st) st = sc_href_resolve(NULL, path, out, err);
   sc_free(path);
   return st;
@@ -165,6 +119,7 @@ static sc_status resolve_file_url(const char *href, char **out, struct sc_error 
 
 static sc_status resolve_url(const char *href, char **out, struct sc_error *err) {
   size_t n = scheme_length(href);
+  if (sc_href_remembered(href, out, err) || *out) return err->status;
   if (n == 4 && strncasecmp(href, "file", 4) == 0) return resolve_file_url(href, out, err);
   for (size_t i = 0; i < sizeof url_schemes / sizeof *url_schemes; i++) {
     if (strlen(url_schemes[i]) == n && strncasecmp(href, url_schemes[i], n) == 0) {

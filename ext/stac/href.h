@@ -55,12 +55,6 @@ sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, str
 /* The rules alone, for what was found beside something allowed: href_map is not looked at. */
 sc_status sc_href_check(const char *href, struct sc_error *err);
 
-/*
- * A copy of a text (an href, an item) without the signed queries and passwords of the URLs in
- * it: what may be stored. Tokens end, and a database is given away.
- */
-sc_status sc_href_without_secrets(const char *text, char **out, struct sc_error *err);
-
 /* Read a local file or URL whole, up to SC_ITEM_MAX_BYTES; out gets a zero byte behind. */
 sc_status sc_href_read_text(const char *href, struct sc_buffer *out, struct sc_error *err);
 

@@ -318,6 +318,12 @@ class Hrefs(Case):
                 self.assertEqual(json.loads(text)["assets"]["d"]["href"], self.path(name))
                 self.assertEqual(self.index(text), [65664])  # made absolute once, not again
 
+    def test_bytes_that_are_no_text(self):
+        self.refused("No such file", "SELECT * FROM stacchip_index(?, ?)", self.save("i.json", item("a", "%E9.tif")), self.OPTIONS)
+        self.refused("stands for no character of UTF-8", "SELECT * FROM stacchip_index(?, ?)", self.save("i.json", item("a", "file:///x/%E9.tif")), self.OPTIONS)
+        for h in ("%E9.tif", "file:///x/%E9.tif", "%00.tif"):
+            self.db.execute("SELECT item_json FROM stacchip_items(?)", (self.save("i.json", item("a", h)),)).fetchall()  # Python decodes it: valid text
+
     def test_named_by_the_application_is_a_path(self):
         tiff(self.path("a%20b.tif"), 7)
         self.assertEqual(len(self.index(self.path("a%20b.tif"))), 1)
