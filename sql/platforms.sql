@@ -1,7 +1,8 @@
 -- The built-in platform rules. The last one whose "match" holds is taken, so the general ones
 -- stand first. In "mask" and "assets" a list within the list names alternatives: catalogues
 -- call the same asset by different keys. "cloud" absent: the system knows no clouds, and the
--- fraction is NULL; '0': there are none.
+-- fraction is NULL; '0': there are none. "bands" names the bands of a file where the item does
+-- not: what is flagged as alpha there is then taken for what it is.
 -- stacchip_platform lists these rules; stacchip_platform_set() adds to them and replaces them.
 
 -- Copernicus DEM GLO-30/90: heights; nodata as the file declares it.
@@ -50,6 +51,7 @@ INSERT INTO rule (name, json) VALUES ('planet-udm', json_object(
 INSERT INTO rule (name, json) VALUES ('naip', json_object(
   'match', 'collection LIKE ''naip%'' OR id GLOB ''*m_[0-9][0-9][0-9][0-9][0-9][0-9][0-9]_[ns][ew]_[0-9]*''',
   'cloud', '0', 'nodata', '0', 'assets', json_array(json_array('image', 'asset', 'data')),
+  'bands', json_array('red', 'green', 'blue', 'nir'),
   'note', 'National Agriculture Imagery Program'));
 
 -- LINZ (Toitu Te Whenua) aerial imagery: black is outside the flight lines. The asset is called

@@ -118,7 +118,8 @@ static sc_status make_judge(const struct sc_index_call *call, const struct sc_sc
 /* Of a bare raster the first band that is not alpha stands for all. */
 static int first_band(const struct sc_scene *s, const struct sc_raster_info *info) {
   int band = 1;
-  while (band < info->n_bands && sc_validity_find(&s->item, s->mask.asset, info, band).is_alpha)
+  while (band < info->n_bands &&
+         sc_validity_find(&s->item, s->mask.asset, &s->rule, info, band).is_alpha)
     band++;
   return band;
 }
@@ -174,7 +175,7 @@ static sc_status count_or_know(const struct sc_index_call *call, const struct sc
   if (!st) st = axis_new(t, s->grid.width_px, map.scale[0], map.offset[0], &axes[0], err);
   if (!st) st = axis_new(t, s->grid.height_px, map.scale[1], map.offset[1], &axes[1], err);
   if (!st) {
-    judge.validity = sc_validity_find(&s->item, s->mask.asset, info, job->band);
+    judge.validity = sc_validity_find(&s->item, s->mask.asset, &s->rule, info, job->band);
     int by_value = s->rule.name || sc_valid_by_value(&judge.validity);
     if (!by_value) job->band = SC_BAND_VALIDITY;
     /* Where nothing can be invalid, no block is read: the fractions stay 0. */

@@ -94,7 +94,8 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
     b->band = i;
     b->n_bands_of_asset = last - first + 1;
     b->dtype = info->dtype;
-    b->validity = sc_validity_find(&chip->scene->scene.item, from->asset, &opened->info, i);
+    b->validity = sc_validity_find(&chip->scene->scene.item, from->asset, &chip->scene->scene.rule,
+                                   &opened->info, i);
     b->resampling = options->resampling;
     read_scale(from->asset, info, b);
     name_band(from->asset, info, last > first || from->band, b);

@@ -128,7 +128,7 @@ static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
                    asset->source.asset);
   }
   m->band = (struct sc_chip_band){.asset = asset, .band = band, .dtype = dtype};
-  m->band.validity = sc_validity_find(&s->item, s->mask.asset, &asset->info, band);
+  m->band.validity = sc_validity_find(&s->item, s->mask.asset, &s->rule, &asset->info, band);
   m->chip = *chip;
   m->chip.bands = &m->band;
   m->chip.n_bands = 1;

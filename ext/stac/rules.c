@@ -13,7 +13,8 @@
 #include "sql/rules/schema.h"
 #include "stac/rules_db.h"
 
-static const char *const rule_keys[] = {"match", "mask", "cloud", "nodata", "assets", "note"};
+static const char *const rule_keys[] = {"match",  "mask", "cloud", "nodata",
+                                        "assets", "note", "bands"};
 #define N_RULE_KEYS (sizeof rule_keys / sizeof *rule_keys)
 
 /* --- the private connection --- */
@@ -223,7 +224,8 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
   sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, SC_ITEM_MAX_BYTES);
   sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
   if (SC_SQLITE_HAS(set_authorizer)) sqlite3_set_authorizer(r->db, authorize, r);
-  if (SC_SQLITE_HAS(progress_handler)) sqlite3_progress_handler(r->db, STEPS_BETWEEN_LOOKS, look_up, r);
+  if (SC_SQLITE_HAS(progress_handler))
+    sqlite3_progress_handler(r->db, STEPS_BETWEEN_LOOKS, look_up, r);
   if (st) {
     sqlite3_close(r->db);
     r->db = NULL;
@@ -334,16 +336,17 @@ static sc_status check_rule(struct sc_rules *r, const cJSON *rule, struct sc_err
     while (i < N_RULE_KEYS && strcmp(rule_keys[i], member->string) != 0) i++;
     if (i == N_RULE_KEYS) {
       return sc_fail(err, SC_BAD_ARG,
-                     "unknown key '%s'; there are: match, mask, cloud, nodata, assets, note",
+                     "unknown key '%s'; there are: match, mask, cloud, nodata, assets, note, bands",
                      member->string);
     }
-    int is_names = i == 1 || i == 4;
+    int is_names = i == 1 || i == 4 || i == 6;
     if (!is_names && !cJSON_IsString(member) && !cJSON_IsNull(member)) {
       return sc_fail(err, SC_BAD_ARG, "%s: not a text", member->string);
     }
   }
   sc_status st = check_names(rule, "mask", err);
   if (!st) st = check_names(rule, "assets", err);
+  if (!st) st = check_names(rule, "bands", err);
   if (!st) st = check_expression(r, rule, "match", SC_RULES_ITEM_SOURCE, err);
   if (!st) st = check_expression(r, rule, "cloud", SC_RULES_VALUE_SOURCE, err);
   if (!st) st = check_expression(r, rule, "nodata", SC_RULES_VALUE_SOURCE, err);

@@ -99,28 +99,33 @@ static enum word item_word(const struct sc_item *item, const struct sc_asset *as
   return SILENT;
 }
 
-/* By the item's word, else by the file's colours. A word alone makes no alpha of real numbers:
- * there is an angle of that name. */
-static int is_alpha(const struct sc_item *item, const struct sc_asset *asset,
-                    const struct sc_raster_info *info, int band) {
-  const struct sc_band_info *b = &info->bands[band - 1];
-  if (info->n_bands < 2) return 0;
-  switch (item_word(item, asset, band)) {
-    case SAYS_OTHER: return 0;
-    case SAYS_ALPHA: return b->is_alpha || b->dtype < SC_DTYPE_F32;
-    default: return b->is_alpha;
+static enum word rule_word(const struct sc_rule *rule, int band) {
+  const cJSON *names = cJSON_GetObjectItemCaseSensitive(rule->json, "bands");
+  return judge_name(cJSON_GetStringValue(cJSON_GetArrayItem(names, band - 1)));
+}
+
+/* The band (1-based) that is alpha, by the word of the item, else of the rule, else by the file's
+ * colours; 0: none. A word alone makes no alpha of real numbers: there is an angle of that name. */
+static int find_alpha(const struct sc_item *item, const struct sc_asset *asset,
+                      const struct sc_rule *rule, const struct sc_raster_info *info) {
+  for (int i = 1; i <= info->n_bands && info->n_bands > 1; i++) {
+    const struct sc_band_info *b = &info->bands[i - 1];
+    enum word word = item_word(item, asset, i);
+    if (word == SILENT) word = rule_word(rule, i);
+    int is_named = word == SAYS_ALPHA && b->dtype < SC_DTYPE_F32;
+    if (is_named || (word != SAYS_OTHER && b->is_alpha)) return i;
   }
+  return 0;
 }
 
 struct sc_validity sc_validity_find(const struct sc_item *item, const struct sc_asset *asset,
-                                    const struct sc_raster_info *info, int band) {
+                                    const struct sc_rule *rule, const struct sc_raster_info *info,
+                                    int band) {
   const struct sc_band_info *b = &info->bands[band - 1];
   struct sc_validity out = {.dtype = b->dtype, .nodata = find_nodata(asset, b, band)};
   if (b->mask == SC_MASK_BAND) out.mask = band;
   if (b->mask == SC_MASK_FILE || b->mask == SC_MASK_VALUES) out.mask = 1;
-  out.is_alpha = is_alpha(item, asset, info, band);
-  for (int i = 1; i <= info->n_bands && !out.alpha; i++) {
-    if (is_alpha(item, asset, info, i)) out.alpha = i;
-  }
+  out.alpha = find_alpha(item, asset, rule, info);
+  out.is_alpha = out.alpha == band;
   return out;
 }

@@ -14,6 +14,7 @@ import numpy
 import gdal_judge
 import host
 import tiff
+import web
 
 HEIGHT, WIDTH, SIDE = 80, 96, 64
 RULE = {"match": "collection = 'validity'", "mask": "d", "cloud": "0", "assets": ["d"]}
@@ -170,6 +171,9 @@ class Kinds:
         self.all.append(Kind("jpeg_mask", path, numpy.broadcast_to(~self.holes, (3, HEIGHT, WIDTH))))
         path = translate(source, os.path.join(self.folder, "alpha.jp2"), "-of", "JP2OpenJPEG", "-co", "REVERSIBLE=YES", "-co", "QUALITY=100")
         self.all.append(Kind("jp2_alpha", path, numpy.broadcast_to(~self.holes, (4, HEIGHT, WIDTH)), alpha=3))
+        path = translate(source, os.path.join(self.folder, "alpha.png"), "-of", "PNG")
+        says = {"type": "image/png", "roles": ["data"], "proj:shape": [HEIGHT, WIDTH], "proj:transform": [10, 0, 500000, 0, -10, 6400000]}
+        self.all.append(Kind("png_alpha", path, numpy.broadcast_to(~self.holes, (4, HEIGHT, WIDTH)), says=says, alpha=3))
 
 
 class OneAnswer(unittest.TestCase):
@@ -263,6 +267,45 @@ class OneAnswer(unittest.TestCase):
                 if not code.endswith("32") and not code.endswith("64"):
                     count = json.loads(self.value("SELECT stacchip_band_stats(?, '{\"exclude_cloud\":true}')", row))["count"]
                     self.assertEqual(count, (valid & valid[0]).sum(axis=(1, 2)).tolist())
+
+    def test_near_infrared_by_the_word_of_the_rule(self):
+        """naip names its bands where the item does not: what the file flags is then no alpha; the item's word goes before."""
+        kind = next(k for k in self.kinds if k.name == "rgba")
+        for says, wanted in (({}, numpy.ones_like(kind.valid)), (ALPHA, kind.valid)):
+            item = dict(self.item(kind), collection="naip", assets={"image": dict({"href": kind.path, "type": "image/tiff"}, **says)})
+            row = json.dumps({"item": item, "chip_index_x": 0, "chip_index_y": 0, "chip_size": SIDE})
+            count = json.loads(self.value("SELECT stacchip_band_stats(?)", row))["count"]
+            self.assertEqual(count, wanted[:, :SIDE, :SIDE].sum(axis=(1, 2)).tolist())
+            self.assertEqual({0.0}, set(self.fractions(json.dumps(item), edge="drop").values()))
+        own = dict(RULE, bands=["red", "green", "blue", "thermal"], nodata="nd")
+        self.db.execute("SELECT stacchip_platform_set('validity-bands', ?)", (json.dumps(own),))
+        self.assertEqual({0.0}, set(self.fractions(json.dumps(self.item(kind)), platform="validity-bands", edge="drop").values()))
+
+    def test_remote_files_with_and_without_their_stored_headers(self):
+        kinds = [k for k in self.kinds if k.name in ("i1_-1", "i8_9007199254740993", "mask_u2", "mask_per_band", "fifth_band", "item_asset", "jpeg_mask", "nir", "nodata_values")]
+        self.assertEqual(len(kinds), 9)
+        server = web.Scripted({"/" + os.path.basename(k.path): open(k.path, "rb").read() for k in kinds})
+        self.addCleanup(server.close)
+        self.db.execute("SELECT stacchip_config('hosts', '127.0.0.1')")
+        for headers in ("eager", "none"):
+            path = os.path.join(self.folder.name, "remote_%s.db" % headers)
+            db = host.connect(path)
+            db.execute("SELECT stacchip_platform_set('validity-nd', ?)", (json.dumps(dict(RULE, nodata="nd")),))
+            db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(chip_size=%d, edge=pad, max_nodata=1, platform='validity-nd', headers=%s)" % (SIDE, headers))
+            for kind in kinds:
+                item = self.item(kind)
+                item["assets"]["d"]["href"] = server.url + "/" + os.path.basename(kind.path)
+                db.execute("INSERT INTO chips(item_json) VALUES (?)", (json.dumps(item),))
+            db.close()
+            db = host.connect(path)  # nothing is in memory but what is stored
+            for kind in kinds:
+                with self.subTest(kind=kind.name, headers=headers):
+                    rows = db.execute("SELECT chip_index_x, chip_index_y, nodata_percentage, stacchip_chip(row, '{\"format\":\"npz\",\"valid\":true}') FROM chips WHERE item = ?", (kind.name,))
+                    got = {(x, y): (f, numpy.load(io.BytesIO(blob))["valid"]) for x, y, f, blob in rows}
+                    for x, y, valid in self.chips(kind):
+                        self.assertAlmostEqual(got[x, y][0], 1 - valid[0].mean(), places=6)
+                        numpy.testing.assert_array_equal(got[x, y][1], valid)
+            db.close()
 
     def test_nothing_is_printed(self):
         code = "import host, sys; db = host.connect()\nfor p in sys.argv[1:]: db.execute('SELECT count(*), stacchip_band_stats(row), stacchip_chip(row, ?) FROM stacchip_index(?)', ('{\"format\":\"geotiff\"}', p)).fetchall()"
