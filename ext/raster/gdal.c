@@ -16,6 +16,7 @@
 
 #include "base/access.h"
 #include "base/alloc.h"
+#include "base/sniff.h"
 #include "http/remote.h"
 #include "http/vsi.h"
 #include "raster/file.h"
@@ -106,8 +107,20 @@ static sc_status check_regular(const struct sc_source *source, struct sc_error *
   return sc_source_fail(source, SC_BAD_DATA, err, "not a regular file", "");
 }
 
+#define HEAD_BYTES 1024 /* enough to tell a page from other markup */
+
+/* The first bytes of what GDAL does not open; the rest is zero. */
+static size_t read_head(const char *path, char *head) {
+  memset(head, 0, HEAD_BYTES);
+  VSILFILE *file = VSIFOpenL(path, "rb");
+  if (!file) return 0;
+  size_t n = VSIFReadL(head, 1, HEAD_BYTES, file);
+  VSIFCloseL(file);
+  return n;
+}
+
 /* The format of a file that none of our drivers takes, by its first bytes; NULL: not known. */
-static const char *name_format(const char *path) {
+static const char *name_format(const char *head) {
   static const struct {
     const char *bytes;
     size_t n;
@@ -121,11 +134,6 @@ static const char *name_format(const char *path) {
       {"GRIB", 4, "GRIB"},
       {"NITF", 4, "NITF"},
   };
-  char head[8] = {0};
-  VSILFILE *file = VSIFOpenL(path, "rb");
-  if (!file) return NULL;
-  VSIFReadL(head, 1, sizeof head, file);
-  VSIFCloseL(file);
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
     if (memcmp(head, formats[i].bytes, formats[i].n) == 0) return formats[i].name;
   }
@@ -134,8 +142,13 @@ static const char *name_format(const char *path) {
 
 static sc_status fail_open(const struct sc_source *source, const char *path, const char *reason,
                            struct sc_error *err) {
-  const char *format = name_format(path);
-  char text[200];
+  char head[HEAD_BYTES], text[200];
+  size_t n = read_head(path, head);
+  const char *format = name_format(head), *what = format ? NULL : sc_sniff(head, n);
+  if (what && !strstr(what, "TIFF") && !strstr(what, "PNG")) { /* those are damaged ones */
+    snprintf(text, sizeof text, "it is %s, not a raster", what);
+    return sc_source_fail(source, SC_BAD_DATA, err, text, "");
+  }
   if (!format) return sc_source_fail(source, SC_BAD_DATA, err, "cannot open as a raster", reason);
   snprintf(text, sizeof text, SC_NOT_OPENED, format);
   return sc_source_fail(source, SC_UNSUPPORTED, err, text, "");

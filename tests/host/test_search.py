@@ -178,5 +178,24 @@ class ByGet(Search):
         self.assertEqual(self.server.requests[0][:2], ("POST", "/v1/search?key=x"))
 
 
+class Pages(Search):
+    """A sign-in page or an error's XML in place of a raster or an item."""
+
+    def test_in_place_of_a_raster(self):
+        grid = {"proj:epsg": 32720, "proj:shape": [256, 256], "proj:transform": [10, 0, 600000, 0, -10, 6400000]}
+        for body, words in ((b"\n<!DOCTYPE html>\n<html><title>Sign in</title></html>", "x.tif: it is an HTML page"), (b"<?xml version='1.0'?><Error/>", "x.tif: it is XML, not a raster"), (b"\x1f\x8b" + bytes(99), "it is gzip data"), (b'{"a": 1}' + bytes(99), "cannot open as a raster")):
+            self.server.files = {"/x.tif": body}
+            item = json.dumps(dict(feature("i"), assets={"d": dict(grid, href=self.server.url + "/x.tif", type="image/tiff")}))
+            for sql, values in (("SELECT * FROM stacchip_index(?)", (self.server.url + "/x.tif",)), ("SELECT stacchip_chip(row) FROM stacchip_index(?, '{\"platform\":\"none\"}')", (item,))):
+                with self.assertRaisesRegex(sqlite3.Error, words):
+                    self.db.execute(sql, values).fetchall()
+
+    def test_in_place_of_an_item(self):
+        self.server.files = {"/x.json": b"<html>sign in</html>"}
+        for sql in ("SELECT * FROM stacchip_index(?)", "SELECT * FROM stacchip_items(?)"):
+            with self.assertRaisesRegex(sqlite3.Error, "x.json: it is an HTML page"):
+                self.db.execute(sql, (self.server.url + "/x.json",)).fetchall()
+
+
 if __name__ == "__main__":
     host.main()
