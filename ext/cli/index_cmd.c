@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "stac/href.h"
@@ -71,7 +72,9 @@ static sc_status merge_source(sqlite3 *db, const char *table, const char *source
     st = sc_cli_text(db, &result, &found, err, "SELECT stacchip_merge_items(?1, ?2)", table, items);
   if (!st && found) {
     cJSON *json = cJSON_Parse((char *)result.data);
-    sc_cli_say("%s: %d merged, %d done before, %d failed", source, number(json, "merged"),
+    char shown[600];
+    sc_cli_say("%s: %d merged, %d done before, %d failed",
+               sc_access_shown(source, shown, sizeof shown), number(json, "merged"),
                number(json, "skipped"), number(json, "failed"));
     *failed += number(json, "failed");
     cJSON_Delete(json);

@@ -13,6 +13,7 @@
 #include "cli/store.h"
 #include "stac/href.h"
 #include "stac/item.h"
+#include "stac/secrets.h"
 
 #define PROJECTION "https://stac-extensions.github.io/projection/v1.1.0/schema.json"
 #define FILE_INFO "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -369,12 +370,14 @@ static sc_status write_item(const struct sc_scene_place *p, cJSON *item, const c
   cJSON_DeleteItemFromObjectCaseSensitive(item, "links");
   cJSON_AddArrayToObject(item, "links");
   cJSON_DeleteItemFromObjectCaseSensitive(item, SC_ITEM_ORIGIN);
-  char *json = cJSON_PrintUnformatted(item);
-  sc_status st = json ? sc_format(&key, err, "%s/stac_item.json", folder) : sc_fail_nomem(err);
-  if (!st) st = sc_store_put(p->root, key, json, strlen(json), err);
-  if (!st) st = sc_strdup(json, text, err);
+  char *json = cJSON_PrintUnformatted(item), *clean = NULL;
+  sc_status st = json ? sc_href_without_secrets(json, &clean, err) : sc_fail_nomem(err);
+  if (!st) st = sc_format(&key, err, "%s/stac_item.json", folder);
+  if (!st) st = sc_store_put(p->root, key, clean, strlen(clean), err);
   cJSON_free(json);
   sc_free(key);
+  if (st) sc_free(clean);
+  if (!st) *text = clean;
   return st;
 }
 

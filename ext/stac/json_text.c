@@ -83,8 +83,8 @@ sc_status sc_json_text_next(struct sc_json_text *t, const char *where, cJSON **o
     *out = json;
     return SC_OK;
   }
-  t->at = begin + 1; /* a text without its end took in what follows */
-  resume(t);
+  t->at = json ? end : begin + 1; /* a text without its end took in what follows */
+  if (!json) resume(t);
   t->n_values++;
   if (json) {
     cJSON_Delete(json);
