@@ -205,6 +205,7 @@ int sc_cli_means_again(const char *text) {
   static const char *const words[] = {"HTTP status 408",
                                       "HTTP status 429",
                                       "HTTP status 5",
+                                      "database is locked",
                                       "Timeout",
                                       "Couldn't connect",
                                       "resolve host",

@@ -24,6 +24,7 @@ void sc_geo_row_free(struct sc_geo_row *row) {
 static void start(void) {
   CPLSetErrorHandler(CPLQuietErrorHandler);
   GDALAllRegister();
+  CPLErrorReset(); /* what went wrong before is another's */
 }
 
 /* GDAL's own name of a source. */
@@ -97,7 +98,6 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *ou
   memset(out, 0, sizeof *out);
   start();
   vsi_name(source, name, sizeof name);
-  CPLErrorReset();
   GDALDatasetH ds =
       GDALOpenEx(name, GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR, NULL, NULL, NULL);
   if (!ds) return fail_layer(source, "cannot open as a vector layer", err);
@@ -166,12 +166,21 @@ static GDALDatasetH open_raster(const char *path) {
   return ds;
 }
 
-static sc_status finish(const char *from, GDALDatasetH source, GDALDatasetH made,
+/* Closing writes the last of it, and says by an error alone that it could not. */
+static sc_status close_made(GDALDatasetH made, const char *to, struct sc_error *err) {
+  CPLErrorReset();
+  GDALClose(made);
+  if (CPLGetLastErrorType() < CE_Failure) return SC_OK;
+  return sc_fail(err, SC_IO, "%s: %s", to, CPLGetLastErrorMsg());
+}
+
+static sc_status finish(const char *from, const char *to, GDALDatasetH source, GDALDatasetH made,
                         struct sc_geo_grid *out, struct sc_error *err) {
   sc_status st = SC_OK;
   if (made) {
     st = read_grid(made, out, err);
-    GDALClose(made);
+    sc_status closed = close_made(made, to, err);
+    if (!st) st = closed;
   } else {
     st = sc_fail(err, SC_IO, "%s: %s", from, CPLGetLastErrorMsg());
   }
@@ -192,7 +201,7 @@ sc_status sc_geo_to_mercator(const char *from, const char *to, struct sc_geo_gri
     made = GDALWarp(to, NULL, 1, &source, options, NULL);
     GDALWarpAppOptionsFree(options);
   }
-  return finish(from, source, made, out, err);
+  return finish(from, to, source, made, out, err);
 }
 
 sc_status sc_geo_resample(const char *from, const char *to, double pixel_size,
@@ -227,5 +236,5 @@ sc_status sc_geo_resample(const char *from, const char *to, double pixel_size,
     made = GDALTranslate(to, source, options, NULL);
     GDALTranslateOptionsFree(options);
   }
-  return finish(from, source, made, out, err);
+  return finish(from, to, source, made, out, err);
 }

@@ -24,6 +24,19 @@ static sc_status target_path(const char *target, int partition, char **out, stru
   return sc_format(out, err, "%s%s", target, is_file || partition ? "" : "/index.parquet");
 }
 
+/* What was exported is looked at: as many rows must be there. */
+static sc_status check_written(sqlite3 *db, const char *path, const char *rows,
+                               struct sc_error *err) {
+  struct sc_buffer n = {0};
+  int found;
+  sc_status st =
+      sc_cli_text(db, &n, &found, err, "SELECT count(*) FROM stacchip_parquet(?1)", path);
+  if (!st && strcmp((char *)n.data, rows) != 0)
+    st = sc_fail(err, SC_IO, "%s: it has %s rows, of %s", path, (char *)n.data, rows);
+  sc_buffer_free(&n);
+  return st ? sc_fail_within(err, "the file, as it was written") : SC_OK;
+}
+
 static sc_status export_table(sqlite3 *db, const char *table, const char *target, int partition,
                               struct sc_error *err) {
   char *path = NULL;
@@ -34,6 +47,7 @@ static sc_status export_table(sqlite3 *db, const char *table, const char *target
     st = sc_cli_text(db, &rows, &found, err, "SELECT stacchip_export(?1, ?2, ?3)", table, path,
                      partition ? "{\"partition_by\":[\"platform\",\"item\"]}" : "{}");
   }
+  if (!st && !partition) st = check_written(db, path, (char *)rows.data, err);
   if (!st) sc_cli_say("%s: %s chips", path, (char *)rows.data);
   sc_buffer_free(&rows);
   sc_free(path);
