@@ -312,7 +312,8 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   if (!st) st = choose_kernels(out, options, err);
   if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
     st = check_real(out, err);
-  if (!st && options->harmonize) st = sc_harmonize_find(out, err);
+  if (!st && (options->harmonize || options->scale))
+    st = sc_harmonize_find(c, out, options->harmonize, err);
   if (st) {
     sc_scenes_forget_failed(c, out->scene, st);
     sc_chip_close(out);

@@ -8,10 +8,11 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/db.h"
 
 #define OFFSET 1000.0
 #define VIEW_PX 256
-#define MIDDLE_PX 2048
+#define N_SPOTS 3
 #define DARK_SHARE 0.001
 
 /* The whole number of a baseline "05.10" or "0510"; 0 of another text. */
@@ -44,44 +45,62 @@ static int is_sentinel_2(const struct sc_item *item) {
 }
 
 /* Reflectance bands only: SCL, AOT and WVP have no offset. */
-static int is_reflectance(const struct sc_chip_band *b) {
+static int is_reflectance(const char *key, enum sc_dtype dtype) {
   static const char *const others[] = {"scl",   "aot",  "wvp", "visual",
                                        "cloud", "snow", "cld", "snw"};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    if (strncasecmp(b->key, others[i], strlen(others[i])) == 0) return 0;
+    if (strncasecmp(key, others[i], strlen(others[i])) == 0) return 0;
   }
-  return b->dtype == SC_DTYPE_U16;
+  return dtype == SC_DTYPE_U16;
 }
 
-/* Look at a coarse view of the whole file; of its middle where each pixel of such a view would
- * cost a block. */
-static sc_status looks_shifted(const struct sc_chip_band *b, int *shifted, struct sc_error *err) {
+static int interrupted(void *db) { return sc_db_interrupted(db); }
+
+/* A window of the file, thinned to out_px pixels a side: counts valid and dark pixels. */
+static sc_status look(struct sc_connection *c, const struct sc_opened_asset *a, struct sc_read *r,
+                      double *n_valid, double *n_dark, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
-  const struct sc_raster_info *info = &b->asset->info;
-  uint16_t *view = sc_alloc(VIEW_PX * VIEW_PX * sizeof *view);
-  size_t n_valid = 0, n_dark = 0;
-  if (!raster || !view) return raster ? sc_fail_nomem(err) : err->status;
-  double width = info->has_overviews ? info->width : fmin(info->width, MIDDLE_PX);
-  double height = info->has_overviews ? info->height : fmin(info->height, MIDDLE_PX);
-  struct sc_read r = {.source = &b->asset->source,
-                      .band = b->band,
-                      .x = floor((info->width - width) / 2),
-                      .y = floor((info->height - height) / 2),
-                      .width = width,
-                      .height = height,
-                      .out_width = VIEW_PX,
-                      .out_height = VIEW_PX,
-                      .coarse = info->has_overviews,
-                      .dtype = SC_DTYPE_U16,
-                      .out = view,
-                      .row_bytes = VIEW_PX * sizeof *view};
-  sc_status st = raster->read(&r, 1, NULL, NULL, err);
-  for (size_t i = 0; i < VIEW_PX * VIEW_PX && !st; i++) {
-    n_valid += view[i] != 0;
-    n_dark += view[i] != 0 && view[i] < OFFSET;
+  if (!raster) return err->status;
+  size_t n = (size_t)r->out_width * (size_t)r->out_height;
+  uint16_t *view = sc_alloc(n * sizeof *view);
+  if (!view) return sc_fail_nomem(err);
+  r->source = &a->source;
+  r->band = 1;
+  r->dtype = SC_DTYPE_U16;
+  r->out = view;
+  r->row_bytes = (size_t)r->out_width * sizeof *view;
+  sc_status st = raster->read(r, 1, interrupted, c->db, err);
+  for (size_t i = 0; i < n && !st; i++) {
+    *n_valid += view[i] != 0;
+    *n_dark += view[i] != 0 && view[i] < OFFSET;
   }
-  *shifted = (double)n_dark <= DARK_SHARE * (double)n_valid;
   sc_free(view);
+  return st;
+}
+
+/*
+ * Are more valid pixels below the offset than a file that carries it can have? Looks at an overview
+ * of all, or where the file has none at N_SPOTS x N_SPOTS spots of it, evenly spread.
+ */
+static sc_status is_dark(struct sc_connection *c, const struct sc_opened_asset *a, int *dark,
+                         struct sc_error *err) {
+  const struct sc_raster_info *info = &a->info;
+  double n_valid = 0, n_dark = 0;
+  sc_status st = SC_OK;
+  int n = info->has_overviews ? 1 : N_SPOTS;
+  double w = info->has_overviews ? info->width : fmin(info->width, VIEW_PX);
+  double h = info->has_overviews ? info->height : fmin(info->height, VIEW_PX);
+  for (int i = 0; i < n * n && !st; i++) {
+    struct sc_read r = {.x = n > 1 ? floor((info->width - w) * (i % n) / (n - 1)) : 0,
+                        .y = n > 1 ? floor((info->height - h) * (i / n) / (n - 1)) : 0,
+                        .width = w,
+                        .height = h,
+                        .out_width = (int)fmin(w, VIEW_PX),
+                        .out_height = (int)fmin(h, VIEW_PX),
+                        .coarse = info->has_overviews};
+    st = look(c, a, &r, &n_valid, &n_dark, err);
+  }
+  *dark = n_dark > DARK_SHARE * n_valid;
   return st;
 }
 
@@ -94,20 +113,72 @@ static int says_applied(const struct sc_item *item) {
   return 0;
 }
 
-sc_status sc_harmonize_find(struct sc_chip *chip, struct sc_error *err) {
-  struct sc_open_scene *scene = chip->scene;
-  const struct sc_item *item = &scene->scene.item;
-  if (!is_sentinel_2(item) || baseline(item) < 4) return SC_OK;
+static int is_reflectance_file(const struct sc_opened_asset *a, const char *key) {
+  return a->info.n_bands == 1 && is_reflectance(key, a->info.bands[0].dtype);
+}
+
+/*
+ * Do the pixels prove that the offset is off? Of the scene's own bands the first and the last are
+ * looked at (blue, and the infrared in which water is dark), whichever a chip asks for: the answer
+ * must not depend on that. One that cannot be opened proves nothing.
+ */
+static sc_status find_proof(struct sc_connection *c, struct sc_open_scene *scene, int *is_off,
+                            struct sc_error *err) {
+  const struct sc_scene *s = &scene->scene;
+  *is_off = 0;
+  for (int backwards = 0; backwards < 2 && !*is_off; backwards++) {
+    for (size_t i = 0; i < s->n_assets; i++) {
+      const struct sc_asset *asset = s->assets[backwards ? s->n_assets - 1 - i : i].asset;
+      struct sc_opened_asset *opened;
+      struct sc_error own = {0};
+      if (!is_reflectance(asset->key, SC_DTYPE_U16)) continue;
+      sc_status st = sc_scenes_asset(c, scene, asset, &opened, &own);
+      if (!st && !is_reflectance_file(opened, asset->key)) continue;
+      if (!st) st = is_dark(c, opened, is_off, &own);
+      if (st == SC_NOMEM || st == SC_INTERRUPT) {
+        *err = own;
+        return st;
+      }
+      break;
+    }
+  }
+  return SC_OK;
+}
+
+/* Do the scene's files carry the offset, if its baseline or item says so? */
+static sc_status judge(struct sc_connection *c, struct sc_open_scene *scene, struct sc_error *err) {
+  int is_off = 0;
+  if (scene->is_judged) return SC_OK;
+  if (!says_applied(&scene->scene.item)) {
+    sc_status st = find_proof(c, scene, &is_off, err);
+    if (st) return st;
+  } else {
+    is_off = 1;
+  }
+  scene->is_shifted = !is_off;
+  scene->is_judged = 1;
+  return SC_OK;
+}
+
+/* Is the offset that the item states the one that the baseline moved the zero by? */
+static int states_offset(const struct sc_chip_band *b) {
+  return b->offset != 0 && fabs(b->offset + OFFSET * b->scale) < 1e-6 * fabs(b->offset);
+}
+
+sc_status sc_harmonize_find(struct sc_connection *c, struct sc_chip *chip, int harmonize,
+                            struct sc_error *err) {
+  const struct sc_item *item = &chip->scene->scene.item;
+  if (!is_sentinel_2(item)) return SC_OK;
+  int version = baseline(item);
   for (int i = 0; i < chip->n_bands; i++) {
     struct sc_chip_band *b = &chip->bands[i];
-    if (!is_reflectance(b)) continue;
-    if (!scene->is_judged) {
-      scene->is_shifted = 1;
-      sc_status st = says_applied(item) ? looks_shifted(b, &scene->is_shifted, err) : SC_OK;
-      if (st) return st;
-      scene->is_judged = 1;
-    }
-    b->shift = scene->is_shifted ? OFFSET : 0;
+    int states = states_offset(b), may = version >= 4 || (version == 0 && states);
+    if (!is_reflectance(b->key, b->dtype) || (!harmonize && !states)) continue;
+    sc_status st = may ? judge(c, chip->scene, err) : SC_OK;
+    if (st) return st;
+    int is_shifted = may && chip->scene->is_shifted;
+    if (harmonize && is_shifted) b->shift = OFFSET;
+    if (states && !is_shifted) b->offset = 0;
   }
   return SC_OK;
 }

@@ -8,12 +8,17 @@
 #include "pixels/chip.h"
 
 /*
- * Set the shift of each band of a chip: 1000 where the file's pixels carry the offset, else 0.
- * Items of other missions, and baselines before 04.00, have none. Where the catalogue says
- * that the offset was taken out already, the file decides: valid pixels below 1000 in a
- * tenth of a percent of a coarse view mean that it was. The view is an overview, or of a file
- * without one its middle; a scene is looked at once.
+ * Make sure that the offset is taken off once. Sets the shift of each band of a chip where
+ * `harmonize` asks for it: 1000 where the file's pixels carry the offset, else 0; and where the
+ * item states the offset (-0.1 with a scale of 0.0001) of pixels that do not carry it, that of the
+ * band becomes 0, so that `scale` does not apply it again.
+ *
+ * Items of other missions, and baselines before 04.00, have none. Otherwise pixels judge: valid
+ * ones below 1000, more than a tenth of a percent of a coarse view, prove that it was taken off,
+ * whatever the item says. Bright scenes prove nothing: there the item's boa_offset_applied counts.
+ * A scene is looked at once.
  */
-sc_status sc_harmonize_find(struct sc_chip *chip, struct sc_error *err);
+sc_status sc_harmonize_find(struct sc_connection *c, struct sc_chip *chip, int harmonize,
+                            struct sc_error *err);
 
 #endif

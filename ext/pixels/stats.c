@@ -224,8 +224,8 @@ static int by_value(const void *a, const void *b) {
 static double quantile(const double *sorted, size_t n, double percent) {
   double at = percent / 100 * (double)(n - 1);
   size_t low = (size_t)at;
-  double part = at - (double)low;
-  return low + 1 < n ? sorted[low] + part * (sorted[low + 1] - sorted[low]) : sorted[low];
+  double part = at - (double)low, a = sorted[low], b = low + 1 < n ? sorted[low + 1] : a;
+  return part == 0 || a == b ? a : a + part * (b - a); /* no difference of infinities */
 }
 
 static cJSON *number_or_null(double v) {
@@ -242,11 +242,17 @@ static void add_percentiles(cJSON *to, const struct band_stats *b, const cJSON *
   cJSON_AddItemToArray(to, list);
 }
 
+/* JSON has no infinity: as SQLite writes it, a number that overflows where it is read. */
+static cJSON *number_or_overflow(double v) {
+  if (isfinite(v)) return cJSON_CreateNumber(v);
+  return isnan(v) ? cJSON_CreateNull() : cJSON_CreateRaw(v > 0 ? "9e999" : "-9e999");
+}
+
 static void add_sketch(cJSON *to, const struct band_stats *b) {
   cJSON *list = cJSON_CreateArray();
   for (int i = 0; i < SKETCH && b->n_sample; i++) {
-    cJSON_AddItemToArray(
-        list, cJSON_CreateNumber(quantile(b->sample, b->n_sample, 100.0 * i / (SKETCH - 1))));
+    double v = quantile(b->sample, b->n_sample, 100.0 * i / (SKETCH - 1));
+    cJSON_AddItemToArray(list, number_or_overflow(v));
   }
   cJSON_AddItemToArray(to, list);
 }
@@ -336,8 +342,12 @@ struct merge {
   struct sc_error err;
 };
 
+static const cJSON *array_value(const cJSON *json, const char *key, int i) {
+  return cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, key), i);
+}
+
 static double array_number(const cJSON *json, const char *key, int i, double missing) {
-  const cJSON *v = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, key), i);
+  const cJSON *v = array_value(json, key, i);
   return cJSON_IsNumber(v) ? v->valuedouble : missing;
 }
 
@@ -366,7 +376,7 @@ static sc_status merge_start(struct merge *m, const cJSON *json, struct sc_error
 static sc_status merge_sketch(struct merge *m, int i, const cJSON *json, double count,
                               struct sc_error *err) {
   struct band_stats *b = &m->stats->bands[i];
-  const cJSON *q = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "quantiles"), i), *v;
+  const cJSON *q = array_value(json, "quantiles", i), *v;
   int n = cJSON_IsArray(q) ? cJSON_GetArraySize(q) : 0;
   if (n == 0) return SC_OK;
   if (b->n_sample + (size_t)n > SAMPLE_MAX) {
@@ -377,6 +387,10 @@ static sc_status merge_sketch(struct merge *m, int i, const cJSON *json, double 
   if (!m->weights[i]) return sc_fail_nomem(err);
   int k = 0;
   cJSON_ArrayForEach(v, q) {
+    if (!cJSON_IsNumber(v)) { /* between minus and plus infinity: no value stands for it */
+      k++;
+      continue;
+    }
     /* The first and last quantile stand for half a share. */
     double share = (k == 0 || k == n - 1) && n > 1 ? 0.5 : 1;
     b->sample[b->n_sample] = v->valuedouble;
@@ -417,12 +431,20 @@ static sc_status check_arrays(const struct merge *m, const cJSON *json, struct s
   for (int i = 0; i < m->stats->n_bands; i++) {
     double n = array_number(json, "count", i, -1);
     for (size_t k = 0; k < 5; k++) {
-      if (n == 0 || (n > 0 && !isnan(array_number(json, keys[k], i, NAN)))) continue;
+      /* null: not finite */
+      const cJSON *v = array_value(json, keys[k], i);
+      if (n == 0 || (n > 0 && (cJSON_IsNumber(v) || cJSON_IsNull(v)))) continue;
       return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: band %d has no '%s'", i + 1,
                      keys[k]);
     }
   }
   return SC_OK;
+}
+
+/* The least or largest value where it is not finite: the sketch has it. */
+static double edge_of(const cJSON *json, int band, int quantile) {
+  const cJSON *v = cJSON_GetArrayItem(array_value(json, "quantiles", band), quantile);
+  return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
 static sc_status merge_one(struct merge *m, const cJSON *json, struct sc_error *err) {
@@ -433,11 +455,11 @@ static sc_status merge_one(struct merge *m, const cJSON *json, struct sc_error *
   if (!st) st = check_arrays(m, json, err);
   for (int i = 0; i < m->stats->n_bands && !st; i++) {
     struct band_stats *b = &m->stats->bands[i];
-    double n = array_number(json, "count", i, 0), std = array_number(json, "std", i, 0);
+    double n = array_number(json, "count", i, 0), std = array_number(json, "std", i, NAN);
     if (!(n > 0)) continue;
-    join(b, n, array_number(json, "mean", i, 0), std * std * n);
-    b->min = fmin(b->min, array_number(json, "min", i, HUGE_VAL));
-    b->max = fmax(b->max, array_number(json, "max", i, -HUGE_VAL));
+    join(b, n, array_number(json, "mean", i, NAN), std * std * n);
+    b->min = fmin(b->min, array_number(json, "min", i, edge_of(json, i, 0)));
+    b->max = fmax(b->max, array_number(json, "max", i, edge_of(json, i, SKETCH - 1)));
     st = merge_sketch(m, i, json, n, err);
   }
   return st;

@@ -23,7 +23,7 @@ static size_t take_sample(const struct sc_chip *chips, size_t n, int k, const do
   size_t step = total / SAMPLE_MAX + 1;
   for (size_t i = 0; i < total; i += step) {
     size_t at = i / plane * per_chip + (size_t)k * plane + i % plane;
-    if (valid[at]) sample[got++] = values[at];
+    if (valid[at] && isfinite(values[at])) sample[got++] = values[at];
   }
   return got;
 }
@@ -58,7 +58,7 @@ static sc_status find_range(const struct sc_chip *chips, size_t n, int k,
 
 static uint8_t to_byte(double v, const double range[2]) {
   double t = (v - range[0]) / (range[1] - range[0]) * 255;
-  return t <= 0 ? 0 : t >= 255 ? 255 : (uint8_t)(t + 0.5);
+  return !(t > 0) ? 0 : t >= 255 ? 255 : (uint8_t)(t + 0.5);
 }
 
 /* Where the picture's pixels go. */

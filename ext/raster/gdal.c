@@ -20,6 +20,7 @@
 #include "http/remote.h"
 #include "http/vsi.h"
 #include "raster/file.h"
+#include "raster/runtime.h"
 #include "raster/substitute.h"
 #include "raster/valid.h"
 
@@ -255,10 +256,29 @@ sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out, str
   return *out ? SC_OK : open_dataset(source, out, err);
 }
 
+static void drop_blocks(GDALDatasetH ds) {
+  for (int i = 1; i <= GDALGetRasterCount(ds); i++) GDALFlushRasterCache(GDALGetRasterBand(ds, i));
+}
+
+/*
+ * GDAL keeps the blocks of open datasets, as many as a twentieth of the machine's memory holds. Its
+ * limit is the process's, and may be the host's own; so what is beyond ours goes after each read.
+ */
+static void keep_within_budget(GDALDatasetH ds) {
+  if (GDALGetCacheUsed64() <= sc_runtime_cache_bytes()) return;
+  drop_blocks(ds);
+  pthread_mutex_lock(&pool_lock);
+  for (int i = 0; i < N_POOLED && GDALGetCacheUsed64() > sc_runtime_cache_bytes(); i++) {
+    if (pool[i].dataset) drop_blocks(pool[i].dataset);
+  }
+  pthread_mutex_unlock(&pool_lock);
+}
+
 void sc_gdal_release(const struct sc_source *source, GDALDatasetH dataset, int broken) {
   struct sc_error ignored = {0};
   struct pooled back = {.dataset = dataset};
   if (!dataset) return;
+  keep_within_budget(dataset);
   identify(source->href, &back);
   /* A file that was replaced meanwhile must not be kept under the stamp of the new one. */
   int is_other = source->stamp && source->stamp->size && back.stamp.inode &&
@@ -474,60 +494,6 @@ void sc_gdal_set_nodata(GDALRasterBandH band, enum sc_dtype dtype, const struct 
 
 /* --- reading a window --- */
 
-static void copy_words(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
-                       enum sc_dtype to_type, size_t to_stride, size_t n) {
-  GDALCopyWords64(from, sc_gdal_type(from_type), (int)from_stride, to, sc_gdal_type(to_type),
-                  (int)to_stride, (GPtrDiff_t)n);
-}
-
-/* GDAL 3.6 has no signed byte: to and from it by way of int16. */
-static void convert_signed_byte(const unsigned char *from, enum sc_dtype from_type,
-                                size_t from_stride, unsigned char *to, enum sc_dtype to_type,
-                                size_t to_stride, size_t n) {
-  for (; n > 0; n--, from += from_stride, to += to_stride) {
-    int16_t v;
-    if (from_type == SC_DTYPE_I8) {
-      v = (signed char)*from;
-    } else {
-      copy_words(from, from_type, 0, &v, SC_DTYPE_I16, 0, 1);
-    }
-    if (to_type == SC_DTYPE_I8) {
-      *to = (unsigned char)(v < -128 ? -128 : v > 127 ? 127 : v);
-    } else {
-      copy_words(&v, SC_DTYPE_I16, 0, to, to_type, 0, 1);
-    }
-  }
-}
-
-/* Reals to 64-bit integers: GDAL 3.6 makes 0 of what is too large for them. */
-static void convert_to_wide(const unsigned char *from, enum sc_dtype from_type, size_t from_stride,
-                            unsigned char *to, int is_signed, size_t to_stride, size_t n) {
-  for (; n > 0; n--, from += from_stride, to += to_stride) {
-    double v;
-    uint64_t bits;
-    copy_words(from, from_type, 0, &v, SC_DTYPE_F64, 0, 1);
-    v = isnan(v) ? 0 : floor(v + 0.5);
-    if (is_signed) {
-      bits = v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? (uint64_t)INT64_MIN : (uint64_t)(int64_t)v;
-    } else {
-      bits = v >= 0x1p64 ? UINT64_MAX : v < 0 ? 0 : (uint64_t)v;
-    }
-    memcpy(to, &bits, sizeof bits);
-  }
-}
-
-void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
-                     enum sc_dtype to_type, size_t to_stride, size_t n) {
-  int from_real = from_type == SC_DTYPE_F32 || from_type == SC_DTYPE_F64;
-  if (from_real && (to_type == SC_DTYPE_I64 || to_type == SC_DTYPE_U64)) {
-    convert_to_wide(from, from_type, from_stride, to, to_type == SC_DTYPE_I64, to_stride, n);
-  } else if (from_type != to_type && (from_type == SC_DTYPE_I8 || to_type == SC_DTYPE_I8)) {
-    convert_signed_byte(from, from_type, from_stride, to, to_type, to_stride, n);
-  } else {
-    copy_words(from, from_type, from_stride, to, to_type, to_stride, n);
-  }
-}
-
 /* The columns (or rows) of the output whose middle lies inside the raster. */
 static void inside(double begin, double extent, int n_out, int limit, int *first, int *count) {
   double step = extent / n_out;
@@ -642,7 +608,7 @@ static sc_status read_band(GDALDatasetH ds, const struct sc_read *r,
                           "");
   }
   if (sc_substitute_is_due(band, r)) return sc_substitute_read(ds, r, scope, err);
-  if (own != r->dtype && (own == SC_DTYPE_I8 || r->dtype == SC_DTYPE_I8)) {
+  if (sc_gdal_casts(own, r->dtype)) {
     return read_converted(ds, r, own, scope, err);
   }
   return read_box(band, r, scope, err);

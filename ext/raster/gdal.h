@@ -74,8 +74,15 @@ sc_status sc_gdal_memory_open(const struct sc_gdal_memory *memory, GDALDatasetH 
 /* Declare it, unless it is not set. dtype: of the band. */
 void sc_gdal_set_nodata(GDALRasterBandH band, enum sc_dtype dtype, const struct sc_nodata *nodata);
 
-/* Convert n values, clamped and rounded as GDAL does; strides in bytes. */
+/*
+ * Convert n values; strides in bytes. What a type cannot hold becomes its nearest value; reals are
+ * rounded to the nearest integer, halves away from zero, and NaN becomes 0, from either real type
+ * to every integer type.
+ */
 void sc_gdal_convert(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
                      enum sc_dtype to_type, size_t to_stride, size_t n);
+
+/* Does the conversion differ from what GDAL makes of it? Then pixels are read in their own type. */
+int sc_gdal_casts(enum sc_dtype from, enum sc_dtype to);
 
 #endif

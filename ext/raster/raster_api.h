@@ -271,7 +271,7 @@ struct sc_raster_api {
   /* A WKT2 text of the CRS; *out is freed with sc_free(). */
   sc_status (*crs_wkt)(const char *crs, char **out, struct sc_error *err);
 
-  /* Convert n values, clamped and rounded as GDAL does; strides in bytes, 0 repeats. */
+  /* Convert n values, clamped and rounded, NaN to 0; strides in bytes, 0 repeats. */
   void (*convert)(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,
                   enum sc_dtype to_type, size_t to_stride, size_t n);
 

@@ -1,8 +1,12 @@
 """Reading pixels where a layout, an option or an earlier error could decide silently: each right value is NumPy's or the file's own."""
+import fractions
 import io
 import json
+import math
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -63,6 +67,105 @@ class OnError(Case):
                     self.ask("SELECT %s(?, ?)" % function, row, options)
             with self.assertRaisesRegex(Exception, "unknown option 'nix'", msg=function):  # a wrong call is no failed chip
                 self.ask("SELECT %s(?, ?)" % function, row, '{"on_error":"null","nix":1}')
+
+
+def nearest(v, least, most):
+    if v != v:
+        return 0
+    if v in (numpy.inf, -numpy.inf):
+        return most if v > 0 else least
+    whole = math.floor(abs(fractions.Fraction(v)) + fractions.Fraction(1, 2))
+    return min(max(whole if v > 0 else -whole, least), most)
+
+
+class Casts(Case):
+    def test_reals_become_integers_alike(self):
+        """The nearest integer, halves away from zero, NaN 0, saturated: by exact fractions, from both types, by both readers."""
+        values = [0, .4, .5, .6, -.4, -.5, -1.5, 2.5, 127.5, 128, -128.5, 254.5, 255.5, 256, -1, 32767.5, 65535.5, -32769, 8388609, 16777215, 2**31 - 1, 2**31, 2**32, -2**31 - 1e3,
+                  0.49999999999999994, 4503599627370497, 2**53 + 2, 2**63, 2**64, -2**63, -2**64, 1e20, -1e20, 1e38, numpy.inf, -numpy.inf, numpy.nan]
+        values += list(numpy.random.default_rng(2).normal(0, 1e4, 219))
+        for real in ("f4", "f8"):
+            a = numpy.array(values, real).reshape(16, 16)
+            for name, layout in (("plain", {"deflate": True}), ("gdal", {"deflate": False, "packbits": True, "block": 1})):
+                f = deflated(self.path("%s-%s.tif" % (real, name)), a, **layout)
+                for to in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"):
+                    info = numpy.iinfo(to)
+                    want = [nearest(float(v), info.min, info.max) for v in a.ravel()]
+                    got = self.chip(f, 0, 0, 16, {"dtype": to})[0].ravel()
+                    self.assertEqual([int(v) for v in got], want, (real, name, to))
+
+
+class Stats(Case):
+    def ask_stats(self, *planes):
+        rows = [json.dumps({"item": deflated(self.path("%d.tif" % i), p, nodata=0), "chip_index_x": 0, "chip_index_y": 0, "chip_size": 16}) for i, p in enumerate(planes)]
+        return self.ask("SELECT stacchip_band_stats_merge(s) FROM (SELECT stacchip_band_stats(value) AS s FROM json_each(?) GROUP BY value)", json.dumps(rows))
+
+    def test_merge_takes_what_band_stats_wrote(self):
+        a = numpy.arange(1, 257, dtype="f4").reshape(16, 16)
+        high, low, empty = a.copy(), a.copy(), numpy.zeros_like(a)
+        high[0, :5], low[3, 3] = numpy.inf, -numpy.inf
+        for planes in ([a, high], [high], [low, a], [high, low], [empty, high], [empty], [high, empty, low, a], [a, a + .5]):
+            text = self.ask_stats(*planes)
+            got, all_ = json.loads(text), numpy.concatenate([p.ravel() for p in planes]).astype("f8")
+            all_ = all_[all_ != 0]
+            self.assertEqual(got["count"], [len(all_)])
+            with numpy.errstate(invalid="ignore"):
+                for key, want in (("mean", all_.mean() if len(all_) else None), ("min", min(all_, default=None)), ("max", max(all_, default=None))):
+                    if want is None or not numpy.isfinite(want):
+                        self.assertEqual(got[key], [None], (key, planes))
+                    else:
+                        self.assertAlmostEqual(got[key][0], want, msg=key)
+            again = json.loads(self.ask("SELECT stacchip_band_stats_merge(value) FROM json_each(?)", json.dumps([text, text])))
+            self.assertEqual(again["count"], [2 * len(all_)])
+            self.assertEqual((again["min"], again["max"]), (got["min"], got["max"]))
+            if len(all_) and numpy.isfinite(numpy.median(all_)):
+                self.assertAlmostEqual(got["percentiles"][0][2], numpy.median(all_), delta=2)
+
+
+class Sentinel2(Case):
+    def item(self, plane, stated=True, key="red", **properties):
+        f = deflated(self.path("%s.tif" % key), plane, block=(64, 64))
+        bands = [{"nodata": 0, "scale": .0001, "offset": -.1}] if stated else [{"nodata": 0, "scale": .0001}]
+        return {"type": "Feature", "stac_version": "1.0.0", "id": "S2B_52SFA_20220126_0_L2A", "collection": "sentinel-2-l2a", "geometry": None, "links": [],
+                "properties": dict({"datetime": "2022-01-26T00:00:00Z"}, **properties), "assets": {key: {"href": f, "type": "image/tiff", "raster:bands": bands}}}
+
+    def test_the_offset_is_taken_off_once(self):
+        bright = numpy.full((400, 1100), 5000, "u2")
+        sea, corner, shade = bright.copy(), bright.copy(), bright.copy()
+        sea[:128] = 300
+        corner[-60:, -90:] = 400  # far from the middle
+        shade[0, :9] = 900  # as negative reflectances of a product that carries the offset
+        new, old = {"s2:processing_baseline": "05.09"}, {"s2:processing_baseline": "03.01"}
+        on, off = {"earthsearch:boa_offset_applied": True}, {"earthsearch:boa_offset_applied": False}
+        for plane, stated, properties, harmonized, scaled in (
+                (sea, True, {**new, **on}, 5000, .5), (sea, True, {**new, **off}, 5000, .5), (sea, True, new, 5000, .5), (sea, True, {}, 5000, .5),
+                (sea, True, {**old, **off}, 5000, .5), (sea, False, new, 5000, .5), (corner, True, new, 5000, .5),
+                (bright, True, {**new, **on}, 5000, .5), (bright, True, {**new, **off}, 4000, .4), (bright, True, new, 4000, .4), (bright, True, {}, 4000, .4),
+                (bright, True, old, 5000, .5), (bright, False, new, 4000, .5), (bright, False, {**new, **on}, 5000, .5), (shade, True, new, 4000, .4)):
+            item = self.item(plane, stated, **properties)
+            middle = lambda **o: self.chip(item, 2, 1, 160, o, platform="none")[0, 5, 5]
+            self.assertEqual(middle(harmonize=True), harmonized, (stated, properties))
+            self.assertAlmostEqual(middle(scale=True), scaled, 6, (stated, properties))
+            # With both, what the item does not state is taken off, too.
+            self.assertAlmostEqual(middle(scale=True, harmonize=True), harmonized / 10000, 6, (stated, properties))
+
+
+class Memory(Case):
+    def test_gdals_blocks_stay_within_the_budget(self):
+        """A file that only GDAL reads, of 100 MB, through a cache of 1 MB."""
+        code = """import json, resource, sqlite3, sys
+db = sqlite3.connect(":memory:"); db.enable_load_extension(True); db.load_extension(sys.argv[1])
+db.execute("SELECT stacchip_config('cache_bytes', 1000000)"); db.execute("SELECT stacchip_config('threads', 1)")
+ask = lambda: db.execute("SELECT count(*), sum(length(stacchip_chip(row))) FROM stacchip_index(?, ?)", (sys.argv[2], json.dumps({"chip_size": 512})) ).fetchone()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(ask(), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"""
+        f = deflated(self.path("big.tif"), numpy.ones((10240, 10240), "u1"), nodata=7, deflate=False, packbits=True, block=64)
+        env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"} if "asan" not in host.EXT else os.environ
+        r = subprocess.run([sys.executable, "-c", code, host.EXT, f], capture_output=True, text=True, env=env)
+        count, grown = r.stdout.rsplit(" ", 1)
+        self.assertEqual(count, "(400, %d)" % (400 * (512 * 512 + 128)), r.stderr)
+        if "asan" not in host.EXT:
+            self.assertLess(int(grown), 80)
 
 
 if __name__ == "__main__":

@@ -19,16 +19,22 @@ def _blocks(planes, rows, columns, tiled):
                 yield numpy.ascontiguousarray(part)
 
 
-def write(path, array, transform=(10, 0, 500000, 0, -10, 6400000), epsg=32720, nodata=None, block=None, deflate=False, planar=True, tags=()):
-    """array ([bands,] rows, columns); transform a b c d e f, north-up; block: (rows, columns) of a tile, or rows of a strip. Returns the path."""
+def _literals(data):
+    """PackBits without runs."""
+    return b"".join(bytes([len(part) - 1]) + part for part in (data[i:i + 128] for i in range(0, len(data), 128)))
+
+
+def write(path, array, transform=(10, 0, 500000, 0, -10, 6400000), epsg=32720, nodata=None, block=None, deflate=False, packbits=False, planar=True, tags=()):
+    """array ([bands,] rows, columns); transform a b c d e f, north-up; block: (rows, columns) of a tile, or rows of a strip; packbits: only GDAL reads it. Returns the path."""
     array = numpy.asarray(array)
     a = array if array.ndim == 3 else array[None]
     bands, height, width = a.shape
     planes = a[..., None] if planar or bands == 1 else numpy.moveaxis(a, 0, -1)[None]
     tiled = isinstance(block, tuple)
     rows, columns = block if tiled else (block or height, width)
-    blobs = [zlib.compress(b.tobytes()) if deflate else b.tobytes() for b in _blocks(planes, rows, columns, tiled)]
-    entries = {256: ("I", [width]), 257: ("I", [height]), 258: ("H", [a.dtype.itemsize * 8] * bands), 259: ("H", [8 if deflate else 1]),
+    pack = zlib.compress if deflate else _literals if packbits else bytes
+    blobs = [pack(b.tobytes()) for b in _blocks(planes, rows, columns, tiled)]
+    entries = {256: ("I", [width]), 257: ("I", [height]), 258: ("H", [a.dtype.itemsize * 8] * bands), 259: ("H", [8 if deflate else 32773 if packbits else 1]),
                262: ("H", [1]), 277: ("H", [bands]), 284: ("H", [2 if planar and bands > 1 else 1]), 339: ("H", [FORMATS[a.dtype.kind]] * bands)}
     if bands > 1:
         entries[338] = ("H", [0] * (bands - 1))
