@@ -14,6 +14,7 @@
 #define VIEW_PX 256
 #define N_SPOTS 3
 #define DARK_SHARE 0.001
+#define EDGE 100.0 /* reflectances below 0.01 lie so far above the offset */
 
 /* The whole number of a baseline "05.10" or "0510"; 0 of another text. */
 static int whole_number(const char *text) {
@@ -56,9 +57,14 @@ static int is_reflectance(const char *key, enum sc_dtype dtype) {
 
 static int interrupted(void *db) { return sc_db_interrupted(db); }
 
-/* A window of the file, thinned to out_px pixels a side: counts valid and dark pixels. */
+/* Pixels that were looked at. */
+struct seen {
+  double valid, below, just_above; /* the offset: see judge_seen() */
+};
+
+/* A window of the file, thinned. */
 static sc_status look(struct sc_connection *c, const struct sc_opened_asset *a, struct sc_read *r,
-                      double *n_valid, double *n_dark, struct sc_error *err) {
+                      struct seen *seen, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   if (!raster) return err->status;
   size_t n = (size_t)r->out_width * (size_t)r->out_height;
@@ -71,21 +77,19 @@ static sc_status look(struct sc_connection *c, const struct sc_opened_asset *a, 
   r->row_bytes = (size_t)r->out_width * sizeof *view;
   sc_status st = raster->read(r, 1, interrupted, c->db, err);
   for (size_t i = 0; i < n && !st; i++) {
-    *n_valid += view[i] != 0;
-    *n_dark += view[i] != 0 && view[i] < OFFSET;
+    seen->valid += view[i] != 0;
+    seen->below += view[i] != 0 && view[i] < OFFSET;
+    seen->just_above += view[i] >= OFFSET && view[i] < OFFSET + EDGE;
   }
   sc_free(view);
   return st;
 }
 
-/*
- * Are more valid pixels below the offset than a file that carries it can have? Looks at an overview
- * of all, or where the file has none at N_SPOTS x N_SPOTS spots of it, evenly spread.
- */
-static sc_status is_dark(struct sc_connection *c, const struct sc_opened_asset *a, int *dark,
-                         struct sc_error *err) {
+/* Looks at an overview of all, or where the file has none at N_SPOTS x N_SPOTS spots of it, evenly
+ * spread. */
+static sc_status look_over(struct sc_connection *c, const struct sc_opened_asset *a,
+                           struct seen *seen, struct sc_error *err) {
   const struct sc_raster_info *info = &a->info;
-  double n_valid = 0, n_dark = 0;
   sc_status st = SC_OK;
   int n = info->has_overviews ? 1 : N_SPOTS;
   double w = info->has_overviews ? info->width : fmin(info->width, VIEW_PX);
@@ -98,9 +102,8 @@ static sc_status is_dark(struct sc_connection *c, const struct sc_opened_asset *
                         .out_width = (int)fmin(w, VIEW_PX),
                         .out_height = (int)fmin(h, VIEW_PX),
                         .coarse = info->has_overviews};
-    st = look(c, a, &r, &n_valid, &n_dark, err);
+    st = look(c, a, &r, seen, err);
   }
-  *dark = n_dark > DARK_SHARE * n_valid;
   return st;
 }
 
@@ -117,24 +120,38 @@ static int is_reflectance_file(const struct sc_opened_asset *a, const char *key)
   return a->info.n_bands == 1 && is_reflectance(key, a->info.bands[0].dtype);
 }
 
+enum proof { PROVES_NOTHING, PROVES_OFF, PROVES_ON };
+
 /*
- * Do the pixels prove that the offset is off? Of the scene's own bands the first and the last are
+ * Pixels below the offset, more than noise makes, prove that it is off. Where none are, and the
+ * values begin at the offset (water and shadow, moved up), it is on. A bright scene proves nothing.
+ */
+static enum proof judge_seen(const struct seen *seen) {
+  if (seen->below > DARK_SHARE * seen->valid) return PROVES_OFF;
+  return seen->just_above > DARK_SHARE * seen->valid ? PROVES_ON : PROVES_NOTHING;
+}
+
+/*
+ * What do the pixels prove? Of the scene's own bands the first and the last are
  * looked at (blue, and the infrared in which water is dark), whichever a chip asks for: the answer
  * must not depend on that. One that cannot be opened proves nothing.
  */
-static sc_status find_proof(struct sc_connection *c, struct sc_open_scene *scene, int *is_off,
+static sc_status find_proof(struct sc_connection *c, struct sc_open_scene *scene, enum proof *out,
                             struct sc_error *err) {
   const struct sc_scene *s = &scene->scene;
-  *is_off = 0;
-  for (int backwards = 0; backwards < 2 && !*is_off; backwards++) {
+  *out = PROVES_NOTHING;
+  for (int backwards = 0; backwards < 2 && *out != PROVES_OFF; backwards++) {
     for (size_t i = 0; i < s->n_assets; i++) {
       const struct sc_asset *asset = s->assets[backwards ? s->n_assets - 1 - i : i].asset;
       struct sc_opened_asset *opened;
       struct sc_error own = {0};
+      struct seen seen = {0, 0, 0};
       if (!is_reflectance(asset->key, SC_DTYPE_U16)) continue;
       sc_status st = sc_scenes_asset(c, scene, asset, &opened, &own);
       if (!st && !is_reflectance_file(opened, asset->key)) continue;
-      if (!st) st = is_dark(c, opened, is_off, &own);
+      if (!st) st = look_over(c, opened, &seen, &own);
+      if (!st && *out == PROVES_NOTHING) *out = judge_seen(&seen);
+      if (!st && judge_seen(&seen) == PROVES_OFF) *out = PROVES_OFF;
       if (st == SC_NOMEM || st == SC_INTERRUPT) {
         *err = own;
         return st;
@@ -147,15 +164,12 @@ static sc_status find_proof(struct sc_connection *c, struct sc_open_scene *scene
 
 /* Do the scene's files carry the offset, if its baseline or item says so? */
 static sc_status judge(struct sc_connection *c, struct sc_open_scene *scene, struct sc_error *err) {
-  int is_off = 0;
+  enum proof proof;
   if (scene->is_judged) return SC_OK;
-  if (!says_applied(&scene->scene.item)) {
-    sc_status st = find_proof(c, scene, &is_off, err);
-    if (st) return st;
-  } else {
-    is_off = 1;
-  }
-  scene->is_shifted = !is_off;
+  sc_status st = find_proof(c, scene, &proof, err);
+  if (st) return st;
+  scene->is_shifted =
+      proof == PROVES_NOTHING ? !says_applied(&scene->scene.item) : proof == PROVES_ON;
   scene->is_judged = 1;
   return SC_OK;
 }

@@ -15,8 +15,9 @@
  *
  * Items of other missions, and baselines before 04.00, have none. Otherwise pixels judge: valid
  * ones below 1000, more than a tenth of a percent of a coarse view, prove that it was taken off,
- * whatever the item says. Bright scenes prove nothing: there the item's boa_offset_applied counts.
- * A scene is looked at once.
+ * and where there are none, as many from 1000 to 1100 that it was not, whatever the item says.
+ * Bright scenes prove nothing: there the item's boa_offset_applied counts. A scene is looked at
+ * once.
  */
 sc_status sc_harmonize_find(struct sc_connection *c, struct sc_chip *chip, int harmonize,
                             struct sc_error *err);

@@ -19,6 +19,7 @@
 #include "stac/validity.h"
 
 #define SAMPLE_MAX (1 << 20) /* values kept per band */
+#define SQUARE_MAX 1e150     /* the squares of a million such values do not overflow */
 #define SKETCH 201           /* quantiles 0, 0.5 ... 100 % in the JSON */
 
 struct band_stats {
@@ -416,6 +417,18 @@ static sc_status check_names(const struct merge *m, const cJSON *names, struct s
   return SC_OK;
 }
 
+/* The least or largest value where it is not finite: the sketch has it. */
+static double edge_of(const cJSON *json, int band, int quantile) {
+  const cJSON *v = cJSON_GetArrayItem(array_value(json, "quantiles", band), quantile);
+  return cJSON_IsNumber(v) ? v->valuedouble : NAN;
+}
+
+/* Are there pixels that a mean, or the squares of a deviation, overflow by? Those are null then. */
+static int has_extremes(const cJSON *json, int band) {
+  double least = edge_of(json, band, 0), most = edge_of(json, band, SKETCH - 1);
+  return !(fabs(least) < SQUARE_MAX && fabs(most) < SQUARE_MAX);
+}
+
 /* A result that was cut short must not pass for one of empty bands. */
 static sc_status check_arrays(const struct merge *m, const cJSON *json, struct sc_error *err) {
   static const char *const keys[] = {"count", "mean", "std", "min", "max", "quantiles"};
@@ -431,20 +444,14 @@ static sc_status check_arrays(const struct merge *m, const cJSON *json, struct s
   for (int i = 0; i < m->stats->n_bands; i++) {
     double n = array_number(json, "count", i, -1);
     for (size_t k = 0; k < 5; k++) {
-      /* null: not finite */
       const cJSON *v = array_value(json, keys[k], i);
-      if (n == 0 || (n > 0 && (cJSON_IsNumber(v) || cJSON_IsNull(v)))) continue;
+      int may_be_null = k > 0 && cJSON_IsNull(v) && has_extremes(json, i);
+      if (n == 0 || (n > 0 && (cJSON_IsNumber(v) || may_be_null))) continue;
       return sc_fail(err, SC_BAD_ARG, "stacchip_band_stats_merge: band %d has no '%s'", i + 1,
                      keys[k]);
     }
   }
   return SC_OK;
-}
-
-/* The least or largest value where it is not finite: the sketch has it. */
-static double edge_of(const cJSON *json, int band, int quantile) {
-  const cJSON *v = cJSON_GetArrayItem(array_value(json, "quantiles", band), quantile);
-  return cJSON_IsNumber(v) ? v->valuedouble : NAN;
 }
 
 static sc_status merge_one(struct merge *m, const cJSON *json, struct sc_error *err) {

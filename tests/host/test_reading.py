@@ -104,21 +104,23 @@ class Stats(Case):
         a = numpy.arange(1, 257, dtype="f4").reshape(16, 16)
         high, low, empty = a.copy(), a.copy(), numpy.zeros_like(a)
         high[0, :5], low[3, 3] = numpy.inf, -numpy.inf
-        for planes in ([a, high], [high], [low, a], [high, low], [empty, high], [empty], [high, empty, low, a], [a, a + .5]):
+        for planes in ([a, high], [high], [low, a], [high, low], [empty, high], [empty], [high, empty, low, a], [a, a + .5], [a.astype("f8") * 1e200, a], [a.astype("f8") * -7e305]):
             text = self.ask_stats(*planes)
             got, all_ = json.loads(text), numpy.concatenate([p.ravel() for p in planes]).astype("f8")
             all_ = all_[all_ != 0]
             self.assertEqual(got["count"], [len(all_)])
-            with numpy.errstate(invalid="ignore"):
+            with numpy.errstate(invalid="ignore", over="ignore"):
                 for key, want in (("mean", all_.mean() if len(all_) else None), ("min", min(all_, default=None)), ("max", max(all_, default=None))):
+                    if key == "mean" and want is not None and abs(want) > 1e305:
+                        continue  # the sum may overflow, or not, by the order of the files
                     if want is None or not numpy.isfinite(want):
                         self.assertEqual(got[key], [None], (key, planes))
                     else:
-                        self.assertAlmostEqual(got[key][0], want, msg=key)
+                        numpy.testing.assert_allclose(got[key][0], want, rtol=1e-12, err_msg=key)
             again = json.loads(self.ask("SELECT stacchip_band_stats_merge(value) FROM json_each(?)", json.dumps([text, text])))
             self.assertEqual(again["count"], [2 * len(all_)])
             self.assertEqual((again["min"], again["max"]), (got["min"], got["max"]))
-            if len(all_) and numpy.isfinite(numpy.median(all_)):
+            if len(all_) and abs(numpy.median(all_)) < 1e6:
                 self.assertAlmostEqual(got["percentiles"][0][2], numpy.median(all_), delta=2)
 
 
