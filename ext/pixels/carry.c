@@ -65,35 +65,54 @@ static int same_value(const struct sc_nodata *a, const struct sc_nodata *b) {
 
 typedef int (*test)(const struct cargo *, const struct sc_nodata *);
 
+#define TRIED_MAX 16 /* values of bands: each looks at all pixels */
+
 /* The first of the bands' nodata values that passes. */
 static struct sc_nodata find_of_bands(const struct cargo *c, test passes) {
   struct sc_nodata before = {0};
-  for (int i = 0; i < c->chip->n_bands; i++) {
+  int n_tried = 0;
+  for (int i = 0; i < c->chip->n_bands && n_tried < TRIED_MAX; i++) {
     struct sc_nodata now = of_band(c, i);
-    if (i > 0 && same_value(&now, &before)) continue;
+    if (!now.is_set || (n_tried > 0 && same_value(&now, &before))) continue;
     if (passes(c, &now)) return now;
     before = now;
+    n_tried++;
   }
   return (struct sc_nodata){0};
 }
 
-/* A value that no valid pixel has: a band's nodata, the ends of the type, any of a narrow one. */
+/* Of 8 or 16 bits: the least value, zero first, that no valid pixel has. */
+static struct sc_nodata find_unused(const struct cargo *c) {
+  uint8_t used[65536 / 8] = {0};
+  enum sc_dtype t = c->chip->dtype;
+  int is_wide = sc_dtype_bytes(t) == 2, n = is_wide ? 65536 : 256;
+  for (size_t i = 0; i < c->n; i++) {
+    uint16_t v = c->pixels[i];
+    if (is_wide) memcpy(&v, c->pixels + 2 * i, 2);
+    if (c->valid[i]) used[v / 8] |= (uint8_t)(1u << v % 8);
+  }
+  for (int v = 0; v < n; v++) {
+    int is_negative = (t == SC_DTYPE_I8 || t == SC_DTYPE_I16) && v >= n / 2;
+    struct sc_nodata found = sc_nodata_make(t, is_negative ? v - n : v);
+    if (!(used[v / 8] & 1u << v % 8) && !is_unheeded(c, &found)) return found;
+  }
+  return (struct sc_nodata){0};
+}
+
+/* A value that no valid pixel has: a band's nodata, any of a narrow type, an end of a wide one. */
 static struct sc_nodata find_free(const struct cargo *c) {
-  static const double least[] = {0, 0, -0x1p7, 0, -0x1p15, 0, -0x1p31, 0, -0x1p63};
-  static const double most[] = {0,      255,   127, 65535, 32767, 4294967295.0, 2147483647.0,
-                                0x1p64, 0x1p63};
+  static const double ends[][2] = {[SC_DTYPE_U32] = {0, 0x1p32 - 1},
+                                   [SC_DTYPE_I32] = {-0x1p31, 0x1p31 - 1},
+                                   [SC_DTYPE_U64] = {0, 0x1p64},
+                                   [SC_DTYPE_I64] = {-0x1p63, 0x1p63}};
   enum sc_dtype t = c->chip->dtype;
   struct sc_nodata found = find_of_bands(c, is_free);
   if (found.is_set || t > SC_DTYPE_I64) return found;
-  found = sc_nodata_make(t, least[t]);
+  if (sc_dtype_bytes(t) <= 2) return find_unused(c);
+  found = sc_nodata_make(t, ends[t][0]);
   if (is_free(c, &found)) return found;
-  found = sc_nodata_make(t, most[t]);
-  if (is_free(c, &found)) return found;
-  for (int i = 0; i < 256; i++) { /* of 16 bits, too: 256 tries bound what a chip may cost */
-    found = sc_nodata_make(t, least[t] + i);
-    if (is_free(c, &found)) return found;
-  }
-  return (struct sc_nodata){0};
+  found = sc_nodata_make(t, ends[t][1]);
+  return is_free(c, &found) ? found : (struct sc_nodata){0};
 }
 
 static void write_value(const struct cargo *c, const struct sc_nodata *nodata) {

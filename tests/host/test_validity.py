@@ -120,6 +120,11 @@ class Kinds:
         a = self.noise("u2", 2)
         a[0, self.holes], a[1, self.other] = 1, 2
         a[1, 40:60, 40:60] = 1
+        for code in ("u1", "i4"):  # neither band's value is free in the other
+            b = a.astype(code)
+            b[0, 60:70] = 2
+            self.add("item_crossed_" + code, b, numpy.stack([b[0] != 1, b[1] != 2]), says={"raster:bands": [{"nodata": 1}, {"nodata": 2}]})
+            self.all[-1].nodata = [1, 2]
         self.add("item_per_band", a, numpy.stack([a[0] != 1, a[1] != 2]), says={"raster:bands": [{"nodata": 1}, {"nodata": 2}]})
         self.all[-1].nodata = [1, 2]
         for text, value in (("-inf", -numpy.inf), ("NaN", numpy.nan), ("inf", numpy.inf)):
