@@ -130,6 +130,12 @@ N ?= 10000
 check-caches: all unit
 	SEED=$(SEED) N=$(N) VARIANT=$(VARIANT) tests/run test_caches
 
+# Random writes to a merged index, against a model in Python.
+#: make check-writes  random writes to a merged index, the long form (SEED=, N= steps; VARIANT=asan)
+.PHONY: check-writes
+check-writes: all unit
+	SEED=$(SEED) N=$(N) VARIANT=$(VARIANT) tests/run test_merge_model
+
 # The long forms of the merged index's endurance tests.
 .PHONY: check-kill
 check-kill: all

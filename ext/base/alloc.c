@@ -21,6 +21,12 @@ void *sc_realloc(void *block, size_t size) { return sqlite3_realloc64(block, siz
 
 void sc_free(void *block) { sqlite3_free(block); }
 
+int sc_memory_is_short(void) {
+  void *block = sc_alloc(1 << 20);
+  sc_free(block);
+  return !block;
+}
+
 sc_status sc_strndup(const char *text, size_t n, char **out, struct sc_error *err) {
   *out = NULL;
   if (!text) return SC_OK;

@@ -18,6 +18,12 @@ void *sc_realloc(void *block, size_t size);
 /* Free; NULL is fine. */
 void sc_free(void *block);
 
+/*
+ * Can a megabyte not be had? After a failure of a library that has no word for it: PROJ reads its
+ * database through SQLite, under the same heap limit, and then knows no CRS.
+ */
+int sc_memory_is_short(void);
+
 /* A copy of `text` (NULL gives NULL in *out), freed by the caller with sc_free(). */
 sc_status sc_strdup(const char *text, char **out, struct sc_error *err);
 sc_status sc_strndup(const char *text, size_t n, char **out, struct sc_error *err);

@@ -19,6 +19,7 @@ static sc_status fail(const struct sc_source *source, sc_status status, const ch
 static sc_status fail_crs(const struct sc_scene *s, const char *crs, const struct sc_source *source,
                           struct sc_error *err) {
   char why[600], own[200], grid[200];
+  if (sc_memory_is_short()) return sc_fail_nomem(err);
   snprintf(why, sizeof why, "its CRS is %s, the grid's is %s",
            sc_place_crs_shown(crs, own, sizeof own),
            sc_place_crs_shown(s->grid.crs, grid, sizeof grid));

@@ -183,7 +183,8 @@ static float get_step(const unsigned char *p, const struct axis *a) {
 static int flags_of(const struct sc_block *b) {
   int flags = BLOCK_ONE_CLOUD | BLOCK_ONE_NODATA;
   for (int i = 1; i < b->n; i++) {
-    if (b->chips[i].id != b->chips[0].id + i) flags |= BLOCK_EXPLICIT_IDS;
+    uint64_t in_order = (uint64_t)b->chips[0].id + (uint64_t)i;
+    if ((uint64_t)b->chips[i].id != in_order) flags |= BLOCK_EXPLICIT_IDS;
     if (memcmp(&b->chips[i].cloud, &b->chips[0].cloud, 4) != 0) flags &= ~BLOCK_ONE_CLOUD;
     if (memcmp(&b->chips[i].nodata, &b->chips[0].nodata, 4) != 0) flags &= ~BLOCK_ONE_NODATA;
   }

@@ -29,12 +29,18 @@ static struct cursor_item *item_slot(struct merge_cursor *c, int64_t id) {
   return &c->items[(uint64_t)id % CURSOR_ITEMS];
 }
 
+/* A number of pixels; 0, which stands for unknown, where it is none that we would have written. */
+static int64_t column_px(sqlite3_stmt *s, int column, int64_t greatest) {
+  int64_t v = sqlite3_column_int64(s, column);
+  return v < 0 || v > greatest ? 0 : v;
+}
+
 static void read_tiling(sqlite3_stmt *s, struct cursor_item *item) {
   const char *edge = (const char *)sqlite3_column_text(s, AT_EDGE);
-  item->width_px = sqlite3_column_int64(s, AT_WIDTH);
-  item->height_px = sqlite3_column_int64(s, AT_HEIGHT);
-  item->tiling.chip_size_px = sqlite3_column_int(s, AT_CHIP_SIZE);
-  item->tiling.stride_px = sqlite3_column_int(s, AT_STRIDE);
+  item->width_px = column_px(s, AT_WIDTH, SC_GRID_MAX_PX);
+  item->height_px = column_px(s, AT_HEIGHT, SC_GRID_MAX_PX);
+  item->tiling.chip_size_px = (int32_t)column_px(s, AT_CHIP_SIZE, SC_CHIP_SIZE_MAX_PX);
+  item->tiling.stride_px = (int32_t)column_px(s, AT_STRIDE, SC_CHIP_SIZE_MAX_PX);
   item->tiling.edge = !edge || !strcmp(edge, "drop") ? SC_EDGE_DROP
                       : !strcmp(edge, "shift")       ? SC_EDGE_SHIFT
                                                      : SC_EDGE_PAD;

@@ -22,6 +22,10 @@ static sc_status read_block(struct sc_merge *t, struct sc_cached_block *b, struc
     st = sc_block_decode(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1), &b->block,
                          err);
     if (st) sc_fail_within(err, "%s_block, row %lld", t->name, (long long)b->id);
+    if (!st && (b->id < 1 || b->id > MERGE_MAX_BLOCK_ID)) {
+      st =
+          sc_fail(err, SC_BAD_DATA, "%s_block: id %lld is out of range", t->name, (long long)b->id);
+    }
     if (!st) b->range = sc_block_range(&b->block);
   }
   sqlite3_reset(s);
@@ -107,29 +111,20 @@ static sc_status fail_module(struct sc_merge *t, struct sc_error *err) {
   return sc_fail_within(err, "writing idx_%s_chip_geometry", t->name);
 }
 
-/* The first entry goes through the R*Tree module: see the header. */
-static sc_status insert_by_module(struct sc_merge *t, int64_t id, const struct sc_box *box,
-                                  struct sc_error *err) {
+/* Does the R*Tree module let us write? See the header. */
+static sc_status probe(struct sc_merge *t, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, INDEX_INSERT, &s, err);
-  if (st) return st;
-  sqlite3_bind_int64(s, 1, id);
-  sqlite3_bind_double(s, 2, box->min_x);
-  sqlite3_bind_double(s, 3, box->max_x);
-  sqlite3_bind_double(s, 4, box->min_y);
-  sqlite3_bind_double(s, 5, box->max_y);
-  st = sc_db_step_reset(s, err);
+  if (t->is_probed) return SC_OK;
+  sc_status st = sc_merge_statement(t, INDEX_PROBE, &s, err);
+  if (!st) st = sc_db_step_reset(s, err);
+  t->is_probed = st == SC_OK;
   return st ? fail_module(t, err) : SC_OK;
 }
 
 sc_status sc_merge_index_add(struct sc_merge *t, int64_t id, const struct sc_box *box,
                              struct sc_error *err) {
-  sc_status st = SC_OK;
-  if (!t->is_probed) {
-    st = insert_by_module(t, id, box, err);
-    t->is_probed = st == SC_OK;
-    return st;
-  }
+  sc_status st = probe(t, err);
+  if (st) return st;
   if (t->n_new_cells >= MERGE_MAX_NEW_CELLS) st = sc_merge_flush_index(t, err);
   if (!st) st = reserve_cells(t, 1, err);
   if (st) return st;
@@ -145,17 +140,9 @@ sc_status sc_merge_index_add(struct sc_merge *t, int64_t id, const struct sc_box
 }
 
 sc_status sc_merge_index_remove(struct sc_merge *t, int64_t id, struct sc_error *err) {
-  sqlite3_stmt *s;
   sc_status st = t->n_new_cells > 0 ? sc_merge_flush_index(t, err) : SC_OK;
+  if (!st) st = probe(t, err);
   if (st) return st;
-  if (!t->is_probed) {
-    st = sc_merge_statement(t, INDEX_DELETE, &s, err);
-    if (st) return st;
-    sqlite3_bind_int64(s, 1, id);
-    st = sc_db_step_reset(s, err);
-    t->is_probed = st == SC_OK;
-    return st ? fail_module(t, err) : SC_OK;
-  }
   if (t->n_old_ids == t->old_ids_capacity) {
     size_t capacity = 2 * t->old_ids_capacity + 256;
     int64_t *ids = sc_realloc(t->old_ids, capacity * sizeof *ids);
@@ -238,13 +225,14 @@ static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error 
     if (st) return st;
     int is_row;
     st = sc_db_next(s, &is_row, err);
-    if (!st) t->next_block = is_row ? sqlite3_column_int64(s, 0) + 1 : 1;
+    int64_t last = !st && is_row ? sqlite3_column_int64(s, 0) : 0;
     sqlite3_reset(s);
     if (st) return st;
-    if (t->next_block < 1 || t->next_block > INT64_MAX / 4) {
-      t->next_block = 0;
-      return sc_fail(err, SC_BAD_DATA, "%s_block: its last id is out of range", t->name);
+    if (last < 0 || last >= MERGE_MAX_BLOCK_ID) {
+      return sc_fail(err, SC_BAD_DATA, "%s_block: its last id, %lld, is out of range", t->name,
+                     (long long)last);
     }
+    t->next_block = last + 1;
   }
   *out = t->next_block++;
   return SC_OK;
@@ -363,6 +351,7 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   sc_free(a.items);
   sc_buffer_free(&a.bytes);
   sc_block_cache_clear(&t->blocks);
+  t->has_emptied = 0;
   t->n_flushes++;
   if (st) t->is_broken = 1;
   sc_merge_leave(t);

@@ -20,9 +20,10 @@ void sc_merge_drop_new_chip(struct sc_merge *t);
 sc_status sc_merge_flush_chips(struct sc_merge *t, struct sc_error *err);
 
 /*
- * Add an entry to SpatiaLite's index, or take one out. The first after a flush goes through
- * the R*Tree module, which refuses while a cursor is open on the index: then we must not
- * write its nodes either.
+ * Add an entry to SpatiaLite's index, or take one out. For the first after a flush the R*Tree
+ * module is asked, which refuses while a cursor is open on the index: then we must not write its
+ * nodes either. It is asked with an entry that it passes over before it looks at a node: a node
+ * that it had open would keep the database locked after a rollback (SQLite 3.40).
  */
 sc_status sc_merge_index_add(struct sc_merge *t, int64_t id, const struct sc_box *box,
                              struct sc_error *err);

@@ -27,7 +27,6 @@ static sc_status set_on_error(struct sc_merge *t, const char *value, struct sc_e
     st = sc_db_step_reset(stmt, err);
   }
   sqlite3_finalize(stmt);
-  if (!st) t->args.on_error = mode;
   return st;
 }
 

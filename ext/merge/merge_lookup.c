@@ -76,6 +76,8 @@ static sc_status read_texts(sqlite3_stmt *s, struct merge_lookup_cache *cache,
   return st;
 }
 
+static int is_length(int64_t px) { return px >= 0 && px <= SC_GRID_MAX_PX; }
+
 static void read_grid(sqlite3_stmt *s, struct merge_lookup_cache *cache) {
   const char *edge = (const char *)sqlite3_column_text(s, AT_EDGE);
   cache->tiling.chip_size_px = sqlite3_column_int(s, AT_CHIP_SIZE);
@@ -86,7 +88,8 @@ static void read_grid(sqlite3_stmt *s, struct merge_lookup_cache *cache) {
   cache->grid.width_px = sqlite3_column_int64(s, AT_WIDTH);
   cache->grid.height_px = sqlite3_column_int64(s, AT_HEIGHT);
   cache->grid.crs = cache->texts[TEXT_CRS];
-  if (!read_transform(s, cache->grid.transform)) {
+  if (!read_transform(s, cache->grid.transform) || !is_length(cache->grid.width_px) ||
+      !is_length(cache->grid.height_px)) {
     cache->grid.crs = NULL;
     cache->grid.width_px = cache->grid.height_px = 0;
   }
@@ -100,7 +103,7 @@ static sc_status check_item(const struct sc_merge *t, const struct merge_lookup_
                    (long long)cache->item_row);
   }
   if (tiling->chip_size_px < 1 || tiling->chip_size_px > SC_CHIP_SIZE_MAX_PX ||
-      tiling->stride_px < 1) {
+      tiling->stride_px < 1 || tiling->stride_px > SC_CHIP_SIZE_MAX_PX) {
     return sc_fail(err, SC_BAD_DATA, "%s_item, row %lld: chips of %d pixels, %d apart", t->name,
                    (long long)cache->item_row, tiling->chip_size_px, tiling->stride_px);
   }

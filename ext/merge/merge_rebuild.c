@@ -165,6 +165,9 @@ static sc_status day_of_item(struct sc_merge *t, sqlite3_stmt *items, int64_t it
 static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_error *err) {
   int64_t id = sqlite3_column_int64(c->blocks, 0), item_id = sqlite3_column_int64(c->blocks, 1);
   int64_t tile_y = sqlite3_column_int(c->blocks, 2), tile_x = sqlite3_column_int(c->blocks, 3);
+  if (id < 1 || id > MERGE_MAX_BLOCK_ID) {
+    return sc_fail(err, SC_DB, "%s_block: id %lld is out of range", t->name, (long long)id);
+  }
   sc_status st = day_of_item(t, c->items, item_id, &c->day_of, &c->day, err);
   if (st) return st;
   st = sc_block_decode(sqlite3_column_blob(c->blocks, 4),

@@ -180,7 +180,9 @@ static sc_status insert_row_item(struct sc_merge *t, const struct sc_merge_new_r
 static sc_status item_of_row(struct sc_merge *t, const struct sc_merge_new_row *row, int64_t *id,
                              float *day, int *is_new, struct sc_error *err) {
   *is_new = 0;
-  sc_status st = row_key(t, row, err);
+  /* An item whose last chip went must not lend its date to a new one of its name. */
+  sc_status st = t->has_emptied ? sc_merge_flush_blocks(t, err) : SC_OK;
+  if (!st) st = row_key(t, row, err);
   if (st) return st;
   struct merge_recent_item *slot = recent_slot(t);
   if (slot->key && slot->key_size == t->scratch.size &&
@@ -391,7 +393,6 @@ static void undo_item(struct sc_merge *t, int64_t item_id, int64_t first_chip, s
   if (was_flushed) t->is_broken = 1;
   if (sqlite3_get_autocommit(t->db) || t->is_broken) return;
   for (int64_t id = first_chip; id < end; id++) undo(t, CHIP_DELETE, id);
-  if (first_chip < end) undo(t, INDEX_DELETE, first_chip);
   undo(t, ASSET_DELETE, item_id);
   undo(t, ITEM_DELETE, item_id);
   if (n_cells < t->n_new_cells) t->n_new_cells = n_cells;
@@ -553,6 +554,7 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
   if (sc_block_has(&block->block, sc_block_bit(x, y))) {
     sc_block_remove(&block->block, sc_block_bit(x, y));
     block->is_dirty = 1;
+    t->has_emptied |= block->block.n == 0;
   }
   return sc_merge_end_row(t, err);
 }
@@ -590,6 +592,7 @@ sc_status sc_merge_release_savepoint(struct sc_merge *t, struct sc_error *err) {
 
 void sc_merge_discard(struct sc_merge *t) {
   sc_block_cache_clear(&t->blocks);
+  t->has_emptied = 0;
   t->n_new_chips = 0;
   t->n_new_cells = t->n_old_ids = 0;
   t->is_probed = 0;

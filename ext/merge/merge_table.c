@@ -29,8 +29,7 @@
 #include "sql/merge/error_delete.h"
 #include "sql/merge/error_insert.h"
 #include "sql/merge/get_config.h"
-#include "sql/merge/index_delete.h"
-#include "sql/merge/index_insert.h"
+#include "sql/merge/index_probe.h"
 #include "sql/merge/item_at.h"
 #include "sql/merge/item_delete.h"
 #include "sql/merge/item_delete_empty.h"
@@ -68,8 +67,7 @@ static const char *const texts[MERGE_STATEMENTS] = {
     [BLOCK_DELETE] = sql_merge_block_delete,
     [BLOCK_READ] = sql_merge_block_read,
     [BLOCK_OF_ITEM] = sql_merge_block_of_item,
-    [INDEX_INSERT] = sql_merge_index_insert,
-    [INDEX_DELETE] = sql_merge_index_delete,
+    [INDEX_PROBE] = sql_merge_index_probe,
     [ERROR_INSERT] = sql_merge_error_insert,
     [ERROR_DELETE] = sql_merge_error_delete,
     [ITEM_DONE] = sql_merge_item_done,
@@ -161,16 +159,16 @@ sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **o
   return st == SC_DB ? sc_fail_within(err, "merged index %s", t->name) : st;
 }
 
-/* What commands have set for good: they win over the arguments. */
-static sc_status read_config(struct sc_merge *t, struct sc_error *err) {
+sc_status sc_merge_on_error(struct sc_merge *t, enum sc_on_error *out, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
+  *out = t->args.on_error;
   sc_status st = sc_merge_prepare(t, sql_merge_get_config, &stmt, err);
   if (st) return st;
   sqlite3_bind_text(stmt, 1, "on_error", -1, SQLITE_STATIC);
   int is_row;
   st = sc_db_next(stmt, &is_row, err);
   if (!st && is_row && sqlite3_column_type(stmt, 0) == SQLITE_TEXT) {
-    st = sc_on_error_parse((const char *)sqlite3_column_text(stmt, 0), &t->args.on_error, err);
+    st = sc_on_error_parse((const char *)sqlite3_column_text(stmt, 0), out, err);
   }
   sqlite3_finalize(stmt);
   return st;
@@ -200,7 +198,6 @@ sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema
   if (!st) st = sc_merge_args_parse(n_arguments, arguments, &t->args, err);
   if (!st) st = sc_predicates_new(db, &t->predicates, err);
   if (!st) st = open_trees(t, err);
-  if (!st) st = read_config(t, err);
   if (st) {
     sc_merge_close(t);
     return st;

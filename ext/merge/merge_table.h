@@ -37,8 +37,7 @@ enum merge_statement {
   BLOCK_DELETE,
   BLOCK_READ,
   BLOCK_OF_ITEM,
-  INDEX_INSERT,
-  INDEX_DELETE,
+  INDEX_PROBE,
   ERROR_INSERT,
   ERROR_DELETE,
   ITEM_DONE,
@@ -46,6 +45,7 @@ enum merge_statement {
   MERGE_STATEMENTS
 };
 
+#define MERGE_MAX_BLOCK_ID (INT64_MAX / 4) /* the area index has twice the id, and one more */
 #define MERGE_RECENT_ITEMS 512
 #define MERGE_CHIPS_AT_ONCE 16                /* rows of sql/merge/chip_insert_16.sql */
 #define MERGE_MAX_NEW_CELLS ((size_t)1 << 20) /* of 40 bytes, and 40 more while sorting */
@@ -96,6 +96,7 @@ struct sc_merge {
   int must_discard;   /* rolled back meanwhile: forget the buffers on the way out */
   int in_statement;   /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
   int is_current;     /* the schema's version was looked at in this transaction */
+  int has_emptied;    /* blocks in the buffer lost their last chip: their items may have to go */
   int is_broken;      /* a write failed half way: nothing may be committed until ROLLBACK */
   size_t n_flushes;   /* of blocks */
   unsigned n_changes; /* counts writes, so that readers' caches notice */
@@ -113,6 +114,12 @@ sc_status sc_merge_statement(struct sc_merge *t, enum merge_statement which, sql
 /* A new statement of the same text, for readers that nest; finalized by the caller. */
 sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **out,
                            struct sc_error *err);
+
+/*
+ * What becomes of an item that fails: as the command 'on_error' has set it for good, else as the
+ * arguments say. Asked when one fails: the setting may be rolled back, or another connection's.
+ */
+sc_status sc_merge_on_error(struct sc_merge *t, enum sc_on_error *out, struct sc_error *err);
 
 /* Forget the items that rows were lately inserted for. */
 void sc_merge_forget_items(struct sc_merge *t);

@@ -110,6 +110,19 @@ static int is_ours(sc_status st) {
   return st == SC_NOMEM || st == SC_INTERRUPT || st == SC_DB || st == SC_CONSTRAINT;
 }
 
+/* Record the failure of an item if the table is to; else it stays the statement's. */
+static sc_status record_failure(struct sc_merge *t, const char *item, size_t n,
+                                const struct sc_index *index, struct sc_error *err) {
+  struct sc_error second = {0};
+  enum sc_on_error mode = SC_ON_ERROR_ABORT;
+  if (is_ours(err->status)) return err->status;
+  sc_status st = sc_merge_on_error(t, &mode, &second);
+  if (!st && mode == SC_ON_ERROR_ABORT) return err->status;
+  if (!st) st = sc_merge_record_failure(t, item, n, index, err, &second);
+  if (st) *err = second;
+  return st;
+}
+
 static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
                             enum sc_conflict conflict, int64_t *rowid, struct sc_error *err) {
   struct sc_index_call call = {t->db, t->connection->rules, NULL, NULL};
@@ -117,14 +130,12 @@ static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
   struct sc_merge_header *headers = NULL;
   sc_status st = sc_index_item(&call, item, n, &t->args.index, &index, err);
   if (!st) st = sc_merge_check_raster(t, &index, err);
-  if (st && !is_ours(st) && t->args.on_error == SC_ON_ERROR_RECORD) {
-    struct sc_error second = {0};
-    st = sc_merge_record_failure(t, item, n, &index, err, &second);
-    if (st) *err = second;
+  if (st) {
+    st = record_failure(t, item, n, &index, err);
     sc_index_free(&index);
     return st;
   }
-  if (!st && conflict != SC_CONFLICT_REPLACE) st = sc_merge_check_new(t, &index, err);
+  if (conflict != SC_CONFLICT_REPLACE) st = sc_merge_check_new(t, &index, err);
   if (!st) st = sc_merge_make_headers(&t->args, &index, &headers, err);
   if (!st) st = sc_merge_insert_item(t, &index, headers, conflict, rowid, err);
   sc_merge_headers_free(headers, index.n_assets);

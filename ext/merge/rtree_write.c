@@ -144,8 +144,13 @@ static sc_status begin(struct sc_rtree *t, struct sc_error *err) {
   if (st) return st;
   int is_row;
   st = sc_db_next(s, &is_row, err);
-  if (!st) t->next_node = is_row ? sqlite3_column_int64(s, 0) + 1 : 2;
+  int64_t last = !st && is_row ? sqlite3_column_int64(s, 0) : 1;
   sqlite3_reset(s);
+  if (!st && (last < 1 || last > INT64_MAX / 2)) {
+    st = sc_fail(err, SC_BAD_DATA, "R*Tree %s: its last node, %lld, is out of range", t->name,
+                 (long long)last);
+  }
+  t->next_node = last + 1;
   return st;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ struct merged_handle {
 };
 
 static int take_int(const cJSON *value, int64_t *out) {
-  if (!cJSON_IsNumber(value)) return 0;
+  if (!cJSON_IsNumber(value) || !(fabs(value->valuedouble) < 9e18)) return 0;
   *out = (int64_t)value->valuedouble;
   return 1;
 }

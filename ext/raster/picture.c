@@ -77,7 +77,8 @@ static sc_status set_crs(GDALDatasetH ds, const char *crs, int flat, struct sc_e
     OSRSetAxisMappingStrategy(srs, OAMS_TRADITIONAL_GIS_ORDER);
     GDALSetSpatialRef(ds, srs);
   } else if (!st) {
-    st = sc_fail(err, SC_BAD_DATA, "unknown CRS: %.100s", crs);
+    st = sc_memory_is_short() ? sc_fail_nomem(err)
+                              : sc_fail(err, SC_BAD_DATA, "unknown CRS: %.100s", crs);
   }
   sc_free(wkt);
   OSRDestroySpatialReference(srs);

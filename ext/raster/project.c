@@ -34,6 +34,7 @@ struct projector {
   unsigned long clock;
   struct pair pairs[N_PAIRS];
   unsigned next_pair; /* the one to replace next, modulo N_PAIRS */
+  int is_suspect;     /* memory was short: not to be used again */
 };
 
 static pthread_key_t key;
@@ -65,7 +66,9 @@ static void ignore_log(void *data, int level, const char *text) {
 static struct projector *thread_projector(struct sc_error *err) {
   pthread_once(&key_once, make_key);
   struct projector *p = pthread_getspecific(key);
-  if (p) return p;
+  if (p && !p->is_suspect) return p;
+  if (p) free_projector(p);
+  pthread_setspecific(key, NULL);
   p = sc_alloc_zero(1, sizeof *p);
   if (!p || !(p->context = proj_context_create())) {
     sc_free(p);
@@ -80,6 +83,11 @@ static struct projector *thread_projector(struct sc_error *err) {
 
 /* Without PROJ's own code: its context keeps that of an earlier failure. */
 static sc_status fail_crs(const char *crs, const char *why, struct sc_error *err) {
+  if (sc_memory_is_short()) {
+    struct projector *p = pthread_getspecific(key);
+    if (p) p->is_suspect = 1; /* PROJ remembers what it could not find */
+    return sc_fail_nomem(err);
+  }
   return sc_fail(err, SC_BAD_DATA, "unknown CRS: %.120s: %s", crs, why);
 }
 
@@ -236,6 +244,7 @@ int sc_project_same_crs(const char *a, const char *b) {
     if (kept->a && strcmp(kept->a, a) == 0 && strcmp(kept->b, b) == 0) return kept->is_same;
   }
   struct pair made = {.is_same = compare(p, a, b)};
+  if (!made.is_same && sc_memory_is_short()) return 0;
   if (sc_strdup(a, &made.a, &ignored) || sc_strdup(b, &made.b, &ignored)) {
     free_pair(&made);
     return 0;

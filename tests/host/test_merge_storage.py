@@ -1,7 +1,11 @@
 """What a merged index keeps in its tables: boxes, trees and their checks, whatever the history of writes."""
+import os
 import random
 import sqlite3
 import struct
+import subprocess
+import sys
+import tempfile
 import unittest
 
 import host
@@ -117,6 +121,84 @@ class Trees(unittest.TestCase):
         db.execute("DELETE FROM c")
         check(db)
         self.assertEqual([0], column(db, "SELECT count(*) FROM c_item"))
+
+
+class History(unittest.TestCase):
+    def test_a_statement_that_failed_leaves_no_lock_and_no_snapshot(self):
+        for mode in ("delete", "wal"):
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "a.db")
+                db = make(path)
+                db.execute("PRAGMA journal_mode = " + mode)
+                db.executemany(INSERT, grid("A", 0, 0, 2))
+                other = host.connect(path)
+                other.execute("PRAGMA busy_timeout = 0")
+                self.assertEqual([4], column(other, "SELECT count(*) FROM c"))
+                rows = grid("A", 0, 0, 3)[::-1]  # the last ones are there already
+                with self.assertRaises(sqlite3.IntegrityError):
+                    db.execute(INSERT + ", ('s2', ?, '2024-01-01', ?, ?, 0, 0, BuildMbr(?, ?, ?, ?, 4326))" * 8,
+                               [v for row in rows for v in row])
+                other.execute(INSERT, grid("B", 0, 0, 1)[0])
+                self.assertEqual([5], column(db, "SELECT count(*) FROM c"))
+                db.close()
+                other.close()
+
+    def test_an_item_that_went_lends_its_date_to_nobody(self):
+        db = make()
+        db.execute("BEGIN")
+        db.execute(INSERT, grid("A", 0, 0, 1)[0])
+        db.execute("DELETE FROM c")
+        db.execute(INSERT.replace("2024-01-01", "2025-05-05"), grid("A", 0, 0, 1)[0])
+        db.execute("COMMIT")
+        self.assertEqual(["2025-05-05"], column(db, "SELECT date FROM c"))
+
+    def test_on_error_is_rolled_back_with_its_transaction(self):
+        db = make()
+        db.execute("BEGIN")
+        db.execute("INSERT INTO c(c, rank) VALUES ('on_error', 'record')")
+        db.execute("INSERT INTO c(item_json) VALUES ('/nowhere/item.json')")
+        self.assertEqual([1], column(db, "SELECT count(*) FROM c_error"))
+        db.execute("ROLLBACK")
+        with self.assertRaises(sqlite3.Error):
+            db.execute("INSERT INTO c(item_json) VALUES ('/nowhere/item.json')")
+
+
+HEAP = """
+import ctypes, host, sys, threading
+sqlite = ctypes.CDLL("libsqlite3.so.0")
+sqlite.sqlite3_memory_used.restype = ctypes.c_int64
+limit = sqlite.sqlite3_hard_heap_limit64
+limit.argtypes, limit.restype = [ctypes.c_int64], ctypes.c_int64
+seen = {}
+
+def index(more):
+    db = host.connect()
+    count = lambda: db.execute("SELECT count(*) FROM stacchip_index(?)", sys.argv[1:]).fetchone()[0]
+    limit(sqlite.sqlite3_memory_used() + more)
+    try:
+        seen[count()] = more
+    except Exception as e:
+        if "memory" not in str(e) and not isinstance(e, MemoryError):
+            seen[str(e)] = more
+    limit(0)
+    if count() != 30:
+        seen["afterwards"] = more
+    db.close()
+
+for more in range(20000, 2400000, 70000):  # in threads, since PROJ's memory is a thread's
+    t = threading.Thread(target=index, args=(more,))
+    t.start()
+    t.join()
+print(seen.keys())
+"""
+
+
+class Memory(unittest.TestCase):
+    def test_a_heap_limit_is_told_as_such_and_leaves_nothing_behind(self):
+        env = dict(os.environ, PYTHONPATH=os.path.join(host.ROOT, "tests", "support"))
+        item = os.path.join(host.ROOT, "build", "scenes", "sentinel-2", "item.json")
+        r = subprocess.run([sys.executable, "-c", HEAP, item], capture_output=True, text=True, env=env, timeout=120)
+        self.assertEqual("dict_keys([30])\n", r.stdout, r.stderr)
 
 
 def version_1(chips, base):

@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."idx_{name}_chip_geometry" WHERE pkid = ?1

@@ -1,1 +1,0 @@
-INSERT INTO "{db}"."idx_{name}_chip_geometry"(pkid, xmin, xmax, ymin, ymax) VALUES (?1, ?2, ?3, ?4, ?5)
