@@ -22,6 +22,7 @@
 #include "sql/merge/register_chip.h"
 #include "sql/merge/register_layer.h"
 #include "sql/merge/rename.h"
+#include "sql/merge/strange.h"
 #include "sql/merge/unregister.h"
 #include "sql/merge/unregister_view.h"
 
@@ -127,10 +128,28 @@ static sc_status read_version(sqlite3 *db, const char *schema, const char *name,
   return sc_fail(err, SC_BAD_DATA, "merged index %s: its schema has no version", name);
 }
 
+/* Our own statements read these tables: what a view of the schema may not open, none of them may
+ * stand for. */
+static sc_status check_tables(sqlite3 *db, const char *schema, const char *name,
+                              struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  int is_row = 0;
+  sc_status st = sc_db_prepare(db, sql_merge_strange, schema, name, &stmt, err);
+  if (!st) sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+  if (!st) st = sc_db_next(stmt, &is_row, err);
+  if (!st && is_row) {
+    st = sc_fail(err, SC_BAD_DATA, "merged index %s: %s is no table of stacchip's making", name,
+                 (const char *)sqlite3_column_text(stmt, 0));
+  }
+  sqlite3_finalize(stmt);
+  return st;
+}
+
 sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *name,
                                 struct sc_error *err) {
   int64_t version;
-  sc_status st = read_version(db, schema, name, &version, err);
+  sc_status st = check_tables(db, schema, name, err);
+  if (!st) st = read_version(db, schema, name, &version, err);
   if (st || version <= SC_MERGE_SCHEMA_VERSION) return st;
   return sc_fail(err, SC_UNSUPPORTED,
                  "merged index %s has schema version %lld, this stacchip knows up to %d: use a "

@@ -32,6 +32,7 @@ struct sc_import {
   struct sc_connection *connection; /* borrowed */
   int is_index;                     /* the nine columns by name, else leaves by number */
   size_t n_columns;
+  const char *columns; /* borrowed: what the file's must be (import_columns.h), for not is_index */
   unsigned char *is_wanted;                 /* [n_columns], owned */
   struct sc_import_constraint *constraints; /* owned, n_constraints */
   size_t n_constraints;

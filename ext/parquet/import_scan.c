@@ -6,6 +6,7 @@
 #include "index/geometry.h"
 #include "index/row_tiling.h"
 #include "parquet/import.h"
+#include "parquet/import_columns.h"
 #include "parquet/value.h"
 #include "stac/href.h"
 
@@ -202,8 +203,17 @@ static sc_status map_all_columns(struct sc_import *m, struct sc_error *err) {
     return sc_fail(err, SC_BAD_DATA, "%s: it has %zu columns, the table was made of %zu",
                    m->file.source.name, m->file.meta.n_leaves, m->n_columns);
   }
+  struct sc_buffer now = {0};
+  sc_status st = sc_import_columns_describe(&m->file.meta, &now, err);
+  if (!st && strcmp((const char *)now.data, m->columns) != 0) {
+    st = sc_fail(err, SC_BAD_DATA,
+                 "%s: its columns are no longer those that the table was made of; DROP the table "
+                 "and CREATE it again",
+                 m->file.source.name);
+  }
+  sc_buffer_free(&now);
   for (size_t c = 0; c < m->n_columns; c++) m->leaves[c] = (int)c;
-  return SC_OK;
+  return st;
 }
 
 /* Number the columns that the scan reads. Lists are left out: asking for one is an error. */

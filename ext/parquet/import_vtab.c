@@ -13,6 +13,8 @@
  *
  *   CREATE VIRTUAL TABLE t USING stacchip_parquet('file.parquet');
  *
+ * The columns are stored in t_columns, so that only reading rows opens the file.
+ *
  * HOW IT WORKS. xBestIndex takes comparisons with = < <= > >= and spatial calls with the
  * geometry first; import_scan.c leaves out files, row groups and pages that cannot match.
  * No constraint is consumed: SQLite tests each row again.
@@ -32,6 +34,7 @@
 #include "index/day_term.h"
 #include "index/geometry.h"
 #include "parquet/import.h"
+#include "parquet/import_columns.h"
 #include "parquet/spatial_func.h"
 #include "parquet/value.h"
 
@@ -43,8 +46,12 @@ struct parquet_table {
   sqlite3_vtab base;
   struct sc_connection *connection; /* borrowed */
   int is_index;
-  char *path;       /* of the file, for a created table */
   size_t n_columns; /* without the path */
+  /* of a created table: */
+  sqlite3 *db;                /* borrowed */
+  char *schema, *name, *path; /* owned */
+  struct sc_buffer columns;   /* as stored: import_columns.h */
+  int is_unknown;             /* nothing is stored that can be used */
   struct sc_spatial spatial[SC_SPATIAL_N];
 };
 
@@ -104,38 +111,6 @@ static sc_status unquote(const char *text, char **out, struct sc_error *err) {
   return SC_OK;
 }
 
-/* SQL text by SQLite's printf, which knows %w. */
-static sc_status append_sql(struct sc_buffer *out, char *text, struct sc_error *err) {
-  if (!text) return sc_fail_nomem(err);
-  sc_status st = sc_buffer_append_text(out, text, err);
-  sqlite3_free(text);
-  return st;
-}
-
-/* Does an earlier leaf have that name? SQLite's names know no case. */
-static int name_is_taken(const struct sc_pq_meta *meta, size_t leaf) {
-  for (size_t i = 0; i < leaf; i++) {
-    if (sqlite3_stricmp(meta->leaves[i].path, meta->leaves[leaf].path) == 0) return 1;
-  }
-  return 0;
-}
-
-static sc_status declare_columns(const struct sc_pq_meta *meta, struct sc_buffer *sql,
-                                 struct sc_error *err) {
-  sc_status st = sc_buffer_append_text(sql, "CREATE TABLE x(", err);
-  for (size_t i = 0; i < meta->n_leaves && !st; i++) {
-    const struct sc_pq_leaf *leaf = &meta->leaves[i];
-    char suffix[32] = "";
-    if (name_is_taken(meta, i)) snprintf(suffix, sizeof suffix, ":%zu", i + 1);
-    st = append_sql(sql,
-                    sqlite3_mprintf("%s\"%w%s\" %s%s", i ? ", " : "", leaf->path, suffix,
-                                    sc_pq_sql_type_name(leaf), leaf->max_rep ? " HIDDEN" : ""),
-                    err);
-  }
-  if (!st) st = sc_buffer_append_text(sql, ")", err);
-  return st ? st : sc_buffer_terminate(sql, err);
-}
-
 static sc_status check_columns(const struct sc_pq_file *f, struct sc_error *err) {
   if (f->meta.n_leaves > SC_IMPORT_MAX_COLUMNS) {
     return sc_fail(err, SC_TOO_BIG, "%s: %zu columns; SQLite has at most %d", f->source.name,
@@ -158,17 +133,28 @@ static sc_status declare(sqlite3 *db, const char *sql, struct sc_error *err) {
   return sc_db_fail(db, err, "stacchip_parquet");
 }
 
-static sc_status open_file_table(sqlite3 *db, struct parquet_table *t, struct sc_error *err) {
+/* CREATE: look into the file, and keep what its columns are. */
+static sc_status make_file_table(struct parquet_table *t, struct sc_error *err) {
   struct sc_pq_file f;
-  struct sc_buffer sql = {0};
   sc_status st = sc_import_open_file(t->path, &f, err);
   if (!st) st = check_columns(&f, err);
-  if (!st) st = declare_columns(&f.meta, &sql, err);
-  if (!st) st = declare(db, (const char *)sql.data, err);
-  t->n_columns = f.meta.n_leaves;
-  sc_buffer_free(&sql);
+  if (!st) st = sc_import_columns_describe(&f.meta, &t->columns, err);
+  if (!st) st = sc_import_columns_store(t->db, t->schema, t->name, &t->columns, err);
   sc_pq_file_close(&f);
   return st;
+}
+
+/* Connecting opens nothing: a stranger's table may be looked at, or dropped. */
+static sc_status open_file_table(struct parquet_table *t, struct sc_error *err) {
+  sc_status st = sc_import_columns_are_new(t->db)
+                     ? make_file_table(t, err)
+                     : sc_import_columns_load(t->db, t->schema, t->name, &t->columns, err);
+  if (st) return st;
+  struct sc_error unknown = {0};
+  st = sc_import_columns_declare(t->db, (const char *)t->columns.data, &t->n_columns, &unknown);
+  if (st == SC_NOMEM) return sc_fail_nomem(err);
+  t->is_unknown = st != SC_OK;
+  return st ? declare(t->db, "CREATE TABLE x(unknown)", err) : SC_OK;
 }
 
 static sc_status open_index_table(sqlite3 *db, struct parquet_table *t, struct sc_error *err) {
@@ -191,13 +177,19 @@ static sc_status open_table(sqlite3 *db, struct parquet_table *t, int argc, cons
                    "stacchip_parquet('file.parquet')",
                    argv[2]);
   }
+  t->db = db;
   sc_status st = sc_connection_check(t->connection, err);
+  if (!st) st = sc_strdup(argv[1], &t->schema, err);
+  if (!st) st = sc_strdup(argv[2], &t->name, err);
   if (!st) st = unquote(argv[3], &t->path, err);
-  return st ? st : open_file_table(db, t, err);
+  return st ? st : open_file_table(t, err);
 }
 
 static void free_table(struct parquet_table *t) {
   sc_spatial_free(t->spatial);
+  sc_buffer_free(&t->columns);
+  sc_free(t->schema);
+  sc_free(t->name);
   sc_free(t->path);
   sc_free(t);
 }
@@ -306,6 +298,15 @@ static int parquet_disconnect(sqlite3_vtab *vtab) {
   return SQLITE_OK;
 }
 
+static int parquet_destroy(sqlite3_vtab *vtab) {
+  struct parquet_table *t = (struct parquet_table *)vtab;
+  struct sc_error err = {0};
+  if (t->name && sc_import_columns_drop(t->db, t->schema, t->name, &err)) {
+    return sc_vtab_error(vtab, &err);
+  }
+  return parquet_disconnect(vtab);
+}
+
 static int parquet_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
   (void)vtab;
   struct parquet_cursor *c = sc_alloc_zero(1, sizeof *c);
@@ -363,8 +364,15 @@ static sc_status start(struct parquet_table *t, struct sc_import *m, const char 
   const char *path = t->path;
   sc_import_free(m);
   sc_status st = sc_connection_check(t->connection, err);
+  if (!st && t->is_unknown) {
+    st = sc_fail(err, SC_BAD_DATA,
+                 "stacchip_parquet: the columns of %s are not stored in %s_columns; DROP it and "
+                 "CREATE it again",
+                 t->name, t->name);
+  }
   if (!st) st = sc_import_init(m, t->connection, t->is_index, t->n_columns, (size_t)argc, err);
   if (st) return st;
+  m->columns = (const char *)t->columns.data;
   want_columns(t, m, plan_used(&plan));
   for (int i = 0; i < argc && !st; i++) {
     struct plan_step s = plan_step(&plan);
@@ -430,13 +438,17 @@ static int parquet_find_function(sqlite3_vtab *vtab, int n_args, const char *nam
   return t->is_index ? sc_spatial_find(t->spatial, n_args, name, function, arg) : 0;
 }
 
+static int parquet_shadow_name(const char *suffix) {
+  return sqlite3_stricmp(suffix, "columns") == 0;
+}
+
 const sqlite3_module sc_parquet_module = {
-    .iVersion = 0,
+    .iVersion = 3,
     .xCreate = parquet_connect,
     .xConnect = parquet_connect,
     .xBestIndex = parquet_best_index,
     .xDisconnect = parquet_disconnect,
-    .xDestroy = parquet_disconnect,
+    .xDestroy = parquet_destroy,
     .xOpen = parquet_open,
     .xClose = parquet_close,
     .xFilter = parquet_filter,
@@ -446,5 +458,6 @@ const sqlite3_module sc_parquet_module = {
     .xRowid = parquet_rowid,
     .xUpdate = NULL, /* read-only */
     .xFindFunction = parquet_find_function,
-    /* no transactions, no shadow tables; xRename NULL: ALTER TABLE RENAME is refused */
+    /* no transactions; xRename NULL: ALTER TABLE RENAME is refused */
+    .xShadowName = parquet_shadow_name,
 };
