@@ -288,8 +288,16 @@ static sc_status copy_asset(const struct sc_scene_place *p, const char *href, co
   int exists = 0, has_source = 0;
   uint64_t size = 0, source = SC_SIZE_UNKNOWN;
   sc_status st = sc_store_look(p->root, key, &exists, &size, err);
-  if (!st && exists) st = sc_store_look_at(href, &has_source, &source, err);
   if (st) return st;
+  if (exists) {
+    struct sc_error other = {0}; /* a signed URL may allow GET alone: then it is copied anew */
+    st = sc_store_look_at(href, &has_source, &source, &other);
+    if (is_passing(st)) {
+      *err = other;
+      return st;
+    }
+    has_source = has_source && !st;
+  }
   if (exists && has_source && size == source && size != SC_SIZE_UNKNOWN) return SC_OK;
   return sc_store_copy(href, p->root, key, err);
 }

@@ -401,6 +401,16 @@ class Whole(Work):
         self.assertEqual(self.tree(), whole)
         self.assertEqual([r[1] for r in self.server.requests if r[0] == "GET"], ["/" + os.path.basename(tif[0])], "what is whole is not copied again")
 
+    def test_copies_of_a_source_that_allows_no_head(self):
+        self.naip()
+        whole = self.tree()
+        for name in whole:
+            if name.endswith(".parquet"):
+                os.unlink(self.path("b", name))
+        self.server.fault = lambda h: (lambda h: h.answer(403)) if h.command == "HEAD" else FakeStore.search(self.server, h)
+        self.naip()
+        self.assertEqual(self.tree(), whole)
+
     def test_a_store_that_answers_too_early(self):
         for early in range(1, 5):
             self.server.files = {k: v for k, v in self.server.files.items() if not k.startswith("/archive")}
