@@ -2,7 +2,7 @@
  * stacchip_merge_items(table, query [, options]): merge every item that the query yields.
  *
  *   SELECT stacchip_merge_items('chips', 'SELECT item_json FROM stacchip_items(''scenes/'')');
- *   -- {"merged":118,"skipped":0,"failed":2}
+ *   -- {"merged":118,"skipped":0,"failed":2}, and "left_out":3 where chips have no place
  *
  * The first column of the query is an item as for stacchip_index(). Worker threads index;
  * this connection reads the query and writes, one transaction for each item (or all in the
@@ -53,6 +53,7 @@ struct items_job {
   struct item_pool *pool;
   int is_query_done;
   int64_t n_merged, n_skipped, n_failed;
+  int64_t n_left_out;   /* chips */
   double last_progress; /* seconds */
 };
 
@@ -196,6 +197,7 @@ static sc_status write_task(struct items_job *job, struct pool_task *task, struc
   sc_status st = SC_OK;
   if (code == SQLITE_DONE) {
     job->n_merged++;
+    job->n_left_out += task->index.n_left_out;
   } else if ((sqlite3_extended_errcode(db) & 0xff) == SQLITE_CONSTRAINT) {
     job->n_skipped++;
   } else {
@@ -293,8 +295,12 @@ static void merge_items_func(sqlite3_context *context, int n, sqlite3_value **va
     sc_result_error(context, &err);
     return;
   }
-  char *text = sqlite3_mprintf("{\"merged\":%lld,\"skipped\":%lld,\"failed\":%lld}", job.n_merged,
-                               job.n_skipped, job.n_failed);
+  char left_out[40] = "";
+  if (job.n_left_out) {
+    sqlite3_snprintf(sizeof left_out, left_out, ",\"left_out\":%lld", job.n_left_out);
+  }
+  char *text = sqlite3_mprintf("{\"merged\":%lld,\"skipped\":%lld,\"failed\":%lld%s}", job.n_merged,
+                               job.n_skipped, job.n_failed, left_out);
   sqlite3_result_text(context, text, -1, sqlite3_free);
 }
 

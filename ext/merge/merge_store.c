@@ -320,6 +320,20 @@ done:
   return st;
 }
 
+/* How many chips have no place. Tables of before schema version 3 lack the column: adding it in
+ * the middle of a write would have SQLite open the virtual table a second time. */
+static sc_status set_left_out(struct sc_merge *t, int64_t item_id, int64_t n,
+                              struct sc_error *err) {
+  struct sc_error no_column = {0};
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, ITEM_LEFT_OUT, &s, &no_column);
+  if (st == SC_DB) return SC_OK;
+  if (st) return sc_fail_nomem(err);
+  sqlite3_bind_int64(s, 1, item_id);
+  sqlite3_bind_int64(s, 2, n);
+  return sc_db_step_reset(s, err);
+}
+
 static sc_status insert_assets(struct sc_merge *t, const struct sc_index *x,
                                const struct sc_merge_header *headers, int64_t item_id,
                                struct sc_error *err) {
@@ -502,6 +516,7 @@ sc_status sc_merge_insert_item(struct sc_merge *t, const struct sc_index *x,
   st = insert_item_row(t, x, old_id == 0, &item_id, err);
   if (st) return st;
   st = insert_assets(t, x, headers, item_id, err);
+  if (!st) st = set_left_out(t, item_id, x->n_left_out, err);
   if (!st) st = insert_chips(t, x, item_id, err);
   if (st) {
     undo_item(t, item_id, first_chip, n_cells, t->n_flushes != n_flushes);

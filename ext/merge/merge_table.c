@@ -37,6 +37,7 @@
 #include "sql/merge/item_find.h"
 #include "sql/merge/item_insert.h"
 #include "sql/merge/item_json.h"
+#include "sql/merge/item_left_out.h"
 #include "sql/merge/item_name.h"
 #include "sql/merge/item_read.h"
 #include "sql/merge/item_read_all.h"
@@ -44,6 +45,7 @@
 static const char *const texts[MERGE_STATEMENTS] = {
     [ITEM_FIND] = sql_merge_item_find,
     [ITEM_INSERT] = sql_merge_item_insert,
+    [ITEM_LEFT_OUT] = sql_merge_item_left_out,
     [ITEM_NAME] = sql_merge_item_name,
     [ITEM_DELETE] = sql_merge_item_delete,
     [ITEM_DELETE_EMPTY] = sql_merge_item_delete_empty,

@@ -14,6 +14,7 @@
 enum merge_statement {
   ITEM_FIND,
   ITEM_INSERT,
+  ITEM_LEFT_OUT,
   ITEM_NAME,
   ITEM_DELETE,
   ITEM_DELETE_EMPTY,

@@ -20,6 +20,7 @@ CREATE TABLE "{db}"."{name}_item" (
   options TEXT,
   location TEXT,
   item_json TEXT,
+  left_out INTEGER, -- chips without a place on the globe; NULL for rows merged from files
   UNIQUE (item, platform, collection),
   UNIQUE (platform, date, id),
   UNIQUE (date, id),

@@ -1,4 +1,5 @@
 """What a merged index keeps in its tables: boxes, trees and their checks, whatever the history of writes."""
+import json
 import os
 import random
 import sqlite3
@@ -161,6 +162,37 @@ class History(unittest.TestCase):
         db.execute("ROLLBACK")
         with self.assertRaises(sqlite3.Error):
             db.execute("INSERT INTO c(item_json) VALUES ('/nowhere/item.json')")
+
+
+class LeftOut(unittest.TestCase):
+    """A grid of latitudes that passes the pole: one of its two rows of chips has no place."""
+
+    def item(self, name, top):
+        asset = {"href": "/nowhere/a.tif", "type": "image/tiff", "proj:shape": [512, 512],
+                 "proj:transform": [.01, 0, 10, 0, -.01, top]}
+        return json.dumps({"type": "Feature", "stac_version": "1.0.0", "id": name, "geometry": None, "links": [],
+                           "assets": {"a": asset}, "properties": {"datetime": "2024-01-01T00:00:00Z", "proj:epsg": 4326}})
+
+    def test_chips_without_a_place_are_counted(self):
+        db = host.connect()
+        db.execute("CREATE VIRTUAL TABLE c USING stacchip_merge(platform=none)")
+        db.execute("INSERT INTO c(item_json) VALUES (?)", (self.item("pole", 92),))
+        db.execute("INSERT INTO c(item_json) VALUES (?)", (self.item("whole", 50),))
+        self.assertEqual([("pole", 2), ("whole", 0)], db.execute("SELECT item, left_out FROM c_item ORDER BY 1").fetchall())
+        self.assertEqual([2], column(db, "SELECT count(*) FROM c WHERE item = 'pole'"))
+        query = "SELECT %s UNION ALL SELECT %s" % tuple(
+            column(db, "SELECT quote(?)", self.item(n, top))[0] for n, top in (("a", 92), ("b", 91)))
+        self.assertEqual({"merged": 2, "skipped": 0, "failed": 0, "left_out": 4},
+                         json.loads(column(db, "SELECT stacchip_merge_items('c', ?)", query)[0]))
+        self.assertEqual({"merged": 0, "skipped": 2, "failed": 0},
+                         json.loads(column(db, "SELECT stacchip_merge_items('c', ?)", query)[0]))
+
+    def test_older_tables_go_on_without_the_column(self):
+        db = host.connect()
+        db.execute("CREATE VIRTUAL TABLE c USING stacchip_merge(platform=none)")
+        db.execute("ALTER TABLE c_item DROP COLUMN left_out")
+        db.execute("INSERT INTO c(item_json) VALUES (?)", (self.item("pole", 92),))
+        self.assertEqual([2], column(db, "SELECT count(*) FROM c"))
 
 
 HEAP = """
