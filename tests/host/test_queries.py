@@ -50,6 +50,10 @@ class Table:
         types = ", ".join('%s %s' % (c, TYPES[c]) for c in columns)
         db.execute("CREATE TABLE %s(id INTEGER PRIMARY KEY, %s)" % (name, types))
         db.execute("INSERT INTO %s SELECT a.rowid, %s FROM %s a" % (name, ", ".join("a." + c for c in columns), source))
+        db.execute("CREATE TABLE %s_indexed(id INTEGER PRIMARY KEY, %s)" % (name, types))
+        db.execute("INSERT INTO %s_indexed SELECT * FROM %s" % (name, name))
+        for c in columns[:-1]:
+            db.execute("CREATE INDEX %s_%s ON %s_indexed(%s)" % (name, c, name, c))
         values = {c: sorted({r[0] for r in db.execute("SELECT %s FROM %s" % (c, name))}, key=lambda v: (v is None, str(v)))
                   for c in columns + ("rowid",) if c != "geometry"}
         self.maker = random_queries.Maker(random.Random("%s %s" % (seed, name)), columns + ("rowid",), values.__getitem__,
@@ -87,6 +91,8 @@ class Table:
         got = self.rows(ours, in_order)
         if got == want or isinstance(got, str) and self.may_refuse(ours, got):
             return None
+        if want != self.rows(random_queries.plain(text, self.name + "_indexed"), in_order):
+            return None  # a fault of this SQLite's own: 3.40 has some in FULL JOIN
         short = lambda r: r if isinstance(r, str) else "%d rows %s" % (len(r), r[:6])
         return "%s\n    expected  %s\n    got       %s" % (ours, short(want), short(got))
 
