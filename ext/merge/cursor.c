@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/outer_on.h"
 #include "merge/cursor_item.h"
 #include "merge/merge_buffers.h"
 #include "merge/merge_store.h"
@@ -71,6 +72,7 @@ void sc_cursor_close(struct merge_cursor *c) {
   }
   reset_cursor(c);
   memset(&c->base, 0, sizeof c->base);
+  c->is_on_checked = 0;
   c->next_free = t->free_cursors;
   t->free_cursors = c;
   t->n_free_cursors++;
@@ -624,12 +626,38 @@ static int is_sorted(const struct merge_cursor *c) {
   return c->plan.order == ORDER_CLOUD || c->plan.order == ORDER_NODATA;
 }
 
+static int is_predicate(const char *name, size_t n) {
+  char text[32];
+  if (n >= sizeof text) return 0;
+  memcpy(text, name, n);
+  text[n] = '\0';
+  return sc_predicate_find(text) >= 0;
+}
+
+/* A spatial term that SQLite should have kept for itself: see outer_on.h. */
+static sc_status check_on(struct merge_cursor *c, struct sc_error *err) {
+  int n_calls = 0;
+  for (int i = 0; i < c->plan.n_terms; i++) {
+    n_calls += c->plan.terms[i].op == OP_PREDICATE && c->plan.terms[i].column == COL_GEOMETRY;
+  }
+  if (n_calls == 0 || c->is_on_checked) return SC_OK;
+  if (sc_outer_on_is_running(c->table->db, c->table->name, is_predicate)) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "%s: SQLite takes a spatial call in the ON of a LEFT JOIN for a filter of the "
+                   "table on its left; write ST_Intersects(...) = 1 there",
+                   c->table->name);
+  }
+  c->is_on_checked = 1;
+  return SC_OK;
+}
+
 sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words,
                            sqlite3_value **values, struct sc_error *err) {
   reset_cursor(c);
   c->item = NULL;
   c->chip_at = -1;
   sc_status st = sc_plan_decode(number, words ? words : "", &c->plan, err);
+  if (!st) st = check_on(c, err);
   if (!st) st = sc_filter_init(&c->filter, c->table->predicates, &c->plan, values, err);
   if (!st) st = sc_merge_flush_blocks(c->table, err);
   if (!st) st = split_chipids(&c->filter, err);

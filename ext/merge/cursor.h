@@ -68,6 +68,7 @@ struct merge_cursor {
   int has_last;
   size_t key_at; /* SOURCE_ITEM: the item of the term's list that CURSOR_ITEM_SCAN finds */
   int is_eof;
+  int is_on_checked; /* that no spatial term is from the ON of a LEFT JOIN: once a statement */
   struct sc_buffer scratch;
 };
 

@@ -30,6 +30,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/db.h"
+#include "base/outer_on.h"
 #include "connection.h"
 #include "index/day_term.h"
 #include "index/geometry.h"
@@ -58,6 +59,7 @@ struct parquet_table {
 struct parquet_cursor {
   sqlite3_vtab_cursor base;
   struct sc_import import;
+  int is_on_checked, has_outer_on; /* outer_on.h: boxes say nothing then; once a statement */
 };
 
 struct plan {
@@ -359,8 +361,20 @@ static sc_status add_argument(struct sc_import *m, struct plan_step s, sqlite3_v
   return SC_OK;
 }
 
-static sc_status start(struct parquet_table *t, struct sc_import *m, const char *plan, int argc,
+static int is_box_usable(struct parquet_cursor *c) {
+  struct parquet_table *t = (struct parquet_table *)c->base.pVtab;
+  if (!c->is_on_checked) {
+    c->has_outer_on =
+        sc_outer_on_is_running(t->connection->db, "stacchip_parquet", sc_spatial_is_name);
+    c->is_on_checked = 1;
+  }
+  return !c->has_outer_on;
+}
+
+static sc_status start(struct parquet_cursor *cursor, const char *plan, int argc,
                        sqlite3_value **argv, struct sc_error *err) {
+  struct parquet_table *t = (struct parquet_table *)cursor->base.pVtab;
+  struct sc_import *m = &cursor->import;
   const char *path = t->path;
   sc_import_free(m);
   sc_status st = sc_connection_check(t->connection, err);
@@ -376,6 +390,7 @@ static sc_status start(struct parquet_table *t, struct sc_import *m, const char 
   want_columns(t, m, plan_used(&plan));
   for (int i = 0; i < argc && !st; i++) {
     struct plan_step s = plan_step(&plan);
+    if (s.op == PLAN_BOX && !is_box_usable(cursor)) continue;
     if (s.column != PLAN_PATH) {
       st = add_argument(m, s, argv[i], err);
     } else if (sqlite3_value_type(argv[i]) != SQLITE_TEXT) {
@@ -394,10 +409,9 @@ static sc_status start(struct parquet_table *t, struct sc_import *m, const char 
 static int parquet_filter(sqlite3_vtab_cursor *cursor, int n, const char *plan, int argc,
                           sqlite3_value **argv) {
   struct parquet_cursor *c = (struct parquet_cursor *)cursor;
-  struct parquet_table *t = (struct parquet_table *)cursor->pVtab;
   struct sc_error err = {0};
   (void)n;
-  if (start(t, &c->import, plan, argc, argv, &err)) return sc_vtab_error(cursor->pVtab, &err);
+  if (start(c, plan, argc, argv, &err)) return sc_vtab_error(cursor->pVtab, &err);
   return SQLITE_OK;
 }
 

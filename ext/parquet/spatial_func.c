@@ -2,6 +2,7 @@
 #include "parquet/spatial_func.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/db.h"
 #include "index/geometry.h"
@@ -83,6 +84,13 @@ static void call(sqlite3_context *context, int n, sqlite3_value **values) {
   } else if (ask(s, context, values, &err)) {
     sc_result_error(context, &err);
   }
+}
+
+int sc_spatial_is_name(const char *name, size_t n) {
+  for (int i = 0; i < SC_SPATIAL_N; i++) {
+    if (strlen(names[i]) == n && sqlite3_strnicmp(names[i], name, (int)n) == 0) return 1;
+  }
+  return 0;
 }
 
 int sc_spatial_find(struct sc_spatial *set, int n_args, const char *name,

@@ -6,6 +6,8 @@
 #ifndef SC_PARQUET_SPATIAL_FUNC_H
 #define SC_PARQUET_SPATIAL_FUNC_H
 
+#include <stddef.h>
+
 #include "base/sqlite.h"
 
 #define SC_SPATIAL_N 25
@@ -20,6 +22,9 @@ struct sc_spatial {
 /* Cleared memory becomes the table's set. */
 void sc_spatial_init(struct sc_spatial *set);
 void sc_spatial_free(struct sc_spatial *set);
+
+/* Is a name of n bytes one of them? */
+int sc_spatial_is_name(const char *name, size_t n);
 
 /* The body of xFindFunction: 0, or the operator that xBestIndex will see. */
 int sc_spatial_find(struct sc_spatial *set, int n_args, const char *name,

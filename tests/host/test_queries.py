@@ -206,6 +206,26 @@ class Fixed(unittest.TestCase):
                     self.refused("SELECT count(*) FROM %s WHERE %s" % (table, term), "datetime is in UTC.*did you mean '2024-0")
                 self.assertGreater(self.one("SELECT count(*) FROM %s WHERE datetime BETWEEN '2024-01-02T00:00:00Z' AND '2024-04'" % table), 20)
 
+    def test_a_spatial_call_in_the_on_of_a_left_join_is_no_filter_of_the_left_table(self):
+        self.db.execute("CREATE TABLE plain AS SELECT rowid AS id, * FROM c")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "f.parquet")
+            self.db.execute("SELECT stacchip_export('c', ?)", (path,))
+            for sql, is_refused in (
+                    ("{c} a LEFT JOIN t ON ST_Intersects(a.geometry, {b})", True), ("t z JOIN {c} a LEFT JOIN t ON t.k = 1 AND Within(a.geometry, z.g)", True),
+                    ("{c} a LEFT JOIN t ON ST_Intersects(a.geometry, {b}) = 1", False), ("{c} a LEFT JOIN t ON ST_Intersects(a.geometry, t.g)", False),
+                    ("t LEFT JOIN {c} a ON ST_Intersects(a.geometry, {b})", False), ("t LEFT JOIN {c} a ON ST_Intersects(geometry, g)", False),
+                    ("{c} a LEFT JOIN t ON t.k = a.chip_index_x WHERE ST_Intersects(a.geometry, {b})", False)):
+                sql = "SELECT count(*), count(t.k), count(a.item) FROM " + sql.replace("{b}", BOX)
+                want = self.db.execute(sql.replace("{c}", "plain")).fetchall()
+                self.assertEqual(want, self.db.execute(sql.replace("{c}", "stacchip_parquet('%s')" % path)).fetchall(), sql)
+                if is_refused:
+                    self.refused(sql.replace("{c}", "c"), "ON of a LEFT JOIN.*= 1")
+                else:
+                    self.assertEqual(want, self.db.execute(sql.replace("{c}", "c")).fetchall(), sql)
+        self.db.execute("CREATE VIEW joined AS SELECT 1 FROM c a LEFT JOIN t ON ST_Intersects(a.geometry, %s)" % BOX)
+        self.refused("SELECT count(*) FROM joined", "ON of a LEFT JOIN")
+
     def test_two_equalities_on_a_column_are_no_product(self):
         self.db.execute("CREATE VIRTUAL TABLE big USING stacchip_merge()")
         self.db.execute("WITH RECURSIVE k(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM k WHERE i < 2999) INSERT INTO big(platform, item, chip_index_x,"
