@@ -4,9 +4,9 @@
 #include <ctype.h>
 #include <string.h>
 
-enum token_type { END = 0, WORD, OTHER };
+enum token_type { END = 0, WORD, STRING, OTHER };
 
-/* A word comes without its quotes; OTHER is a string, a number or one character. */
+/* Words and strings come without their quotes; OTHER is a number or one character. */
 struct token {
   enum token_type type;
   const char *text;
@@ -52,7 +52,7 @@ static struct token quoted_token(const char *p) {
   const char *q = strchr(p + 1, end);
   while (q && end != ']' && q[1] == end) q = strchr(q + 2, end);
   if (!q) q = p + strlen(p) - 1;
-  struct token t = {*p == '\'' ? OTHER : WORD, p + 1, (size_t)(q - p) - (q > p), q + 1};
+  struct token t = {*p == '\'' ? STRING : WORD, p + 1, (size_t)(q - p) - (q > p), q + 1};
   return t;
 }
 
@@ -68,7 +68,8 @@ static struct token next_token(const char *p) {
 }
 
 static int is(struct token t, const char *word) {
-  return t.n == strlen(word) && t.type != END && sqlite3_strnicmp(t.text, word, (int)t.n) == 0;
+  return t.n == strlen(word) && t.type != END && t.type != STRING &&
+         sqlite3_strnicmp(t.text, word, (int)t.n) == 0;
 }
 
 static int is_same(struct token a, struct token b) {
@@ -86,7 +87,7 @@ static const char *skip_parentheses(const char *p) {
   int depth = 1;
   struct token t = next_token(p);
   for (; t.type != END && depth; t = next_token(t.next)) {
-    depth += is(t, "(") - (is(t, ")") && t.type == OTHER);
+    depth += is(t, "(") - is(t, ")");
     p = t.next;
   }
   return p;
