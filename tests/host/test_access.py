@@ -675,5 +675,71 @@ class LocalFiles(Access):
             shutil.rmtree(self.path("a"))
 
 
+class Answers(Access):
+    """What servers and stored tables say is bounded and judged like everything else."""
+
+    def setUp(self):
+        super().setUp()
+        self.db = host.connect()
+
+    def endless(self, h):
+        """A body without an end; true to HTTP, it announces none."""
+        def run(h):
+            h.send_response(200)
+            h.send_header("Connection", "close")
+            h.end_headers()
+            h.close_connection = True
+            while True:
+                h.wfile.write(b"x" * (1 << 20))
+        return run
+
+    def test_endless_bodies(self):
+        self.server.fault = self.endless
+        for sql in ("SELECT count(*) FROM stacchip_index(?)", "SELECT count(*) FROM stacchip_items(?)", "SELECT count(*) FROM stacchip_search(?, '{}')", "SELECT stacchip_item_info(?)"):
+            self.assertIn("more than", self.refused(self.db, sql, self.server.url + "/i.json"))
+        self.refused(self.db, "SELECT count(*) FROM stacchip_parquet(?)", self.server.url + "/a.parquet")
+        self.refused(self.db, "SELECT count(*) FROM stacchip_index(?)", self.server.url + "/a.tif")
+
+    def test_ranges_that_were_not_asked_for(self):
+        for span, body in (("bytes 0-3/999999999999", b"abcd"), ("bytes 5-9/10", b"abcde"), ("bytes 0-32767/10", b"x" * 32768), ("nonsense", b"x"), ("bytes */5", b""), ("bytes 9-0/5", b"x")):
+            self.server.fault = lambda h: lambda h: h.answer(206, body, Content_Range=span)
+            for sql, name in (("SELECT count(*) FROM stacchip_index(?)", "a.tif"), ("SELECT count(*) FROM stacchip_parquet(?)", "a.parquet")):
+                with self.subTest(span=span, sql=sql):
+                    self.refused(self.db, sql, self.server.url + "/%d/%s" % (len(self.server.requests), name))
+
+    def test_redirects_without_end(self):
+        self.server.fault = lambda h: lambda h: h.answer(302, Location=h.path + "x")
+        self.refused(self.db, "SELECT count(*) FROM stacchip_index(?)", self.server.url + "/i.json", words="too many redirects")
+        self.assertLess(len(self.server.requests), 10)
+
+    def test_addresses_in_stored_tables(self):
+        """A merged index whose tables a stranger has changed names nothing that its item could not."""
+        folder = web.scene("sentinel-2", 600)
+        f = self.path("m.db")
+        db = host.connect(f)
+        db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)")
+        db.execute("INSERT INTO chips(item_json) VALUES (?)", (os.path.join(folder, "item.json"),))
+        self.assertNotIn("error:", str(self.ask(db, "SELECT stacchip_chip(row) FROM chips LIMIT 1")))
+        db.close()
+        for href in ("http://169.254.169.254/x.tif", "http://2852039166/x.tif", "/vsicurl/%s/x.tif" % self.server.url, "/dev/zero", "s3://localhost:%d?/x" % self.server.port,
+                     "ftp://127.0.0.1/x", "relative.tif", "/etc/passwd"):
+            shutil.copyfile(f, self.path("s.db"))
+            x = sqlite3.connect(self.path("s.db"))
+            x.execute("UPDATE chips_asset SET href = ?, header = NULL", (href,))
+            for ident, text in x.execute("SELECT id, item_json FROM chips_item").fetchall():
+                item = json.loads(text)
+                for asset in item["assets"].values():
+                    asset["href"] = href
+                x.execute("UPDATE chips_item SET item_json = ? WHERE id = ?", (json.dumps(item), ident))
+            x.commit()
+            x.close()
+            db = host.connect(self.path("s.db"))
+            for sql in ("SELECT stacchip_chip(row) FROM chips", "SELECT stacchip_stack(row) FROM chips", "SELECT stacchip_band_stats(row) FROM chips"):
+                with self.subTest(href=href, sql=sql):
+                    self.refused(db, sql)
+            db.close()
+        self.assertEqual(self.server.requests, [])
+
+
 if __name__ == "__main__":
     host.main()
