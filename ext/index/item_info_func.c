@@ -183,7 +183,8 @@ static sc_status count_left_out(const struct sc_lattice *l, int64_t *n_out, stru
   for (int64_t y = 0; y < l->n_rows; y++) {
     for (int64_t x = 0; x < l->n_cols; x++) {
       sc_status st = sc_lattice_footprint(l, x, y, &has_place, &footprint, err);
-      if (!st && x % 4096 == 0 && sc_interrupted(NULL)) st = sc_fail(err, SC_INTERRUPT, "interrupted");
+      if (!st && x % 4096 == 0 && sc_interrupted(NULL))
+        st = sc_fail(err, SC_INTERRUPT, "interrupted");
       if (st) return st;
       *n_out += !has_place;
     }
@@ -225,7 +226,8 @@ static sc_status add_grid(const struct sc_scene *s, const struct sc_tiling *tili
   cJSON_AddItemToObject(grid, "transform", cJSON_CreateDoubleArray(s->grid.transform, 6));
   cJSON_AddStringToObject(grid, "asset", s->item.assets[s->grid_asset].key);
   cJSON_AddStringToObject(grid, "from", from_names[s->grid_from]);
-  sc_status st = sc_place_check(&s->item, &s->grid, s->grid_from != SC_GRID_FROM_FILE, &warning, err);
+  sc_status st =
+      sc_place_check(&s->item, &s->grid, s->grid_from != SC_GRID_FROM_FILE, &warning, err);
   if (!st && warning) warn(warnings, "%s", warning);
   sc_free(warning);
   if (st && st != SC_NOMEM) {
@@ -238,7 +240,8 @@ static sc_status add_grid(const struct sc_scene *s, const struct sc_tiling *tili
   return SC_OK;
 }
 
-static void add_identity(const struct sc_scene *s, int is_matched, cJSON *info, cJSON *warnings) {
+static void add_identity(const struct sc_scene *s, const char *platform, cJSON *info,
+                         cJSON *warnings) {
   const char *stated = sc_json_text(s->item.properties, "datetime");
   cJSON_AddStringToObject(info, "id", s->item.id);
   if (s->item.collection) cJSON_AddStringToObject(info, "collection", s->item.collection);
@@ -249,8 +252,8 @@ static void add_identity(const struct sc_scene *s, int is_matched, cJSON *info, 
     cJSON_AddNullToObject(info, "datetime");
     warn(warnings, "no datetime%s%s", stated ? ": not understood: " : "", stated ? stated : "");
   }
-  if (is_matched) {
-    cJSON_AddStringToObject(info, "platform", sc_scene_platform(s));
+  if (*platform) {
+    cJSON_AddStringToObject(info, "platform", platform);
   } else {
     cJSON_AddNullToObject(info, "platform");
   }
@@ -280,10 +283,11 @@ static sc_status add_assets(const struct sc_scene *s, cJSON *list, cJSON *warnin
   return st;
 }
 
-static sc_status describe(const struct sc_scene *s, int is_matched, const struct sc_tiling *tiling,
-                          cJSON *warnings, char **out, struct sc_error *err) {
+static sc_status describe(const struct sc_scene *s, const char *platform,
+                          const struct sc_tiling *tiling, cJSON *warnings, char **out,
+                          struct sc_error *err) {
   cJSON *info = cJSON_CreateObject();
-  add_identity(s, is_matched, info, warnings);
+  add_identity(s, platform, info, warnings);
   sc_status st = add_grid(s, tiling, info, warnings, err);
   if (!st) st = add_assets(s, cJSON_AddArrayToObject(info, "assets"), warnings, err);
   cJSON_AddItemToObject(info, "warnings", warnings);
@@ -296,22 +300,22 @@ static sc_status describe(const struct sc_scene *s, int is_matched, const struct
 /* Is it an answer to the question why, and not a failure to find out? */
 static int is_reason(sc_status st) { return st && st != SC_NOMEM && st != SC_INTERRUPT; }
 
+#define PLATFORM_BYTES 128
+
 /*
  * Complete the scene as far as it goes: with its mask, without one, and without a rule. Each
- * failure becomes a warning. is_matched: a rule matches, or one was named.
+ * failure becomes a warning. platform: the rule that matches or was named, "" where none does.
  */
 static sc_status complete(struct sc_rules *rules, struct sc_index_options *options,
-                          struct sc_scene *s, int *is_matched, cJSON *warnings,
+                          struct sc_scene *s, char platform[PLATFORM_BYTES], cJSON *warnings,
                           struct sc_error *err) {
-  sc_status st = SC_OK;
-  *is_matched = 1;
+  platform[0] = '\0';
   for (int attempt = 0; attempt < 3; attempt++) {
     sc_scene_reset(s);
-    if (attempt == 2) {
-      *is_matched = options->platform[0] != '\0';
-      memcpy(options->platform, SC_PLATFORM_NONE, sizeof SC_PLATFORM_NONE);
-    }
-    st = sc_scene_complete(rules, options, attempt == 0, s, err);
+    if (attempt == 2) memcpy(options->platform, SC_PLATFORM_NONE, sizeof SC_PLATFORM_NONE);
+    sc_status st = sc_scene_complete(rules, options, attempt == 0, s, err);
+    int is_named = attempt < 2 && (!st || s->rule.name || options->platform[0]);
+    if (is_named) snprintf(platform, PLATFORM_BYTES, "%s", sc_scene_platform(s));
     if (!is_reason(st)) return st;
     warn(warnings, "%s", err->text);
   }
@@ -321,17 +325,17 @@ static sc_status complete(struct sc_rules *rules, struct sc_index_options *optio
 static sc_status item_info(struct sc_connection *c, const char *item, size_t n,
                            struct sc_index_options *options, char **out, struct sc_error *err) {
   struct sc_scene scene = {0};
-  int is_matched = 0;
+  char platform[PLATFORM_BYTES];
   sc_status st = sc_item_read(item, n, options->base, &scene.item, err);
   if (!st && options->platform[0] && !sc_platform_is_known(c->rules, options->platform))
     st = sc_scene_complete(c->rules, options, 0, &scene, err); /* says which there are */
   if (!st) {
     cJSON *warnings = cJSON_CreateArray();
-    st = complete(c->rules, options, &scene, &is_matched, warnings, err);
+    st = complete(c->rules, options, &scene, platform, warnings, err);
     if (st) {
       cJSON_Delete(warnings);
     } else {
-      st = describe(&scene, is_matched, &options->tiling, warnings, out, err);
+      st = describe(&scene, platform, &options->tiling, warnings, out, err);
     }
   }
   sc_scene_free(&scene);

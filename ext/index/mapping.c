@@ -120,5 +120,5 @@ sc_status sc_mapping_check_placed(const struct sc_mapping *mapping, const struct
                                   struct sc_error *err) {
   char why[300];
   if (!mapping->bent) return SC_OK;
-  return fail(source, SC_BAD_DATA, sc_place_bent_shown(mapping->bent, why, sizeof why), err);
+  return fail(source, SC_BAD_DATA, sc_projection_bent_shown(mapping->bent, why, sizeof why), err);
 }

@@ -73,18 +73,6 @@ const char *sc_place_transform_shown(const double t[6], char *out, size_t n) {
   return out;
 }
 
-const char *sc_place_bent_shown(unsigned placed_by, char *out, size_t n) {
-  snprintf(out, n,
-           "it has no transform, only %s%s%s: its pixels are no grid, and no proj:transform of the "
-           "item is true of them; warp it onto a grid first (gdalwarp)",
-           placed_by & SC_PLACED_BY_GCPS ? "ground control points (GCPs)" : "",
-           placed_by == (SC_PLACED_BY_GCPS | SC_PLACED_BY_RPC) ? " and " : "",
-           placed_by & SC_PLACED_BY_RPC           ? "rational polynomial coefficients (RPC)"
-           : placed_by & SC_PLACED_BY_GCPS        ? ""
-                                                  : "geolocation arrays");
-  return out;
-}
-
 /* --- bbox and geometry --- */
 
 /* A box on the globe: from west on so many degrees to the east. */
@@ -169,6 +157,7 @@ static sc_status read_grid(const struct sc_grid *grid, struct extent *out, struc
 }
 
 #define ROUNDED_DEG 0.01 /* boxes are rounded, and drawn by corners only */
+#define APART_DEG 1.0    /* what nobody rounds */
 
 static int share_latitudes(const struct extent *a, const struct extent *b, double margin) {
   return a->south <= b->north + margin && b->south <= a->north + margin;
@@ -236,13 +225,13 @@ static void show_extent(const struct extent *e, char *out, size_t n) {
            e->north);
 }
 
-/* Latitudes apart by more than either is high, of witnesses that agree with each other. */
+/* Latitudes apart by more than a degree and either's height, of witnesses that agree. */
 static int is_elsewhere(const struct witnesses *w, const struct extent *grid) {
   const struct extent *a = &w->said[0], *b = &w->said[1];
   if (a->is_known && b->is_known && !share_place(a, b)) return 0;
   for (int i = 0; i < 2; i++) {
     const struct extent *e = &w->said[i];
-    double margin = ROUNDED_DEG + fmax(e->north - e->south, grid->north - grid->south);
+    double margin = APART_DEG + fmax(e->north - e->south, grid->north - grid->south);
     if (e->is_known && share_latitudes(e, grid, margin)) return 0;
   }
   return !is_swapped(w, grid);

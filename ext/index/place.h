@@ -29,10 +29,6 @@ const char *sc_place_crs_shown(const char *crs, char *out, size_t n);
 #define SC_TRANSFORM_TEXT 160
 const char *sc_place_transform_shown(const double transform[6], char *out, size_t n);
 
-/* Why a file that has no transform but something else has no grid. placed_by: bits of enum
- * sc_placement, not 0. Returns out. */
-const char *sc_place_bent_shown(unsigned placed_by, char *out, size_t n);
-
 /*
  * Compare a grid with the item's bbox and geometry.
  *

@@ -72,7 +72,12 @@ static void read_datetime(struct sc_item *item) {
 
 static sc_status list_assets(struct sc_item *item, struct sc_error *err) {
   const cJSON *assets = cJSON_GetObjectItemCaseSensitive(item->json, "assets"), *a;
-  item->assets = sc_alloc_zero((size_t)cJSON_GetArraySize(assets), sizeof *item->assets);
+  int n = cJSON_GetArraySize(assets);
+  if (n > SC_ITEM_MAX_ASSETS) {
+    return sc_fail(err, SC_TOO_BIG, "item %.200s: %d assets; at most %d", item->id, n,
+                   SC_ITEM_MAX_ASSETS);
+  }
+  item->assets = sc_alloc_zero((size_t)n, sizeof *item->assets);
   if (!item->assets) return sc_fail_nomem(err);
   cJSON_ArrayForEach(a, assets) {
     if (!cJSON_IsObject(a) || !a->string) continue;
@@ -378,6 +383,7 @@ static const cJSON *band_list(const struct sc_asset *asset) {
 /* STAC 0.7 lists bands in the properties and gives their positions in the assets. */
 static const cJSON *band_entry(const struct sc_item *item, const cJSON *entry) {
   if (!cJSON_IsNumber(entry)) return entry;
+  if (entry->valueint < 0 || entry->valueint >= SC_ITEM_MAX_BANDS) return NULL;
   return cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(item->properties, "eo:bands"),
                             entry->valueint);
 }
@@ -394,7 +400,7 @@ static int find_band(const struct sc_item *item, const struct sc_asset *asset, c
   int i = 0;
   if (!list) return 0;
   cJSON_ArrayForEach(entry, list) {
-    i++;
+    if (++i > SC_ITEM_MAX_BANDS) break;
     const cJSON *band = band_entry(item, entry);
     if (!band_has_name(band, name, common)) continue;
     out->asset = asset;

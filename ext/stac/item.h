@@ -19,6 +19,9 @@ struct cJSON;
  */
 #define SC_ITEM_ORIGIN "stacchip:origin"
 
+#define SC_ITEM_MAX_ASSETS 20000 /* of one item; each may be looked at, opened and stored */
+#define SC_ITEM_MAX_BANDS 4096   /* of one asset, as of a file; names beyond are not found */
+
 struct sc_asset {
   const char *key;          /* borrowed from the item */
   const struct cJSON *json; /* the asset object, borrowed */

@@ -49,9 +49,20 @@ static int read_code(const char *text, char authority[16], char code[32]) {
   return 0;
 }
 
+/* What PROJ takes in is slow by the megabyte; the longest CRSs that are known have some 20 KB. */
+#define CRS_MAX_BYTES (256 << 10)
+
+static sc_status check_length(const char *text, struct sc_error *err) {
+  size_t n = strlen(text);
+  if (n <= CRS_MAX_BYTES) return SC_OK;
+  return sc_fail(err, SC_TOO_BIG, "its CRS is a text of %zu bytes; at most %d", n, CRS_MAX_BYTES);
+}
+
 static sc_status crs_from_text(const char *text, char **out, struct sc_error *err) {
   char authority[16], code[32];
-  if (*text && text[strspn(text, "0123456789")] == '\0') return sc_format(out, err, "EPSG:%s", text);
+  if (check_length(text, err)) return err->status;
+  if (*text && text[strspn(text, "0123456789")] == '\0')
+    return sc_format(out, err, "EPSG:%s", text);
   if (!read_code(text, authority, code)) return sc_strdup(text, out, err);
   for (char *p = authority; *p; p++) *p = (char)toupper((unsigned char)*p);
   return sc_format(out, err, "%s:%s", authority, code);
@@ -64,7 +75,8 @@ static sc_status crs_from_json(const cJSON *value, char **out, struct sc_error *
   if (cJSON_IsObject(value)) {
     char *text = cJSON_PrintUnformatted(value);
     if (!text) return sc_fail_nomem(err);
-    sc_status st = sc_strdup(text, out, err);
+    sc_status st = check_length(text, err);
+    if (!st) st = sc_strdup(text, out, err);
     cJSON_free(text);
     return st;
   }
@@ -84,22 +96,20 @@ static int read_numbers(const cJSON *array, double *out, int least, int most) {
   return n >= least ? n : 0;
 }
 
-static sc_status fail_field(const struct sc_item *item, const cJSON *value, struct sc_error *err) {
+static sc_status fail_field(const cJSON *value, struct sc_error *err) {
   char *text = cJSON_PrintUnformatted(value);
-  sc_fail(err, SC_BAD_DATA, "item %s: %s is absurd: %.100s", item->id, value->string,
-          text ? text : "");
+  sc_fail(err, SC_BAD_DATA, "%s is absurd: %.100s", value->string, text ? text : "");
   cJSON_free(text);
   return SC_BAD_DATA;
 }
 
-static sc_status read_shape(const struct sc_item *item, const cJSON *object,
-                            struct sc_projection *out, struct sc_error *err) {
+static sc_status read_shape(const cJSON *object, struct sc_projection *out, struct sc_error *err) {
   const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, "proj:shape");
   double n[2];
   if (!value || cJSON_IsNull(value)) return SC_OK;
   if (read_numbers(value, n, 2, 2) != 2 || n[0] != floor(n[0]) || n[1] != floor(n[1]) ||
       !(n[0] >= 1 && n[0] <= SC_GRID_MAX_PX) || !(n[1] >= 1 && n[1] <= SC_GRID_MAX_PX)) {
-    return fail_field(item, value, err);
+    return fail_field(value, err);
   }
   out->rows = (int64_t)n[0];
   out->columns = (int64_t)n[1];
@@ -107,15 +117,15 @@ static sc_status read_shape(const struct sc_item *item, const cJSON *object,
   return SC_OK;
 }
 
-static sc_status read_transform(const struct sc_item *item, const cJSON *object,
-                                struct sc_projection *out, struct sc_error *err) {
+static sc_status read_transform(const cJSON *object, struct sc_projection *out,
+                                struct sc_error *err) {
   const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, "proj:transform");
   double t[9];
   if (!value || cJSON_IsNull(value)) return SC_OK;
   int n = read_numbers(value, t, 6, 9);
   if ((n != 6 && n != 9) || (n == 9 && (t[6] != 0 || t[7] != 0 || t[8] != 1)) ||
       !(fabs(t[0] * t[4] - t[1] * t[3]) > 0)) {
-    return fail_field(item, value, err);
+    return fail_field(value, err);
   }
   memcpy(out->transform, t, sizeof out->transform);
   out->has_transform = 1;
@@ -129,18 +139,17 @@ sc_status sc_projection_read(const struct sc_item *item, const struct sc_asset *
   out->from = SC_GRID_FROM_ASSET;
   if (!crs) crs = stated_crs(item->properties);
   sc_status st = crs ? crs_from_json(crs, &out->crs, err) : SC_OK;
-  if (!st) st = read_shape(item, asset->json, out, err);
-  if (!st) st = read_transform(item, asset->json, out, err);
+  if (!st) st = read_shape(asset->json, out, err);
+  if (!st) st = read_transform(asset->json, out, err);
   if (!st && !out->has_transform) {
     out->from = SC_GRID_FROM_ITEM;
-    st = read_transform(item, item->properties, out, err);
+    st = read_transform(item->properties, out, err);
   }
-  if (!st && !out->has_shape) st = read_shape(item, item->properties, out, err);
+  if (!st && !out->has_shape) st = read_shape(item->properties, out, err);
   if (st) {
     sc_free(out->crs);
     out->crs = NULL;
-    if (strncmp(err->text, "item ", 5) != 0) sc_fail_within(err, "item %s", item->id);
-    return sc_fail_within(err, "asset %s", asset->key);
+    return sc_fail_within(err, "item %s: asset %s", item->id, asset->key);
   }
   return SC_OK;
 }
@@ -188,12 +197,32 @@ static sc_status offer_stated(const struct sc_item *item, size_t i, const int64_
   return SC_OK;
 }
 
+const char *sc_projection_bent_shown(unsigned placed_by, char *out, size_t n) {
+  snprintf(out, n,
+           "it has no transform, only %s%s%s: its pixels are no grid, and no proj:transform of the "
+           "item is true of them; warp it onto a grid first (gdalwarp)",
+           placed_by & SC_PLACED_BY_GCPS ? "ground control points (GCPs)" : "",
+           placed_by == (SC_PLACED_BY_GCPS | SC_PLACED_BY_RPC) ? " and " : "",
+           placed_by & SC_PLACED_BY_RPC    ? "rational polynomial coefficients (RPC)"
+           : placed_by & SC_PLACED_BY_GCPS ? ""
+                                           : "geolocation arrays");
+  return out;
+}
+
 /* What the file lacks. */
 static sc_status fail_file(const struct sc_item *item, size_t i, const char *href, const char *what,
                            struct sc_error *err) {
   char shown[1024];
   return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: neither item nor file states its %s",
                  item->id, item->assets[i].key, sc_access_shown(href, shown, sizeof shown), what);
+}
+
+static sc_status fail_bent(const struct sc_item *item, size_t i, const char *href,
+                           unsigned placed_by, struct sc_error *err) {
+  char shown[1024], why[300];
+  return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: %s: %s", item->id, item->assets[i].key,
+                 sc_access_shown(href, shown, sizeof shown),
+                 sc_projection_bent_shown(placed_by, why, sizeof why));
 }
 
 /*
@@ -216,7 +245,9 @@ static sc_status offer_file(const struct sc_item *item, size_t i, struct best *b
   if (!st) {
     int stated = p.has_shape && p.has_transform;
     char **crs = info.crs ? &info.crs : &p.crs;
-    if (!stated && !info.has_transform) {
+    if (!stated && !info.has_transform && info.placed_by) {
+      st = fail_bent(item, i, href, info.placed_by, err);
+    } else if (!stated && !info.has_transform) {
       st = fail_file(item, i, href, "proj:transform", err);
     } else if (!*crs) {
       st = fail_file(item, i, href, "CRS", err);

@@ -40,4 +40,8 @@ sc_status sc_projection_grid(const struct sc_item *item, const size_t *assets, s
                              const int64_t shape[2], struct sc_grid *out, size_t *asset,
                              enum sc_grid_from *from, struct sc_error *err);
 
+/* Why a file that has no transform but something else has no grid. placed_by: bits of enum
+ * sc_placement, not 0. Returns out. */
+const char *sc_projection_bent_shown(unsigned placed_by, char *out, size_t n);
+
 #endif
