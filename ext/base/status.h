@@ -33,7 +33,8 @@ typedef enum sc_status {
 struct sc_error {
   sc_status status;
   int db_code;                    /* extended SQLite code when status is SC_DB, else 0 */
-  char text[SC_ERROR_TEXT_BYTES]; /* UTF-8, no trailing newline; the middle of one too long is left out */
+  char text[SC_ERROR_TEXT_BYTES]; /* UTF-8, no trailing newline; the middle of one too long is left
+                                     out */
 };
 
 /* No error. For what runs once a row: `= {0}` also clears the text, a hundred times as much. */

@@ -24,7 +24,7 @@ static double corner_at(const struct sc_lattice *l, const struct sc_tiling *t, i
   return (double)(sc_tiling_origin(t, length_px, k / 2) + (k % 2) * t->chip_size_px);
 }
 
-#define FEW_CHIPS 8      /* across or down: one of them may then be a good part of the grid */
+#define FEW_CHIPS 8       /* across or down: one of them may then be a good part of the grid */
 #define BATCH_POINTS 8192 /* projected between two looks at an interrupt: some 10 ms */
 
 static sc_status project(struct sc_lattice *l, struct sc_error *err) {
@@ -39,8 +39,8 @@ static sc_status project(struct sc_lattice *l, struct sc_error *err) {
       sc_grid_xy(grid, corner_at(l, &l->tiling, grid->width_px, k % l->n_x),
                  corner_at(l, &l->tiling, grid->height_px, k / l->n_x), &l->lon[k], &l->lat[k]);
     }
-    sc_status st = raster->to_lonlat(grid->crs, (size_t)(end - begin), l->lon + begin,
-                                     l->lat + begin, err);
+    sc_status st =
+        raster->to_lonlat(grid->crs, (size_t)(end - begin), l->lon + begin, l->lat + begin, err);
     if (st) return st;
   }
   return SC_OK;
@@ -98,7 +98,8 @@ sc_status sc_window_footprint(const struct sc_grid *grid, const struct sc_window
   const double box[4] = {(double)w->x, (double)w->y, (double)(w->x + w->width_px),
                          (double)(w->y + w->height_px)};
   struct sc_outline outline;
-  int few = w->width_px * FEW_CHIPS >= grid->width_px || w->height_px * FEW_CHIPS >= grid->height_px;
+  int few =
+      w->width_px * FEW_CHIPS >= grid->width_px || w->height_px * FEW_CHIPS >= grid->height_px;
   sc_status st = sc_outline_begin(grid, few, &outline, err);
   if (!st) st = sc_outline_box(&outline, box, has_place, out, err);
   return st || *has_place ? st : place_inner(&outline, box, has_place, out, err);

@@ -7,10 +7,10 @@
 #include "index/footprint.h"
 #include "raster/raster_api.h"
 
-#define SIDE_POINTS 12    /* of a side that is followed; 4 * 12 fit into SC_RING_MAX_POINTS */
-#define WIDE_DEG 60.0     /* of a side: at a pole inside a square one of four spans 90 at least */
-#define NEAR_PX 1e-6      /* of a pole and an edge */
-#define POLE_DEG 1e-9     /* of a point and the pole */
+#define SIDE_POINTS 12 /* of a side that is followed; 4 * 12 fit into SC_RING_MAX_POINTS */
+#define WIDE_DEG 60.0  /* of a side: at a pole inside a square one of four spans 90 at least */
+#define NEAR_PX 1e-6   /* of a pole and an edge */
+#define POLE_DEG 1e-9  /* of a point and the pole */
 
 static int is_at_pole(double lat) { return fabs(lat) > 90 - POLE_DEG; }
 
@@ -145,8 +145,7 @@ static sc_status follow_border(const struct sc_outline *o, const double box[4], 
     where = locate_pole(&o->poles[i], box);
     pole = o->poles[i].lat;
   }
-  sc_status st =
-      sc_outline_border(o, box, SIDE_POINTS, border_lon, border_lat, &turn, err);
+  sc_status st = sc_outline_border(o, box, SIDE_POINTS, border_lon, border_lat, &turn, err);
   if (st) return st;
   for (int i = 0; i < 4 * SIDE_POINTS; i++) {
     if (!isfinite(border_lon[i])) where = ON_CORNER; /* the corners must do */

@@ -9,9 +9,9 @@
 
 /*
  * u32 GDAL's version, and this format's; u32 width, height, bands, block width, block height; u8
- * flags, from bit 4 on those of enum sc_placement; f64 x 6 transform; u32 n and n bytes of CRS; u32 n and n bytes of datetime; and of each
- * band u8 dtype, u8 flags, u8 mask, f64 nodata, scale, offset, u64 nodata bits, u32 n and n bytes
- * of name.
+ * flags, from bit 4 on those of enum sc_placement; f64 x 6 transform; u32 n and n bytes of CRS; u32
+ * n and n bytes of datetime; and of each band u8 dtype, u8 flags, u8 mask, f64 nodata, scale,
+ * offset, u64 nodata bits, u32 n and n bytes of name.
  */
 #define FORMAT 1
 enum { HAS_TRANSFORM = 1, HAS_CRS = 4, HAS_OVERVIEWS = 8, PLACED_BY_SHIFT = 4 };

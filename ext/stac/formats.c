@@ -16,28 +16,40 @@ struct format {
 };
 
 static const struct format types[] = {
-    {"image/tiff", SC_PIXELS_RASTER, 0, 0},      {"geotiff", SC_PIXELS_RASTER, 0, 0},
-    {"image/jp2", SC_PIXELS_RASTER, 0, 0},       {"image/jpx", SC_PIXELS_RASTER, 0, 0},
-    {"jpeg2000", SC_PIXELS_RASTER, 0, 0},        {"netcdf", SC_PIXELS_UNOPENED, 0, "netCDF"},
-    {"hdf", SC_PIXELS_UNOPENED, 0, "HDF"},       {"zarr", SC_PIXELS_UNOPENED, 0, "Zarr"},
-    {"grib", SC_PIXELS_UNOPENED, 0, "GRIB"},     {"image/png", SC_PIXELS_RASTER, 1, 0},
-    {"image/jpeg", SC_PIXELS_RASTER, 1, 0},      {"image/jpg", SC_PIXELS_RASTER, 1, 0},
+    {"image/tiff", SC_PIXELS_RASTER, 0, 0},  {"geotiff", SC_PIXELS_RASTER, 0, 0},
+    {"image/jp2", SC_PIXELS_RASTER, 0, 0},   {"image/jpx", SC_PIXELS_RASTER, 0, 0},
+    {"jpeg2000", SC_PIXELS_RASTER, 0, 0},    {"netcdf", SC_PIXELS_UNOPENED, 0, "netCDF"},
+    {"hdf", SC_PIXELS_UNOPENED, 0, "HDF"},   {"zarr", SC_PIXELS_UNOPENED, 0, "Zarr"},
+    {"grib", SC_PIXELS_UNOPENED, 0, "GRIB"}, {"image/png", SC_PIXELS_RASTER, 1, 0},
+    {"image/jpeg", SC_PIXELS_RASTER, 1, 0},  {"image/jpg", SC_PIXELS_RASTER, 1, 0},
 };
 
 static const struct format suffixes[] = {
-    {".tif", SC_PIXELS_RASTER, 0, 0},           {".tiff", SC_PIXELS_RASTER, 0, 0},
-    {".jp2", SC_PIXELS_RASTER, 0, 0},           {".j2k", SC_PIXELS_RASTER, 0, 0},
-    {".hdf", SC_PIXELS_UNOPENED, 0, "HDF"},     {".h5", SC_PIXELS_UNOPENED, 0, "HDF"},
-    {".hdf5", SC_PIXELS_UNOPENED, 0, "HDF"},    {".he5", SC_PIXELS_UNOPENED, 0, "HDF"},
-    {".hdf4", SC_PIXELS_UNOPENED, 0, "HDF"},    {".h4", SC_PIXELS_UNOPENED, 0, "HDF"},
-    {".nc", SC_PIXELS_UNOPENED, 0, "netCDF"},   {".nc4", SC_PIXELS_UNOPENED, 0, "netCDF"},
+    {".tif", SC_PIXELS_RASTER, 0, 0},
+    {".tiff", SC_PIXELS_RASTER, 0, 0},
+    {".jp2", SC_PIXELS_RASTER, 0, 0},
+    {".j2k", SC_PIXELS_RASTER, 0, 0},
+    {".hdf", SC_PIXELS_UNOPENED, 0, "HDF"},
+    {".h5", SC_PIXELS_UNOPENED, 0, "HDF"},
+    {".hdf5", SC_PIXELS_UNOPENED, 0, "HDF"},
+    {".he5", SC_PIXELS_UNOPENED, 0, "HDF"},
+    {".hdf4", SC_PIXELS_UNOPENED, 0, "HDF"},
+    {".h4", SC_PIXELS_UNOPENED, 0, "HDF"},
+    {".nc", SC_PIXELS_UNOPENED, 0, "netCDF"},
+    {".nc4", SC_PIXELS_UNOPENED, 0, "netCDF"},
     {".netcdf", SC_PIXELS_UNOPENED, 0, "netCDF"},
-    {".zarr", SC_PIXELS_UNOPENED, 0, "Zarr"},   {".zarr/", SC_PIXELS_UNOPENED, 0, "Zarr"},
-    {".grib", SC_PIXELS_UNOPENED, 0, "GRIB"},   {".grib2", SC_PIXELS_UNOPENED, 0, "GRIB"},
-    {".grb", SC_PIXELS_UNOPENED, 0, "GRIB"},    {".grb2", SC_PIXELS_UNOPENED, 0, "GRIB"},
-    {".grib1", SC_PIXELS_UNOPENED, 0, "GRIB"},  {".grb1", SC_PIXELS_UNOPENED, 0, "GRIB"},
-    {".png", SC_PIXELS_RASTER, 1, 0},           {".jpg", SC_PIXELS_RASTER, 1, 0},
-    {".jpeg", SC_PIXELS_RASTER, 1, 0},          {".vrt", SC_PIXELS_NONE, 0, 0}, /* never opened */
+    {".zarr", SC_PIXELS_UNOPENED, 0, "Zarr"},
+    {".zarr/", SC_PIXELS_UNOPENED, 0, "Zarr"},
+    {".grib", SC_PIXELS_UNOPENED, 0, "GRIB"},
+    {".grib2", SC_PIXELS_UNOPENED, 0, "GRIB"},
+    {".grb", SC_PIXELS_UNOPENED, 0, "GRIB"},
+    {".grb2", SC_PIXELS_UNOPENED, 0, "GRIB"},
+    {".grib1", SC_PIXELS_UNOPENED, 0, "GRIB"},
+    {".grb1", SC_PIXELS_UNOPENED, 0, "GRIB"},
+    {".png", SC_PIXELS_RASTER, 1, 0},
+    {".jpg", SC_PIXELS_RASTER, 1, 0},
+    {".jpeg", SC_PIXELS_RASTER, 1, 0},
+    {".vrt", SC_PIXELS_NONE, 0, 0}, /* never opened */
 };
 
 #define N_OF(table) (sizeof(table) / sizeof *(table))
@@ -49,7 +61,8 @@ static const struct format *by_type(const char *type) {
   return NULL;
 }
 
-/* The path of a location: of a URL without query and fragment, while names of files may hold '?' and
+/* The path of a location: of a URL without query and fragment, while names of files may hold '?'
+ * and
  * '#'. What is too long keeps its end. */
 static void plain_path(const char *location, char *out, size_t n) {
   size_t length = *location == '/' ? strlen(location) : strcspn(location, "?#");
@@ -70,8 +83,9 @@ static const struct format *by_suffix(const char *location) {
 
 /* Media types that say nothing of pixels, but what else it is: text, JSON, XML. */
 static int is_other(const char *type) {
-  return strncasecmp(type, "text/", 5) == 0 || strcasestr(type, "json") || strcasestr(type, "xml") ||
-         strncasecmp(type, "video/", 6) == 0 || strncasecmp(type, "audio/", 6) == 0;
+  return strncasecmp(type, "text/", 5) == 0 || strcasestr(type, "json") ||
+         strcasestr(type, "xml") || strncasecmp(type, "video/", 6) == 0 ||
+         strncasecmp(type, "audio/", 6) == 0;
 }
 
 /* Nothing tells the format of data without a suffix: opening it will. */
@@ -110,9 +124,7 @@ enum sc_pixels sc_asset_pixels(const struct sc_asset *asset) {
   return found ? found->pixels : SC_PIXELS_NONE;
 }
 
-int sc_format_has_suffix(const char *location) {
-  return by_suffix(location) != NULL;
-}
+int sc_format_has_suffix(const char *location) { return by_suffix(location) != NULL; }
 
 const char *sc_asset_unopened(const struct sc_asset *asset) {
   const struct format *found = find_format(asset);

@@ -3,8 +3,8 @@
 #define SC_STAC_RULES_DB_H
 
 #include <pthread.h>
-#include <time.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/sqlite.h"
 #include "stac/rules.h"
@@ -22,7 +22,7 @@ struct sc_rules {
   sqlite3_stmt *matcher; /* item -> position of the rule that matches; NULL: make it anew */
   int is_guarded;        /* the authorizer checks what is being prepared: a user's expression */
   struct sc_kept_table kept[SC_KEPT_TABLES];
-  int next_kept; /* the one to replace next */
+  int next_kept;       /* the one to replace next */
   atomic_uint version; /* counts the changes; read without the lock */
   /* since sc_rules_enter(): */
   enum { SC_RULES_RUNNING = 0, SC_RULES_INTERRUPTED, SC_RULES_TOO_LONG } stopped;
