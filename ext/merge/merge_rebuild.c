@@ -17,6 +17,7 @@
 #include "sql/merge/check_item_of_chip.h"
 #include "sql/merge/chip_scan.h"
 #include "sql/merge/index_entry.h"
+#include "sql/merge/index_scan.h"
 #include "sql/merge/item_dates.h"
 
 /* ---- check ---- */
@@ -287,12 +288,23 @@ static sc_status rebuild_chips(struct sc_merge *t, sqlite3_stmt *chips, sqlite3_
   }
 }
 
+/* Does SQLite's module read both trees? It cannot where their nodes had lost their size before:
+ * how large they were is known from the root alone. */
+static sc_status try_trees(struct sc_merge *t, struct sc_error *err) {
+  sqlite3_int64 n;
+  sc_status st = sc_db_query_int(t->db, sql_merge_check_area_count, t->schema, t->name, 0, &n, err);
+  if (!st) st = sc_db_query_int(t->db, sql_merge_index_scan, t->schema, t->name, 0, &n, err);
+  return st == SC_DB ? sc_fail_within(err, "%s: an R*Tree is damaged beyond rebuilding", t->name)
+                     : st;
+}
+
 sc_status sc_merge_rebuild(struct sc_merge *t, struct sc_error *err) {
   sqlite3_stmt *chips = NULL, *items = NULL;
   sc_status st = sc_merge_prepare(t, sql_merge_chip_scan, &chips, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_item_dates, &items, err);
   if (!st) st = clear_derived(t, err);
   if (!st) st = rebuild_chips(t, chips, items, err);
+  if (!st) st = try_trees(t, err);
   sqlite3_finalize(chips);
   sqlite3_finalize(items);
   if (st) t->is_broken = 1;

@@ -1,0 +1,1 @@
+SELECT count(*) FROM "{db}"."idx_{name}_chip_geometry"
