@@ -120,7 +120,6 @@ void sc_index_free(struct sc_index *index) {
   sc_free(index->rule_json);
   sc_free(index->location);
   sc_free(index->failed_href);
-  sc_free(index->place_warning);
   sc_grid_free(&index->grid);
   for (size_t i = 0; i < index->n_assets; i++) {
     sc_free(index->assets[i].key);
@@ -227,7 +226,7 @@ static sc_status index_scene(const struct sc_index_call *call, struct sc_scene *
                              const struct sc_index_options *options, struct sc_index *out,
                              struct sc_error *err) {
   out->tiling = options->tiling;
-  sc_status st = sc_scene_check_place(s, &out->place_warning, err);
+  sc_status st = sc_scene_check_place(s, err);
   if (st) return st;
   st = sc_lattice_new(&s->grid, &options->tiling, &out->lattice, err);
   if (st) return sc_fail_within(err, "item %s", s->item.id);

@@ -63,7 +63,6 @@ struct sc_index {
   size_t n_chips;
   int64_t n_left_out;         /* chips without a place on the globe: a corner cannot be projected,
                                  or lies beyond a pole. Never all of them: that is an error */
-  char *place_warning;        /* what the item says against its grid's place, or NULL */
   struct sc_lattice *lattice; /* chip corners in degrees; see sc_index_footprint() */
   char *failed_href;          /* after an error that names one: the asset's */
 };

@@ -187,9 +187,11 @@ static sc_status check_local_file(const struct sc_scene *s, struct sc_error *err
   return st;
 }
 
-sc_status sc_scene_check_place(const struct sc_scene *s, char **warning, struct sc_error *err) {
+sc_status sc_scene_check_place(const struct sc_scene *s, struct sc_error *err) {
+  char *doubt = NULL;
   int stated = s->grid_from != SC_GRID_FROM_FILE;
-  sc_status st = sc_place_check(&s->item, &s->grid, stated, warning, err);
+  sc_status st = sc_place_check(&s->item, &s->grid, stated, &doubt, err);
+  sc_free(doubt);
   if (st)
     return sc_fail_within(err, "item %s: asset %s", s->item.id, s->item.assets[s->grid_asset].key);
   return stated ? check_local_file(s, err) : SC_OK;

@@ -56,9 +56,10 @@ sc_status sc_scene_open_stored(const char *item_json, size_t n, const char *rule
 /*
  * Is the grid where the item says it is, and where the file of the asset that gave it lies? The
  * file is looked at where it is a local one: that costs no request, and is passed over where it
- * cannot be opened, since indexing needs no file then. *warning: as sc_place_check().
+ * cannot be opened, since indexing needs no file then. What is only doubtful passes: see
+ * sc_place_check().
  */
-sc_status sc_scene_check_place(const struct sc_scene *scene, char **warning, struct sc_error *err);
+sc_status sc_scene_check_place(const struct sc_scene *scene, struct sc_error *err);
 /* Forget all but the item, so that it can be completed in another way. */
 void sc_scene_reset(struct sc_scene *scene);
 void sc_scene_free(struct sc_scene *scene);
