@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/affinity.h"
 #include "base/alloc.h"
 #include "index/day_term.h"
 
@@ -312,8 +313,8 @@ static int term_passes(const struct sc_text_term *t, const char *text, size_t n)
   int order = compare_texts(text, n, t->values[0].bytes, t->values[0].size);
   switch (t->op) {
     case OP_EQ: return order == 0;
-    case OP_LT: return order < 0;
-    case OP_LE: return order <= 0;
+    case OP_LT: return order < 0 || sc_looks_numeric(text, n);
+    case OP_LE: return order <= 0 || sc_looks_numeric(text, n);
     case OP_GT: return order > 0;
     default: return order >= 0;
   }

@@ -350,12 +350,16 @@ static void choose_order(sqlite3_index_info *info, const struct constraints *c,
   info->orderByConsumed = 1;
 }
 
-/* Does SQLite test the term again? Texts: see plan.h. */
+/*
+ * Need SQLite not test the term again? Texts: see plan.h. An upper bound lets through texts
+ * that are numbers to SQLite (base/affinity.h), which dates are not.
+ */
 static int is_exact(sqlite3_index_info *info, int i, const struct sc_term *term) {
   sqlite3_value *value = NULL;
   if (term->op == OP_PREDICATE) return 1;
   if (term->op >= OP_IN) return 0;
   if (is_number_column(term->column)) return 1;
+  if ((term->op == OP_LT || term->op == OP_LE) && term->column != COL_DATE) return 0;
   return sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value &&
          sqlite3_value_type(value) == SQLITE_TEXT;
 }

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/affinity.h"
+
 #define EXACT_INT (INT64_C(1) << 53) /* integers up to here compare exactly as doubles */
 
 /* a - b as -1, 0, 1; *is_known is cleared where the two do not compare in a simple way. */
@@ -34,6 +36,20 @@ static int bound_is_usable(const struct sc_pq_leaf *leaf, const struct sc_pq_sql
          v->bytes[7] == '-';
 }
 
+/*
+ * May there be texts within the bounds that are numbers to SQLite, and so less than a text on a
+ * numeric side (base/affinity.h)? They begin with a digit, a sign, a point or a blank.
+ */
+static int may_hold_numbers(const struct sc_pq_leaf *leaf, const struct sc_pq_sql *min,
+                            const struct sc_pq_sql *max) {
+  int is_known = 1;
+  if (min->type != SC_PQ_SQL_TEXT || max->type != SC_PQ_SQL_TEXT) return 0;
+  if (leaf->kind == SC_PQ_KIND_DATE || leaf->kind == SC_PQ_KIND_TIMESTAMP) return 0;
+  struct sc_pq_filter f = {0, SC_PQ_EQ, SC_PQ_SQL_TEXT, 0, 0, max->bytes, max->size};
+  if (compare(min, &f, &is_known) == 0) return sc_looks_numeric(min->bytes, min->size);
+  return min->size == 0 || (unsigned char)min->bytes[0] <= '9';
+}
+
 int sc_pq_filter_excludes(const struct sc_pq_filter *f, const struct sc_pq_leaf *leaf,
                           const struct sc_pq_stats *stats, int64_t n_rows) {
   struct sc_pq_value low, high;
@@ -50,6 +66,8 @@ int sc_pq_filter_excludes(const struct sc_pq_filter *f, const struct sc_pq_leaf 
   int is_known = 1;
   int below = compare(&min, f, &is_known), above = compare(&max, f, &is_known);
   if (!is_known) return 0;
+  int is_upper = f->op == SC_PQ_LT || f->op == SC_PQ_LE;
+  if (is_upper && f->type == SC_PQ_SQL_TEXT && may_hold_numbers(leaf, &min, &max)) return 0;
   switch (f->op) {
     case SC_PQ_EQ: return below > 0 || above < 0;
     case SC_PQ_LT: return below >= 0;

@@ -226,6 +226,20 @@ class Fixed(unittest.TestCase):
         self.db.execute("CREATE VIEW joined AS SELECT 1 FROM c a LEFT JOIN t ON ST_Intersects(a.geometry, %s)" % BOX)
         self.refused("SELECT count(*) FROM joined", "ON of a LEFT JOIN")
 
+    def test_texts_that_are_numbers_on_a_numeric_side(self):
+        self.db.execute("CREATE TABLE q(id INTEGER PRIMARY KEY, item TEXT, platform TEXT)")
+        self.db.execute("INSERT INTO q SELECT rowid, item, platform FROM c")
+        self.assertGreater(self.one("SELECT count(*) FROM q WHERE item IN ('7', '007')"), 0)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, options in (("one.parquet", "{}"), ("tree", '{"partition_by": ["item"]}'), ("hive", '{"partition_by": ["platform"], "partition_style": "hive"}')):
+                path = os.path.join(folder, name)
+                self.db.execute("SELECT stacchip_export('c', ?, ?)", (path, options))
+                for on in ("b.m >= a.item", "a.item < b.m", "a.platform <= b.m", "a.item > b.m", "a.item = b.m", "a.platform = b.k", "a.item < b.k"):
+                    sql = "SELECT count(*) FROM t b CROSS JOIN %s a ON " + on
+                    want = self.one(sql % "q")
+                    self.assertEqual(want, self.one(sql % "c"), on)
+                    self.assertEqual(want, self.one(sql % ("stacchip_parquet('%s')" % path)), (on, name))
+
     def test_two_equalities_on_a_column_are_no_product(self):
         self.db.execute("CREATE VIRTUAL TABLE big USING stacchip_merge()")
         self.db.execute("WITH RECURSIVE k(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM k WHERE i < 2999) INSERT INTO big(platform, item, chip_index_x,"
