@@ -76,8 +76,9 @@ class Table:
 
     @staticmethod
     def may_refuse(text, message):
-        """search_area in places where it is none; SQLite's RIGHT JOIN forgets the arguments of a table-valued function."""
+        """search_area in places where it is none; date = datetime = '...Z', of which SQLite makes date = '...Z'; RIGHT JOIN forgets the arguments of a table-valued function."""
         return ("search_area" in text and "search_area" in message or
+                "datetime" in text and message.startswith("date is a day") or
                 re.search("(RIGHT|FULL) JOIN stacchip_", text) and re.search("needs an? (path|item)", message))
 
     def check(self):
