@@ -111,7 +111,8 @@ class Maker:
         return "a.%s IS %sNULL" % (self.column(), self.r.choice(("", "NOT ")))
 
     def like(self, other):
-        return "a.%s %s '%s'" % (self.column(), self.r.choice(("LIKE", "NOT LIKE", "GLOB")),
+        """Not of a rowid: a plain table ends an outer join at `rowid LIKE 'text%'`, without its rows."""
+        return "a.%s %s '%s'" % (self.r.choice([c for c in self.columns if c != "rowid"]), self.r.choice(("LIKE", "NOT LIKE", "GLOB")),
                                  self.r.choice(("I%", "I1%", "%1", "I*", "2024-01%", "7%", "0.5%", "_", "s2")))
 
     def pair(self, other):
