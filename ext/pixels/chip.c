@@ -345,6 +345,16 @@ size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype) {
   return (size_t)chip->n_bands * (size_t)chip->width * (size_t)chip->height * sc_dtype_bytes(dtype);
 }
 
+sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, struct sc_error *err) {
+  double bytes = (double)sc_chip_bytes(chip, SC_DTYPE_U8) * (double)value_bytes;
+  if (bytes <= (double)SC_CALL_MAX_BYTES) return SC_OK;
+  return sc_fail(err, SC_TOO_BIG,
+                 "item %s: a chip of %d bands of %d x %d pixels takes %.0f bytes to make; at most "
+                 "%zu are allowed: name fewer bands in 'assets', or take a smaller chip",
+                 chip->scene->scene.item.id, chip->n_bands, chip->width, chip->height, bytes,
+                 SC_CALL_MAX_BYTES);
+}
+
 static double snap(double v) { return fabs(v - round(v)) < 1e-6 ? round(v) : v; }
 
 void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
@@ -409,12 +419,12 @@ static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips
 /* Nothing outside the asset is valid: the same middles of pixels as are read. */
 static void clear_outside(const struct sc_read *r, uint8_t *valid) {
   for (int j = 0; j < r->out_height; j++) {
-    double y = floor(r->y + (j + 0.5) * (r->height / r->out_height));
+    double y = floor(sc_read_middle(r->y, r->height, r->out_height, j));
     uint8_t *row = valid + (size_t)j * (size_t)r->out_width;
     int is_inside = y >= 0 && y < r->file_height;
     if (!is_inside) memset(row, 0, (size_t)r->out_width);
     for (int i = 0; i < r->out_width && is_inside; i++) {
-      double x = floor(r->x + (i + 0.5) * (r->width / r->out_width));
+      double x = floor(sc_read_middle(r->x, r->width, r->out_width, i));
       if (x < 0 || x >= r->file_width) row[i] = 0;
     }
   }
@@ -529,6 +539,7 @@ static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip
   const struct sc_raster_api *raster = sc_raster(err);
   if (!raster) return err->status;
   if (check_real(chip, err)) return err->status;
+  if (sc_chip_check_size(chip, sizeof(double) + 1 + sc_dtype_bytes(dtype), err)) return err->status;
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
   if (!values) return sc_fail_nomem(err);
   sc_status st = read_plain(c, chip, 1, SC_DTYPE_F64, (unsigned char *)values, NULL, err);

@@ -59,6 +59,15 @@ sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
  * pixels are a grid: they may be read, but nobody may be told where they lie. */
 sc_status sc_chip_check_placed(const struct sc_chip *chip, struct sc_error *err);
 
+/*
+ * What one chip, or the result of one call, may hold in all forms at once: files of thousands of
+ * bands, and items of thousands of assets, must not cost more than an error.
+ */
+#define SC_CALL_MAX_BYTES ((size_t)2 << 30)
+
+/* SC_TOO_BIG where `value_bytes` for each value of the chip are more than SC_CALL_MAX_BYTES. */
+sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, struct sc_error *err);
+
 /* Bytes of the pixels: n_bands * height * width values of `dtype`. */
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);
 

@@ -151,6 +151,18 @@ static sc_status encode_picture(struct sc_connection *c, const struct sc_chip *c
   return st;
 }
 
+/* Bytes that are held for each value: the pixels, and what a format makes of them. */
+static size_t held_bytes(const struct sc_chip *chip, const struct sc_chip_options *options) {
+  size_t size = sc_dtype_bytes(chip->dtype);
+  switch (options->format) {
+    case SC_FORMAT_NPZ: return 2 * size + 1;
+    case SC_FORMAT_GEOTIFF: return 3 * size + 1; /* as read, as a block of all bands, encoded */
+    case SC_FORMAT_PNG:
+    case SC_FORMAT_JPEG: return sizeof(double) + 1 + 4;
+    default: return size;
+  }
+}
+
 sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
                          const struct sc_chip_options *options, size_t limit, struct sc_buffer *out,
                          struct sc_error *err) {
@@ -159,6 +171,7 @@ sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
     return sc_fail(err, SC_TOO_BIG, "item %s: a chip of %zu bytes; this connection allows %zu",
                    chip->scene->scene.item.id, bytes, limit);
   }
+  if (sc_chip_check_size(chip, held_bytes(chip, options), err)) return err->status;
   switch (options->format) {
     case SC_FORMAT_NPZ: return encode_npz(c, chip, options, out, err);
     case SC_FORMAT_RAW: return append_pixels(c, chip, options, NULL, out, err);

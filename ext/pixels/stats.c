@@ -19,13 +19,14 @@
 #include "stac/validity.h"
 
 #define SAMPLE_MAX (1 << 20) /* values kept per band */
+#define FULL_BANDS 128       /* of more bands fewer are kept, so that all take 1 GB at most */
 #define SQUARE_MAX 1e150     /* the squares of a million such values do not overflow */
 #define SKETCH 201           /* quantiles 0, 0.5 ... 100 % in the JSON */
 
 struct band_stats {
   double n, mean, m2, min, max;
   double *sample; /* owned */
-  size_t n_sample;
+  size_t n_sample, room;
   uint64_t stride, seen; /* every stride-th valid value is in the sample */
 };
 
@@ -54,7 +55,8 @@ static sc_status stats_new(struct stats *s, int n_bands, struct sc_error *err) {
     s->bands[i].min = HUGE_VAL;
     s->bands[i].max = -HUGE_VAL;
     s->bands[i].stride = 1;
-    s->bands[i].sample = sc_alloc(SAMPLE_MAX * sizeof(double));
+    s->bands[i].room = n_bands <= FULL_BANDS ? SAMPLE_MAX : SAMPLE_MAX / n_bands * FULL_BANDS;
+    s->bands[i].sample = sc_alloc(s->bands[i].room * sizeof(double));
     if (!s->bands[i].sample) return sc_fail_nomem(err);
   }
   return SC_OK;
@@ -63,9 +65,9 @@ static sc_status stats_new(struct stats *s, int n_bands, struct sc_error *err) {
 /* When the sample is full, every other value goes and the stride doubles. */
 static void keep_sample(struct band_stats *b, double v) {
   if (b->seen++ % b->stride) return;
-  if (b->n_sample == SAMPLE_MAX) {
-    for (size_t i = 0; i < SAMPLE_MAX / 2; i++) b->sample[i] = b->sample[2 * i];
-    b->n_sample = SAMPLE_MAX / 2;
+  if (b->n_sample == b->room) {
+    for (size_t i = 0; i < b->room / 2; i++) b->sample[i] = b->sample[2 * i];
+    b->n_sample = b->room / 2;
     b->stride *= 2;
     if ((b->seen - 1) % b->stride) return;
   }
@@ -197,6 +199,7 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
     return sc_fail(err, SC_BAD_DATA, "item %s: %d bands where others have %d",
                    chip->scene->scene.item.id, chip->n_bands, s->n_bands);
   }
+  if (sc_chip_check_size(chip, sizeof(double) + 2, err)) return err->status;
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
   uint8_t *valid = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
   uint8_t *excluded = options->exclude_cloud ? sc_alloc(n) : NULL;
@@ -380,11 +383,11 @@ static sc_status merge_sketch(struct merge *m, int i, const cJSON *json, double 
   const cJSON *q = array_value(json, "quantiles", i), *v;
   int n = cJSON_IsArray(q) ? cJSON_GetArraySize(q) : 0;
   if (n == 0) return SC_OK;
-  if (b->n_sample + (size_t)n > SAMPLE_MAX) {
-    return sc_fail(err, SC_TOO_BIG, "stacchip_band_stats_merge: more than %d results",
-                   SAMPLE_MAX / SKETCH);
+  if (b->n_sample + (size_t)n > b->room) {
+    return sc_fail(err, SC_TOO_BIG, "stacchip_band_stats_merge: more than %zu results",
+                   b->room / SKETCH);
   }
-  if (!m->weights[i]) m->weights[i] = sc_alloc(SAMPLE_MAX * sizeof(double));
+  if (!m->weights[i]) m->weights[i] = sc_alloc(b->room * sizeof(double));
   if (!m->weights[i]) return sc_fail_nomem(err);
   int k = 0;
   cJSON_ArrayForEach(v, q) {

@@ -155,14 +155,45 @@ static sc_status fail_open(const struct sc_source *source, const char *path, con
   return sc_source_fail(source, SC_UNSUPPORTED, err, text, "");
 }
 
-/* Blocks that no honest file has: one of them would cost gigabytes. */
-static int is_absurd(GDALDatasetH ds) {
-  int bw, bh;
-  if (GDALGetRasterCount(ds) < 1) return 1;
+static int is_format(GDALDatasetH ds, const char *name) {
+  return strcmp(GDALGetDriverShortName(GDALGetDatasetDriver(ds)), name) == 0;
+}
+
+/*
+ * Bytes that GDAL holds to read one pixel: a block, of all bands where they are interleaved. Of
+ * JPEG 2000 a tile in OpenJPEG's form, four bytes a value. Before a row of PNG and JPEG all above
+ * it are decoded, and a progressive one is held whole: a quarter of the picture counts as a block.
+ */
+static double block_cost(GDALDatasetH ds) {
+  int bw, bh, n = GDALGetRasterCount(ds);
   GDALRasterBandH band = GDALGetRasterBand(ds, 1);
   GDALGetBlockSize(band, &bw, &bh);
-  double bytes = (double)bw * bh * GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
-  return bytes > 256e6 || GDALGetRasterCount(ds) > 4096;
+  double value = GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
+  const char *layout = GDALGetMetadataItem(ds, "INTERLEAVE", "IMAGE_STRUCTURE");
+  int together = layout && strcmp(layout, "PIXEL") == 0;
+  if (is_format(ds, "PNG") || is_format(ds, "JPEG"))
+    return (double)GDALGetRasterXSize(ds) * GDALGetRasterYSize(ds) * n * value / 4;
+  if (is_format(ds, "JP2OpenJPEG")) return (double)bw * bh * n * 4;
+  return (double)bw * bh * value * (together ? n : 1);
+}
+
+/* What no honest file has: one block of it would cost gigabytes. Said before any is decoded. */
+static sc_status check_blocks(const struct sc_source *source, GDALDatasetH ds,
+                              struct sc_error *err) {
+  char text[160];
+  int bw, bh, n = GDALGetRasterCount(ds);
+  if (n < 1 || n > SC_BANDS_MAX) {
+    snprintf(text, sizeof text, "it has %d bands; 1 to %d are read", n, SC_BANDS_MAX);
+    return sc_source_fail(source, SC_TOO_BIG, err, text, "");
+  }
+  double cost = block_cost(ds);
+  if (cost <= SC_BLOCK_MAX_BYTES) return SC_OK;
+  GDALGetBlockSize(GDALGetRasterBand(ds, 1), &bw, &bh);
+  snprintf(
+      text, sizeof text,
+      "to read a block of %d x %d pixels of %d bands takes %.0f bytes; at most %.0f are allowed",
+      bw, bh, n, cost, (double)SC_BLOCK_MAX_BYTES);
+  return sc_source_fail(source, SC_TOO_BIG, err, text, "");
 }
 
 /* Did reads of a remote file fail since there were `before`? */
@@ -193,9 +224,8 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
     st = fail_open(source, remote ? path : source->href, scope.text, err);
   } else if (GDALGetMetadataItem(*out, "OVERVIEW_FILE", "OVERVIEWS")) {
     st = sc_source_fail(source, SC_DENIED, err, "it names an external overview file", "");
-  } else if (is_absurd(*out)) {
-    st = sc_source_fail(source, SC_TOO_BIG, err, "its blocks or bands are absurdly many or large",
-                        "");
+  } else {
+    st = check_blocks(source, *out, err);
   }
   if (st && *out) {
     GDALClose(*out);
@@ -496,12 +526,19 @@ void sc_gdal_set_nodata(GDALRasterBandH band, enum sc_dtype dtype, const struct 
 
 /* The columns (or rows) of the output whose middle lies inside the raster. */
 static void inside(double begin, double extent, int n_out, int limit, int *first, int *count) {
-  double step = extent / n_out;
   int a = 0, b = n_out;
-  while (a < b && begin + (a + 0.5) * step < 0) a++;
-  while (b > a && begin + (b - 0.5) * step >= limit) b--;
+  while (a < b && sc_read_middle(begin, extent, n_out, a) < 0) a++;
+  while (b > a && sc_read_middle(begin, extent, n_out, b - 1) >= limit) b--;
   *first = a;
   *count = b - a;
+}
+
+static int file_column(const struct sc_read *r, int i) {
+  return (int)floor(sc_read_middle(r->x, r->width, r->out_width, i));
+}
+
+static int file_row(const struct sc_read *r, int j) {
+  return (int)floor(sc_read_middle(r->y, r->height, r->out_height, j));
 }
 
 static GDALRIOResampleAlg gdal_kernel(enum sc_resampling r) {
@@ -514,11 +551,8 @@ static GDALRIOResampleAlg gdal_kernel(enum sc_resampling r) {
 /* Nearest: the pixel under the middle of each output pixel, from a copy at file resolution. */
 static CPLErr read_nearest(GDALRasterBandH band, const struct sc_read *r, const int box[4],
                            struct sc_error *err) {
-  double step_x = r->width / r->out_width, step_y = r->height / r->out_height;
-  int x0 = (int)floor(r->x + (box[0] + 0.5) * step_x);
-  int x1 = (int)floor(r->x + (box[0] + box[1] - 0.5) * step_x);
-  int y0 = (int)floor(r->y + (box[2] + 0.5) * step_y);
-  int y1 = (int)floor(r->y + (box[2] + box[3] - 0.5) * step_y);
+  int x0 = file_column(r, box[0]), x1 = file_column(r, box[0] + box[1] - 1);
+  int y0 = file_row(r, box[2]), y1 = file_row(r, box[2] + box[3] - 1);
   size_t size = sc_dtype_bytes(r->dtype), columns = (size_t)(x1 - x0 + 1);
   unsigned char *copy = sc_alloc_zero(columns * (size_t)(y1 - y0 + 1), size);
   if (!copy) {
@@ -528,10 +562,10 @@ static CPLErr read_nearest(GDALRasterBandH band, const struct sc_read *r, const 
   CPLErr result = GDALRasterIO(band, GF_Read, x0, y0, x1 - x0 + 1, y1 - y0 + 1, copy, x1 - x0 + 1,
                                y1 - y0 + 1, sc_gdal_type(r->dtype), 0, 0);
   for (int j = box[2]; j < box[2] + box[3] && result == CE_None; j++) {
-    size_t row = (size_t)((int)floor(r->y + (j + 0.5) * step_y) - y0);
+    size_t row = (size_t)(file_row(r, j) - y0);
     unsigned char *to = (unsigned char *)r->out + (size_t)j * r->row_bytes + (size_t)box[0] * size;
     for (int i = box[0]; i < box[0] + box[1]; i++, to += size) {
-      size_t column = (size_t)((int)floor(r->x + (i + 0.5) * step_x) - x0);
+      size_t column = (size_t)(file_column(r, i) - x0);
       memcpy(to, copy + (row * columns + column) * size, size);
     }
   }
@@ -539,23 +573,197 @@ static CPLErr read_nearest(GDALRasterBandH band, const struct sc_read *r, const 
   return result;
 }
 
-static CPLErr read_resampled(GDALRasterBandH band, const struct sc_read *r, const int box[4]) {
+/* One axis of a window as GDAL's kernels get it. */
+struct axis {
+  int first, count; /* output pixels that lie inside the raster whole */
+  double ratio;     /* file pixels to an output pixel */
+  double number;    /* of the first one, counted from the raster's edge */
+  int limit;        /* pixels of the raster */
+};
+
+/* A ratio of resolutions that is one of small integers, as it was meant; others to 40 bits. */
+static double exact_ratio(double ratio) {
+  for (int q = 1; q <= 64; q++) {
+    double p = round(ratio * q);
+    if (p >= 1 && fabs(ratio * q - p) < 1e-7 * p) return p / q;
+  }
+  for (int p = 1; p <= 64; p++) {
+    double q = round(p / ratio);
+    if (q >= 1 && fabs(p / ratio - q) < 1e-7 * q) return p / q;
+  }
+  int exponent;
+  double part = frexp(ratio, &exponent);
+  return ldexp(round(part * 0x1p40), exponent - 40);
+}
+
+/* The number nearest to v that GDAL divides by `by` to get exactly `wanted`. */
+static double to_divide(double v, double by, double wanted) {
+  for (int i = 0; i < 4 && v / by < wanted; i++) v = nextafter(v, HUGE_VAL);
+  for (int i = 0; i < 4 && v / by > wanted; i++) v = nextafter(v, -HUGE_VAL);
+  return v;
+}
+
+/*
+ * GDAL counts output pixels from the edge of the raster: by begin / (size / count). The last bits
+ * of a window's begin and size would so move a chip by a pixel, or change ties: here every window
+ * of an asset gets the same ratio, and a begin whose number of pixels is exact. Where that is not
+ * whole GDAL counts from the window, which gauss, that looks at whole pixels, must not: for it it
+ * is rounded.
+ */
+static struct axis lay_axis(double begin, double extent, int n_out, int limit, int is_gauss,
+                            const int box[2]) {
+  double ratio = exact_ratio(extent / n_out), at = begin / ratio;
+  double number = fabs(at - round(at)) < SC_TIE_PX ? round(at) : round(at * 65536) / 65536;
+  if (is_gauss) number = floor(number + 0.5);
+  struct axis a = {.first = box[0], .count = box[1], .ratio = ratio, .limit = limit};
+  while (a.count > 0 && number + a.first < 0) a.first++, a.count--;
+  while (a.count > 0 && (number + a.first + a.count) * ratio > limit + SC_TIE_PX) a.count--;
+  a.number = number + a.first;
+  return a;
+}
+
+/* A part of an axis as one window of GDAL's. */
+struct part {
+  int first, count;
+  double begin, size;
+  int file_begin, file_end; /* pixels of the file around it */
+};
+
+/* `count` output pixels from `number` on; their size need not divide to the ratio. */
+static struct part part_at(const struct axis *a, double number, int count) {
+  struct part p = {.count = count};
+  p.size = to_divide(count * a->ratio, count, a->ratio);
+  p.begin = to_divide(number * a->ratio, a->ratio, number);
+  p.file_begin = (int)floor(p.begin + 1e-9);
+  p.file_end = (int)fmin(ceil(p.begin + p.size - 1e-9), a->limit);
+  return p;
+}
+
+/* The next part behind `done` output pixels: all that are left where their size can be divided to
+ * the ratio, else a power of two of them, of which it always can. */
+static struct part next_part(const struct axis *a, int done) {
+  struct part p = part_at(a, a->number + done, a->count - done);
+  int power = 1;
+  if (p.size / p.count != a->ratio) {
+    while (2 * power <= p.count) power *= 2;
+    p = part_at(a, a->number + done, power);
+  }
+  p.first = a->first + done;
+  return p;
+}
+
+static CPLErr read_part(GDALRasterBandH band, const struct sc_read *r, const struct part *x,
+                        const struct part *y) {
   GDALRasterIOExtraArg extra;
   INIT_RASTERIO_EXTRA_ARG(extra);
-  double step_x = r->width / r->out_width, step_y = r->height / r->out_height;
   extra.eResampleAlg = gdal_kernel(r->resampling);
   extra.bFloatingPointWindowValidity = 1;
-  extra.dfXOff = fmax(0, r->x + box[0] * step_x);
-  extra.dfYOff = fmax(0, r->y + box[2] * step_y);
-  extra.dfXSize = fmin(box[1] * step_x, GDALGetRasterBandXSize(band) - extra.dfXOff);
-  extra.dfYSize = fmin(box[3] * step_y, GDALGetRasterBandYSize(band) - extra.dfYOff);
-  int x0 = (int)floor(extra.dfXOff + 1e-9), y0 = (int)floor(extra.dfYOff + 1e-9);
-  int x1 = (int)ceil(extra.dfXOff + extra.dfXSize - 1e-9);
-  int y1 = (int)ceil(extra.dfYOff + extra.dfYSize - 1e-9);
-  unsigned char *to = (unsigned char *)r->out + (size_t)box[2] * r->row_bytes +
-                      (size_t)box[0] * sc_dtype_bytes(r->dtype);
-  return GDALRasterIOEx(band, GF_Read, x0, y0, x1 - x0, y1 - y0, to, box[1], box[3],
-                        sc_gdal_type(r->dtype), 0, (GSpacing)r->row_bytes, &extra);
+  extra.dfXOff = x->begin;
+  extra.dfYOff = y->begin;
+  extra.dfXSize = x->size;
+  extra.dfYSize = y->size;
+  unsigned char *to = (unsigned char *)r->out + (size_t)y->first * r->row_bytes +
+                      (size_t)x->first * sc_dtype_bytes(r->dtype);
+  return GDALRasterIOEx(band, GF_Read, x->file_begin, y->file_begin, x->file_end - x->file_begin,
+                        y->file_end - y->file_begin, to, x->count, y->count, sc_gdal_type(r->dtype),
+                        0, (GSpacing)r->row_bytes, &extra);
+}
+
+static CPLErr read_parts(GDALRasterBandH band, const struct sc_read *r, const struct axis *x,
+                         const struct axis *y) {
+  CPLErr result = CE_None;
+  for (int j = 0; j < y->count && result == CE_None;) {
+    struct part rows = next_part(y, j);
+    for (int i = 0; i < x->count && result == CE_None;) {
+      struct part columns = next_part(x, i);
+      result = read_part(band, r, &columns, &rows);
+      i += columns.count;
+    }
+    j += rows.count;
+  }
+  return result;
+}
+
+/* A part that is read with a margin: of its pixels those from `skip` on are used, as many as
+ * `take`. */
+struct inner {
+  struct part part;
+  int skip, take;
+};
+
+/*
+ * GDAL reads a pixel less than its gauss looks at around a window, and leaves it out there. The
+ * next part behind `done` output pixels has enough of them around what is used of it, and a count
+ * that divides: a power of two, or all of a small raster.
+ */
+static struct inner next_inner(const struct axis *a, int done) {
+  enum { REACH = 4 }; /* the largest matrix is 7 pixels wide */
+  int total = (int)floor((a->limit + SC_TIE_PX) / a->ratio), count = 1;
+  int at = (int)a->number + done, left = a->count - done;
+  int margin = (int)ceil(REACH / a->ratio);
+  while (count < left + 2 * margin && 2 * count <= total) count *= 2;
+  struct part all = part_at(a, 0, total);
+  if (count < 4 * margin && all.size / total == a->ratio) count = total;
+  int begin = at - margin < total - count ? at - margin : total - count;
+  if (begin < 0) begin = 0;
+  int end = begin + count == total ? total : begin + count - margin;
+  if (end <= at) end = at + 1;
+  struct inner next = {.part = part_at(a, begin, count), .skip = at - begin};
+  next.take = end - at < left ? end - at : left;
+  return next;
+}
+
+/* One part into memory of its own, and what is used of it to its place. */
+static CPLErr read_inner(GDALRasterBandH band, const struct sc_read *r, const struct inner *x,
+                         const struct inner *y, void *to, struct sc_error *err) {
+  size_t size = sc_dtype_bytes(r->dtype);
+  struct sc_read all = *r;
+  all.row_bytes = (size_t)x->part.count * size;
+  all.out = sc_alloc(all.row_bytes * (size_t)y->part.count);
+  if (!all.out) {
+    sc_fail_nomem(err);
+    return CE_Failure;
+  }
+  CPLErr result = read_part(band, &all, &x->part, &y->part);
+  const unsigned char *from = (const unsigned char *)all.out + (size_t)x->skip * size;
+  for (int j = 0; j < y->take && result == CE_None; j++) {
+    memcpy((unsigned char *)to + (size_t)j * r->row_bytes,
+           from + (size_t)(y->skip + j) * all.row_bytes, (size_t)x->take * size);
+  }
+  sc_free(all.out);
+  return result;
+}
+
+static CPLErr read_gauss(GDALRasterBandH band, const struct sc_read *r, const struct axis *x,
+                         const struct axis *y, struct sc_error *err) {
+  size_t size = sc_dtype_bytes(r->dtype);
+  CPLErr result = CE_None;
+  for (int j = 0; j < y->count && result == CE_None;) {
+    struct inner rows = next_inner(y, j);
+    for (int i = 0; i < x->count && result == CE_None;) {
+      struct inner columns = next_inner(x, i);
+      unsigned char *to = (unsigned char *)r->out + (size_t)(y->first + j) * r->row_bytes +
+                          (size_t)(x->first + i) * size;
+      result = read_inner(band, r, &columns, &rows, to, err);
+      i += columns.take;
+    }
+    j += rows.take;
+  }
+  return result;
+}
+
+/* By a kernel. Output pixels that hang over the raster's edge, for which GDAL has none, are the
+ * nearest ones. */
+static CPLErr read_by_kernel(GDALRasterBandH band, const struct sc_read *r, const int box[4],
+                             struct sc_error *err) {
+  int is_gauss = r->resampling == SC_GAUSS;
+  int width = GDALGetRasterBandXSize(band), height = GDALGetRasterBandYSize(band);
+  struct axis x = lay_axis(r->x, r->width, r->out_width, width, is_gauss, &box[0]);
+  struct axis y = lay_axis(r->y, r->height, r->out_height, height, is_gauss, &box[2]);
+  CPLErr result = CE_None;
+  if (x.count < box[1] || y.count < box[3]) result = read_nearest(band, r, box, err);
+  if (result != CE_None || x.count == 0 || y.count == 0) return result;
+  return is_gauss ? read_gauss(band, r, &x, &y, err) : read_parts(band, r, &x, &y);
 }
 
 /* Signed bytes from or to another type: read in the file's own type, then convert. */
@@ -588,7 +796,7 @@ static sc_status read_box(GDALRasterBandH band, const struct sc_read *r,
               r->y == floor(r->y);
   CPLErr result = (r->resampling == SC_NEAREST && !r->coarse) || plain
                       ? read_nearest(band, r, box, err)
-                      : read_resampled(band, r, box);
+                      : read_by_kernel(band, r, box, err);
   if (err->status == SC_NOMEM) return SC_NOMEM;
   if (result == CE_None) return SC_OK;
   return sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope->text);
@@ -699,7 +907,10 @@ sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
   if (st) return st;
   int remote = strstr(r->source->href, "://") != NULL;
   unsigned failures = remote ? sc_remote_url_failures(r->source->href, NULL) : 0;
+  size_t bytes = (size_t)block_cost(ds);
+  sc_runtime_large_begin(bytes);
   st = read_dataset(ds, r, err);
+  sc_runtime_large_end(bytes);
   if (remote && st != SC_NOMEM) {
     struct sc_error transfer = {0};
     if (check_transfers(r->source, failures, &transfer)) {

@@ -20,6 +20,7 @@
 #include "raster/file.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
+#include "raster/runtime.h"
 #include "raster/valid.h"
 
 #define STRIP_BYTES (8 << 20)  /* of GDAL's strips */
@@ -351,11 +352,16 @@ static int keep_error(struct count *c, const struct sc_error *err) {
 }
 
 static int block_task(void *context, size_t i) {
+  const struct sc_tiff *t = &((struct count *)context)->file->tiff;
+  const size_t size = sc_tiff_row_bytes(t) * (size_t)t->block_height;
   struct count *c = context;
   struct sc_error err = {0};
   const struct sc_view *bytes = c->fetched ? &c->fetched[i].bytes.view : NULL;
   size_t block = c->fetched ? c->batch[i] : first_block(c) + i;
-  return count_block(c, block, bytes, &err) ? keep_error(c, &err) : 0;
+  sc_runtime_large_begin(size);
+  sc_status st = count_block(c, block, bytes, &err);
+  sc_runtime_large_end(size);
+  return st ? keep_error(c, &err) : 0;
 }
 
 static void clear_counts(struct count *c) {

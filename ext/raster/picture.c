@@ -13,6 +13,12 @@
 #include "base/sqlite.h"
 #include "raster/gdal.h"
 #include "raster/project.h"
+#include "raster/runtime.h"
+
+static int CPL_STDCALL goes_on(double done, const char *text, void *unused) {
+  (void)done, (void)text;
+  return !sc_runtime_interrupted(unused);
+}
 
 /* Copy a dataset through a driver into a file in memory, and take its bytes. */
 static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *const *options,
@@ -28,12 +34,14 @@ static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *
            atomic_fetch_add(&counter, 1));
   sc_gdal_begin(&scope);
   GDALDatasetH copy =
-      GDALCreateCopy(driver, path, ds, 0, (CSLConstList)(size_t)options, NULL, NULL);
+      GDALCreateCopy(driver, path, ds, 0, (CSLConstList)(size_t)options, goes_on, NULL);
   if (copy) {
     GDALClose(copy);
     GByte *bytes = VSIGetMemFileBuffer(path, &size, 0);
     st = bytes ? sc_buffer_append(out, bytes, (size_t)size, err)
                : sc_fail(err, SC_IO, "encoding %s failed", driver_name);
+  } else if (sc_runtime_interrupted(NULL)) {
+    st = sc_fail(err, SC_INTERRUPT, "interrupted");
   } else {
     st = sc_fail(err, SC_IO, "encoding %s: %s", driver_name, scope.text);
   }
@@ -129,8 +137,13 @@ static int says_crs(const unsigned char *bytes, size_t n) {
 /* Write the dataset with its CRS, or the horizontal part of it where that alone can be held. */
 static sc_status write_geotiff(GDALDatasetH ds, const char *crs, struct sc_buffer *out,
                                struct sc_error *err) {
-  static const char *const options[] = {"COMPRESS=DEFLATE", "OVERVIEWS=NONE", NULL};
+  char block[32];
+  const char *const options[] = {"COMPRESS=DEFLATE", "OVERVIEWS=NONE", block, NULL};
   size_t begin = out->size;
+  int width = GDALGetRasterXSize(ds), height = GDALGetRasterYSize(ds);
+  int side = ((width > height ? width : height) + 15) / 16 * 16;
+  /* GDAL fills blocks up, each band of them: of many bands and few pixels that is all the cost. */
+  snprintf(block, sizeof block, "BLOCKSIZE=%d", side < 512 ? side : 512);
   for (int flat = 0; flat < 2; flat++) {
     sc_status st = crs ? set_crs(ds, crs, flat, err) : SC_OK;
     if (!st) st = copy_out(ds, "COG", options, out, err);

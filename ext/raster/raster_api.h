@@ -20,8 +20,9 @@
 #define SC_RASTER_API_VERSION 4
 
 /* Of formats that are known but not read; %s is the format. */
-#define SC_NOT_OPENED \
-  "it is %s, a format that is not opened here; convert it to GeoTIFF (gdal_translate), or read it " \
+#define SC_NOT_OPENED                                                                            \
+  "it is %s, a format that is not opened here; convert it to GeoTIFF (gdal_translate), or read " \
+  "it "                                                                                          \
   "with xarray"
 
 enum sc_dtype {
@@ -103,17 +104,18 @@ struct sc_band_info {
   enum sc_file_mask mask;
 };
 
-/* What else than a transform may place pixels: each of them bends, so that the pixels are no grid. */
+/* What else than a transform may place pixels: each of them bends, so that the pixels are no grid.
+ */
 enum sc_placement { SC_PLACED_BY_GCPS = 1, SC_PLACED_BY_RPC = 2, SC_PLACED_BY_GEOLOCATION = 4 };
 
 /* What a raster file says of itself. Zeroed is empty; freed by raster_info_free(). */
 struct sc_raster_info {
   int width, height, n_bands;
   int has_transform;
-  double transform[6];   /* a b c d e f: x = a col + b row + c, y = d col + e row + f */
-  unsigned placed_by;    /* enum sc_placement bits: what a file without transform has instead */
-  char *crs;             /* "EPSG:32720", else WKT2; NULL where the file has none (with control
-                            points only: theirs) */
+  double transform[6]; /* a b c d e f: x = a col + b row + c, y = d col + e row + f */
+  unsigned placed_by;  /* enum sc_placement bits: what a file without transform has instead */
+  char *crs;           /* "EPSG:32720", else WKT2; NULL where the file has none (with control
+                          points only: theirs) */
   struct sc_band_info *bands;
   int block_width, block_height;
   int has_overviews; /* a GeoTIFF's first band */
@@ -159,6 +161,19 @@ struct sc_read {
   double fill;         /* where the window leaves the raster */
   struct sc_error err; /* out: err.status is SC_OK or why this one failed */
 };
+
+/*
+ * Where the middle of output pixel i lies, of n_out over [begin, begin + extent), in pixels of the
+ * file; the pixel under it is floor() of that. A middle on an edge between two pixels belongs to
+ * the one right of it or below, and it is on the edge within a hundred-thousandth of a pixel:
+ * transforms are rounded, and the last bits of a sum depend on the window, which must not decide.
+ */
+#define SC_TIE_PX 1.1e-5
+static inline double sc_read_middle(double begin, double extent, int n_out, int i) {
+  double at = begin + (i + 0.5) * (extent / n_out),
+         edge = (double)(int64_t)(at + (at < 0 ? -0.5 : 0.5));
+  return at - edge < SC_TIE_PX && edge - at < SC_TIE_PX ? edge : at;
+}
 
 /*
  * Chip windows over a mask. A chip (i, j) covers grid columns

@@ -70,16 +70,23 @@ struct plan {
 /* --- planning --- */
 
 /* The source position of each of n output pixels, -1 outside [0, limit). */
-static void map_axis(double begin, double step, int n, int limit, int *map) {
-  if (step == 1 && begin == floor(begin) && fabs(begin) < INT32_MAX / 2) { /* most, and faster */
+static void map_axis(double begin, double extent, int n, int limit, int *map) {
+  if (extent == n && begin == floor(begin) && fabs(begin) < INT32_MAX / 2) { /* most, and faster */
     int first = (int)begin;
     for (int i = 0; i < n; i++) map[i] = first + i < 0 || first + i >= limit ? -1 : first + i;
     return;
   }
   for (int i = 0; i < n; i++) {
-    double at = floor(begin + (i + 0.5) * step);
+    double at = floor(sc_read_middle(begin, extent, n, i));
     map[i] = at < 0 || at >= limit ? -1 : (int)at;
   }
+}
+
+static int is_consecutive(const int *map, int n) {
+  for (int i = 1; i < n; i++) {
+    if (map[i] >= 0 && map[i - 1] >= 0 && map[i] != map[i - 1] + 1) return 0;
+  }
+  return 1;
 }
 
 /* Is it the same window of a file of the same size? So it is for most bands of a chip. */
@@ -104,9 +111,9 @@ static sc_status map_axes(struct window *w, const struct window *before, struct 
   w->columns = sc_alloc(((size_t)nw + (size_t)nh) * sizeof *w->columns);
   if (!w->columns) return sc_fail_nomem(err);
   w->rows = w->columns + nw;
-  w->plain_columns = r->width == nw;
-  map_axis(r->x, r->width / nw, nw, w->file->tiff.width, w->columns);
-  map_axis(r->y, r->height / nh, nh, w->file->tiff.height, w->rows);
+  map_axis(r->x, r->width, nw, w->file->tiff.width, w->columns);
+  map_axis(r->y, r->height, nh, w->file->tiff.height, w->rows);
+  w->plain_columns = is_consecutive(w->columns, nw);
   return SC_OK;
 }
 
@@ -507,7 +514,10 @@ static void read_block(struct plan *p, struct group *g) {
   }
   if (p->passes && !file->is_remote)
     held = sc_cache_acquire_ready(file->serial, first->block, wanted_rows(p, g).n);
+  const size_t bytes = sc_tiff_row_bytes(&file->tiff) * (size_t)file->tiff.block_height;
+  sc_runtime_large_begin(bytes);
   sc_status st = p->passes && !held ? read_passing(p, g, &err) : read_cached(p, g, held, &err);
+  sc_runtime_large_end(bytes);
   sc_shared_release(&g->bytes);
   if (st && st != SC_NOMEM && st != SC_BAD_DATA && !file->is_remote) {
     ask_gdal(p, g);

@@ -16,6 +16,7 @@
 #include "raster/file.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
+#include "raster/tiff.h"
 
 static atomic_long owner; /* process id; 0 before the first call; negative while it changes */
 static atomic_int threads = 1, verify, max_connections = 64, timeout_ms = 30000, retries = 4;
@@ -23,7 +24,18 @@ static _Atomic int64_t cache_bytes = 256 << 20;
 static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
 static char hosts[4096];
 
+static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void sc_runtime_large_begin(size_t block_bytes) {
+  if (block_bytes > SC_BLOCK_LARGE_BYTES) pthread_mutex_lock(&large_lock);
+}
+
+void sc_runtime_large_end(size_t block_bytes) {
+  if (block_bytes > SC_BLOCK_LARGE_BYTES) pthread_mutex_unlock(&large_lock);
+}
+
 static void abandon_parents(void) {
+  pthread_mutex_init(&large_lock, NULL);
   pthread_mutex_init(&hosts_lock, NULL);
   sc_pool_abandon();
   sc_gdal_abandon();

@@ -33,4 +33,11 @@ int sc_runtime_retries(void);
 /* Patterns of allowed hosts copied into out; "" is the default rule. */
 void sc_runtime_hosts(char *out, size_t n);
 
+/*
+ * Blocks of more than SC_BLOCK_LARGE_BYTES are decoded one at a time in the process: as many as
+ * there are threads would take gigabytes. Call begin and end with the same size.
+ */
+void sc_runtime_large_begin(size_t block_bytes);
+void sc_runtime_large_end(size_t block_bytes);
+
 #endif

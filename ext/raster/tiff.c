@@ -9,7 +9,6 @@
 
 #define TAG_GDAL_NODATA 42113
 #define BLOCKS_MAX 8000000 /* of one file */
-#define BLOCK_BYTES_MAX (256u << 20)
 
 struct stream {
   sc_tiff_read read;
@@ -106,7 +105,7 @@ static int read_packing(TIFF *tiff, struct sc_tiff *out) {
   if (out->codec != SC_CODEC_NONE) TIFFGetFieldDefaulted(tiff, TIFFTAG_PREDICTOR, &predictor);
   out->predictor = predictor;
   int is_float = out->dtype == SC_DTYPE_F32 || out->dtype == SC_DTYPE_F64;
-  return out->dtype != SC_DTYPE_NONE && bands >= 1 && bands <= 4096 &&
+  return out->dtype != SC_DTYPE_NONE && bands >= 1 && bands <= SC_BANDS_MAX &&
          /* GDAL makes colours of CMYK, YCbCr and the others behind them. */
          fill_order == FILLORDER_MSB2LSB && photometric < PHOTOMETRIC_SEPARATED && predictor >= 1 &&
          predictor <= 3 && (predictor != 3 || is_float) && !TIFFIsByteSwapped(tiff);
@@ -137,7 +136,7 @@ static int read_shape(TIFF *tiff, struct sc_tiff *out) {
   out->blocks_down = (int)((height + bh - 1) / bh);
   double bytes = (double)bw * bh * (double)sc_tiff_pixel_bytes(out);
   double blocks = (double)out->blocks_across * out->blocks_down * (out->planar ? out->n_bands : 1);
-  if (bytes > BLOCK_BYTES_MAX || blocks > BLOCKS_MAX) return 0;
+  if (bytes > SC_BLOCK_MAX_BYTES || blocks > BLOCKS_MAX) return 0;
   out->n_blocks = (size_t)blocks;
   return 1;
 }

@@ -13,6 +13,10 @@
 
 enum sc_codec { SC_CODEC_NONE, SC_CODEC_DEFLATE, SC_CODEC_ZSTD };
 
+#define SC_BANDS_MAX 4096                /* of a file */
+#define SC_BLOCK_MAX_BYTES 256000000     /* of one block, all its bands: larger ones are refused */
+#define SC_BLOCK_LARGE_BYTES (64u << 20) /* larger ones are decoded one at a time */
+
 /* Zeroed is empty; sc_tiff_free(). */
 struct sc_tiff {
   int width, height;

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -150,6 +151,110 @@ class Sentinel2(Case):
             self.assertAlmostEqual(middle(scale=True), scaled, 6, (stated, properties))
             # With both, what the item does not state is taken off, too.
             self.assertAlmostEqual(middle(scale=True, harmonize=True), harmonized / 10000, 6, (stated, properties))
+
+
+KERNELS = ["nearest", "bilinear", "cubic", "cubicspline", "lanczos", "average", "mode", "gauss"]
+
+
+class Places(Case):
+    """One place has one value: each chip is a window of the one chip of everything."""
+
+    def item(self, ratio, offset, side=240, **layout):
+        n = int(side / ratio)
+        b = numpy.random.default_rng(4).integers(0, 3000, (n, n)).astype("u2")
+        fine, coarse = [10, 0, 500000, 0, -10, 5000000], [10 * ratio, 0, 500000 + 10 * offset, 0, -10 * ratio, 5000000 - 10 * offset]
+        deflated(self.path("a.tif"), numpy.zeros((side, side), "u1"), transform=fine)
+        deflated(self.path("b.tif"), b, transform=coarse, **layout)
+        assets = {k: {"href": self.path(k + ".tif"), "type": "image/tiff", "proj:shape": [m, m], "proj:transform": t} for k, m, t in (("a", side, fine), ("b", n, coarse))}
+        return {"type": "Feature", "stac_version": "1.0.0", "id": "s", "geometry": None, "links": [], "properties": {"datetime": "2024-05-06T00:00:00Z", "proj:epsg": 32631}, "assets": assets}
+
+    def test_chips_are_windows_of_the_whole(self):
+        rng = numpy.random.default_rng(6)
+        for ratio, offset in ((6, 0), (6, .5), (3, .5), (2, .5), (1.5, 0), (1.5, .25), (2, 1), (1, .5), (.5, .5), (1 / 3, 0), (2.4, .3), (6, 1e-7)):
+            for layout in ({"block": (32, 32)}, {"deflate": False, "packbits": True, "block": 1}):
+                item = self.item(ratio, offset, **layout)
+                for kernel in KERNELS if layout.get("packbits") or ratio in (6, 1.5) else ["nearest"]:
+                    for dtype in ("native", "float32"):
+                        options = {"assets": ["b"], "resampling": kernel, "dtype": dtype}
+                        whole = self.chip(item, 0, 0, 240, options, platform="none")[0]
+                        for _ in range(3):
+                            size = int(rng.integers(3, 60))
+                            x, y = (int(rng.integers(0, 240 // size)) for _ in range(2))
+                            b = int(min(rng.integers(0, 9), x * size, y * size, 240 - x * size - size, 240 - y * size - size))
+                            got = self.chip(item, x, y, size, dict(options, buffer=b), platform="none")[0]
+                            want = whole[y * size - b:y * size + size + b, x * size - b:x * size + size + b]
+                            what = str((ratio, offset, layout, kernel, dtype, x, y, size, b))
+                            if kernel == "nearest" or abs(offset - round(offset)) < 1e-6:
+                                numpy.testing.assert_array_equal(got, want, what)
+                            else:  # GDAL's sums of shares of pixels differ in their last bit, by which an integer is rounded
+                                numpy.testing.assert_allclose(got.astype("f8"), want.astype("f8"), rtol=1e-5, atol=1, err_msg=what)
+
+    def test_a_tie_goes_right_and_down(self):
+        item = self.item(2, .5)
+        got, b = self.chip(item, 0, 0, 240, {"assets": ["b"], "fill": 9999}, platform="none")[0], numpy.random.default_rng(4).integers(0, 3000, (120, 120))
+        # Grid column c has its middle at (c + .5 - .5) / 2 pixels of b: on an edge where c is even.
+        numpy.testing.assert_array_equal(got, numpy.repeat(numpy.repeat(b, 2, 0), 2, 1))
+
+
+class Limits(Case):
+    def cost(self, statement, *values, stop=0):
+        """The answer or error of a process of its own, its seconds of CPU, MB beyond what starting takes, and seconds to stop."""
+        code = """import json, resource, sqlite3, sys, threading, time
+db = sqlite3.connect(":memory:", check_same_thread=False); db.enable_load_extension(True); db.load_extension(sys.argv[1])
+db.execute("SELECT stacchip_debug()"); statement, values, stop = json.loads(sys.argv[2]); at = []
+before, t = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+def halt(): at.append(time.time()); db.interrupt()
+if stop: threading.Timer(stop, halt).start()
+try: r = db.execute(statement, values).fetchone()[0]
+except sqlite3.Error as e: r = str(e)
+print(json.dumps([r, time.process_time() - t, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, time.time() - at[0] if at else 0]))"""
+        r = subprocess.run([sys.executable, "-c", code, host.EXT, json.dumps([statement, values, stop])], capture_output=True, text=True, timeout=100)
+        self.assertEqual(r.returncode, 0, r.stderr[-500:])
+        return json.loads(r.stdout)
+
+    def bomb(self, name, bands, side, dtype="u1", **more):
+        """One small block whose header says that it is a large one."""
+        f = deflated(self.path(name), numpy.ones((bands, 1, 1), dtype), planar=False, block=(16, 16), **more)
+        with open(f, "r+b") as out:
+            raw = bytearray(out.read())
+            for i in range(struct.unpack_from("<H", raw, 8)[0]):
+                tag = struct.unpack_from("<H", raw, 10 + 12 * i)[0]
+                if tag in (256, 257, 322, 323):
+                    struct.pack_into("<I", raw, 18 + 12 * i, side)
+            out.seek(0)
+            out.write(raw)
+        return f
+
+    def test_a_block_of_all_bands_is_refused_before_it_is_decoded(self):
+        for layout in ({}, {"deflate": False, "packbits": True}):
+            for bands, side, dtype in ((8, 15008, "u1"), (3, 10000, "u2"), (64, 2112, "u1"), (1, 20000, "u1"), (4, 4112, "f8")):
+                f = self.bomb("bomb.tif", bands, side, dtype, **layout)
+                for statement in ("SELECT stacchip_chip(?)", "SELECT stacchip_chip_info(?)", "SELECT stacchip_stack(?)", "SELECT stacchip_band_stats(?)"):
+                    row = json.dumps({"item": f, "chip_index_x": 0, "chip_index_y": 0, "chip_size": 16})
+                    answer, cpu, grown, _ = self.cost(statement, row)
+                    self.assertIn("bomb.tif: to read a block of %d x %d pixels of %d bands takes" % (side, side, bands), answer)
+                    self.assertLess(cpu, 2)
+                    if "asan" not in host.EXT:
+                        self.assertLess(grown, 150)
+
+    def test_many_bands_cost_about_the_same_in_each_format(self):
+        f = deflated(self.path("many.tif"), numpy.random.default_rng(1).integers(0, 99, (511, 40, 40)).astype("f4"))
+        row = json.dumps({"item": f, "chip_index_x": 0, "chip_index_y": 0, "chip_size": 40})
+        for form in ("npy", "npz", "raw", "geotiff"):
+            answer, cpu, grown, _ = self.cost("SELECT length(stacchip_chip(?, ?))", row, json.dumps({"format": form}))
+            self.assertIsInstance(answer, int)
+            self.assertLess(cpu, 3, form)
+            if "asan" not in host.EXT:
+                self.assertLess(grown, 200, form)
+
+    def test_what_one_call_may_hold(self):
+        f = deflated(self.path("bands.tif"), numpy.ones((600, 8, 8), "u1"))
+        row = json.dumps({"item": f, "chip_index_x": 0, "chip_index_y": 0, "chip_size": 1200, "edge": "pad"})
+        for statement, options in (("SELECT length(stacchip_chip(?, ?))", {"format": "geotiff"}), ("SELECT length(stacchip_chip(?, ?))", {"scale": True, "dtype": "uint8"}),
+                                   ("SELECT stacchip_band_stats(?, ?)", {})):
+            answer, cpu, grown, _ = self.cost(statement, row, json.dumps(options))
+            self.assertRegex(str(answer), "chip of 600 bands of 1200 x 1200 pixels takes [0-9]+ bytes to make; at most 2147483648 are allowed")
+            self.assertLess(cpu, 2)
 
 
 class Memory(Case):
