@@ -40,7 +40,7 @@ static struct setting settings[] = {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int started;
-static atomic_uint version; /* counts the changes; read without the lock */
+static atomic_uint version;                /* counts the changes; read without the lock */
 static const struct sc_raster_api *raster; /* told of each change once it is there */
 
 static sc_status parse_int(const struct setting *s, const char *value, int64_t *out,
