@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import signal
 import socket
@@ -211,7 +212,8 @@ def answer(db, sql, values):
             db.execute("BEGIN")
         got = db.execute(sql, values).fetchall()
     except Exception as e:  # noqa: BLE001: the text is the answer
-        return "%s: %s" % (type(e).__name__, e)
+        # libtiff names the scanline that it has just read, of whatever call that was.
+        return "%s: %s" % (type(e).__name__, re.sub("at scanline [0-9]+", "at a scanline", str(e)))
     finally:
         if writes and db.in_transaction:
             db.set_progress_handler(None, 0)
