@@ -901,15 +901,13 @@ static sc_status read_dataset(GDALDatasetH ds, const struct sc_read *r, struct s
   return st;
 }
 
-sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
-  GDALDatasetH ds = NULL;
-  sc_status st = sc_gdal_acquire(r->source, &ds, err);
-  if (st) return st;
+/* One try; the dataset is given back. */
+static sc_status read_once(const struct sc_read *r, GDALDatasetH ds, struct sc_error *err) {
   int remote = strstr(r->source->href, "://") != NULL;
   unsigned failures = remote ? sc_remote_url_failures(r->source->href, NULL) : 0;
   size_t bytes = (size_t)block_cost(ds);
   sc_runtime_large_begin(bytes);
-  st = read_dataset(ds, r, err);
+  sc_status st = read_dataset(ds, r, err);
   sc_runtime_large_end(bytes);
   if (remote && st != SC_NOMEM) {
     struct sc_error transfer = {0};
@@ -919,5 +917,26 @@ sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
     }
   }
   sc_gdal_release(r->source, ds, st != SC_OK);
+  return st;
+}
+
+/*
+ * GDAL reads a huge strip line by line and remembers the last line. When it looks at another
+ * directory of the file meanwhile, at a mask or overview, libtiff forgets where it is, and the next
+ * read ahead fails ("does not support random access"). So a file on disk that failed is read once
+ * more, from a dataset of which nothing was read.
+ */
+sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
+  GDALDatasetH ds = NULL;
+  struct sc_error first = {0};
+  sc_status st = sc_gdal_acquire(r->source, &ds, err);
+  if (st) return st;
+  st = read_once(r, ds, &first);
+  int may_be_lost = (st == SC_IO || st == SC_BAD_DATA) && !strstr(r->source->href, "://");
+  if (may_be_lost) {
+    st = open_dataset(r->source, &ds, err);
+    return st ? st : read_once(r, ds, err);
+  }
+  if (st) *err = first;
   return st;
 }
