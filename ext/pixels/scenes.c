@@ -67,7 +67,7 @@ static int is_unchanged(const struct sc_connection *c, struct sc_open_scene *s) 
   if (!s->table && !sc_stamp_equals(&item, &s->stamp)) return 0;
   for (size_t i = 0; i < s->scene.item.n_assets; i++) {
     const struct sc_opened_asset *a = &s->assets[i];
-    if (!a->is_open) continue;
+    if (!a->is_open && !a->gave_grid) continue;
     struct sc_stamp now = sc_stamp_of(a->href);
     if (!sc_stamp_equals(&now, &a->stamp)) return 0;
   }
@@ -110,6 +110,21 @@ static void put_in(struct sc_scenes *all, struct sc_open_scene *s) {
   s->used = ++all->clock;
 }
 
+static void note_grid_file(struct sc_open_scene *s, const struct sc_asset *asset) {
+  struct sc_opened_asset *to = &s->assets[asset - s->scene.item.assets];
+  struct sc_error ignored = {0};
+  if (to->href || sc_item_href(&s->scene.item, asset, &to->href, &ignored)) return;
+  to->stamp = sc_stamp_of(to->href);
+  to->gave_grid = 1;
+}
+
+/* A grid that the item does not state is that of its files: when one changes, so may the grid. */
+static void note_grid_files(struct sc_open_scene *s) {
+  if (s->scene.grid_from != SC_GRID_FROM_FILE) return;
+  for (size_t i = 0; i < s->scene.n_assets; i++) note_grid_file(s, s->scene.assets[i].asset);
+  if (s->scene.has_mask) note_grid_file(s, s->scene.mask.asset);
+}
+
 sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, struct sc_scene *scene,
                          struct sc_open_scene **out, struct sc_error *err) {
   struct sc_scenes *all = scenes_of(c);
@@ -130,6 +145,7 @@ sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, str
   s->scene = *scene;
   memset(scene, 0, sizeof *scene);
   s->n_users = 1;
+  note_grid_files(s);
   put_in(all, s);
   *out = s;
   return SC_OK;

@@ -20,7 +20,8 @@ struct sc_stamp sc_stamp_of(const char *path);
 /* An asset that was opened. */
 struct sc_opened_asset {
   int is_open;
-  char *href; /* resolved, allowed; owned */
+  int gave_grid; /* not open, but the scene's grid is by its file: only href and stamp are there */
+  char *href;    /* resolved, allowed; owned */
   struct sc_raster_info info;
   struct sc_mapping mapping;
   struct sc_buffer header; /* stored header of a remote file; may be empty */

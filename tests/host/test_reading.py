@@ -57,6 +57,28 @@ class Layout(Case):
                 self.assertEqual(total, (a[0, :height // 16 * 16, :width // 16 * 16] == 0).sum())
 
 
+class Grids(Case):
+    def test_a_grid_by_a_file_follows_the_file(self):
+        """The grid is of the fine asset, which no chip reads; it is another file later, and then gone."""
+        fine, coarse = self.path("fine.tif"), self.path("coarse.tif")
+        deflated(coarse, numpy.ones((64, 64), "u1"), transform=(20, 0, 500000, 0, -20, 5000000))
+        item = {"type": "Feature", "stac_version": "1.0.0", "id": "i", "geometry": None, "links": [], "properties": {"datetime": "2024-05-06T00:00:00Z"},
+                "assets": {k: {"href": p, "type": "image/tiff"} for k, p in (("fine", fine), ("coarse", coarse))}}
+        shape = lambda x: self.chip(item, x, x, 32, {"assets": ["coarse"]}, platform="none").shape
+        for side in (128, 64, 128):
+            deflated(fine + ".new", numpy.ones((side, side), "u1"))
+            os.replace(fine + ".new", fine)
+            self.assertEqual(shape(0), (1, 32, 32))
+            if side == 128:
+                self.assertEqual(shape(3), (1, 32, 32))
+            else:
+                with self.assertRaisesRegex(Exception, "outside the grid of 2 x 2 chips"):
+                    shape(3)
+        os.remove(fine)
+        with self.assertRaisesRegex(Exception, "asset fine.*No such file"):
+            shape(0)
+
+
 class OnError(Case):
     def test_every_function_of_chips_hears_on_error(self):
         f = deflated(self.path("a.tif"), numpy.full((64, 64), 7, "u1"))
