@@ -131,7 +131,7 @@ int sc_vtab_error(sqlite3_vtab *vtab, const struct sc_error *err) {
  * SQLite before 3.41 has no question to ask, but a statement that is stepped while another
  * one is running ends with SQLITE_INTERRUPT when the flag is up.
  */
-int sc_db_interrupted(sqlite3 *db) {
+int sc_db_interrupted(void *db) {
   sqlite3_stmt *stmt = NULL;
   int code = sqlite3_prepare_v2(db, "SELECT 1", -1, &stmt, NULL);
   if (code == SQLITE_OK) code = sqlite3_step(stmt);

@@ -58,8 +58,9 @@ int sc_vtab_error(sqlite3_vtab *vtab, const struct sc_error *err);
  */
 #define SC_COST_INCOMPLETE 1e99
 
-/* True when sqlite3_interrupt() was called on db while a statement of it runs. Call it from
- * the thread that uses the connection; about 2 microseconds. */
-int sc_db_interrupted(sqlite3 *db);
+/* True when sqlite3_interrupt() was called on db, a sqlite3 *, while a statement of it runs: what
+ * readers and transfers take to ask. Call it from the thread that uses the connection; about 2
+ * microseconds. */
+int sc_db_interrupted(void *db);
 
 #endif

@@ -262,18 +262,26 @@ void sc_cli_discard_if_empty(sqlite3 *db, const char *table, const char *path) {
   sqlite3_free(sql);
 }
 
+/* Run a statement to its end and finalize it; rows go to `take`, or nowhere where it is NULL. */
+static sc_status step_all(sqlite3 *db, sqlite3_stmt *stmt, sc_cli_row take, void *context,
+                          struct sc_error *err) {
+  sc_status st = SC_OK;
+  int code = SQLITE_DONE;
+  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+    if (take) st = take(context, stmt, err);
+  }
+  if (!st && code != SQLITE_DONE) st = fail_sql(db, err);
+  sqlite3_finalize(stmt);
+  return st;
+}
+
 sc_status sc_cli_run(sqlite3 *db, struct sc_error *err, const char *sql, ...) {
   sqlite3_stmt *stmt = NULL;
   va_list args;
   va_start(args, sql);
   sc_status st = prepare(db, sql, args, &stmt, err);
   va_end(args);
-  int code = SQLITE_DONE;
-  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-  }
-  if (!st && code != SQLITE_DONE) st = fail_sql(db, err);
-  sqlite3_finalize(stmt);
-  return st;
+  return st ? st : step_all(db, stmt, NULL, NULL, err);
 }
 
 sc_status sc_cli_text(sqlite3 *db, struct sc_buffer *out, int *found, struct sc_error *err,
@@ -304,11 +312,7 @@ sc_status sc_cli_rows(sqlite3 *db, sc_cli_row take, void *context, struct sc_err
   va_start(args, sql);
   sc_status st = prepare(db, sql, args, &stmt, err);
   va_end(args);
-  int code = SQLITE_DONE;
-  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) st = take(context, stmt, err);
-  if (!st && code != SQLITE_DONE) st = fail_sql(db, err);
-  sqlite3_finalize(stmt);
-  return st;
+  return st ? st : step_all(db, stmt, take, context, err);
 }
 
 /* --- progress --- */

@@ -11,10 +11,8 @@
 
 #define SC_CHIP_SIZE_DEFAULT_PX 256
 #define SC_CHIP_SIZE_MAX_PX 65536
-#define SC_GRID_MAX_PX 100000000 /* rows or columns of a grid that we believe */
-#define SC_GRID_MAX_CHIPS                                                  \
-  4000000 /* chips of one item: 200 MB; beyond that its shape is wrong, or \
-             the options are */
+#define SC_GRID_MAX_PX 100000000  /* rows or columns of a grid that we believe */
+#define SC_GRID_MAX_CHIPS 4000000 /* of one item: 200 MB; beyond, shape or options are wrong */
 
 struct sc_grid {
   char *crs;           /* "EPSG:32720", WKT or PROJJSON; owned, sc_grid_free() */

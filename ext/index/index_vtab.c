@@ -167,8 +167,6 @@ static int index_close(sqlite3_vtab_cursor *cursor) {
   return SQLITE_OK;
 }
 
-static int interrupted(void *db) { return sc_db_interrupted(db); }
-
 static sc_status fill(struct index_cursor *c, sqlite3_value *item, sqlite3_value *options,
                       struct sc_error *err) {
   struct sc_connection *connection = ((struct index_table *)c->base.pVtab)->connection;
@@ -179,7 +177,7 @@ static sc_status fill(struct index_cursor *c, sqlite3_value *item, sqlite3_value
   const char *text = options ? (const char *)sqlite3_value_text(options) : NULL;
   struct sc_index_call call = {.db = connection->db,
                                .rules = connection->rules,
-                               .interrupted = interrupted,
+                               .interrupted = sc_db_interrupted,
                                .interrupt_context = connection->db};
   if (!bytes) return sc_fail_nomem(err);
   st = sc_index_options_parse(text, &c->options, err);

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/percent.h"
 #include "parquet/source.h"
 #include "stac/href.h"
 #include "stac/objects.h"
@@ -273,13 +274,6 @@ void sc_files_free(struct sc_files *f) {
   memset(f, 0, sizeof *f);
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 /* A folder's name with %XX undone; NULL for Hive's null. */
 static sc_status decode_name(const char *name, size_t n, char **out, struct sc_error *err) {
   sc_free(*out);
@@ -288,14 +282,10 @@ static sc_status decode_name(const char *name, size_t n, char **out, struct sc_e
   sc_status st = sc_strndup(name, n, out, err);
   if (st) return st;
   char *to = *out;
-  for (const char *p = *out; *p; p++) {
-    int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
-    if (low >= 0 && (high || low)) {
-      *to++ = (char)(high * 16 + low);
-      p += 2;
-    } else {
-      *to++ = *p;
-    }
+  for (const char *p = *out; *p; to++) {
+    int byte = sc_percent_byte(p);
+    *to = byte ? (char)byte : *p;
+    p += byte ? 3 : 1;
   }
   *to = '\0';
   return SC_OK;

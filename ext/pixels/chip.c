@@ -391,8 +391,6 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
   }
 }
 
-static int interrupted(void *db) { return sc_db_interrupted(db); }
-
 /* Read a run of chips of one shape. */
 static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips, size_t n,
                             enum sc_dtype dtype, unsigned char *pixels, struct sc_error *errors,
@@ -404,7 +402,7 @@ static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips
   if (!reads) return sc_fail_nomem(err);
   for (size_t i = 0; i < n; i++)
     sc_chip_plan(&chips[i], pixels + i * bytes, dtype, reads + i * n_bands);
-  sc_status st = raster->read(reads, n * n_bands, interrupted, c->db, err);
+  sc_status st = raster->read(reads, n * n_bands, sc_db_interrupted, c->db, err);
   for (size_t i = 0; i < n * n_bands && errors && st != SC_INTERRUPT && st != SC_NOMEM; i++) {
     struct sc_error *to = &errors[i / n_bands];
     if (to->status == SC_OK && reads[i].err.status) *to = reads[i].err;
@@ -456,7 +454,7 @@ static sc_status read_masks(struct sc_connection *c, const struct sc_chip *chip,
     reads[i].fill = 0;
     reads[n_reads++] = reads[i];
   }
-  sc_status st = n_reads ? raster->read(reads, n_reads, interrupted, c->db, err) : SC_OK;
+  sc_status st = n_reads ? raster->read(reads, n_reads, sc_db_interrupted, c->db, err) : SC_OK;
   for (int i = 1; i < chip->n_bands && !st; i++) {
     const struct sc_chip_band *b = &chip->bands[i];
     if (sc_valid_by_mask(&b->validity) && same_mask(b, b - 1))
@@ -491,7 +489,7 @@ static sc_status judge_values(struct sc_connection *c, const struct sc_chip_band
   read.row_bytes = sc_dtype_bytes(wanted) * (size_t)planned->out_width;
   read.out = sc_alloc(read.row_bytes * (size_t)planned->out_height);
   if (!read.out) return sc_fail_nomem(err);
-  sc_status st = raster->read(&read, 1, interrupted, c->db, err);
+  sc_status st = raster->read(&read, 1, sc_db_interrupted, c->db, err);
   if (!st) sc_valid_pixels(&b->validity, read.out, wanted, sc_dtype_bytes(wanted), n, valid);
   sc_free(read.out);
   return st;

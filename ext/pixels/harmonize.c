@@ -55,8 +55,6 @@ static int is_reflectance(const char *key, enum sc_dtype dtype) {
   return dtype == SC_DTYPE_U16;
 }
 
-static int interrupted(void *db) { return sc_db_interrupted(db); }
-
 /* Pixels that were looked at. */
 struct seen {
   double valid, below, just_above; /* the offset: see judge_seen() */
@@ -75,7 +73,7 @@ static sc_status look(struct sc_connection *c, const struct sc_opened_asset *a, 
   r->dtype = SC_DTYPE_U16;
   r->out = view;
   r->row_bytes = (size_t)r->out_width * sizeof *view;
-  sc_status st = raster->read(r, 1, interrupted, c->db, err);
+  sc_status st = raster->read(r, 1, sc_db_interrupted, c->db, err);
   for (size_t i = 0; i < n && !st; i++) {
     seen->valid += view[i] != 0;
     seen->below += view[i] != 0 && view[i] < OFFSET;

@@ -283,8 +283,6 @@ struct sc_raster_api {
   /* 1 where PROJ calls the horizontal parts of two CRSs equivalent, whatever their spelling, axis
    * order and height; 0 for others, also unknown ones. */
   int (*same_crs)(const char *a, const char *b);
-  /* A WKT2 text of the CRS; *out is freed with sc_free(). */
-  sc_status (*crs_wkt)(const char *crs, char **out, struct sc_error *err);
 
   /* Convert n values, clamped and rounded, NaN to 0; strides in bytes, 0 repeats. */
   void (*convert)(const void *from, enum sc_dtype from_type, size_t from_stride, void *to,

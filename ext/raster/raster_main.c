@@ -76,7 +76,6 @@ static const struct sc_raster_api api = {
     .from_lonlat = sc_project_from_lonlat,
     .is_geographic = sc_project_is_geographic,
     .same_crs = sc_project_same_crs,
-    .crs_wkt = sc_project_wkt,
     .convert = sc_gdal_convert,
     .picture = sc_picture_encode,
     .geotiff = sc_picture_geotiff,

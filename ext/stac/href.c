@@ -14,6 +14,7 @@
 #include "base/access.h"
 #include "base/alloc.h"
 #include "base/open.h"
+#include "base/percent.h"
 #include "base/settings.h"
 #include "base/sniff.h"
 #include "raster/raster_api.h"
@@ -79,23 +80,16 @@ sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err) {
                  sc_access_shown(path, shown, sizeof shown));
 }
 
-static int hex_digit(char c) {
-  return c >= '0' && c <= '9'   ? c - '0'
-         : c >= 'a' && c <= 'f' ? c - 'a' + 10
-         : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                : -1;
-}
-
 /* Put the bytes that percent signs stand for into a text (RFC 3986, section 2.1), in place; NULL,
  * or where a sign stands for none. What is no UTF-8 then is in no text that can be stored. */
 static const char *decode_percent(char *text) {
   const char *from = text;
   char *to = text;
   for (; *from; to++) {
-    int high = *from == '%' ? hex_digit(from[1]) : -1, low = high < 0 ? -1 : hex_digit(from[2]);
-    if (*from == '%' && (low < 0 || high * 16 + low == 0)) return from;
-    *to = low < 0 ? *from : (char)(high * 16 + low);
-    from += low < 0 ? 1 : 3;
+    int byte = sc_percent_byte(from);
+    if (*from == '%' && !byte) return from;
+    *to = byte ? (char)byte : *from;
+    from += byte ? 3 : 1;
   }
   *to = '\0';
   size_t n = (size_t)(to - text), good = sc_sniff_utf8(text, n);

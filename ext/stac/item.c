@@ -16,7 +16,7 @@
 #include "base/sniff.h"
 #include "raster/raster_api.h"
 #include "stac/formats.h"
-#include "stac/json_text.h"
+#include "stac/json_reader.h"
 
 const char *sc_json_text(const cJSON *object, const char *key) {
   const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -183,7 +183,7 @@ static sc_status read_text_item(const char *text, size_t n, const char *base, st
                                 struct sc_error *err) {
   char *folder = NULL;
   cJSON *json = NULL;
-  sc_status st = sc_json_text_one(text, n, "item", &json, err);
+  sc_status st = sc_json_reader_one(text, n, "item", &json, err);
   if (!st && base) st = folder_of_base(base, &folder, err);
   if (st) {
     cJSON_Delete(json);
@@ -279,7 +279,7 @@ static sc_status read_file_item(const char *location, struct sc_item *out, struc
   enum sc_origin origin = sc_href_is_url(location) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
   sc_access_shown(location, shown, sizeof shown);
   sc_status st = sc_href_read_text(location, &text, err);
-  if (!st) st = sc_json_text_one(text.data, text.size, shown, &json, err);
+  if (!st) st = sc_json_reader_one(text.data, text.size, shown, &json, err);
   if (!st) st = sc_href_folder(location, &folder, err);
   if (st) {
     cJSON_Delete(json);

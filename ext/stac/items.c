@@ -16,7 +16,7 @@
 #include "base/access.h"
 #include "base/alloc.h"
 #include "stac/folder.h"
-#include "stac/json_text.h"
+#include "stac/json_reader.h"
 #include "stac/pages.h"
 #include "stac/seen.h"
 
@@ -46,10 +46,10 @@ struct document {
   char *folder;        /* base of its hrefs; owned; NULL: items say it themselves */
   enum sc_origin origin;
   struct sc_buffer bytes;
-  struct sc_json_text text; /* of bytes: values to come */
-  cJSON *collection;        /* the value that holds the items at hand; owned */
-  cJSON *at;                /* the next one in it */
-  int has_told;             /* that something of it was passed over */
+  struct sc_json_reader text; /* of bytes: values to come */
+  cJSON *collection;          /* the value that holds the items at hand; owned */
+  cJSON *at;                  /* the next one in it */
+  int has_told;               /* that something of it was passed over */
 };
 
 struct sc_items {
@@ -362,8 +362,8 @@ static sc_status read_document(struct document *d, struct sc_error *err) {
   if (!st) st = sc_href_folder(d->from.href, &d->folder, err);
   d->origin = sc_href_is_url(d->from.href) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
   if (st) return st;
-  return sc_json_text_open(&d->text, d->bytes.data, d->bytes.size,
-                           sc_access_shown(d->from.href, shown, sizeof shown), err);
+  return sc_json_reader_open(&d->text, d->bytes.data, d->bytes.size,
+                             sc_access_shown(d->from.href, shown, sizeof shown), err);
 }
 
 /* Was it read before, maybe by another name? */
@@ -413,7 +413,7 @@ static sc_status next_value(struct sc_items *s, struct sc_listed *out, int *foun
   cJSON_Delete(d->collection);
   d->collection = NULL;
   sc_status st =
-      sc_json_text_next(&d->text, sc_access_shown(d->from.href, shown, sizeof shown), &json, err);
+      sc_json_reader_next(&d->text, sc_access_shown(d->from.href, shown, sizeof shown), &json, err);
   if (json) return take_value(s, json, out, found, err);
   if (!st || (d->from.how == HOW_NAMED && d->text.n_values <= 1)) return st;
   return tell_failure(d->from.href, out, found, err);

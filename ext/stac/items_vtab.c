@@ -128,8 +128,6 @@ static int items_close(sqlite3_vtab_cursor *cursor) {
   return SQLITE_OK;
 }
 
-static int interrupted(void *db) { return sc_db_interrupted(db); }
-
 static int items_next(sqlite3_vtab_cursor *cursor) {
   struct items_cursor *c = (struct items_cursor *)cursor;
   struct items_table *t = (struct items_table *)cursor->pVtab;
@@ -137,7 +135,7 @@ static int items_next(sqlite3_vtab_cursor *cursor) {
   sc_listed_free(&c->listed);
   c->found = 0;
   int found = 0;
-  if (sc_items_next(c->items, &c->listed, &found, interrupted, t->connection->db, &err)) {
+  if (sc_items_next(c->items, &c->listed, &found, sc_db_interrupted, t->connection->db, &err)) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
   c->found = found;

@@ -17,7 +17,7 @@
 #include "base/alloc.h"
 #include "base/poll.h"
 #include "raster/raster_api.h"
-#include "stac/json_text.h"
+#include "stac/json_reader.h"
 #include "stac/search_query.h"
 #include "stac/seen.h"
 
@@ -388,7 +388,7 @@ void sc_pages_free(struct sc_pages *p) {
 
 static sc_status parse_page(const struct page_request *done, cJSON **out, struct sc_error *err) {
   const struct sc_buffer *answer = &done->http.answer;
-  sc_status st = sc_json_text_one(answer->data, answer->size, "its answer", out, err);
+  sc_status st = sc_json_reader_one(answer->data, answer->size, "its answer", out, err);
   if (st) return st;
   if (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(*out, "features"))) return SC_OK;
   return sc_fail(err, SC_BAD_DATA, "its answer is no FeatureCollection: it has no features");

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "stac/item.h"
+
 static sc_status append_escaped(struct sc_buffer *b, const char *text, struct sc_error *err) {
   sc_status st = SC_OK;
   for (; *text && !st; text++) {
@@ -54,17 +56,12 @@ static sc_status append_list(const cJSON *list, struct sc_buffer *out, struct sc
   return st;
 }
 
-static const char *text_of(const cJSON *object, const char *key) {
-  const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
-  return cJSON_IsString(value) ? value->valuestring : NULL;
-}
-
 static sc_status append_sortby(const cJSON *list, struct sc_buffer *out, struct sc_error *err) {
   const cJSON *entry;
   int n = 0;
   sc_status st = SC_OK;
   cJSON_ArrayForEach(entry, list) {
-    const char *direction = text_of(entry, "direction"), *field = text_of(entry, "field");
+    const char *direction = sc_json_text(entry, "direction"), *field = sc_json_text(entry, "field");
     int is_down = direction && strcasecmp(direction, "desc") == 0;
     if (cJSON_IsString(entry)) field = entry->valuestring; /* the short form already */
     if (!field || (direction && !is_down && strcasecmp(direction, "asc") != 0)) {

@@ -13,6 +13,7 @@
 #include "base/access.h"
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/percent.h"
 #include "base/sqlite.h"
 #include "stac/item.h"
 
@@ -130,21 +131,14 @@ static int is_random(const char *value) {
 
 /* --- parameters --- */
 
-static int hex_digit(char c) {
-  return c >= '0' && c <= '9'                 ? c - '0'
-         : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-                                              : -1;
-}
-
 /* Undo percent escapes in place, also of percent signs themselves. Zero bytes stay escaped. */
 static void unescape(char *text) {
   for (int i = 0; i < NESTED_MAX && strchr(text, '%'); i++) {
     char *to = text;
     for (const char *p = text; *p; to++) {
-      int high = *p == '%' ? hex_digit(p[1]) : -1, low = high < 0 ? -1 : hex_digit(p[2]);
-      int is_escape = low >= 0 && high * 16 + low > 0;
-      *to = is_escape ? (char)(high * 16 + low) : *p;
-      p += is_escape ? 3 : 1;
+      int byte = sc_percent_byte(p);
+      *to = byte ? (char)byte : *p;
+      p += byte ? 3 : 1;
     }
     *to = '\0';
   }
@@ -416,8 +410,8 @@ static sc_status append_broken(struct sc_buffer *out, const char *text, enum pur
   if (st) return st;
   char *to = plain;
   for (const char *p = text; *p; to++) {
-    int high = strncmp(p, "\\u00", 4) == 0 ? hex_digit(p[4]) : -1;
-    int low = high < 0 ? -1 : hex_digit(p[5]), c = low < 0 ? 0 : high * 16 + low;
+    int high = strncmp(p, "\\u00", 4) == 0 ? sc_hex_digit(p[4]) : -1;
+    int low = high < 0 ? -1 : sc_hex_digit(p[5]), c = low < 0 ? 0 : high * 16 + low;
     int is_escape = c >= 0x21 && c < 0x7f && c != '"' && c != '\\';
     int is_slash = p[0] == '\\' && p[1] == '/';
     *to = is_escape ? (char)c : is_slash ? '/' : *p;

@@ -1,5 +1,5 @@
-/* stac/json_text.c: values one after another, and where it goes on behind what it cannot read. */
-#include "stac/json_text.h"
+/* stac/json_reader.c: values one after another, and where it goes on behind what it cannot read. */
+#include "stac/json_reader.h"
 
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -10,14 +10,14 @@
 
 /* What a text gives: its values as JSON, "!" for what cannot be read, with '|' between. */
 static void gives(const char *text, const char *expected) {
-  struct sc_json_text t;
+  struct sc_json_reader t;
   struct sc_error err = {0}, none = {0};
   struct sc_buffer got = {0};
   check_case(text);
-  CHECK_INT(SC_OK, sc_json_text_open(&t, text, strlen(text), "here", &err));
+  CHECK_INT(SC_OK, sc_json_reader_open(&t, text, strlen(text), "here", &err));
   for (int i = 0; i < 20; i++) {
     cJSON *json = NULL;
-    sc_status st = sc_json_text_next(&t, "here", &json, &err);
+    sc_status st = sc_json_reader_next(&t, "here", &json, &err);
     if (!st && !json) break;
     char *shown = json ? cJSON_PrintUnformatted(json) : NULL;
     CHECK(!st == (json != NULL));
@@ -60,7 +60,7 @@ static void one(const char *text, size_t n, const char *error) {
   struct sc_error err = {0};
   cJSON *json = NULL;
   check_case(error ? error : "one value");
-  sc_status st = sc_json_text_one(text, n, "here", &json, &err);
+  sc_status st = sc_json_reader_one(text, n, "here", &json, &err);
   CHECK_INT(error ? SC_BAD_DATA : SC_OK, st);
   CHECK((json == NULL) == (error != NULL));
   if (error) CHECK_HAS(error, err.text);

@@ -1,5 +1,5 @@
-/* JSON as it comes; see json_text.h. */
-#include "stac/json_text.h"
+/* JSON as it comes; see json_reader.h. */
+#include "stac/json_reader.h"
 
 #include <cjson/cJSON.h>
 #include <stdint.h>
@@ -9,8 +9,8 @@
 
 #define RECORD_SEPARATOR '\x1e' /* RFC 7464 */
 
-sc_status sc_json_text_open(struct sc_json_text *t, const void *text, size_t n, const char *where,
-                            struct sc_error *err) {
+sc_status sc_json_reader_open(struct sc_json_reader *t, const void *text, size_t n,
+                              const char *where, struct sc_error *err) {
   const char *p = text;
   memset(t, 0, sizeof *t);
   const char *what = sc_sniff(p, n);
@@ -30,7 +30,7 @@ sc_status sc_json_text_open(struct sc_json_text *t, const void *text, size_t n, 
   return SC_OK;
 }
 
-static void skip_blanks(struct sc_json_text *t) {
+static void skip_blanks(struct sc_json_reader *t) {
   while (t->at < t->size && strchr(" \t\r\n\x1e", t->text[t->at])) t->at++;
 }
 
@@ -45,14 +45,14 @@ static size_t find_zero_escape(const char *text, size_t begin, size_t end) {
 }
 
 /* A whole text of objects ends with a bracket. */
-static int is_cut(const struct sc_json_text *t) {
+static int is_cut(const struct sc_json_reader *t) {
   size_t n = t->size;
   while (n && strchr(" \t\r\n", t->text[n - 1])) n--;
   return n && t->text[n - 1] != '}' && t->text[n - 1] != ']';
 }
 
 /* Behind a value that cannot be read. */
-static void resume(struct sc_json_text *t) {
+static void resume(struct sc_json_reader *t) {
   const char *p = t->text + t->at, *end = t->text + t->size;
   const char *record = memchr(p, RECORD_SEPARATOR, (size_t)(end - p));
   int is_lines = t->n_values > 0;
@@ -64,8 +64,8 @@ static void resume(struct sc_json_text *t) {
   }
 }
 
-sc_status sc_json_text_next(struct sc_json_text *t, const char *where, cJSON **out,
-                            struct sc_error *err) {
+sc_status sc_json_reader_next(struct sc_json_reader *t, const char *where, cJSON **out,
+                              struct sc_error *err) {
   const char *stop = NULL;
   *out = NULL;
   skip_blanks(t);
@@ -95,12 +95,12 @@ sc_status sc_json_text_next(struct sc_json_text *t, const char *where, cJSON **o
                  is_cut(t) ? "; it ends as if it were cut short" : "");
 }
 
-sc_status sc_json_text_one(const void *text, size_t n, const char *where, cJSON **out,
-                           struct sc_error *err) {
-  struct sc_json_text t;
+sc_status sc_json_reader_one(const void *text, size_t n, const char *where, cJSON **out,
+                             struct sc_error *err) {
+  struct sc_json_reader t;
   *out = NULL;
-  sc_status st = sc_json_text_open(&t, text, n, where, err);
-  if (!st) st = sc_json_text_next(&t, where, out, err);
+  sc_status st = sc_json_reader_open(&t, text, n, where, err);
+  if (!st) st = sc_json_reader_next(&t, where, out, err);
   if (st) return st;
   if (!*out) return sc_fail(err, SC_BAD_DATA, "%s: it is empty, not JSON", where);
   skip_blanks(&t);

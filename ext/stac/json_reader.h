@@ -4,8 +4,8 @@
  * refused with the byte where it fails. Messages quote nothing of the text: who may not read a
  * file shall not read it in a message.
  */
-#ifndef SC_STAC_JSON_TEXT_H
-#define SC_STAC_JSON_TEXT_H
+#ifndef SC_STAC_JSON_READER_H
+#define SC_STAC_JSON_READER_H
 
 #include <stddef.h>
 
@@ -14,7 +14,7 @@
 struct cJSON;
 
 /* The text is borrowed. */
-struct sc_json_text {
+struct sc_json_reader {
   const char *text;
   size_t size;
   size_t at;    /* of what is read next */
@@ -28,19 +28,19 @@ struct sc_json_text {
  *
  * where  For messages: the path or URL, as it may be shown.
  */
-sc_status sc_json_text_open(struct sc_json_text *t, const void *text, size_t n, const char *where,
-                            struct sc_error *err);
+sc_status sc_json_reader_open(struct sc_json_reader *t, const void *text, size_t n,
+                              const char *where, struct sc_error *err);
 
 /*
  * The next value; *out is the caller's (cJSON_Delete()), NULL at the end. After SC_BAD_DATA the
  * next call goes on behind the next record separator or, among lines, at the next line that begins
  * an object or array.
  */
-sc_status sc_json_text_next(struct sc_json_text *t, const char *where, struct cJSON **out,
-                            struct sc_error *err);
+sc_status sc_json_reader_next(struct sc_json_reader *t, const char *where, struct cJSON **out,
+                              struct sc_error *err);
 
 /* The only value of a text; more than one is SC_BAD_DATA. */
-sc_status sc_json_text_one(const void *text, size_t n, const char *where, struct cJSON **out,
-                           struct sc_error *err);
+sc_status sc_json_reader_one(const void *text, size_t n, const char *where, struct cJSON **out,
+                             struct sc_error *err);
 
 #endif
