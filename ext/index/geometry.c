@@ -216,7 +216,9 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
     }
     st = read_polygon(&r, out, err);
   }
-  return st ? st : check_end(&r, err);
+  if (!st) st = check_end(&r, err);
+  if (!st && out->n_parts == 0) st = sc_fail(err, SC_BAD_DATA, "geometry: it has no polygon");
+  return st;
 }
 
 /* The type of a WKB geometry, with its dimensions (ISO 1000s and EWKB flags) taken off. */

@@ -47,7 +47,8 @@ sc_status sc_footprint_to_wkb(const struct sc_footprint *f, int as_multi, struct
 
 /*
  * Read a SpatiaLite BLOB of a POLYGON or MULTIPOLYGON (any byte order, hostile bytes).
- * SC_BAD_DATA where it is something else or too large for the struct; *srid gets its SRID.
+ * SC_BAD_DATA where it is something else, has no polygon, or is too large for the struct; *srid
+ * gets its SRID.
  */
 sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out, int *srid,
                                  struct sc_error *err);

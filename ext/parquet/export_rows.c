@@ -130,7 +130,6 @@ static sc_status read_geometry(const struct sc_export_column *c, const struct ra
   } else {
     wkb->size = 0;
     st = sc_footprint_from_blob(blob, v->size, &f, &srid, err);
-    if (!st && f.n_parts == 0) st = sc_fail(err, SC_BAD_DATA, "geometry: it has no polygon");
     if (!st) st = sc_footprint_to_wkb(&f, 0, wkb, err);
     if (st) return sc_fail_within(err, "stacchip_export: column '%s'", c->name);
   }

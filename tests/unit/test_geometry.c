@@ -64,8 +64,24 @@ static void a_ring_of_three_points_is_damaged(void) {
   CHECK_INT(SC_BAD_DATA, sc_blob_check(blob, n, &err));
 }
 
+/* MULTIPOLYGON EMPTY: a box of it would be from infinity to minus infinity. */
+static void a_footprint_has_a_polygon(void) {
+  unsigned char blob[4096];
+  struct sc_error err = {0};
+  struct sc_footprint f;
+  int srid;
+  check_case("a_footprint_has_a_polygon");
+  size_t n = read_seed("mbr-blob", blob, sizeof blob);
+  CHECK_INT(SC_OK, sc_footprint_from_blob(blob, n, &f, &srid, &err));
+  blob[39] = 6;
+  memset(blob + 43, 0, 4);
+  CHECK_INT(SC_BAD_DATA, sc_footprint_from_blob(blob, n, &f, &srid, &err));
+  CHECK_TEXT("geometry: it has no polygon", err.text);
+}
+
 int main(void) {
   whole_blobs_pass_and_damaged_ones_do_not();
   a_ring_of_three_points_is_damaged();
+  a_footprint_has_a_polygon();
   return check_report();
 }
