@@ -39,7 +39,7 @@ GDAL_CFLAGS = $(patsubst -I%,-isystem %,$(call pkgs,--cflags,$(RASTER_PKGS)))
 
 BASE_SRC := $(sort $(wildcard ext/base/*.c))
 RASTER_SRC := $(sort $(filter-out ext/raster/load.c,$(wildcard ext/raster/*.c)) $(wildcard ext/http/*.c))
-CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c))
+CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c))
 CLI_SRC := $(sort $(wildcard ext/cli/*.c))
 SQL_SRC := $(sort $(wildcard sql/*.sql sql/*/*.sql))
 SQL_GEN := $(SQL_SRC:%.sql=build/gen/%.h)

@@ -60,8 +60,8 @@ int sc_index_register(struct sc_connection *c);     /* index/index_vtab.c */
 int sc_item_info_register(struct sc_connection *c); /* index/item_info_func.c */
 int sc_chip_register(struct sc_connection *c);      /* pixels/chip_func.c */
 int sc_sample_register(struct sc_connection *c);    /* pixels/sample_func.c */
-int sc_merge_register(struct sc_connection *c);     /* merge/merge_vtab.c */
-int sc_parquet_register(struct sc_connection *c);   /* parquet/parquet_register.c */
+int sc_merge_register(struct sc_connection *c);     /* merge/vtab.c */
+int sc_parquet_register(struct sc_connection *c);   /* geoparquet/register.c */
 int sc_items_register(struct sc_connection *c);     /* stac/items_vtab.c */
 int sc_config_register(struct sc_connection *c);    /* stac/config_func.c */
 

@@ -9,7 +9,7 @@
 #define SC_MERGE_CURSOR_H
 
 #include "merge/filter.h"
-#include "merge/merge_table.h"
+#include "merge/table.h"
 
 #define CURSOR_ITEMS 64 /* remembered, direct mapped by id */
 

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
-#include "merge/merge_write.h"
+#include "merge/write.h"
 
 struct item_pool {
   pthread_mutex_t lock;

@@ -6,8 +6,8 @@
 #define SC_MERGE_ITEM_POOL_H
 
 #include "index/index.h"
-#include "merge/merge_args.h"
-#include "merge/merge_store.h"
+#include "merge/args.h"
+#include "merge/shadow.h"
 
 #define SC_POOL_MAX_THREADS 64
 

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "index/footprint.h"
 #include "index/lattice.h"
-#include "merge/merge_lookup.h"
+#include "merge/lookup.h"
 
 /* The parts of ["table",rowid,"item id",x,y(,"schema")]. Texts are borrowed from json. */
 struct merged_handle {

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/poll.h"
 #include "base/settings.h"
-#include "merge/merge_lookup.h"
+#include "merge/lookup.h"
 #include "stac/formats.h"
 
 #define N_SCENES 64

@@ -17,7 +17,7 @@
 #include "base/bytes.h"
 #include "base/sqlite.h"
 #include "merge/block.h"
-#include "merge/merge_lookup.h"
+#include "merge/lookup.h"
 #include "merge/rtree_pack.h"
 #include "stacchip.h"
 

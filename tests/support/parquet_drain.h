@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "parquet/geo_metadata.h"
+#include "geoparquet/geo_metadata.h"
 #include "parquet/reader.h"
 #include "parquet/value.h"
 #include "parquet/writer.h"

@@ -1,5 +1,5 @@
 /* The "geo" key as others write it: which column, encoding and CRS. */
-#include "parquet/geo_metadata.h"
+#include "geoparquet/geo_metadata.h"
 
 #include <stdio.h>
 #include <string.h>

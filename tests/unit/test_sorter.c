@@ -1,12 +1,12 @@
-/* ext/parquet/sorter.c, texts.c, hilbert.h */
-#include "parquet/sorter.h"
+/* ext/geoparquet/sorter.c, texts.c, hilbert.h */
+#include "geoparquet/sorter.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hilbert.h"
 #include "check.h"
-#include "parquet/texts.h"
+#include "geoparquet/texts.h"
 
 static void sort_many(size_t run_bytes, int n) {
   struct sc_sorter s;

@@ -1,0 +1,46 @@
+/* Commands of a merged index: check, rebuild, optimize, settings; see write.h. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "merge/buffers.h"
+#include "merge/rebuild.h"
+#include "merge/shadow.h"
+#include "merge/write.h"
+#include "sql/merge/set_config.h"
+
+static sc_status set_on_error(struct sc_merge *t, const char *value, struct sc_error *err) {
+  sqlite3_stmt *stmt = NULL;
+  enum sc_on_error mode;
+  if (!value) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "INSERT INTO %s(%s, rank) VALUES ('on_error', ...): rank is "
+                   "NULL; expected abort or record",
+                   t->name, t->name);
+  }
+  sc_status st = sc_on_error_parse(value, &mode, err);
+  if (!st) st = sc_merge_prepare(t, sql_merge_set_config, &stmt, err);
+  if (!st) {
+    sqlite3_bind_text(stmt, 1, "on_error", -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 2, value, -1, SQLITE_STATIC);
+    st = sc_db_step_reset(stmt, err);
+  }
+  sqlite3_finalize(stmt);
+  return st;
+}
+
+sc_status sc_merge_command(struct sc_merge *t, const char *command, const char *argument,
+                           struct sc_error *err) {
+  sc_status st = sc_merge_flush(t, err);
+  if (st) return st;
+  if (!command) return sc_fail_nomem(err);
+  if (sqlite3_stricmp(command, "on_error") == 0) return set_on_error(t, argument, err);
+  if (sqlite3_stricmp(command, "integrity-check") == 0) return sc_merge_check(t, err);
+  if (sqlite3_stricmp(command, "rebuild") == 0) return sc_merge_rebuild(t, err);
+  if (sqlite3_stricmp(command, "optimize") == 0) return sc_merge_optimize(t, err);
+  return sc_fail(err, SC_BAD_ARG,
+                 "%s: no command '%s'; there are 'integrity-check', 'rebuild', "
+                 "'optimize', and with rank 'on_error'",
+                 t->name, command);
+}

@@ -1,0 +1,90 @@
+/* Rows of <name>_error; see error.h. */
+#include "merge/error.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "base/sniff.h"
+#include "index/index.h"
+#include "stac/href.h"
+#include "stac/item.h"
+#include "stac/secrets.h"
+
+/* A row; its texts are owned, and may be NULL. */
+struct error_row {
+  char *item, *href, *item_json;
+  const char *reason;
+};
+
+/* The id in the text of what is no item that can be read. */
+static sc_status id_in_text(const char *item, size_t n, char **out, struct sc_error *err) {
+  cJSON *json = cJSON_ParseWithLength(item, n);
+  sc_status st = sc_strdup(sc_json_text(json, "id"), out, err);
+  cJSON_Delete(json);
+  return st;
+}
+
+static sc_status make_row(const char *item, size_t n, const struct sc_index *index,
+                          struct error_row *row, int *is_text, struct sc_error *err) {
+  const char *href = index->failed_href;
+  sc_status st = SC_OK;
+  *is_text = sc_item_is_text(item, n);
+  if (sc_sniff_utf8(item, n) < n) {
+    st = sc_format(&row->href, err, "%zu bytes that are no UTF-8", n);
+    return st ? st : sc_strdup(index->item, &row->item, err);
+  }
+  if (!*is_text) href = item;
+  if (index->item || !*is_text) {
+    st = sc_strdup(index->item, &row->item, err);
+  } else {
+    st = id_in_text(item, n, &row->item, err);
+  }
+  if (!st && href) st = sc_href_without_secrets(href, &row->href, err);
+  if (!st && *is_text) st = sc_href_without_secrets(item, &row->item_json, err);
+  return st;
+}
+
+/* What was recorded of the same item: that of a place by it, since rasters in several folders may
+ * have one name; that of a text by its id. */
+static sc_status forget(struct sc_merge *t, const struct error_row *row, int is_text,
+                        struct sc_error *err) {
+  sqlite3_stmt *s;
+  const char *location = is_text ? NULL : row->href, *id = is_text ? row->item : NULL;
+  if (!id && !location) return SC_OK;
+  sc_status st = sc_merge_statement(t, ERROR_DELETE, &s, err);
+  if (st) return st;
+  sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 2, location, -1, SQLITE_STATIC);
+  st = sc_db_step_reset(s, err);
+  sqlite3_clear_bindings(s);
+  return st;
+}
+
+static sc_status insert(struct sc_merge *t, const struct error_row *row, struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, ERROR_INSERT, &s, err);
+  if (st) return st;
+  sqlite3_bind_text(s, 1, row->item, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 2, row->href, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 3, row->reason, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 4, row->item_json, -1, SQLITE_STATIC);
+  st = sc_db_step_reset(s, err);
+  sqlite3_clear_bindings(s);
+  return st;
+}
+
+sc_status sc_merge_record_failure(struct sc_merge *t, const char *item, size_t n,
+                                  const struct sc_index *index, const struct sc_error *failure,
+                                  struct sc_error *err) {
+  struct error_row row = {.reason = failure->text};
+  int is_text = 0;
+  sc_status st = make_row(item, n, index, &row, &is_text, err);
+  if (!st) st = forget(t, &row, is_text, err);
+  if (!st) st = insert(t, &row, err);
+  sc_free(row.item);
+  sc_free(row.href);
+  sc_free(row.item_json);
+  return st;
+}

@@ -1,0 +1,23 @@
+/* Items that could not be indexed: the rows of <name>_error. */
+#ifndef SC_MERGE_ERROR_H
+#define SC_MERGE_ERROR_H
+
+#include "merge/table.h"
+
+struct sc_index;
+
+/*
+ * Record why an item failed, in place of what was recorded of it before.
+ *
+ * item, n  As it was given: text, path or URL.
+ * index    What sc_index_item() left of it.
+ * failure  What it said.
+ *
+ * The row has the item's id where it could be read, the path or URL of the item, or for an item
+ * that came as text the href of the asset that the failure names, and that text.
+ */
+sc_status sc_merge_record_failure(struct sc_merge *t, const char *item, size_t n,
+                                  const struct sc_index *index, const struct sc_error *failure,
+                                  struct sc_error *err);
+
+#endif

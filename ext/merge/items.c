@@ -1,0 +1,313 @@
+/*
+ * stacchip_merge_items(table, query [, options]): merge every item that the query yields.
+ *
+ *   SELECT stacchip_merge_items('chips', 'SELECT item_json FROM stacchip_items(''scenes/'')');
+ *   -- {"merged":118,"skipped":0,"failed":2}, and "left_out":3 where chips have no place
+ *
+ * The first column of the query is an item as for stacchip_index(). Worker threads index;
+ * this connection reads the query and writes, one transaction for each item (or all in the
+ * caller's, inside BEGIN). Items that are there are passed over, so that a call that was
+ * broken off is simply made again. Options: threads (the setting), on_error ("record" into
+ * <table>_error, the default, or "abort"), replace (false).
+ */
+#include "merge/items.h"
+
+#include <cjson/cJSON.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "base/options.h"
+#include "base/settings.h"
+#include "merge/buffers.h"
+#include "merge/error.h"
+#include "merge/item_pool.h"
+#include "merge/write.h"
+#include "sql/merge/insert_ready.h"
+#include "sql/merge/pin.h"
+#include "sql/merge/replace_ready.h"
+#include "stac/href.h"
+#include "stac/item.h"
+#include "stac/secrets.h"
+
+#define WAIT_MS 50 /* between looks for an interrupt */
+#define PROGRESS_SECONDS 1.0
+
+struct items_options {
+  int64_t threads;
+  int on_error; /* enum sc_on_error */
+  int replace;
+};
+
+struct items_job {
+  struct sc_merge *table;
+  struct items_options options;
+  sqlite3_stmt *query, *insert;
+  sqlite3_stmt *pin; /* keeps `table` open when another connection changes the schema */
+  struct item_pool *pool;
+  int is_query_done;
+  int64_t n_merged, n_skipped, n_failed;
+  int64_t n_left_out;   /* chips */
+  double last_progress; /* seconds */
+};
+
+static double now_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void show_progress(struct items_job *job, int is_last) {
+  double now = now_seconds();
+  if (sc_settings_int("progress") != 1) return;
+  if (!is_last && now - job->last_progress < PROGRESS_SECONDS) return;
+  job->last_progress = now;
+  int rewrites = isatty(STDERR_FILENO); /* one line that changes; else a line each time */
+  fprintf(stderr, "%sstacchip_merge_items: %lld merged, %lld skipped, %lld failed%s",
+          rewrites ? "\r" : "", (long long)job->n_merged, (long long)job->n_skipped,
+          (long long)job->n_failed, is_last || !rewrites ? "\n" : "");
+}
+
+/* Does a statement with its values bound give a row? */
+static sc_status has_row(sqlite3_stmt *s, int *out, struct sc_error *err) {
+  sc_status st = sc_db_next(s, out, err);
+  sqlite3_reset(s);
+  sqlite3_clear_bindings(s);
+  return st;
+}
+
+static const char *text_member(const cJSON *object, const char *key) {
+  const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, key);
+  return cJSON_IsString(member) ? member->valuestring : NULL;
+}
+
+/* An item as text, by its id and collection. What is no item is left to indexing. */
+static sc_status is_text_done(struct sc_merge *t, const char *item, size_t n, int *out,
+                              struct sc_error *err) {
+  const char *platform = t->args.index.platform;
+  cJSON *json = cJSON_ParseWithLength(item, n);
+  const char *id = text_member(json, "id");
+  sqlite3_stmt *s;
+  sc_status st = SC_OK;
+  *out = 0;
+  if (id) st = sc_merge_statement(t, ITEM_DONE, &s, err);
+  if (id && !st) {
+    sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, text_member(json, "collection"), -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, platform[0] ? platform : NULL, -1, SQLITE_STATIC);
+    st = has_row(s, out, err);
+  }
+  cJSON_Delete(json);
+  return st;
+}
+
+/* An item as a path or URL, by where it was read from. */
+static sc_status is_location_done(struct sc_merge *t, const char *item, int *out,
+                                  struct sc_error *err) {
+  char *path = strstr(item, "://") ? NULL : realpath(item, NULL);
+  sqlite3_stmt *s;
+  *out = 0;
+  sc_status st = sc_merge_statement(t, ITEM_AT, &s, err);
+  if (!st) {
+    char *stored = NULL;
+    st = sc_href_without_secrets(item, &stored, err);
+    if (!st) sqlite3_bind_text(s, 1, stored, -1, sc_free);
+    if (!st) st = has_row(s, out, err);
+  }
+  if (!st && !*out && path) {
+    sqlite3_bind_text(s, 1, path, -1, SQLITE_STATIC);
+    st = has_row(s, out, err);
+  }
+  free(path);
+  return st;
+}
+
+static sc_status is_done(struct items_job *job, const char *item, size_t n, int *out,
+                         struct sc_error *err) {
+  *out = 0;
+  if (job->options.replace) return SC_OK;
+  sc_status st = sc_merge_flush_blocks(job->table, err); /* items without chips left go */
+  if (st) return st;
+  if (sc_item_is_text(item, n)) return is_text_done(job->table, item, n, out, err);
+  return is_location_done(job->table, item, out, err);
+}
+
+/* Take the next row of the query: skipped, or handed to the workers. */
+static sc_status take_row(struct items_job *job, struct pool_task *task, struct sc_error *err) {
+  int code = sqlite3_step(job->query), done = 0;
+  if (code == SQLITE_DONE) {
+    job->is_query_done = 1;
+    return SC_OK;
+  }
+  if (code != SQLITE_ROW) {
+    return sc_db_fail(job->table->db, err, "stacchip_merge_items: the query");
+  }
+  /* A BLOB as it is: sqlite3_column_text() would take it for text in the database's encoding. */
+  const char *item = sqlite3_column_type(job->query, 0) == SQLITE_BLOB
+                         ? sqlite3_column_blob(job->query, 0)
+                         : (const char *)sqlite3_column_text(job->query, 0);
+  size_t n = (size_t)sqlite3_column_bytes(job->query, 0);
+  if (!item) {
+    job->n_skipped++; /* NULL: no item */
+    return SC_OK;
+  }
+  sc_status st = is_done(job, item, n, &done, err);
+  if (!st && done) job->n_skipped++;
+  if (st || done) return st;
+  st = sc_strndup(item, n, &task->item, err);
+  task->size = n;
+  if (!st) sc_pool_submit(job->pool, task);
+  return st;
+}
+
+static sc_status fill_pool(struct items_job *job, struct sc_error *err) {
+  struct pool_task *task;
+  sc_status st = SC_OK;
+  while (!st && !job->is_query_done && (task = sc_pool_free_task(job->pool)) != NULL) {
+    st = take_row(job, task, err);
+  }
+  return st;
+}
+
+static sc_status record_failure(struct items_job *job, const struct pool_task *task,
+                                struct sc_error *err) {
+  if (job->options.on_error == SC_ON_ERROR_ABORT || task->err.status == SC_NOMEM ||
+      task->err.status == SC_INTERRUPT || task->err.status == SC_DB) {
+    *err = task->err;
+    return err->status;
+  }
+  job->n_failed++;
+  return sc_merge_record_failure(job->table, task->item, task->size, &task->index, &task->err, err);
+}
+
+/* The INSERT commits by itself unless the caller is inside BEGIN. */
+static sc_status write_task(struct items_job *job, struct pool_task *task, struct sc_error *err) {
+  struct sc_merge_ready ready = {&task->index, task->headers};
+  sqlite3 *db = job->table->db;
+  if (!task->err.status) sc_merge_check_raster(job->table, &task->index, &task->err);
+  if (task->err.status) return record_failure(job, task, err);
+  sqlite3_bind_pointer(job->insert, 1, &ready, SC_MERGE_READY, NULL);
+  int code = sqlite3_step(job->insert);
+  sc_status st = SC_OK;
+  if (code == SQLITE_DONE) {
+    job->n_merged++;
+    job->n_left_out += task->index.n_left_out;
+  } else if ((sqlite3_extended_errcode(db) & 0xff) == SQLITE_CONSTRAINT) {
+    job->n_skipped++;
+  } else {
+    st = sc_db_fail(db, err, "stacchip_merge_items");
+  }
+  sqlite3_reset(job->insert);
+  sqlite3_clear_bindings(job->insert);
+  return st;
+}
+
+static sc_status run_job(struct items_job *job, struct sc_error *err) {
+  sc_status st = fill_pool(job, err);
+  while (!st && sc_pool_count(job->pool) > 0) {
+    struct pool_task *task = sc_pool_wait(job->pool, WAIT_MS);
+    if (task) {
+      st = write_task(job, task, err);
+      sc_pool_release(job->pool, task);
+    } else if (sc_db_interrupted(job->table->db)) {
+      st = sc_fail(err, SC_INTERRUPT, "interrupted after %lld items; call again to go on",
+                   (long long)job->n_merged);
+    }
+    show_progress(job, 0);
+    if (!st) st = fill_pool(job, err);
+  }
+  return st;
+}
+
+static sc_status prepare_query(sqlite3 *db, const char *sql, sqlite3_stmt **out,
+                               struct sc_error *err) {
+  sc_status st = sc_db_prepare(db, sql, NULL, NULL, out, err);
+  if (st) return sc_fail_within(err, "stacchip_merge_items: the query");
+  if (!*out || !sqlite3_stmt_readonly(*out) || sqlite3_column_count(*out) < 1) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_merge_items: the second argument is a query whose "
+                   "first column is the item, such as SELECT item_json FROM ...");
+  }
+  return SC_OK;
+}
+
+static sc_status read_options(const char *text, struct items_options *out, struct sc_error *err) {
+  static const struct sc_option table[] = {
+      {"threads", SC_OPTION_INT, offsetof(struct items_options, threads), 1, SC_POOL_MAX_THREADS,
+       NULL},
+      {"on_error", SC_OPTION_CHOICE, offsetof(struct items_options, on_error), 0, 0,
+       "abort|record"},
+      {"replace", SC_OPTION_BOOL, offsetof(struct items_options, replace), 0, 0, NULL},
+  };
+  struct sc_options options;
+  out->threads = sc_settings_int("threads");
+  out->on_error = SC_ON_ERROR_RECORD;
+  out->replace = 0;
+  sc_status st = sc_options_parse(text, "stacchip_merge_items options", table,
+                                  sizeof table / sizeof *table, &options, out, err);
+  if (st) return st;
+  sc_options_free(&options);
+  if (out->threads < 1) out->threads = 1;
+  return SC_OK;
+}
+
+static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, int n,
+                             struct items_job *job, struct sc_error *err) {
+  const char *name = (const char *)sqlite3_value_text(values[0]);
+  const char *sql = (const char *)sqlite3_value_text(values[1]);
+  sc_status st = sc_connection_check(c, err);
+  if (st) return st;
+  if (!name || !sql) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_merge_items(table, query [, options]): %s is NULL",
+                   name ? "query" : "table");
+  }
+  st = read_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &job->options, err);
+  if (!st) st = sc_merge_find_named(c->db, name, &job->table, err);
+  if (!st) st = prepare_query(c->db, sql, &job->query, err);
+  if (!st) {
+    st = sc_merge_prepare(job->table,
+                          job->options.replace ? sql_merge_replace_ready : sql_merge_insert_ready,
+                          &job->insert, err);
+  }
+  if (!st) st = sc_merge_prepare(job->table, sql_merge_pin, &job->pin, err);
+  if (!st) {
+    st = sc_pool_start((int)job->options.threads, c->rules, &job->table->args, &job->pool, err);
+  }
+  if (!st) st = run_job(job, err);
+  sc_pool_stop(job->pool);
+  sqlite3_finalize(job->query);
+  sqlite3_finalize(job->insert);
+  sqlite3_finalize(job->pin);
+  show_progress(job, 1);
+  return st;
+}
+
+static void merge_items_func(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct items_job job = {0};
+  struct sc_error err = {0};
+  if (merge_items(sqlite3_user_data(context), values, n, &job, &err)) {
+    sc_result_error(context, &err);
+    return;
+  }
+  char left_out[40] = "";
+  if (job.n_left_out) {
+    sqlite3_snprintf(sizeof left_out, left_out, ",\"left_out\":%lld", job.n_left_out);
+  }
+  char *text = sqlite3_mprintf("{\"merged\":%lld,\"skipped\":%lld,\"failed\":%lld%s}", job.n_merged,
+                               job.n_skipped, job.n_failed, left_out);
+  sqlite3_result_text(context, text, -1, sqlite3_free);
+}
+
+int sc_merge_items_register(struct sc_connection *c) {
+  static const struct sc_function functions[] = {
+      {"stacchip_merge_items", 2, SQLITE_DIRECTONLY, merge_items_func, 0, 0},
+      {"stacchip_merge_items", 3, SQLITE_DIRECTONLY, merge_items_func, 0, 0},
+  };
+  return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
+}

@@ -1,0 +1,151 @@
+/*
+ * What a merged index keeps in memory while it is open: its statements, its write buffers,
+ * its place in the registry. Shared by the files of ext/merge, by nobody else.
+ */
+#ifndef SC_MERGE_TABLE_H
+#define SC_MERGE_TABLE_H
+
+#include "base/sqlite.h"
+#include "connection.h"
+#include "merge/args.h"
+#include "merge/block_cache.h"
+#include "merge/rtree_write.h"
+
+enum merge_statement {
+  ITEM_FIND,
+  ITEM_INSERT,
+  ITEM_LEFT_OUT,
+  ITEM_NAME,
+  ITEM_DELETE,
+  ITEM_DELETE_EMPTY,
+  ITEM_READ,
+  ITEM_READ_ALL,
+  ITEM_JSON,
+  ASSET_INSERT,
+  ASSET_DELETE,
+  ASSET_HEADER,
+  CHIP_INSERT,
+  CHIP_INSERT_MANY,
+  CHIP_DELETE,
+  CHIP_LAST,
+  CHIP_FIND,
+  CHIP_READ,
+  CHIP_GEOMETRY,
+  BLOCK_FIND,
+  BLOCK_LAST,
+  BLOCK_INSERT,
+  BLOCK_UPDATE,
+  BLOCK_DELETE,
+  BLOCK_READ,
+  BLOCK_OF_ITEM,
+  INDEX_PROBE,
+  ERROR_INSERT,
+  ERROR_DELETE,
+  ITEM_DONE,
+  ITEM_AT,
+  MERGE_STATEMENTS
+};
+
+#define MERGE_MAX_BLOCK_ID (INT64_MAX / 4) /* the area index has twice the id, and one more */
+#define MERGE_RECENT_ITEMS 512
+#define MERGE_CHIPS_AT_ONCE 16                /* rows of sql/merge/chip_insert_16.sql */
+#define MERGE_MAX_NEW_CELLS ((size_t)1 << 20) /* of 40 bytes, and 40 more while sorting */
+
+/* Items that rows were lately inserted for: saves a query a row. */
+struct merge_recent_item {
+  char *key; /* owned: item, platform and collection, each with its zero; NULL: free slot */
+  size_t key_size;
+  int64_t id;
+  float day;
+};
+
+/* A chip's row that is not yet written. */
+struct merge_new_chip {
+  int64_t id, item_id;
+  int32_t x, y;
+  float cloud, nodata;
+  struct sc_buffer geometry; /* owned: a MULTIPOLYGON blob; kept for the next chip */
+};
+
+struct merge_cursor;       /* cursor.h */
+struct merge_lookup_cache; /* lookup.c */
+struct merge_predicates;   /* spatial.h */
+
+struct sc_merge {
+  sqlite3_vtab base;                /* first */
+  struct sc_connection *connection; /* borrowed */
+  sqlite3 *db;
+  char *schema, *name;
+  struct sc_merge_args args;
+  sqlite3_stmt *statements[MERGE_STATEMENTS];
+
+  /* Write buffers: see shadow.c. */
+  struct merge_new_chip new_chips[MERGE_CHIPS_AT_ONCE]; /* written together: half the time */
+  int n_new_chips;
+  struct sc_block_cache blocks;
+  struct sc_rtree area;            /* <name>_area: blocks by place, day and cloud */
+  struct sc_rtree index;           /* idx_<name>_chip_geometry: SpatiaLite's */
+  struct sc_rtree_cell *new_cells; /* not yet in index */
+  size_t n_new_cells, new_cells_capacity;
+  int64_t *old_ids; /* not yet out of index; taken out before new_cells go in */
+  size_t n_old_ids, old_ids_capacity;
+  int is_probed; /* the R*Tree module has let us write to index since the last flush */
+  struct sc_buffer scratch;
+  struct merge_recent_item recent[MERGE_RECENT_ITEMS];
+  int64_t next_chip, next_block; /* 0: ask the tables */
+  int n_inside;       /* our own writes run: the savepoints of their statements are not for us */
+  int must_discard;   /* rolled back meanwhile: forget the buffers on the way out */
+  int in_statement;   /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
+  int is_current;     /* the schema's version was looked at in this transaction */
+  int has_emptied;    /* blocks in the buffer lost their last chip: their items may have to go */
+  int is_broken;      /* a write failed half way: nothing may be committed until ROLLBACK */
+  size_t n_flushes;   /* of blocks */
+  unsigned n_changes; /* counts writes, so that readers' caches notice */
+
+  struct merge_cursor *free_cursors; /* closed ones, for their statements */
+  int n_free_cursors;
+  struct merge_predicates *predicates; /* owned */
+  struct merge_lookup_cache *lookup;   /* owned */
+  struct sc_merge *next;               /* in the registry */
+};
+
+/* The statement, prepared at its first use. Borrowed; the user leaves it reset. */
+sc_status sc_merge_statement(struct sc_merge *t, enum merge_statement which, sqlite3_stmt **out,
+                             struct sc_error *err);
+/* A new statement of the same text, for readers that nest; finalized by the caller. */
+sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **out,
+                           struct sc_error *err);
+
+/*
+ * What becomes of an item that fails: as the command 'on_error' has set it for good, else as the
+ * arguments say. Asked when one fails: the setting may be rolled back, or another connection's.
+ */
+sc_status sc_merge_on_error(struct sc_merge *t, enum sc_on_error *out, struct sc_error *err);
+
+/* Forget the items that rows were lately inserted for. */
+void sc_merge_forget_items(struct sc_merge *t);
+
+/*
+ * Open the table behind an existing set of shadow tables, and close it. arguments are those
+ * of CREATE VIRTUAL TABLE.
+ */
+sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema, const char *name,
+                        int n_arguments, const char *const *arguments, struct sc_merge **out,
+                        struct sc_error *err);
+void sc_merge_close(struct sc_merge *t);
+/* Finalize every statement, so that the shadow tables can be dropped or renamed. */
+void sc_merge_release(struct sc_merge *t);
+/* Ready for use again after sc_merge_release(), under the name of the shadow tables. */
+sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_error *err);
+
+/*
+ * The open table of a connection, connected if need be. SC_NOT_FOUND where there is none of
+ * that name, or it is no merged index. Borrowed while the caller's statement runs.
+ */
+sc_status sc_merge_find_table(sqlite3 *db, const char *schema, const char *name,
+                              struct sc_merge **out, struct sc_error *err);
+/* The same of "chips", or "schema.chips". */
+sc_status sc_merge_find_named(sqlite3 *db, const char *name, struct sc_merge **out,
+                              struct sc_error *err);
+
+#endif
