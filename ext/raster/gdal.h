@@ -1,5 +1,5 @@
 /*
- * GDAL, held to what DESIGN section 9 allows: four drivers, no sidecar files, no PAM, no
+ * GDAL, held to what docs/security.md promises: four drivers, no sidecar files, no PAM, no
  * external overviews, errors as text and never on stderr. The only user of GDAL's raster
  * interface besides picture.c.
  */

@@ -1,7 +1,7 @@
 /*
  * The contract between stacchip.so and its second half, stacchip_raster.so, which alone
- * links GDAL, PROJ, libtiff and libcurl (DESIGN: loading them with their own symbol scope,
- * on first need, keeps hosts with another SQLite alive).
+ * links GDAL, PROJ, libtiff and libcurl: loading them with their own symbol scope, on first
+ * need, keeps hosts with another SQLite alive (docs/ARCHITECTURE.md, "Two shared objects").
  *
  * The second half exports one symbol, stacchip_raster_api(), which returns this table.
  * Memory crosses freely: both halves allocate with the host's SQLite (base/alloc.h).

@@ -1,6 +1,6 @@
 /*
  * Hrefs: resolving them against where they stand, and deciding whether the process may read
- * what they name (DESIGN section 9).
+ * what they name (docs/security.md).
  */
 #ifndef SC_STAC_HREF_H
 #define SC_STAC_HREF_H

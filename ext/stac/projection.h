@@ -1,6 +1,6 @@
 /*
  * The grid of an item: from the projection extension (v1 or v2, item or asset level), or
- * from the raster files where fields are missing. DESIGN section 2 gives the order.
+ * from the raster files where fields are missing. docs/places.md gives the order.
  */
 #ifndef SC_STAC_PROJECTION_H
 #define SC_STAC_PROJECTION_H
