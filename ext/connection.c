@@ -5,8 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
-#include "pixels/lent.h"
 #include "pixels/scenes.h"
+#include "pixels/static_result.h"
 #include "stac/rules.h"
 
 struct sc_connection *sc_connection_ref(struct sc_connection *c) {
@@ -18,7 +18,7 @@ void sc_connection_unref(void *connection) {
   struct sc_connection *c = connection;
   if (--c->n_references > 0) return;
   sc_interrupt_forget(c->db);
-  sc_lent_free(c->lent);
+  sc_static_result_free(c->static_result);
   sc_scenes_free(c->scenes);
   sc_rules_free(c->rules);
   sc_free(c->row_tilings);

@@ -14,14 +14,15 @@
 
 struct sc_rules;
 struct sc_scenes;
-struct sc_lent;
+struct sc_static_result;
 struct sc_row_tilings;
 
 struct sc_connection {
   sqlite3 *db;              /* borrowed: the connection owns us */
   struct sc_rules *rules;   /* owned: the platform rules, built-in and the application's own */
   struct sc_scenes *scenes; /* owned: pixels/scenes.h; NULL until pixels are read */
-  struct sc_lent *lent;     /* owned: pixels/lent.h; NULL until a large result is given */
+  struct sc_static_result
+      *static_result; /* owned: pixels/static_result.h; NULL until a large result is given */
   struct sc_row_tilings *row_tilings; /* owned: index/row_tiling.h; NULL until a file says one */
   uint64_t n_runs;                    /* of statements that read chips, so far */
   uint64_t run;    /* the one whose next chip is being read, else 0; see scenes.h */
@@ -59,10 +60,13 @@ int sc_platform_register(struct sc_connection *c);  /* stac/platform_func.c */
 int sc_index_register(struct sc_connection *c);     /* index/index_vtab.c */
 int sc_item_info_register(struct sc_connection *c); /* index/item_info_func.c */
 int sc_chip_register(struct sc_connection *c);      /* pixels/chip_func.c */
-int sc_sample_register(struct sc_connection *c);    /* pixels/sample_func.c */
+int sc_stack_register(struct sc_connection *c);     /* pixels/stack.c */
+int sc_stats_register(struct sc_connection *c);     /* pixels/stats.c */
+int sc_hash_register(struct sc_connection *c);      /* pixels/hash_func.c */
+int sc_clay_register(struct sc_connection *c);      /* pixels/clay_func.c */
 int sc_merge_register(struct sc_connection *c);     /* merge/vtab.c */
 int sc_parquet_register(struct sc_connection *c);   /* geoparquet/register.c */
 int sc_items_register(struct sc_connection *c);     /* stac/items_vtab.c */
-int sc_config_register(struct sc_connection *c);    /* stac/config_func.c */
+int sc_config_register(struct sc_connection *c);    /* config_func.c */
 
 #endif

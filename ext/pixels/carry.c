@@ -20,7 +20,7 @@ struct cargo {
 static int all_valid(const struct cargo *c) { return memchr(c->valid, 0, c->n) == NULL; }
 
 /* scratch: what a reader makes of the pixels where that value is declared. */
-static void judge(const struct cargo *c, const struct sc_nodata *nodata) {
+static void pretend(const struct cargo *c, const struct sc_nodata *nodata) {
   const struct sc_validity v = {.dtype = c->chip->dtype, .nodata = *nodata};
   memset(c->scratch, 1, c->n);
   sc_valid_pixels(&v, c->pixels, c->chip->dtype, sc_dtype_bytes(c->chip->dtype), c->n, c->scratch);
@@ -29,7 +29,7 @@ static void judge(const struct cargo *c, const struct sc_nodata *nodata) {
 /* Exactly the pixels that are not valid have the value. */
 static int is_true(const struct cargo *c, const struct sc_nodata *nodata) {
   if (!nodata->is_set) return 0;
-  judge(c, nodata);
+  pretend(c, nodata);
   return memcmp(c->scratch, c->valid, c->n) == 0;
 }
 
@@ -41,7 +41,7 @@ static int is_unheeded(const struct cargo *c, const struct sc_nodata *nodata) {
 /* No valid pixel has the value. */
 static int is_free(const struct cargo *c, const struct sc_nodata *nodata) {
   if (!nodata->is_set || is_unheeded(c, nodata)) return 0;
-  judge(c, nodata);
+  pretend(c, nodata);
   for (size_t i = 0; i < c->n; i++) {
     if (c->valid[i] && !c->scratch[i]) return 0;
   }

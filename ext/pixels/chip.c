@@ -10,10 +10,11 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "pixels/harmonize.h"
+#include "pixels/locate.h"
 #include "stac/validity.h"
 
 void sc_chip_close(struct sc_chip *chip) {
-  sc_scenes_release(chip->scene);
+  sc_scenes_release(chip->cached);
   sc_free(chip->bands);
   memset(chip, 0, sizeof *chip);
 }
@@ -74,12 +75,12 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
                            const struct sc_asset_band *from, const struct sc_chip_options *options,
                            struct sc_error *err) {
   struct sc_opened_asset *opened;
-  sc_status st = sc_scenes_asset(c, chip->scene, from->asset, &opened, err);
+  sc_status st = sc_scenes_asset(c, chip->cached, from->asset, &opened, err);
   if (st) return st;
   int first = from->band ? from->band : 1, last = from->band ? from->band : opened->info.n_bands;
   if (last > opened->info.n_bands) {
     return sc_fail(err, SC_NOT_FOUND, "item %s: asset %s: no band %d; the file has %d",
-                   chip->scene->scene.item.id, from->asset->key, last, opened->info.n_bands);
+                   chip->scene->item.id, from->asset->key, last, opened->info.n_bands);
   }
   struct sc_chip_band *bands =
       sc_realloc(chip->bands, (size_t)(chip->n_bands + last - first + 1) * sizeof *bands);
@@ -94,14 +95,14 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
     b->band = i;
     b->n_bands_of_asset = last - first + 1;
     b->dtype = info->dtype;
-    b->validity = sc_validity_find(&chip->scene->scene.item, from->asset, &chip->scene->scene.rule,
-                                   &opened->info, i);
+    b->validity =
+        sc_validity_find(&chip->scene->item, from->asset, &chip->scene->rule, &opened->info, i);
     b->resampling = options->resampling;
     read_scale(from->asset, info, b);
     name_band(from->asset, info, last > first || from->band, b);
     if (b->dtype == SC_DTYPE_NONE) {
       return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: its type of pixels is not supported",
-                     chip->scene->scene.item.id, from->asset->key);
+                     chip->scene->item.id, from->asset->key);
     }
   }
   return SC_OK;
@@ -117,7 +118,7 @@ static sc_status fail_no_asset(const struct sc_item *item, const char *name, str
 /* The kernels that the option names by asset or band. */
 static sc_status choose_kernels(struct sc_chip *chip, const struct sc_chip_options *options,
                                 struct sc_error *err) {
-  const struct sc_item *item = &chip->scene->scene.item;
+  const struct sc_item *item = &chip->scene->item;
   const cJSON *entry;
   cJSON_ArrayForEach(entry, options->resampling_by_asset) {
     struct sc_asset_band found = {0};
@@ -134,7 +135,7 @@ static sc_status choose_kernels(struct sc_chip *chip, const struct sc_chip_optio
 
 /* Class and quality masks have no values between their values. */
 static void keep_mask_nearest(struct sc_chip *chip) {
-  const struct sc_scene *s = &chip->scene->scene;
+  const struct sc_scene *s = chip->scene;
   for (int i = 0; i < chip->n_bands; i++) {
     if (s->has_mask && strcmp(chip->bands[i].key, s->mask.asset->key) == 0 && s->rule.name) {
       const cJSON *cloud = cJSON_GetObjectItemCaseSensitive(s->rule.json, "cloud");
@@ -147,14 +148,14 @@ static void keep_mask_nearest(struct sc_chip *chip) {
 /* "asset:band", as the bands of a chip are named: found->band stays 0 where it is none. */
 static sc_status find_qualified(struct sc_connection *c, struct sc_chip *chip, const char *name,
                                 struct sc_asset_band *found, struct sc_error *err) {
-  const struct sc_item *item = &chip->scene->scene.item;
+  const struct sc_item *item = &chip->scene->item;
   const char *colon = strrchr(name, ':');
   struct sc_opened_asset *opened;
   char *key = NULL;
   if (!colon) return SC_OK;
   sc_status st = sc_strndup(name, (size_t)(colon - name), &key, err);
   int is_asset = !st && sc_item_find(item, key, found) && found->band == 0;
-  if (is_asset) st = sc_scenes_asset(c, chip->scene, found->asset, &opened, err);
+  if (is_asset) st = sc_scenes_asset(c, chip->cached, found->asset, &opened, err);
   for (int i = 1; is_asset && !st && i <= opened->info.n_bands; i++) {
     struct sc_chip_band b = {.band = i};
     name_band(found->asset, &opened->info.bands[i - 1], 1, &b);
@@ -166,7 +167,7 @@ static sc_status find_qualified(struct sc_connection *c, struct sc_chip *chip, c
 
 static sc_status add_named(struct sc_connection *c, struct sc_chip *chip, const cJSON *name,
                            const struct sc_chip_options *options, struct sc_error *err) {
-  const struct sc_item *item = &chip->scene->scene.item;
+  const struct sc_item *item = &chip->scene->item;
   struct sc_asset_band found = {0};
   if (!sc_item_find(item, name->valuestring, &found)) {
     sc_status st = find_qualified(c, chip, name->valuestring, &found, err);
@@ -179,7 +180,7 @@ static sc_status add_named(struct sc_connection *c, struct sc_chip *chip, const 
 /* The rule's list must be complete: a band that is not there is no band of zeros. */
 static sc_status add_rule_bands(struct sc_connection *c, struct sc_chip *chip,
                                 const struct sc_chip_options *options, struct sc_error *err) {
-  const struct sc_scene *s = &chip->scene->scene;
+  const struct sc_scene *s = chip->scene;
   const cJSON *names = cJSON_GetObjectItemCaseSensitive(s->rule.json, "assets");
   size_t wanted = cJSON_IsArray(names) ? (size_t)cJSON_GetArraySize(names) : s->n_assets;
   sc_status st = SC_OK;
@@ -199,7 +200,7 @@ static sc_status add_rule_bands(struct sc_connection *c, struct sc_chip *chip,
 static sc_status add_picture_bands(struct sc_connection *c, struct sc_chip *chip,
                                    const struct sc_chip_options *options, struct sc_error *err) {
   static const char *const colors[] = {"red", "green", "blue"};
-  const struct sc_item *item = &chip->scene->scene.item;
+  const struct sc_item *item = &chip->scene->item;
   struct sc_asset_band found[3];
   int n = 0;
   while (n < 3 && sc_item_find(item, colors[n], &found[n])) n++;
@@ -280,7 +281,7 @@ static sc_status check_real(const struct sc_chip *chip, struct sc_error *err) {
     return sc_fail(err, SC_UNSUPPORTED,
                    "item %s: asset %s: of complex pixels there are npy, npz, raw and geotiff, "
                    "without 'scale', 'harmonize', 'valid' and a real 'dtype'",
-                   chip->scene->scene.item.id, chip->bands[i].key);
+                   chip->scene->item.id, chip->bands[i].key);
   }
   return SC_OK;
 }
@@ -307,7 +308,7 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   sc_status st = sc_chip_locate(c, value, options, out, err);
   if (st) return st;
   st = choose_bands(c, out, options, err);
-  if (!st && out->n_bands == 0) st = fail_no_asset(&out->scene->scene.item, "with pixels", err);
+  if (!st && out->n_bands == 0) st = fail_no_asset(&out->scene->item, "with pixels", err);
   if (!st && out->x < 0) st = sc_chip_check_placed(out, err); /* round a centre: it asks where */
   if (!st) st = choose_kernels(out, options, err);
   if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
@@ -315,7 +316,7 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   if (!st && (options->harmonize || options->scale))
     st = sc_harmonize_find(c, out, options->harmonize, err);
   if (st) {
-    sc_scenes_forget_failed(c, out->scene, st);
+    sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);
     return st;
   }
@@ -351,7 +352,7 @@ sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, str
   return sc_fail(err, SC_TOO_BIG,
                  "item %s: a chip of %d bands of %d x %d pixels takes %.0f bytes to make; at most "
                  "%zu are allowed: name fewer bands in 'assets', or take a smaller chip",
-                 chip->scene->scene.item.id, chip->n_bands, chip->width, chip->height, bytes,
+                 chip->scene->item.id, chip->n_bands, chip->width, chip->height, bytes,
                  SC_CALL_MAX_BYTES);
 }
 
@@ -468,11 +469,12 @@ static int is_resampled(const struct sc_read *r) {
                                          r->x != floor(r->x) || r->y != floor(r->y));
 }
 
-/* Judge one band by its values: those at hand, or read in a type that shows them. Resampled ones
- * are looked at before they are rounded, which may make the nodata value of others. */
-static sc_status judge_values(struct sc_connection *c, const struct sc_chip_band *b,
-                              const struct sc_read *planned, enum sc_dtype dtype, uint8_t *valid,
-                              struct sc_error *err) {
+/* Clear what one band shows to be invalid by its values: those at hand, or read in a type that
+ * shows them. Resampled ones are looked at before they are rounded, which may make the nodata value
+ * of others. */
+static sc_status clear_by_value(struct sc_connection *c, const struct sc_chip_band *b,
+                                const struct sc_read *planned, enum sc_dtype dtype, uint8_t *valid,
+                                struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   size_t n = (size_t)planned->out_width * (size_t)planned->out_height;
   int is_real = !sc_dtype_is_complex(b->dtype);
@@ -505,7 +507,7 @@ sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, con
     const struct sc_chip_band *b = &chip->bands[i];
     if (!pixels) reads[i].out = NULL;
     if (sc_valid_by_value(&b->validity))
-      st = judge_values(c, b, &reads[i], dtype, valid + (size_t)i * n, err);
+      st = clear_by_value(c, b, &reads[i], dtype, valid + (size_t)i * n, err);
     if (!st && leaves(&reads[i])) clear_outside(&reads[i], valid + (size_t)i * n);
   }
   sc_free(reads);
@@ -575,7 +577,7 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
   if (!options->scale && !options->harmonize && !valid) {
     sc_status st = read_plain(c, chips, n, dtype, pixels, errors, err);
     for (size_t i = 0; i < n; i++)
-      sc_scenes_forget_failed(c, chips[i].scene, errors ? errors[i].status : st);
+      sc_scenes_forget_failed(c, chips[i].cached, errors ? errors[i].status : st);
     return st;
   }
   size_t bytes = sc_chip_bytes(&chips[0], dtype), n_values = bytes / sc_dtype_bytes(dtype);
@@ -583,7 +585,7 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
     struct sc_error own = {0};
     sc_status st = read_one(c, &chips[i], options, dtype, pixels + i * bytes,
                             valid ? valid + i * n_values : NULL, &own);
-    sc_scenes_forget_failed(c, chips[i].scene, st);
+    sc_scenes_forget_failed(c, chips[i].cached, st);
     if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
       *err = own;
       return st;

@@ -26,7 +26,8 @@ struct sc_chip_band {
 
 /* Zeroed is empty; sc_chip_close(). */
 struct sc_chip {
-  struct sc_open_scene *scene; /* held */
+  struct sc_cached_scene *cached; /* held */
+  const struct sc_scene *scene;   /* its item, rule and grid */
   struct sc_tiling tiling;
   int64_t x, y;            /* position; -1 for a chip round a centre */
   struct sc_window window; /* of the grid, buffer included */
@@ -49,11 +50,6 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
                        const struct sc_chip_options *options, struct sc_chip *out,
                        struct sc_error *err);
 void sc_chip_close(struct sc_chip *chip);
-
-/* Only the scene, window and position: for stacchip_row_export(). */
-sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
-                         const struct sc_chip_options *options, struct sc_chip *out,
-                         struct sc_error *err);
 
 /* SC_BAD_DATA where a band's file has control points or the like and only the item says that its
  * pixels are a grid: they may be read, but nobody may be told where they lie. */

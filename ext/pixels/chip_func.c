@@ -11,7 +11,7 @@
 #include "pixels/chip.h"
 #include "pixels/encode.h"
 #include "pixels/handle.h"
-#include "pixels/stack.h"
+#include "pixels/locate.h"
 
 static void free_options(void *options) {
   sc_chip_options_free(options);
@@ -137,14 +137,14 @@ static void add_place(cJSON *info, const struct sc_chip *chip) {
   sc_chip_transform(chip, t);
   for (int corner = 0; corner < 4; corner++) {
     double x, y;
-    sc_grid_xy(&chip->scene->scene.grid, window[0] + (corner & 1 ? window[2] : 0),
+    sc_grid_xy(&chip->scene->grid, window[0] + (corner & 1 ? window[2] : 0),
                window[1] + (corner & 2 ? window[3] : 0), &x, &y);
     box[0] = corner == 0 || x < box[0] ? x : box[0];
     box[1] = corner == 0 || y < box[1] ? y : box[1];
     box[2] = corner == 0 || x > box[2] ? x : box[2];
     box[3] = corner == 0 || y > box[3] ? y : box[3];
   }
-  cJSON_AddStringToObject(info, "crs", chip->scene->scene.grid.crs);
+  cJSON_AddStringToObject(info, "crs", chip->scene->grid.crs);
   cJSON_AddItemToObject(info, "transform", number_array(t, 6));
   cJSON_AddItemToObject(info, "window", number_array(window, 4));
   cJSON_AddItemToObject(info, "bbox", number_array(box, 4));
@@ -164,7 +164,7 @@ static sc_status make_info(struct sc_connection *c, sqlite3_value *row,
   }
   cJSON *info = cJSON_CreateObject();
   const double shape[3] = {chip.n_bands, chip.height, chip.width};
-  cJSON_AddStringToObject(info, "item", chip.scene->scene.item.id);
+  cJSON_AddStringToObject(info, "item", chip.scene->item.id);
   if (chip.x >= 0) {
     cJSON_AddNumberToObject(info, "chip_index_x", (double)chip.x);
     cJSON_AddNumberToObject(info, "chip_index_y", (double)chip.y);
@@ -229,13 +229,6 @@ int sc_chip_register(struct sc_connection *c) {
       {"stacchip_chip_info", 2, SQLITE_DIRECTONLY, info_func, 0, 0},
       {"stacchip_row_export", 1, SQLITE_DIRECTONLY, export_func, 0, 0},
       {"stacchip_row_export", 2, SQLITE_DIRECTONLY, export_func, 0, 0},
-      {"stacchip_stack", 1, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stack_final},
-      {"stacchip_stack", 2, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stack_final},
-      {"stacchip_stack", 3, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stack_final},
-      {"stacchip_band_stats", 1, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stats_final},
-      {"stacchip_band_stats", 2, SQLITE_DIRECTONLY, 0, sc_stack_step, sc_stats_final},
-      {"stacchip_band_stats_merge", 1, SQLITE_DETERMINISTIC, 0, sc_stats_merge_step,
-       sc_stats_merge_final},
   };
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

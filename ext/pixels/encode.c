@@ -9,7 +9,7 @@
 #include "pixels/view.h"
 
 void sc_chip_transform(const struct sc_chip *chip, double out[6]) {
-  const struct sc_grid *g = &chip->scene->scene.grid;
+  const struct sc_grid *g = &chip->scene->grid;
   double sx = (double)chip->window.width_px / chip->width;
   double sy = (double)chip->window.height_px / chip->height;
   out[0] = g->transform[0] * sx, out[1] = g->transform[1] * sy;
@@ -122,7 +122,7 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
                                .n_bands = chip->n_bands,
                                .width = chip->width,
                                .height = chip->height,
-                               .crs = chip->scene->scene.grid.crs,
+                               .crs = chip->scene->grid.crs,
                                .nodata = carried.nodata,
                                .alpha = d.alpha,
                                .band_names = d.names,
@@ -169,7 +169,7 @@ sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
   size_t bytes = sc_chip_bytes(chip, chip->dtype);
   if (bytes > limit) {
     return sc_fail(err, SC_TOO_BIG, "item %s: a chip of %zu bytes; this connection allows %zu",
-                   chip->scene->scene.item.id, bytes, limit);
+                   chip->scene->item.id, bytes, limit);
   }
   if (sc_chip_check_size(chip, held_bytes(chip, options), err)) return err->status;
   switch (options->format) {

@@ -158,7 +158,7 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
 
 sc_status sc_handle_export(const struct sc_chip *chip, struct sc_buffer *out,
                            struct sc_error *err) {
-  const struct sc_scene *s = &chip->scene->scene;
+  const struct sc_scene *s = chip->scene;
   struct listed listed = {.scene = s};
   struct sc_tiling tiling = chip->tiling;
   int64_t x = chip->x, y = chip->y;

@@ -57,7 +57,7 @@ static int is_reflectance(const char *key, enum sc_dtype dtype) {
 
 /* Pixels that were looked at. */
 struct seen {
-  double valid, below, just_above; /* the offset: see judge_seen() */
+  double valid, below, just_above; /* the offset: see weigh() */
 };
 
 /* A window of the file, thinned. */
@@ -124,7 +124,7 @@ enum proof { PROVES_NOTHING, PROVES_OFF, PROVES_ON };
  * Pixels below the offset, more than noise makes, prove that it is off. Where none are, and the
  * values begin at the offset (water and shadow, moved up), it is on. A bright scene proves nothing.
  */
-static enum proof judge_seen(const struct seen *seen) {
+static enum proof weigh(const struct seen *seen) {
   if (seen->below > DARK_SHARE * seen->valid) return PROVES_OFF;
   return seen->just_above > DARK_SHARE * seen->valid ? PROVES_ON : PROVES_NOTHING;
 }
@@ -134,7 +134,7 @@ static enum proof judge_seen(const struct seen *seen) {
  * looked at (blue, and the infrared in which water is dark), whichever a chip asks for: the answer
  * must not depend on that. One that cannot be opened proves nothing.
  */
-static sc_status find_proof(struct sc_connection *c, struct sc_open_scene *scene, enum proof *out,
+static sc_status find_proof(struct sc_connection *c, struct sc_cached_scene *scene, enum proof *out,
                             struct sc_error *err) {
   const struct sc_scene *s = &scene->scene;
   *out = PROVES_NOTHING;
@@ -148,8 +148,8 @@ static sc_status find_proof(struct sc_connection *c, struct sc_open_scene *scene
       sc_status st = sc_scenes_asset(c, scene, asset, &opened, &own);
       if (!st && !is_reflectance_file(opened, asset->key)) continue;
       if (!st) st = look_over(c, opened, &seen, &own);
-      if (!st && *out == PROVES_NOTHING) *out = judge_seen(&seen);
-      if (!st && judge_seen(&seen) == PROVES_OFF) *out = PROVES_OFF;
+      if (!st && *out == PROVES_NOTHING) *out = weigh(&seen);
+      if (!st && weigh(&seen) == PROVES_OFF) *out = PROVES_OFF;
       if (st == SC_NOMEM || st == SC_INTERRUPT) {
         *err = own;
         return st;
@@ -161,14 +161,15 @@ static sc_status find_proof(struct sc_connection *c, struct sc_open_scene *scene
 }
 
 /* Do the scene's files carry the offset, if its baseline or item says so? */
-static sc_status judge(struct sc_connection *c, struct sc_open_scene *scene, struct sc_error *err) {
+static sc_status find_shift(struct sc_connection *c, struct sc_cached_scene *scene,
+                            struct sc_error *err) {
   enum proof proof;
-  if (scene->is_judged) return SC_OK;
+  if (scene->shift_is_known) return SC_OK;
   sc_status st = find_proof(c, scene, &proof, err);
   if (st) return st;
   scene->is_shifted =
       proof == PROVES_NOTHING ? !says_applied(&scene->scene.item) : proof == PROVES_ON;
-  scene->is_judged = 1;
+  scene->shift_is_known = 1;
   return SC_OK;
 }
 
@@ -179,16 +180,16 @@ static int states_offset(const struct sc_chip_band *b) {
 
 sc_status sc_harmonize_find(struct sc_connection *c, struct sc_chip *chip, int harmonize,
                             struct sc_error *err) {
-  const struct sc_item *item = &chip->scene->scene.item;
+  const struct sc_item *item = &chip->scene->item;
   if (!is_sentinel_2(item)) return SC_OK;
   int version = baseline(item);
   for (int i = 0; i < chip->n_bands; i++) {
     struct sc_chip_band *b = &chip->bands[i];
     int states = states_offset(b), may = version >= 4 || (version == 0 && states);
     if (!is_reflectance(b->key, b->dtype) || (!harmonize && !states)) continue;
-    sc_status st = may ? judge(c, chip->scene, err) : SC_OK;
+    sc_status st = may ? find_shift(c, chip->cached, err) : SC_OK;
     if (st) return st;
-    int is_shifted = may && chip->scene->is_shifted;
+    int is_shifted = may && chip->cached->is_shifted;
     if (harmonize && is_shifted) b->shift = OFFSET;
     if (states && !is_shifted) b->offset = 0;
   }

@@ -13,9 +13,9 @@
  * item states the offset (-0.1 with a scale of 0.0001) of pixels that do not carry it, that of the
  * band becomes 0, so that `scale` does not apply it again.
  *
- * Items of other missions, and baselines before 04.00, have none. Otherwise pixels judge: valid
- * ones below 1000, more than a tenth of a percent of a coarse view, prove that it was taken off,
- * and where there are none, as many from 1000 to 1100 that it was not, whatever the item says.
+ * Items of other missions, and baselines before 04.00, have none. Otherwise the pixels decide:
+ * valid ones below 1000, more than a tenth of a percent of a coarse view, prove that it was taken
+ * off, and where there are none, as many from 1000 to 1100 that it was not, whatever the item says.
  * Bright scenes prove nothing: there the item's boa_offset_applied counts. A scene is looked at
  * once.
  */

@@ -1,4 +1,6 @@
-/* A handle -> the scene and window that it names; see chip.h and handle.h. */
+/* A handle -> the scene and window that it names; see locate.h and handle.h. */
+#include "pixels/locate.h"
+
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,7 +8,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "pixels/chip.h"
 #include "pixels/merged.h"
 
 #define WHAT "chip handle"
@@ -53,7 +54,7 @@ static sc_status scene_options(struct sc_connection *c, const struct handle *h,
 }
 
 static sc_status open_scene(struct sc_connection *c, const struct handle *h, const char *key,
-                            size_t key_bytes, const char *item, struct sc_open_scene **out,
+                            size_t key_bytes, const char *item, struct sc_cached_scene **out,
                             struct sc_error *err) {
   struct sc_index_options options;
   struct sc_scene scene;
@@ -121,7 +122,7 @@ static sc_status place_center(const struct sc_scene *s, const cJSON *center, int
 }
 
 static sc_status place(const struct handle *h, struct sc_chip *chip, struct sc_error *err) {
-  const struct sc_scene *s = &chip->scene->scene;
+  const struct sc_scene *s = chip->scene;
   chip->tiling.chip_size_px = (int32_t)h->chip_size;
   chip->tiling.stride_px = (int32_t)(h->stride ? h->stride : h->chip_size);
   chip->tiling.edge = (enum sc_edge)h->edge;
@@ -172,7 +173,7 @@ static size_t common_part(const char *text, size_t n, int64_t *x, int64_t *y) {
   return (size_t)(found - text);
 }
 
-/* The handle read in full. chip->scene: the one kept under its key, or NULL. */
+/* The handle read in full. chip->cached: the one kept under its key, or NULL. */
 static sc_status locate_in_full(struct sc_connection *c, const char *text, size_t key_bytes,
                                 struct sc_chip *chip, struct sc_error *err) {
   struct handle h;
@@ -183,11 +184,14 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, size_
   if (st) return st;
   if (!h.item) st = sc_fail(err, SC_BAD_ARG, WHAT ": it names no 'item'");
   if (!st) st = item_argument(&h, &item, err);
-  if (!st && !chip->scene) st = open_scene(c, &h, text, key_bytes, item, &chip->scene, err);
-  if (!st) st = place(&h, chip, err);
+  if (!st && !chip->cached) st = open_scene(c, &h, text, key_bytes, item, &chip->cached, err);
   if (!st) {
-    chip->scene->tiling = chip->tiling;
-    chip->scene->is_tiled = 1;
+    chip->scene = &chip->cached->scene;
+    st = place(&h, chip, err);
+  }
+  if (!st) {
+    chip->cached->tiling = chip->tiling;
+    chip->cached->is_tiled = 1;
   }
   sc_free(item);
   sc_options_free(&h.json);
@@ -201,11 +205,11 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, size_
 static sc_status locate_object(struct sc_connection *c, const char *text, size_t n,
                                struct sc_chip *chip, struct sc_error *err) {
   size_t common = common_part(text, n, &chip->x, &chip->y), key = common ? common : n;
-  chip->scene = sc_scenes_find(c, text, key);
-  if (!common || !chip->scene || !chip->scene->is_tiled)
+  chip->cached = sc_scenes_find(c, text, key);
+  if (!common || !chip->cached || !chip->cached->is_tiled)
     return locate_in_full(c, text, key, chip, err);
-  const struct sc_scene *s = &chip->scene->scene;
-  chip->tiling = chip->scene->tiling;
+  const struct sc_scene *s = chip->scene = &chip->cached->scene;
+  chip->tiling = chip->cached->tiling;
   sc_status st = sc_grid_window(&s->grid, &chip->tiling, chip->x, chip->y, &chip->window, err);
   return st ? sc_fail_within(err, "item %s", s->item.id) : SC_OK;
 }
@@ -230,7 +234,7 @@ sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
                              : locate_object(c, text, n, out, err);
   }
   if (st) {
-    sc_scenes_forget_failed(c, out->scene, st);
+    sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);
   }
   return st;

@@ -84,7 +84,7 @@ static sc_status read_scene(struct sc_connection *c, const struct sc_merge_row *
 
 static sc_status keep_scene(struct sc_connection *c, const struct sc_merge_row *row,
                             const char *schema, const char *table, const char *key, size_t n,
-                            struct sc_open_scene **out, struct sc_error *err) {
+                            struct sc_cached_scene **out, struct sc_error *err) {
   struct sc_scene scene;
   sc_status st = read_scene(c, row, &scene, err);
   if (st) return st;
@@ -111,10 +111,10 @@ static sc_status check_place(struct sc_connection *c, const struct sc_merge_row 
   struct sc_footprint footprint;
   struct sc_box stored, here;
   int has_place = 0;
-  if (row->item_json || chip->scene->is_placed) return SC_OK;
+  if (row->item_json || chip->cached->is_placed) return SC_OK;
   sc_status st = sc_merge_chip_box(c->db, schema, table, row->rowid, &stored, err);
   if (!st) {
-    st = sc_window_footprint(&chip->scene->scene.grid, &chip->window, &has_place, &footprint, err);
+    st = sc_window_footprint(&chip->scene->grid, &chip->window, &has_place, &footprint, err);
   }
   if (st) return st;
   here = sc_footprint_box(&footprint);
@@ -124,7 +124,7 @@ static sc_status check_place(struct sc_connection *c, const struct sc_merge_row 
                    "index file was made with another chip_size, stride or grid",
                    row->x, row->y, row->tiling.chip_size_px, row->tiling.stride_px, table);
   }
-  chip->scene->is_placed = row->x + row->y > 0;
+  chip->cached->is_placed = row->x + row->y > 0;
   return SC_OK;
 }
 
@@ -136,13 +136,14 @@ static sc_status open_row(struct sc_connection *c, const struct sc_merge_row *ro
                    row->version);
   size_t key_bytes = n < (int)sizeof key ? (size_t)n : sizeof key - 1;
   sc_status st = SC_OK;
-  out->scene = sc_scenes_find(c, key, key_bytes);
-  if (!out->scene) st = keep_scene(c, row, schema, table, key, key_bytes, &out->scene, err);
+  out->cached = sc_scenes_find(c, key, key_bytes);
+  if (!out->cached) st = keep_scene(c, row, schema, table, key, key_bytes, &out->cached, err);
   if (st) return st;
+  out->scene = &out->cached->scene;
   out->tiling = row->tiling;
   out->x = row->x;
   out->y = row->y;
-  st = sc_grid_window(&out->scene->scene.grid, &out->tiling, row->x, row->y, &out->window, err);
+  st = sc_grid_window(&out->scene->grid, &out->tiling, row->x, row->y, &out->window, err);
   if (!st) st = check_place(c, row, schema, table, out, err);
   return st ? sc_fail_within(err, "item %s", row->item) : SC_OK;
 }

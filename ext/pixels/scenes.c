@@ -13,11 +13,11 @@
 #define N_SCENES 64
 
 struct sc_scenes {
-  struct sc_open_scene *kept[N_SCENES];
+  struct sc_cached_scene *kept[N_SCENES];
   unsigned long clock;
 };
 
-static void open_scene_free(struct sc_open_scene *s) {
+static void cached_scene_free(struct sc_cached_scene *s) {
   struct sc_error ignored = {0};
   const struct sc_raster_api *raster = sc_raster(&ignored);
   for (size_t i = 0; s->assets && i < s->scene.item.n_assets; i++) {
@@ -36,7 +36,7 @@ static void open_scene_free(struct sc_open_scene *s) {
 void sc_scenes_free(struct sc_scenes *scenes) {
   if (!scenes) return;
   for (int i = 0; i < N_SCENES; i++) {
-    if (scenes->kept[i]) open_scene_free(scenes->kept[i]);
+    if (scenes->kept[i]) cached_scene_free(scenes->kept[i]);
   }
   sc_free(scenes);
 }
@@ -57,7 +57,7 @@ struct sc_stamp sc_stamp_of(const char *path) {
   return stamp;
 }
 
-static int is_unchanged(const struct sc_connection *c, struct sc_open_scene *s) {
+static int is_unchanged(const struct sc_connection *c, struct sc_cached_scene *s) {
   if (s->rules_version != sc_rules_version(c->rules) ||
       s->settings_version != sc_settings_version())
     return 0;
@@ -76,10 +76,10 @@ static int is_unchanged(const struct sc_connection *c, struct sc_open_scene *s) 
   return 1;
 }
 
-struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n) {
+struct sc_cached_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n) {
   struct sc_scenes *all = scenes_of(c);
   for (int i = 0; all && i < N_SCENES; i++) {
-    struct sc_open_scene *s = all->kept[i];
+    struct sc_cached_scene *s = all->kept[i];
     if (s && s->key_bytes == n && memcmp(s->key, key, n) == 0) {
       s->n_users++;
       if (!is_unchanged(c, s)) {
@@ -95,7 +95,7 @@ struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, s
 }
 
 /* Nobody keeps a scene whose n_users falls to 0 while `used` is 0. */
-static void put_in(struct sc_scenes *all, struct sc_open_scene *s) {
+static void put_in(struct sc_scenes *all, struct sc_cached_scene *s) {
   int at = -1;
   for (int i = 0; i < N_SCENES; i++) {
     if (!all->kept[i]) {
@@ -105,12 +105,12 @@ static void put_in(struct sc_scenes *all, struct sc_open_scene *s) {
     if (all->kept[i]->n_users == 0 && (at < 0 || all->kept[i]->used < all->kept[at]->used)) at = i;
   }
   if (at < 0) return; /* all in use: this one lives as long as its users */
-  if (all->kept[at]) open_scene_free(all->kept[at]);
+  if (all->kept[at]) cached_scene_free(all->kept[at]);
   all->kept[at] = s;
   s->used = ++all->clock;
 }
 
-static void note_grid_file(struct sc_open_scene *s, const struct sc_asset *asset) {
+static void note_grid_file(struct sc_cached_scene *s, const struct sc_asset *asset) {
   struct sc_opened_asset *to = &s->assets[asset - s->scene.item.assets];
   struct sc_error ignored = {0};
   if (to->href || sc_item_href(&s->scene.item, asset, &to->href, &ignored)) return;
@@ -119,16 +119,16 @@ static void note_grid_file(struct sc_open_scene *s, const struct sc_asset *asset
 }
 
 /* A grid that the item does not state is that of its files: when one changes, so may the grid. */
-static void note_grid_files(struct sc_open_scene *s) {
+static void note_grid_files(struct sc_cached_scene *s) {
   if (s->scene.grid_from != SC_GRID_FROM_FILE) return;
   for (size_t i = 0; i < s->scene.n_assets; i++) note_grid_file(s, s->scene.assets[i].asset);
   if (s->scene.has_mask) note_grid_file(s, s->scene.mask.asset);
 }
 
 sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, struct sc_scene *scene,
-                         struct sc_open_scene **out, struct sc_error *err) {
+                         struct sc_cached_scene **out, struct sc_error *err) {
   struct sc_scenes *all = scenes_of(c);
-  struct sc_open_scene *s = sc_alloc_zero(1, sizeof *s);
+  struct sc_cached_scene *s = sc_alloc_zero(1, sizeof *s);
   sc_status st = all && s ? sc_strndup(key, n, &s->key, err) : sc_fail_nomem(err);
   if (!st) {
     s->assets = sc_alloc_zero(scene->item.n_assets, sizeof *s->assets);
@@ -151,14 +151,14 @@ sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, str
   return SC_OK;
 }
 
-void sc_scenes_forget(struct sc_connection *c, struct sc_open_scene *s) {
+void sc_scenes_forget(struct sc_connection *c, struct sc_cached_scene *s) {
   for (int i = 0; i < N_SCENES; i++) {
     if (c->scenes->kept[i] == s) c->scenes->kept[i] = NULL;
   }
   s->used = 0;
 }
 
-void sc_scenes_forget_failed(struct sc_connection *c, struct sc_open_scene *s, sc_status status) {
+void sc_scenes_forget_failed(struct sc_connection *c, struct sc_cached_scene *s, sc_status status) {
   switch (status) {
     case SC_OK:
     case SC_NOMEM:
@@ -171,11 +171,11 @@ void sc_scenes_forget_failed(struct sc_connection *c, struct sc_open_scene *s, s
   }
 }
 
-void sc_scenes_release(struct sc_open_scene *s) {
-  if (s && --s->n_users == 0 && s->used == 0) open_scene_free(s);
+void sc_scenes_release(struct sc_cached_scene *s) {
+  if (s && --s->n_users == 0 && s->used == 0) cached_scene_free(s);
 }
 
-static sc_status open_asset(struct sc_connection *c, struct sc_open_scene *s,
+static sc_status open_asset(struct sc_connection *c, struct sc_cached_scene *s,
                             const struct sc_asset *asset, struct sc_opened_asset *to,
                             struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
@@ -200,7 +200,7 @@ static sc_status open_asset(struct sc_connection *c, struct sc_open_scene *s,
   return st;
 }
 
-sc_status sc_scenes_asset(struct sc_connection *c, struct sc_open_scene *s,
+sc_status sc_scenes_asset(struct sc_connection *c, struct sc_cached_scene *s,
                           const struct sc_asset *asset, struct sc_opened_asset **out,
                           struct sc_error *err) {
   struct sc_opened_asset *to = &s->assets[asset - s->scene.item.assets];

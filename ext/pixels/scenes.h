@@ -29,7 +29,7 @@ struct sc_opened_asset {
   struct sc_stamp stamp;   /* of a local file when it was opened */
 };
 
-struct sc_open_scene {
+struct sc_cached_scene {
   char *key; /* owned */
   size_t key_bytes;
   struct sc_scene scene;
@@ -38,10 +38,10 @@ struct sc_open_scene {
   struct sc_stamp stamp; /* of the item's file */
   char *schema, *table;  /* of a merged index, else NULL; owned */
   int64_t item_rowid;
-  int is_placed;             /* its chips lie where the merged index says: see merged.c */
-  int is_tiled;              /* tiling is known: a handle with the key has been answered */
-  struct sc_tiling tiling;   /* of the handles that begin with the key */
-  int is_judged, is_shifted; /* has harmonize.c looked at a file, and what it saw */
+  int is_placed;                  /* its chips lie where the merged index says: see merged.c */
+  int is_tiled;                   /* tiling is known: a handle with the key has been answered */
+  struct sc_tiling tiling;        /* of the handles that begin with the key */
+  int shift_is_known, is_shifted; /* by harmonize.c, once it has looked at the pixels */
   unsigned rules_version, settings_version; /* that it was opened under */
   uint64_t looked_run; /* when the files were last looked at, and when again at the latest */
   struct timespec next_look;
@@ -59,24 +59,24 @@ void sc_scenes_free(struct sc_scenes *scenes);
  * rows of one statement (c->run) the files are looked at once, and again every sc_next_poll():
  * asking the system for each would cost a tenth of a chip that is cached.
  */
-struct sc_open_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
+struct sc_cached_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
 /* Keep a scene (it moves) under a key. Takes a hold; *out is released with _release(). */
 sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, struct sc_scene *scene,
-                         struct sc_open_scene **out, struct sc_error *err);
+                         struct sc_cached_scene **out, struct sc_error *err);
 /* Forget a scene that has become stale. The hold stays until it is released. */
-void sc_scenes_forget(struct sc_connection *c, struct sc_open_scene *scene);
+void sc_scenes_forget(struct sc_connection *c, struct sc_cached_scene *scene);
 /*
  * A call failed with `status` while it used the scene (NULL is fine). The files that it saw may be
  * others by the next call (a remote file that was replaced, an answer that was no raster), which
  * must answer as in a fresh process: unless the error is the caller's own, or the machine's, the
  * scene is forgotten.
  */
-void sc_scenes_forget_failed(struct sc_connection *c, struct sc_open_scene *scene,
+void sc_scenes_forget_failed(struct sc_connection *c, struct sc_cached_scene *scene,
                              sc_status status);
-void sc_scenes_release(struct sc_open_scene *scene);
+void sc_scenes_release(struct sc_cached_scene *scene);
 
 /* Open one asset of a scene: href, access, the file's description, the registration. */
-sc_status sc_scenes_asset(struct sc_connection *c, struct sc_open_scene *scene,
+sc_status sc_scenes_asset(struct sc_connection *c, struct sc_cached_scene *scene,
                           const struct sc_asset *asset, struct sc_opened_asset **out,
                           struct sc_error *err);
 

@@ -1,109 +1,18 @@
 /*
  * stacchip_stack(row [, options [, sort_key]]): the chips of a group as one array.
  *
- * HOW IT WORKS  The step gathers handles; the end opens all chips, checks shapes and the size
- * of the result, and reads all windows in one call, which orders them by file and block.
+ * HOW IT WORKS  The step gathers handles (group.h); the end opens all chips, checks shapes and the
+ * size of the result, and reads all windows in one call, which orders them by file and block.
  */
-#include "pixels/stack.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
 #include "pixels/chip.h"
-#include "pixels/lent.h"
+#include "pixels/group.h"
 #include "pixels/npy.h"
+#include "pixels/static_result.h"
 #include "pixels/view.h"
-
-/* --- gathering --- */
-
-static sc_status add_row(struct sc_stack *s, sqlite3_value *handle, sqlite3_value *sort_key,
-                         struct sc_error *err) {
-  if (s->n_rows == s->capacity) {
-    size_t capacity = s->capacity ? 2 * s->capacity : 32;
-    struct sc_stack_row *rows = sc_realloc(s->rows, capacity * sizeof *rows);
-    if (!rows) return sc_fail_nomem(err);
-    s->rows = rows;
-    s->capacity = capacity;
-  }
-  struct sc_stack_row *r = &s->rows[s->n_rows];
-  r->handle = sqlite3_value_dup(handle);
-  r->sort_key = sort_key ? sqlite3_value_dup(sort_key) : NULL;
-  r->position = s->n_rows;
-  if (!r->handle || (sort_key && !r->sort_key)) {
-    sqlite3_value_free(r->handle);
-    sqlite3_value_free(r->sort_key);
-    return sc_fail_nomem(err);
-  }
-  s->n_rows++;
-  return SC_OK;
-}
-
-/* The options of the first row hold for all: others would be left unheard. */
-static sc_status take_options(struct sc_stack *s, sqlite3_value *value, struct sc_error *err) {
-  const char *text = (const char *)sqlite3_value_text(value);
-  if (!s->has_rows) return sc_strdup(text, &s->options, err);
-  if (strcmp(text ? text : "", s->options ? s->options : "") == 0) return SC_OK;
-  return sc_fail(err, SC_BAD_ARG,
-                 "position %zu: other options than those of the rows before; they are the same for "
-                 "a whole group",
-                 s->n_rows);
-}
-
-void sc_stack_step(sqlite3_context *context, int n, sqlite3_value **values) {
-  struct sc_stack *s = sqlite3_aggregate_context(context, sizeof *s);
-  if (!s) {
-    sqlite3_result_error_nomem(context);
-    return;
-  }
-  if (s->err.status) return;
-  if (n > 1 && take_options(s, values[1], &s->err)) return;
-  s->has_rows = 1;
-  if (sqlite3_value_type(values[0]) == SQLITE_NULL) return; /* as other aggregates do */
-  sc_settle(&s->err, add_row(s, values[0], n > 2 ? values[2] : NULL, &s->err));
-}
-
-static int type_rank(int type) {
-  return type == SQLITE_NULL ? 0 : type == SQLITE_TEXT ? 2 : type == SQLITE_BLOB ? 3 : 1;
-}
-
-/* SQLite's order: NULL, numbers, text, blobs; ties by position. */
-static int by_sort_key(const void *pa, const void *pb) {
-  const struct sc_stack_row *a = pa, *b = pb;
-  int ta = sqlite3_value_type(a->sort_key), tb = sqlite3_value_type(b->sort_key);
-  int c = type_rank(ta) - type_rank(tb);
-  if (!c && type_rank(ta) == 1) {
-    double x = sqlite3_value_double(a->sort_key), y = sqlite3_value_double(b->sort_key);
-    sqlite3_int64 i = sqlite3_value_int64(a->sort_key), j = sqlite3_value_int64(b->sort_key);
-    int both_whole = ta == SQLITE_INTEGER && tb == SQLITE_INTEGER;
-    c = both_whole ? (i > j) - (i < j) : (x > y) - (x < y);
-  } else if (!c && type_rank(ta) > 1) {
-    int na = sqlite3_value_bytes(a->sort_key), nb = sqlite3_value_bytes(b->sort_key);
-    c = memcmp(sqlite3_value_blob(a->sort_key), sqlite3_value_blob(b->sort_key),
-               (size_t)(na < nb ? na : nb));
-    if (!c) c = na - nb;
-  }
-  return c ? c : (a->position > b->position) - (a->position < b->position);
-}
-
-struct sc_stack *sc_stack_take(sqlite3_context *context) {
-  struct sc_stack *s = sqlite3_aggregate_context(context, 0);
-  if (s && s->n_rows > 1 && s->rows[0].sort_key) {
-    qsort(s->rows, s->n_rows, sizeof *s->rows, by_sort_key);
-  }
-  return s;
-}
-
-void sc_stack_clear(struct sc_stack *s) {
-  for (size_t i = 0; i < s->n_rows; i++) {
-    sqlite3_value_free(s->rows[i].handle);
-    sqlite3_value_free(s->rows[i].sort_key);
-  }
-  sc_free(s->rows);
-  sc_free(s->options);
-  memset(s, 0, sizeof *s);
-}
 
 /* --- reading --- */
 
@@ -132,11 +41,11 @@ static sc_status check_shape(const struct sc_chip *first, const struct sc_chip *
   }
   return sc_fail(err, SC_BAD_DATA,
                  "position %zu: item %s: a chip of shape (%d, %d, %d) in a stack of (%d, %d, %d)",
-                 position, chip->scene->scene.item.id, chip->n_bands, chip->height, chip->width,
+                 position, chip->scene->item.id, chip->n_bands, chip->height, chip->width,
                  first->n_bands, first->height, first->width);
 }
 
-static sc_status open_batch(struct sc_connection *c, const struct sc_stack *s,
+static sc_status open_batch(struct sc_connection *c, const struct sc_group *s,
                             const struct sc_chip_options *options, struct batch *b,
                             struct sc_error *err) {
   b->chips = sc_alloc_zero(s->n_rows, sizeof *b->chips);
@@ -261,7 +170,7 @@ static sc_status add_names(struct batch *b, struct sc_npz *npz, struct sc_error 
   sc_status st = ids && times ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < b->n && !st; i++) {
     const struct sc_chip *chip = &b->chips[i];
-    const struct sc_item *item = &chip->scene->scene.item;
+    const struct sc_item *item = &chip->scene->item;
     times[i] = item->datetime;
     int is_placed = chip->x >= 0; /* else it lies around a centre: by the grid's pixels */
     st = sc_format(&ids[i], err, "%s-%s%lld-%lld", item->id, is_placed ? "" : "px-",
@@ -292,7 +201,7 @@ static sc_status finish_npz(struct batch *b, const size_t shape[4], enum sc_dtyp
   return st;
 }
 
-static sc_status make_stack(struct sc_connection *c, const struct sc_stack *s,
+static sc_status make_stack(struct sc_connection *c, const struct sc_group *s,
                             const struct sc_chip_options *options, size_t limit,
                             struct sc_buffer *out, struct sc_error *err) {
   struct batch b = {0};
@@ -319,14 +228,14 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_stack *s,
   return st;
 }
 
-void sc_stack_final(sqlite3_context *context) {
+static void stack_final(sqlite3_context *context) {
   struct sc_connection *c = sqlite3_user_data(context);
-  struct sc_stack *s = sc_stack_take(context);
+  struct sc_group *s = sc_group_take(context);
   struct sc_chip_options options;
   struct sc_error err = {0};
   struct sc_buffer out = {0};
   if (!s || !s->has_rows) return; /* an empty group is NULL */
-  sc_lent_reclaim(c);             /* before the next one is read: never two of them */
+  sc_static_result_reclaim(c);    /* before the next one is read: never two of them */
   err = s->err;
   sc_status st = err.status ? err.status : sc_connection_check(c, &err);
   if (!st) st = sc_chip_options_parse(s->options, SC_OPTIONS_STACK, &options, &err);
@@ -337,11 +246,20 @@ void sc_stack_final(sqlite3_context *context) {
     if (as_null) st = SC_OK;
     sc_chip_options_free(&options);
   }
-  sc_stack_clear(s);
+  sc_group_clear(s);
   if (st) {
     sc_buffer_free(&out);
     sc_result_error(context, &err);
   } else if (out.data) {
-    sc_lent_result(c, context, &out);
+    sc_static_result_give(c, context, &out);
   }
+}
+
+int sc_stack_register(struct sc_connection *c) {
+  static const struct sc_function functions[] = {
+      {"stacchip_stack", 1, SQLITE_DIRECTONLY, 0, sc_group_step, stack_final},
+      {"stacchip_stack", 2, SQLITE_DIRECTONLY, 0, sc_group_step, stack_final},
+      {"stacchip_stack", 3, SQLITE_DIRECTONLY, 0, sc_group_step, stack_final},
+  };
+  return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

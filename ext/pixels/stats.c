@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "pixels/chip.h"
-#include "pixels/stack.h"
+#include "pixels/group.h"
 #include "stac/validity.h"
 
 #define SAMPLE_MAX (1 << 20) /* values kept per band */
@@ -115,13 +115,13 @@ struct cloud_mask {
 
 static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
                            struct cloud_mask *m, struct sc_error *err) {
-  const struct sc_scene *s = &chip->scene->scene;
+  const struct sc_scene *s = chip->scene;
   struct sc_opened_asset *asset;
   if (!s->has_mask || !s->rule.name) {
     return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to exclude clouds by",
                    s->item.id, sc_scene_platform(s));
   }
-  sc_status st = sc_scenes_asset(c, chip->scene, s->mask.asset, &asset, err);
+  sc_status st = sc_scenes_asset(c, chip->cached, s->mask.asset, &asset, err);
   if (st) return st;
   int band = s->mask.band ? s->mask.band : 1;
   enum sc_dtype dtype = asset->info.bands[band - 1].dtype;
@@ -141,7 +141,7 @@ static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
 
 static sc_status read_mask(struct sc_connection *c, struct cloud_mask *m, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
-  const struct sc_rule *rule = &m->chip.scene->scene.rule;
+  const struct sc_rule *rule = &m->chip.scene->rule;
   sc_status st = raster ? SC_OK : err->status;
   m->pixels = sc_alloc(sc_chip_bytes(&m->chip, m->chip.dtype));
   m->valid = sc_alloc(sc_chip_bytes(&m->chip, SC_DTYPE_U8));
@@ -196,8 +196,8 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
     if (st) return st;
   }
   if (s->n_bands != chip->n_bands) {
-    return sc_fail(err, SC_BAD_DATA, "item %s: %d bands where others have %d",
-                   chip->scene->scene.item.id, chip->n_bands, s->n_bands);
+    return sc_fail(err, SC_BAD_DATA, "item %s: %d bands where others have %d", chip->scene->item.id,
+                   chip->n_bands, s->n_bands);
   }
   if (sc_chip_check_size(chip, sizeof(double) + 2, err)) return err->status;
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
@@ -299,7 +299,7 @@ static void result_json(sqlite3_context *context, const struct stats *s, const c
   cJSON_free(text);
 }
 
-static sc_status gather(struct sc_connection *c, const struct sc_stack *rows,
+static sc_status gather(struct sc_connection *c, const struct sc_group *rows,
                         const struct sc_chip_options *options, struct stats *s,
                         struct sc_error *err) {
   for (size_t i = 0; i < rows->n_rows; i++) {
@@ -315,9 +315,9 @@ static sc_status gather(struct sc_connection *c, const struct sc_stack *rows,
   return SC_OK;
 }
 
-void sc_stats_final(sqlite3_context *context) {
+static void stats_final(sqlite3_context *context) {
   struct sc_connection *c = sqlite3_user_data(context);
-  struct sc_stack *rows = sc_stack_take(context);
+  struct sc_group *rows = sc_group_take(context);
   struct sc_chip_options options;
   struct sc_error err = {0};
   struct stats s = {0};
@@ -333,7 +333,7 @@ void sc_stats_final(sqlite3_context *context) {
   }
   if (st) sc_result_error(context, &err);
   stats_free(&s);
-  sc_stack_clear(rows);
+  sc_group_clear(rows);
 }
 
 /* --- merging --- */
@@ -475,7 +475,7 @@ static sc_status merge_one(struct merge *m, const cJSON *json, struct sc_error *
   return st;
 }
 
-void sc_stats_merge_step(sqlite3_context *context, int n, sqlite3_value **values) {
+static void stats_merge_step(sqlite3_context *context, int n, sqlite3_value **values) {
   struct merge *m = sqlite3_aggregate_context(context, sizeof *m);
   (void)n;
   if (!m) {
@@ -523,7 +523,7 @@ static sc_status even_out(struct band_stats *b, const double *weights, struct sc
   return SC_OK;
 }
 
-void sc_stats_merge_final(sqlite3_context *context) {
+static void stats_merge_final(sqlite3_context *context) {
   struct merge *m = sqlite3_aggregate_context(context, 0);
   if (!m) return;
   for (int i = 0; m->stats && i < m->stats->n_bands; i++) {
@@ -541,4 +541,14 @@ void sc_stats_merge_final(sqlite3_context *context) {
   sc_free(m->stats);
   sc_free(m->weights);
   cJSON_Delete(m->percents);
+}
+
+int sc_stats_register(struct sc_connection *c) {
+  static const struct sc_function functions[] = {
+      {"stacchip_band_stats", 1, SQLITE_DIRECTONLY, 0, sc_group_step, stats_final},
+      {"stacchip_band_stats", 2, SQLITE_DIRECTONLY, 0, sc_group_step, stats_final},
+      {"stacchip_band_stats_merge", 1, SQLITE_DETERMINISTIC, 0, stats_merge_step,
+       stats_merge_final},
+  };
+  return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

@@ -386,7 +386,8 @@ GDALDataType sc_gdal_type(enum sc_dtype dtype) {
   return types[dtype];
 }
 
-/* Nodata values and alpha are judged by us (valid.h), beyond the few cases that GDAL's mask knows.
+/* Nodata values and alpha are looked at by us (valid.h), beyond the few cases that GDAL's mask
+ * knows.
  */
 static enum sc_file_mask find_mask(GDALRasterBandH band) {
   int flags = GDALGetMaskFlags(band);

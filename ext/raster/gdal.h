@@ -51,7 +51,7 @@ void sc_gdal_info_free(struct sc_raster_info *info);
 sc_status sc_gdal_check_size(const struct sc_read *read, int width, int height,
                              struct sc_error *err);
 
-/* One window read by GDAL; the judge of the block reader and its stand-in elsewhere. */
+/* One window read by GDAL; the reference of the block reader, and what reads where it cannot. */
 sc_status sc_gdal_read(const struct sc_read *read, struct sc_error *err);
 
 /*

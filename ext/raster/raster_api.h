@@ -129,7 +129,7 @@ struct sc_nodata {
   uint64_t bits; /* of 64-bit integers: the value itself */
 };
 
-/* What makes pixels of a band invalid (raster/valid.h judges), besides lying outside the raster
+/* What makes pixels of a band invalid (raster/valid.h decides), besides lying outside the raster
  * and being NaN. */
 struct sc_validity {
   enum sc_dtype dtype; /* of the band in its file */

@@ -402,7 +402,7 @@ static void copy_piece(const struct piece *piece, const struct sc_block *block) 
   }
 }
 
-/* GDAL is the judge of blocks that are not as they should be. */
+/* GDAL is the reference for blocks that are not as they should be. */
 static void ask_gdal(const struct plan *p, const struct group *g) {
   for (size_t i = g->begin; i < g->end; i++) {
     struct sc_error err = {0};

@@ -49,7 +49,7 @@ int sc_valid_shows(const struct sc_validity *v, enum sc_dtype type) {
 }
 
 /* The loop over pixels side by side is one of its own, so that compilers make vectors of it. */
-#define JUDGE(TYPE, IS_INVALID)                            \
+#define CLEAR(TYPE, IS_INVALID)                            \
   do {                                                     \
     const unsigned char *at = pixels;                      \
     if (stride == sizeof(TYPE)) {                          \
@@ -78,15 +78,15 @@ struct complex_f64 {
   double real, imaginary;
 };
 
-static void judge_reals(double nodata, const void *pixels, enum sc_dtype type, size_t stride,
+static void clear_reals(double nodata, const void *pixels, enum sc_dtype type, size_t stride,
                         size_t n, uint8_t *valid) {
   switch (type) {
-    case SC_DTYPE_F32: JUDGE(float, IS_NAN(x) | ((double)x == nodata)); break;
-    case SC_DTYPE_F64: JUDGE(double, IS_NAN(x) | (x == nodata)); break;
+    case SC_DTYPE_F32: CLEAR(float, IS_NAN(x) | ((double)x == nodata)); break;
+    case SC_DTYPE_F64: CLEAR(double, IS_NAN(x) | (x == nodata)); break;
     case SC_DTYPE_C64:
-      JUDGE(struct complex_f32, IS_NAN(x.real) | IS_NAN(x.imaginary) | ((double)x.real == nodata));
+      CLEAR(struct complex_f32, IS_NAN(x.real) | IS_NAN(x.imaginary) | ((double)x.real == nodata));
       break;
-    default: JUDGE(struct complex_f64, IS_NAN(x.real) | IS_NAN(x.imaginary) | (x.real == nodata));
+    default: CLEAR(struct complex_f64, IS_NAN(x.real) | IS_NAN(x.imaginary) | (x.real == nodata));
   }
 }
 
@@ -94,18 +94,18 @@ void sc_valid_pixels(const struct sc_validity *v, const void *pixels, enum sc_dt
                      size_t stride, size_t n, uint8_t *valid) {
   const struct sc_nodata *nodata = &v->nodata;
   if (is_real(type)) {
-    judge_reals(nodata->is_set ? nodata->value : NAN, pixels, type, stride, n, valid);
+    clear_reals(nodata->is_set ? nodata->value : NAN, pixels, type, stride, n, valid);
     return;
   }
   if (!nodata->is_set) return;
   const int64_t whole = sc_dtype_bytes(type) < 8 ? (int64_t)nodata->value : 0;
   switch (type) {
-    case SC_DTYPE_U8: JUDGE(uint8_t, x == (uint8_t)whole); break;
-    case SC_DTYPE_I8: JUDGE(int8_t, x == (int8_t)whole); break;
-    case SC_DTYPE_U16: JUDGE(uint16_t, x == (uint16_t)whole); break;
-    case SC_DTYPE_I16: JUDGE(int16_t, x == (int16_t)whole); break;
-    case SC_DTYPE_U32: JUDGE(uint32_t, x == (uint32_t)whole); break;
-    case SC_DTYPE_I32: JUDGE(int32_t, x == (int32_t)whole); break;
-    default: JUDGE(uint64_t, x == nodata->bits); break;
+    case SC_DTYPE_U8: CLEAR(uint8_t, x == (uint8_t)whole); break;
+    case SC_DTYPE_I8: CLEAR(int8_t, x == (int8_t)whole); break;
+    case SC_DTYPE_U16: CLEAR(uint16_t, x == (uint16_t)whole); break;
+    case SC_DTYPE_I16: CLEAR(int16_t, x == (int16_t)whole); break;
+    case SC_DTYPE_U32: CLEAR(uint32_t, x == (uint32_t)whole); break;
+    case SC_DTYPE_I32: CLEAR(int32_t, x == (int32_t)whole); break;
+    default: CLEAR(uint64_t, x == nodata->bits); break;
   }
 }

@@ -12,22 +12,23 @@
  *
  * One result is lent at a time; a second one while the first is out is given the ordinary way.
  */
-#ifndef SC_PIXELS_LENT_H
-#define SC_PIXELS_LENT_H
+#ifndef SC_PIXELS_STATIC_RESULT_H
+#define SC_PIXELS_STATIC_RESULT_H
 
 #include "base/buffer.h"
 #include "base/sqlite.h"
 
 struct sc_connection;
-struct sc_lent; /* NULL: nothing was lent yet */
+struct sc_static_result; /* NULL: nothing was lent yet */
 
 /* Make *bytes the result, lent or owned by SQLite; takes it over. */
-void sc_lent_result(struct sc_connection *c, sqlite3_context *context, struct sc_buffer *bytes);
+void sc_static_result_give(struct sc_connection *c, sqlite3_context *context,
+                           struct sc_buffer *bytes);
 
 /* Free what was lent if no statement can show it any more. */
-void sc_lent_reclaim(struct sc_connection *c);
+void sc_static_result_reclaim(struct sc_connection *c);
 
 /* When the connection closes: SQLite has finalized every statement. */
-void sc_lent_free(struct sc_lent *lent);
+void sc_static_result_free(struct sc_static_result *result);
 
 #endif

@@ -1,5 +1,5 @@
-/* Results that SQLite need not copy; see lent.h. */
-#include "pixels/lent.h"
+/* Results that SQLite need not copy; see static_result.h. */
+#include "pixels/static_result.h"
 
 #include "base/alloc.h"
 #include "connection.h"
@@ -13,7 +13,7 @@ struct reader {
   int run;
 };
 
-struct sc_lent {
+struct sc_static_result {
   struct sc_buffer bytes; /* empty: nothing is out */
   struct reader readers[READERS_MAX];
   int n_readers;
@@ -22,7 +22,7 @@ struct sc_lent {
 static int run_of(sqlite3_stmt *s) { return sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 0); }
 
 /* Every statement that runs now; 0 where there are too many. */
-static int note_readers(struct sc_lent *l, sqlite3 *db) {
+static int note_readers(struct sc_static_result *l, sqlite3 *db) {
   l->n_readers = 0;
   for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
     if (!sqlite3_stmt_busy(s)) continue;
@@ -34,15 +34,15 @@ static int note_readers(struct sc_lent *l, sqlite3 *db) {
 
 /* A new statement at the place of a finalized one, in the same run, passes for it: then the
  * memory is kept longer than need be. */
-static int is_reader(const struct sc_lent *l, sqlite3_stmt *s) {
+static int is_reader(const struct sc_static_result *l, sqlite3_stmt *s) {
   for (int i = 0; i < l->n_readers; i++) {
     if (l->readers[i].stmt == s && l->readers[i].run == run_of(s)) return 1;
   }
   return 0;
 }
 
-void sc_lent_reclaim(struct sc_connection *c) {
-  struct sc_lent *l = c->lent;
+void sc_static_result_reclaim(struct sc_connection *c) {
+  struct sc_static_result *l = c->static_result;
   if (!l || !l->bytes.data) return;
   for (sqlite3_stmt *s = sqlite3_next_stmt(c->db, NULL); s; s = sqlite3_next_stmt(c->db, s)) {
     if (sqlite3_stmt_busy(s) && is_reader(l, s)) return;
@@ -50,10 +50,11 @@ void sc_lent_reclaim(struct sc_connection *c) {
   sc_buffer_free(&l->bytes);
 }
 
-void sc_lent_result(struct sc_connection *c, sqlite3_context *context, struct sc_buffer *bytes) {
-  if (!c->lent) c->lent = sc_alloc_zero(1, sizeof *c->lent);
-  sc_lent_reclaim(c);
-  struct sc_lent *l = c->lent;
+void sc_static_result_give(struct sc_connection *c, sqlite3_context *context,
+                           struct sc_buffer *bytes) {
+  if (!c->static_result) c->static_result = sc_alloc_zero(1, sizeof *c->static_result);
+  sc_static_result_reclaim(c);
+  struct sc_static_result *l = c->static_result;
   if (!l || l->bytes.data || bytes->size < LEAST_BYTES || !note_readers(l, c->db)) {
     sqlite3_result_blob64(context, bytes->data, bytes->size, sc_free);
     bytes->data = NULL;
@@ -64,7 +65,7 @@ void sc_lent_result(struct sc_connection *c, sqlite3_context *context, struct sc
   sqlite3_result_blob64(context, l->bytes.data, l->bytes.size, SQLITE_STATIC);
 }
 
-void sc_lent_free(struct sc_lent *l) {
+void sc_static_result_free(struct sc_static_result *l) {
   if (!l) return;
   sc_buffer_free(&l->bytes);
   sc_free(l);

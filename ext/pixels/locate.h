@@ -1,0 +1,12 @@
+/* From a handle (see handle.h) to the scene, window and position that it names. */
+#ifndef SC_PIXELS_LOCATE_H
+#define SC_PIXELS_LOCATE_H
+
+#include "pixels/chip.h"
+
+/* The first part of sc_chip_open(): the chip has no bands yet. Close with sc_chip_close(). */
+sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
+                         const struct sc_chip_options *options, struct sc_chip *out,
+                         struct sc_error *err);
+
+#endif
