@@ -59,11 +59,12 @@ static sc_status one_of(const char *key, const char *value, const char *const *n
                  names[1], n > 2 ? " or " : "", n > 2 ? names[2] : "");
 }
 
-sc_status sc_on_error_parse(const char *text, enum sc_on_error *out, struct sc_error *err) {
+sc_status sc_merge_on_error_parse(const char *text, enum sc_merge_on_error *out,
+                                  struct sc_error *err) {
   static const char *const names[] = {"abort", "record"};
   int i = 0;
   sc_status st = one_of("on_error", text, names, 2, &i, err);
-  *out = (enum sc_on_error)i;
+  *out = (enum sc_merge_on_error)i;
   return st;
 }
 
@@ -80,7 +81,7 @@ static sc_status take_own(const char *key, char **value, struct sc_merge_args *o
     *value = NULL;
     return SC_OK;
   }
-  if (strcmp(key, "on_error") == 0) return sc_on_error_parse(*value, &out->on_error, err);
+  if (strcmp(key, "on_error") == 0) return sc_merge_on_error_parse(*value, &out->on_error, err);
   if (strcmp(key, "headers") == 0) {
     st = one_of(key, *value, headers, 3, &i, err);
     out->headers = (enum sc_headers)i;

@@ -9,14 +9,14 @@
 #include "index/index.h"
 
 enum sc_headers { SC_HEADERS_EAGER = 0, SC_HEADERS_LAZY, SC_HEADERS_NONE };
-enum sc_on_error { SC_ON_ERROR_ABORT = 0, SC_ON_ERROR_RECORD };
+enum sc_merge_on_error { SC_MERGE_ON_ERROR_ABORT = 0, SC_MERGE_ON_ERROR_RECORD };
 
 /* Zeroed is empty; sc_merge_args_free(). */
 struct sc_merge_args {
   struct sc_index_options index;
-  char *bucket;              /* where items of rows merged from files are found; NULL: nowhere */
-  enum sc_headers headers;   /* of remote assets: at the merge, at the first read, never */
-  enum sc_on_error on_error; /* an item that fails: an error, or a row of <name>_error */
+  char *bucket;            /* where items of rows merged from files are found; NULL: nowhere */
+  enum sc_headers headers; /* of remote assets: at the merge, at the first read, never */
+  enum sc_merge_on_error on_error; /* an item that fails: an error, or a row of <name>_error */
 };
 
 /* n arguments, each "key = value"; a value may be quoted. */
@@ -25,6 +25,7 @@ sc_status sc_merge_args_parse(int n, const char *const *arguments, struct sc_mer
 void sc_merge_args_free(struct sc_merge_args *args);
 
 /* "abort" or "record"; SC_BAD_ARG otherwise. */
-sc_status sc_on_error_parse(const char *text, enum sc_on_error *out, struct sc_error *err);
+sc_status sc_merge_on_error_parse(const char *text, enum sc_merge_on_error *out,
+                                  struct sc_error *err);
 
 #endif

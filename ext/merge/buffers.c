@@ -8,9 +8,10 @@
 #include "base/db.h"
 #include "merge/shadow.h"
 
-static sc_status read_block(struct sc_merge *t, struct sc_cached_block *b, struct sc_error *err) {
+static sc_status read_block(struct sc_merge *t, struct sc_cached_chip_block *b,
+                            struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, BLOCK_FIND, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_BLOCK_FIND, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, b->key.item_id);
   sqlite3_bind_int(s, 2, b->key.tile_y);
@@ -19,30 +20,30 @@ static sc_status read_block(struct sc_merge *t, struct sc_cached_block *b, struc
   st = sc_db_next(s, &is_row, err);
   if (!st && is_row) {
     b->id = sqlite3_column_int64(s, 0);
-    st = sc_block_decode(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1), &b->block,
-                         err);
+    st = sc_chip_block_decode(sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1),
+                              &b->block, err);
     if (st) sc_fail_within(err, "%s_block, row %lld", t->name, (long long)b->id);
-    if (!st && (b->id < 1 || b->id > MERGE_MAX_BLOCK_ID)) {
+    if (!st && (b->id < 1 || b->id > SC_MERGE_MAX_BLOCK_ID)) {
       st =
           sc_fail(err, SC_BAD_DATA, "%s_block: id %lld is out of range", t->name, (long long)b->id);
     }
-    if (!st) b->range = sc_block_range(&b->block);
+    if (!st) b->range = sc_chip_block_range(&b->block);
   }
   sqlite3_reset(s);
   return st;
 }
 
-sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day, int is_new,
-                         struct sc_cached_block **out, struct sc_error *err) {
-  *out = sc_block_cache_find(&t->blocks, key);
+sc_status sc_merge_block(struct sc_merge *t, const struct sc_chip_block_key *key, float day,
+                         int is_new, struct sc_cached_chip_block **out, struct sc_error *err) {
+  *out = sc_chip_block_cache_find(&t->blocks, key);
   if (*out) return SC_OK;
   sc_status st = SC_OK;
-  if (t->blocks.n >= SC_BLOCK_CACHE_MAX) st = sc_merge_flush_blocks(t, err);
-  if (!st) st = sc_block_cache_add(&t->blocks, key, out, err);
+  if (t->blocks.n >= SC_CHIP_BLOCK_CACHE_MAX) st = sc_merge_flush_blocks(t, err);
+  if (!st) st = sc_chip_block_cache_add(&t->blocks, key, out, err);
   if (st) return st;
   (*out)->day = day;
   if (!is_new) st = read_block(t, *out, err);
-  if (st) sc_block_init(&(*out)->block), (*out)->id = 0;
+  if (st) sc_chip_block_init(&(*out)->block), (*out)->id = 0;
   return st;
 }
 
@@ -57,7 +58,7 @@ static void bind_fraction(sqlite3_stmt *s, int i, float v) {
 }
 
 /* The seven values of a chip's row, from parameter `at` on. */
-static void bind_chip(sqlite3_stmt *s, int at, const struct merge_new_chip *chip) {
+static void bind_chip(sqlite3_stmt *s, int at, const struct sc_new_chip *chip) {
   sqlite3_bind_int64(s, at, chip->id);
   sqlite3_bind_int64(s, at + 1, chip->item_id);
   sqlite3_bind_int(s, at + 2, chip->x);
@@ -68,11 +69,12 @@ static void bind_chip(sqlite3_stmt *s, int at, const struct merge_new_chip *chip
 }
 
 sc_status sc_merge_flush_chips(struct sc_merge *t, struct sc_error *err) {
-  int n = t->n_new_chips, at_once = n == MERGE_CHIPS_AT_ONCE ? n : 1;
+  int n = t->n_new_chips, at_once = n == SC_MERGE_CHIPS_AT_ONCE ? n : 1;
   sqlite3_stmt *s;
   if (n == 0) return SC_OK;
   sc_merge_enter(t);
-  sc_status st = sc_merge_statement(t, at_once == 1 ? CHIP_INSERT : CHIP_INSERT_MANY, &s, err);
+  sc_status st =
+      sc_merge_statement(t, at_once == 1 ? SC_STMT_CHIP_INSERT : SC_STMT_CHIP_INSERT_MANY, &s, err);
   for (int i = 0; i < n && !st; i += at_once) {
     for (int k = 0; k < at_once; k++) bind_chip(s, 7 * k + 1, &t->new_chips[i + k]);
     st = sc_db_step_reset(s, err);
@@ -83,8 +85,8 @@ sc_status sc_merge_flush_chips(struct sc_merge *t, struct sc_error *err) {
   return st;
 }
 
-sc_status sc_merge_new_chip(struct sc_merge *t, struct merge_new_chip **out, struct sc_error *err) {
-  sc_status st = t->n_new_chips == MERGE_CHIPS_AT_ONCE ? sc_merge_flush_chips(t, err) : SC_OK;
+sc_status sc_merge_new_chip(struct sc_merge *t, struct sc_new_chip **out, struct sc_error *err) {
+  sc_status st = t->n_new_chips == SC_MERGE_CHIPS_AT_ONCE ? sc_merge_flush_chips(t, err) : SC_OK;
   if (st) return st;
   *out = &t->new_chips[t->n_new_chips++];
   (*out)->geometry.size = 0;
@@ -115,7 +117,7 @@ static sc_status fail_module(struct sc_merge *t, struct sc_error *err) {
 static sc_status probe(struct sc_merge *t, struct sc_error *err) {
   sqlite3_stmt *s;
   if (t->is_probed) return SC_OK;
-  sc_status st = sc_merge_statement(t, INDEX_PROBE, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_INDEX_PROBE, &s, err);
   if (!st) st = sc_db_step_reset(s, err);
   t->is_probed = st == SC_OK;
   return st ? fail_module(t, err) : SC_OK;
@@ -125,7 +127,7 @@ sc_status sc_merge_index_add(struct sc_merge *t, int64_t id, const struct sc_box
                              struct sc_error *err) {
   sc_status st = probe(t, err);
   if (st) return st;
-  if (t->n_new_cells >= MERGE_MAX_NEW_CELLS) st = sc_merge_flush_index(t, err);
+  if (t->n_new_cells >= SC_MERGE_MAX_NEW_CELLS) st = sc_merge_flush_index(t, err);
   if (!st) st = reserve_cells(t, 1, err);
   if (st) return st;
   struct sc_box32 b = sc_box32_of(box);
@@ -184,30 +186,30 @@ struct area_changes {
 };
 
 static void add_area_cell(struct area_changes *a, int64_t id, const struct sc_box32 *box,
-                          const struct sc_block_range *range, float day) {
+                          const struct sc_chip_block_range *range, float day) {
   struct sc_rtree_cell cell = {id,
                                {box->min_x, box->max_x, box->min_y, box->max_y, day, day,
                                 range->min_cloud, range->max_cloud}};
   a->cells[a->n_cells++] = cell;
 }
 
-static void add_area(struct area_changes *a, const struct sc_cached_block *b,
-                     const struct sc_block_range *range) {
+static void add_area(struct area_changes *a, const struct sc_cached_chip_block *b,
+                     const struct sc_chip_block_range *range) {
   add_area_cell(a, 2 * b->id, &range->box, range, b->day);
   if (!sc_box32_is_empty(&range->west)) {
     add_area_cell(a, 2 * b->id + 1, &range->west, range, b->day);
   }
 }
 
-static void remove_area(struct area_changes *a, const struct sc_cached_block *b) {
+static void remove_area(struct area_changes *a, const struct sc_cached_chip_block *b) {
   a->gone[a->n_gone++] = 2 * b->id;
   if (!sc_box32_is_empty(&b->range.west)) a->gone[a->n_gone++] = 2 * b->id + 1;
 }
 
-static sc_status delete_block(struct sc_merge *t, struct sc_cached_block *b, struct area_changes *a,
-                              struct sc_error *err) {
+static sc_status delete_block(struct sc_merge *t, struct sc_cached_chip_block *b,
+                              struct area_changes *a, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, BLOCK_DELETE, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_BLOCK_DELETE, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, b->id);
   st = sc_db_step_reset(s, err);
@@ -221,14 +223,14 @@ static sc_status delete_block(struct sc_merge *t, struct sc_cached_block *b, str
 static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error *err) {
   if (!t->next_block) {
     sqlite3_stmt *s;
-    sc_status st = sc_merge_statement(t, BLOCK_LAST, &s, err);
+    sc_status st = sc_merge_statement(t, SC_STMT_BLOCK_LAST, &s, err);
     if (st) return st;
     int is_row;
     st = sc_db_next(s, &is_row, err);
     int64_t last = !st && is_row ? sqlite3_column_int64(s, 0) : 0;
     sqlite3_reset(s);
     if (st) return st;
-    if (last < 0 || last >= MERGE_MAX_BLOCK_ID) {
+    if (last < 0 || last >= SC_MERGE_MAX_BLOCK_ID) {
       return sc_fail(err, SC_BAD_DATA, "%s_block: its last id, %lld, is out of range", t->name,
                      (long long)last);
     }
@@ -238,11 +240,11 @@ static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error 
   return SC_OK;
 }
 
-static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b,
+static sc_status insert_block(struct sc_merge *t, struct sc_cached_chip_block *b,
                               const struct sc_buffer *bytes, struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = new_block_id(t, &b->id, err);
-  if (!st) st = sc_merge_statement(t, BLOCK_INSERT, &s, err);
+  if (!st) st = sc_merge_statement(t, SC_STMT_BLOCK_INSERT, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, b->id);
   sqlite3_bind_int64(s, 2, b->key.item_id);
@@ -253,10 +255,10 @@ static sc_status insert_block(struct sc_merge *t, struct sc_cached_block *b,
   return sc_db_step_reset(s, err);
 }
 
-static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b,
+static sc_status update_block(struct sc_merge *t, struct sc_cached_chip_block *b,
                               const struct sc_buffer *bytes, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, BLOCK_UPDATE, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_BLOCK_UPDATE, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, b->id);
   sqlite3_bind_int(s, 2, b->block.n);
@@ -265,11 +267,11 @@ static sc_status update_block(struct sc_merge *t, struct sc_cached_block *b,
 }
 
 /* The boxes of a block that an earlier version wrote, from the chips' geometries. */
-static sc_status make_exact(struct sc_merge *t, struct sc_block *b, struct sc_error *err) {
+static sc_status make_exact(struct sc_merge *t, struct sc_chip_block *b, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, CHIP_GEOMETRY, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_CHIP_GEOMETRY, &s, err);
   for (int i = 0; i < b->n && !st; i++) {
-    struct sc_block_chip *chip = &b->chips[i];
+    struct sc_chip_entry *chip = &b->chips[i];
     struct sc_footprint f = {0};
     int is_row, srid;
     sqlite3_bind_int64(s, 1, chip->id);
@@ -285,21 +287,21 @@ static sc_status make_exact(struct sc_merge *t, struct sc_block *b, struct sc_er
     }
     if (st) return st;
     b->n_west -= !sc_box32_is_empty(&chip->west);
-    sc_block_boxes(&f, &chip->box, &chip->west);
+    sc_chip_block_boxes(&f, &chip->box, &chip->west);
     b->n_west += !sc_box32_is_empty(&chip->west);
   }
   b->is_exact = st == SC_OK;
   return st;
 }
 
-static sc_status write_block(struct sc_merge *t, struct sc_cached_block *b, struct area_changes *a,
-                             struct sc_error *err) {
+static sc_status write_block(struct sc_merge *t, struct sc_cached_chip_block *b,
+                             struct area_changes *a, struct sc_error *err) {
   if (!b->is_dirty || (b->id == 0 && b->block.n == 0)) return SC_OK;
   if (b->block.n == 0) return delete_block(t, b, a, err);
   a->bytes.size = 0;
   sc_status st = b->block.is_exact ? SC_OK : make_exact(t, &b->block, err);
-  struct sc_block_range range = sc_block_range(&b->block);
-  if (!st) st = sc_block_encode(&b->block, &a->bytes, err);
+  struct sc_chip_block_range range = sc_chip_block_range(&b->block);
+  if (!st) st = sc_chip_block_encode(&b->block, &a->bytes, err);
   if (st) return st;
   if (b->id == 0) {
     st = insert_block(t, b, &a->bytes, err);
@@ -320,8 +322,8 @@ static sc_status delete_empty_items(struct sc_merge *t, const struct area_change
   sc_status st = SC_OK;
   for (size_t i = 0; i < a->n_items && !st; i++) {
     sqlite3_stmt *s, *assets;
-    st = sc_merge_statement(t, ITEM_DELETE_EMPTY, &s, err);
-    if (!st) st = sc_merge_statement(t, ASSET_DELETE, &assets, err);
+    st = sc_merge_statement(t, SC_STMT_ITEM_DELETE_EMPTY, &s, err);
+    if (!st) st = sc_merge_statement(t, SC_STMT_ASSET_DELETE, &assets, err);
     if (st) return st;
     sqlite3_bind_int64(s, 1, a->items[i]);
     st = sc_db_step_reset(s, err);
@@ -350,7 +352,7 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   sc_free(a.cells);
   sc_free(a.items);
   sc_buffer_free(&a.bytes);
-  sc_block_cache_clear(&t->blocks);
+  sc_chip_block_cache_clear(&t->blocks);
   t->has_emptied = 0;
   t->n_flushes++;
   if (st) t->is_broken = 1;

@@ -8,14 +8,14 @@
 #include "merge/table.h"
 
 /* The block of a tile, from the buffer or the table; a new one if is_new says it must be. */
-sc_status sc_merge_block(struct sc_merge *t, const struct sc_block_key *key, float day, int is_new,
-                         struct sc_cached_block **out, struct sc_error *err);
+sc_status sc_merge_block(struct sc_merge *t, const struct sc_chip_block_key *key, float day,
+                         int is_new, struct sc_cached_chip_block **out, struct sc_error *err);
 
 /*
  * The row to fill for a new chip: written with others, at the latest by the flush of the index
  * or of the blocks. A chip that was asked for last can be dropped again.
  */
-sc_status sc_merge_new_chip(struct sc_merge *t, struct merge_new_chip **out, struct sc_error *err);
+sc_status sc_merge_new_chip(struct sc_merge *t, struct sc_new_chip **out, struct sc_error *err);
 void sc_merge_drop_new_chip(struct sc_merge *t);
 sc_status sc_merge_flush_chips(struct sc_merge *t, struct sc_error *err);
 

@@ -1,4 +1,6 @@
-/* Commands of a merged index: check, rebuild, optimize, settings; see write.h. */
+/* Commands of a merged index: check, rebuild, optimize, settings; see command.h. */
+#include "merge/command.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -7,19 +9,18 @@
 #include "merge/buffers.h"
 #include "merge/rebuild.h"
 #include "merge/shadow.h"
-#include "merge/write.h"
 #include "sql/merge/set_config.h"
 
 static sc_status set_on_error(struct sc_merge *t, const char *value, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
-  enum sc_on_error mode;
+  enum sc_merge_on_error mode;
   if (!value) {
     return sc_fail(err, SC_BAD_ARG,
                    "INSERT INTO %s(%s, rank) VALUES ('on_error', ...): rank is "
                    "NULL; expected abort or record",
                    t->name, t->name);
   }
-  sc_status st = sc_on_error_parse(value, &mode, err);
+  sc_status st = sc_merge_on_error_parse(value, &mode, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_set_config, &stmt, err);
   if (!st) {
     sqlite3_bind_text(stmt, 1, "on_error", -1, SQLITE_STATIC);

@@ -29,7 +29,7 @@
 
 #define POOL_MAX 8
 
-sc_status sc_cursor_open(struct sc_merge *t, struct merge_cursor **out, struct sc_error *err) {
+sc_status sc_cursor_open(struct sc_merge *t, struct sc_cursor **out, struct sc_error *err) {
   if (t->free_cursors) {
     *out = t->free_cursors;
     t->free_cursors = (*out)->next_free;
@@ -43,8 +43,8 @@ sc_status sc_cursor_open(struct sc_merge *t, struct merge_cursor **out, struct s
 }
 
 /* Back to the state before xFilter; statements stay prepared. */
-static void reset_cursor(struct merge_cursor *c) {
-  for (int i = 0; i < CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
+static void reset_cursor(struct sc_cursor *c) {
+  for (int i = 0; i < SC_CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
   sc_cursor_forget_items(c);
   sc_filter_free(&c->filter);
   sc_free(c->block_ids);
@@ -57,14 +57,14 @@ static void reset_cursor(struct merge_cursor *c) {
   c->geometry_of = 0;
 }
 
-static void free_cursor(struct merge_cursor *c) {
+static void free_cursor(struct sc_cursor *c) {
   reset_cursor(c);
-  for (int i = 0; i < CURSOR_STATEMENTS; i++) sqlite3_finalize(c->statements[i]);
+  for (int i = 0; i < SC_CURSOR_STATEMENTS; i++) sqlite3_finalize(c->statements[i]);
   sc_buffer_free(&c->scratch);
   sc_free(c);
 }
 
-void sc_cursor_close(struct merge_cursor *c) {
+void sc_cursor_close(struct sc_cursor *c) {
   struct sc_merge *t = c->table;
   if (t->n_free_cursors >= POOL_MAX) {
     free_cursor(c);
@@ -80,14 +80,14 @@ void sc_cursor_close(struct merge_cursor *c) {
 
 void sc_cursor_free_pool(struct sc_merge *t) {
   while (t->free_cursors) {
-    struct merge_cursor *c = t->free_cursors;
+    struct sc_cursor *c = t->free_cursors;
     t->free_cursors = c->next_free;
     free_cursor(c);
   }
   t->n_free_cursors = 0;
 }
 
-sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement which, const char *sql,
+sc_status sc_cursor_statement(struct sc_cursor *c, enum sc_cursor_statement which, const char *sql,
                               sqlite3_stmt **out, struct sc_error *err) {
   sc_status st = SC_OK;
   if (!c->statements[which]) st = sc_merge_prepare(c->table, sql, &c->statements[which], err);
@@ -97,16 +97,16 @@ sc_status sc_cursor_statement(struct merge_cursor *c, enum cursor_statement whic
 
 /* ---- spatial tests ---- */
 
-sc_status sc_cursor_geometry(struct merge_cursor *c, const void **blob, size_t *size,
+sc_status sc_cursor_geometry(struct sc_cursor *c, const void **blob, size_t *size,
                              struct sc_error *err) {
   sqlite3_stmt *s;
   int is_row = 1, column = 0;
   sc_status st = SC_OK;
-  if (c->plan.source == SOURCE_ROWID || c->plan.source == SOURCE_CHIPS) {
-    s = c->statements[CURSOR_CHIPS];
+  if (c->plan.source == SC_SCAN_ROWID || c->plan.source == SC_SCAN_CHIPS) {
+    s = c->statements[SC_CURSOR_CHIPS];
     column = 6;
   } else {
-    st = sc_cursor_statement(c, CURSOR_GEOMETRY, sql_merge_chip_geometry, &s, err);
+    st = sc_cursor_statement(c, SC_CURSOR_GEOMETRY, sql_merge_chip_geometry, &s, err);
     if (!st && c->geometry_of != c->chip.id) {
       sqlite3_reset(s);
       sqlite3_bind_int64(s, 1, c->chip.id);
@@ -121,7 +121,7 @@ sc_status sc_cursor_geometry(struct merge_cursor *c, const void **blob, size_t *
 }
 
 /* The predicates that boxes leave open; chip is the one in a block, or NULL. */
-static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip *chip, int *passes,
+static sc_status passes_areas(struct sc_cursor *c, const struct sc_chip_entry *chip, int *passes,
                               struct sc_error *err) {
   sc_status st = SC_OK;
   *passes = 1;
@@ -129,9 +129,9 @@ static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip
     const struct sc_area *area = &c->filter.areas[i];
     const void *blob;
     size_t size;
-    enum sc_answer answer = chip ? sc_area_test(area, &c->block, chip) : SC_MAYBE;
-    *passes = answer != SC_NO;
-    if (answer != SC_MAYBE) continue;
+    enum sc_match answer = chip ? sc_area_test(area, &c->block, chip) : SC_MATCH_MAYBE;
+    *passes = answer != SC_MATCH_NO;
+    if (answer != SC_MATCH_MAYBE) continue;
     st = sc_cursor_geometry(c, &blob, &size, err);
     if (!st) st = sc_area_evaluate(c->table->predicates, area, blob, size, passes, err);
   }
@@ -139,11 +139,11 @@ static sc_status passes_areas(struct merge_cursor *c, const struct sc_block_chip
 }
 
 /* Chips of the block that no area's box rules out. */
-static uint64_t pass_boxes(const struct merge_cursor *c, uint64_t pass) {
+static uint64_t pass_boxes(const struct sc_cursor *c, uint64_t pass) {
   for (uint64_t left = pass; left; left &= left - 1) {
     int i = __builtin_ctzll(left);
     for (int a = 0; a < c->filter.n_areas; a++) {
-      if (sc_area_test(&c->filter.areas[a], &c->block, &c->block.chips[i]) == SC_NO) {
+      if (sc_area_test(&c->filter.areas[a], &c->block, &c->block.chips[i]) == SC_MATCH_NO) {
         pass &= ~(UINT64_C(1) << i);
         break;
       }
@@ -155,9 +155,9 @@ static uint64_t pass_boxes(const struct merge_cursor *c, uint64_t pass) {
 /* ---- blocks ---- */
 
 /* Take over the block in the row of a statement. */
-static sc_status take_block(struct merge_cursor *c, sqlite3_stmt *s, struct sc_error *err) {
-  sc_status st = sc_block_decode(sqlite3_column_blob(s, 4), (size_t)sqlite3_column_bytes(s, 4),
-                                 &c->block, err);
+static sc_status take_block(struct sc_cursor *c, sqlite3_stmt *s, struct sc_error *err) {
+  sc_status st = sc_chip_block_decode(sqlite3_column_blob(s, 4), (size_t)sqlite3_column_bytes(s, 4),
+                                      &c->block, err);
   c->pass = 0;
   if (st) {
     return sc_fail_within(err, "%s_block, row %lld", c->table->name,
@@ -171,9 +171,9 @@ static sc_status take_block(struct merge_cursor *c, sqlite3_stmt *s, struct sc_e
 }
 
 /* The next block from the area index whose item passes. */
-static sc_status next_area_block(struct merge_cursor *c, struct sc_error *err) {
+static sc_status next_area_block(struct sc_cursor *c, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_cursor_statement(c, CURSOR_BLOCK_READ, sql_merge_block_read, &s, err);
+  sc_status st = sc_cursor_statement(c, SC_CURSOR_BLOCK_READ, sql_merge_block_read, &s, err);
   while (!st && c->block_at < c->n_block_ids) {
     int is_row;
     sqlite3_bind_int64(s, 1, c->block_ids[c->block_at++]);
@@ -192,18 +192,19 @@ static sc_status next_area_block(struct merge_cursor *c, struct sc_error *err) {
 }
 
 /* Bind the next item id of the list, if the scan goes by one. */
-static int bind_next_key(struct merge_cursor *c, sqlite3_stmt *items) {
-  const struct sc_text_term *keys = sc_filter_text_keys(&c->filter, COL_ITEM);
+static int bind_next_key(struct sc_cursor *c, sqlite3_stmt *items) {
+  const struct sc_text_term *keys = sc_filter_text_keys(&c->filter, SC_COL_ITEM);
   if (c->scan_text != sql_merge_item_scan_item || c->key_at == keys->n_values) return 0;
-  const struct sc_text *key = &keys->values[c->key_at++];
+  const struct sc_term_text *key = &keys->values[c->key_at++];
   sqlite3_reset(items);
   sqlite3_bind_text64(items, 1, key->bytes, key->size, SQLITE_TRANSIENT, SQLITE_UTF8);
   return 1;
 }
 
-/* The next item that passes; CURSOR_BLOCKS then starts on its blocks. */
-static sc_status next_item(struct merge_cursor *c, struct sc_error *err) {
-  sqlite3_stmt *items = c->statements[CURSOR_ITEM_SCAN], *blocks = c->statements[CURSOR_BLOCKS];
+/* The next item that passes; SC_CURSOR_BLOCKS then starts on its blocks. */
+static sc_status next_item(struct sc_cursor *c, struct sc_error *err) {
+  sqlite3_stmt *items = c->statements[SC_CURSOR_ITEM_SCAN],
+               *blocks = c->statements[SC_CURSOR_BLOCKS];
   int is_row = 0;
   for (;;) {
     sc_status st = sc_db_next(items, &is_row, err);
@@ -222,13 +223,13 @@ static sc_status next_item(struct merge_cursor *c, struct sc_error *err) {
   }
 }
 
-static sc_status next_item_block(struct merge_cursor *c, struct sc_error *err) {
+static sc_status next_item_block(struct sc_cursor *c, struct sc_error *err) {
   sc_status st = SC_OK;
   while (!st && !c->is_eof) {
     int is_row = 0;
-    if (c->item) st = sc_db_next(c->statements[CURSOR_BLOCKS], &is_row, err);
+    if (c->item) st = sc_db_next(c->statements[SC_CURSOR_BLOCKS], &is_row, err);
     if (!st && is_row) {
-      st = take_block(c, c->statements[CURSOR_BLOCKS], err);
+      st = take_block(c, c->statements[SC_CURSOR_BLOCKS], err);
       if (st || c->pass) return st;
     } else if (!st) {
       st = next_item(c, err);
@@ -238,15 +239,15 @@ static sc_status next_item_block(struct merge_cursor *c, struct sc_error *err) {
 }
 
 /* The next chip that passes, from blocks. */
-static sc_status next_of_blocks(struct merge_cursor *c, struct sc_error *err) {
+static sc_status next_of_blocks(struct sc_cursor *c, struct sc_error *err) {
   for (;;) {
     sc_status st = SC_OK;
     if (!c->pass) {
-      st = c->plan.source == SOURCE_AREA ? next_area_block(c, err) : next_item_block(c, err);
+      st = c->plan.source == SC_SCAN_AREA ? next_area_block(c, err) : next_item_block(c, err);
       if (st || c->is_eof) return st;
     }
     int i = __builtin_ctzll(c->pass), passes = 1;
-    const struct sc_block_chip *chip = &c->block.chips[i];
+    const struct sc_chip_entry *chip = &c->block.chips[i];
     c->pass &= c->pass - 1;
     c->chip.id = chip->id;
     c->chip_at = i;
@@ -256,15 +257,17 @@ static sc_status next_of_blocks(struct merge_cursor *c, struct sc_error *err) {
 }
 
 /* Position and fractions of the chip in the block: not needed by counting. */
-void sc_cursor_fill_chip(struct merge_cursor *c) {
+void sc_cursor_fill_chip(struct sc_cursor *c) {
   if (c->chip_at < 0) return;
-  const struct sc_block_chip *chip = &c->block.chips[c->chip_at];
+  const struct sc_chip_entry *chip = &c->block.chips[c->chip_at];
   uint64_t mask = c->block.mask;
   for (int i = 0; i < c->chip_at; i++) mask &= mask - 1;
   int bit = mask ? __builtin_ctzll(mask) : 0;
   c->chip.item_id = c->block_item;
-  c->chip.x = (int32_t)((uint32_t)c->tile_x * SC_BLOCK_SIDE + (uint32_t)(bit % SC_BLOCK_SIDE));
-  c->chip.y = (int32_t)((uint32_t)c->tile_y * SC_BLOCK_SIDE + (uint32_t)(bit / SC_BLOCK_SIDE));
+  c->chip.x =
+      (int32_t)((uint32_t)c->tile_x * SC_CHIP_BLOCK_SIDE + (uint32_t)(bit % SC_CHIP_BLOCK_SIDE));
+  c->chip.y =
+      (int32_t)((uint32_t)c->tile_y * SC_CHIP_BLOCK_SIDE + (uint32_t)(bit / SC_CHIP_BLOCK_SIDE));
   c->chip.cloud = chip->cloud;
   c->chip.nodata = chip->nodata;
   c->chip_at = -1;
@@ -277,8 +280,8 @@ static float column_fraction(sqlite3_stmt *s, int i) {
   return (float)sqlite3_column_double(s, i);
 }
 
-static sc_status next_of_chips(struct merge_cursor *c, struct sc_error *err) {
-  sqlite3_stmt *s = c->statements[CURSOR_CHIPS];
+static sc_status next_of_chips(struct sc_cursor *c, struct sc_error *err) {
+  sqlite3_stmt *s = c->statements[SC_CURSOR_CHIPS];
   for (;;) {
     int passes = 0;
     sc_status st = sc_db_next(s, &passes, err);
@@ -306,8 +309,8 @@ static sc_status next_of_chips(struct merge_cursor *c, struct sc_error *err) {
   }
 }
 
-static sc_status next_chip(struct merge_cursor *c, struct sc_error *err) {
-  if (c->plan.source == SOURCE_ROWID || c->plan.source == SOURCE_CHIPS) {
+static sc_status next_chip(struct sc_cursor *c, struct sc_error *err) {
+  if (c->plan.source == SC_SCAN_ROWID || c->plan.source == SC_SCAN_CHIPS) {
     return next_of_chips(c, err);
   }
   return next_of_blocks(c, err);
@@ -315,9 +318,9 @@ static sc_status next_chip(struct merge_cursor *c, struct sc_error *err) {
 
 /* ---- starting ---- */
 
-static sc_status start_chips(struct merge_cursor *c, struct sc_error *err) {
+static sc_status start_chips(struct sc_cursor *c, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_cursor_statement(c, CURSOR_CHIPS, sql_merge_chip_scan, &s, err);
+  sc_status st = sc_cursor_statement(c, SC_CURSOR_CHIPS, sql_merge_chip_scan, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, c->filter.min_rowid);
   sqlite3_bind_int64(s, 2, c->filter.max_rowid);
@@ -329,34 +332,36 @@ static sc_status start_chips(struct merge_cursor *c, struct sc_error *err) {
  * only SQLite knows what texts it equals.
  */
 static const char *item_scan_text(const struct sc_plan *plan, const struct sc_filter *f) {
-  int desc = plan->order == ORDER_DATE && plan->is_descending;
-  enum sc_source source = plan->source;
-  if (source == SOURCE_ITEM || source == SOURCE_CHIPID) {
-    return sc_filter_text_keys(f, COL_ITEM) ? sql_merge_item_scan_item : sql_merge_item_scan;
+  int desc = plan->order == SC_ORDER_DATE && plan->is_descending;
+  enum sc_scan_source source = plan->source;
+  if (source == SC_SCAN_ITEM || source == SC_SCAN_CHIPID) {
+    return sc_filter_text_keys(f, SC_COL_ITEM) ? sql_merge_item_scan_item : sql_merge_item_scan;
   }
-  if (source == SOURCE_PLATFORM_DATE && !sc_filter_text_keys(f, COL_PLATFORM)) source = SOURCE_DATE;
-  if (source == SOURCE_PLATFORM && !sc_filter_text_keys(f, COL_PLATFORM)) source = SOURCE_ITEMS;
+  if (source == SC_SCAN_PLATFORM_DATE && !sc_filter_text_keys(f, SC_COL_PLATFORM))
+    source = SC_SCAN_DATE;
+  if (source == SC_SCAN_PLATFORM && !sc_filter_text_keys(f, SC_COL_PLATFORM))
+    source = SC_SCAN_ITEMS;
   switch (source) {
-    case SOURCE_PLATFORM:
+    case SC_SCAN_PLATFORM:
       return desc ? sql_merge_item_scan_platform_desc : sql_merge_item_scan_platform;
-    case SOURCE_PLATFORM_DATE:
+    case SC_SCAN_PLATFORM_DATE:
       return desc ? sql_merge_item_scan_platform_date_desc : sql_merge_item_scan_platform_date;
-    case SOURCE_DATE: return desc ? sql_merge_item_scan_date_desc : sql_merge_item_scan_date;
+    case SC_SCAN_DATE: return desc ? sql_merge_item_scan_date_desc : sql_merge_item_scan_date;
     default: break;
   }
-  if (plan->order != ORDER_DATE) return sql_merge_item_scan;
+  if (plan->order != SC_ORDER_DATE) return sql_merge_item_scan;
   return desc ? sql_merge_item_scan_by_date_desc : sql_merge_item_scan_by_date;
 }
 
 /* ?1 is the item or platform, ?2 and ?3 the first and last date. */
-static void bind_items(struct merge_cursor *c, sqlite3_stmt *s) {
+static void bind_items(struct sc_cursor *c, sqlite3_stmt *s) {
   const struct sc_filter *f = &c->filter;
   int n = sqlite3_bind_parameter_count(s);
-  const char *low = sc_filter_text_bound(f, COL_DATE, 0),
-             *high = sc_filter_text_bound(f, COL_DATE, 1);
+  const char *low = sc_filter_text_bound(f, SC_COL_DATE, 0),
+             *high = sc_filter_text_bound(f, SC_COL_DATE, 1);
   c->key_at = 0;
   if (bind_next_key(c, s)) return;
-  const struct sc_text_term *platform = sc_filter_text_keys(f, COL_PLATFORM);
+  const struct sc_text_term *platform = sc_filter_text_keys(f, SC_COL_PLATFORM);
   if (n >= 1 && platform) {
     sqlite3_bind_text64(s, 1, platform->values[0].bytes, platform->values[0].size, SQLITE_TRANSIENT,
                         SQLITE_UTF8);
@@ -370,16 +375,16 @@ static void bind_items(struct merge_cursor *c, sqlite3_stmt *s) {
   }
 }
 
-static sc_status start_items(struct merge_cursor *c, struct sc_error *err) {
+static sc_status start_items(struct sc_cursor *c, struct sc_error *err) {
   const char *text = item_scan_text(&c->plan, &c->filter);
   sqlite3_stmt *s, *blocks;
   if (text != c->scan_text) {
-    sqlite3_finalize(c->statements[CURSOR_ITEM_SCAN]);
-    c->statements[CURSOR_ITEM_SCAN] = NULL;
+    sqlite3_finalize(c->statements[SC_CURSOR_ITEM_SCAN]);
+    c->statements[SC_CURSOR_ITEM_SCAN] = NULL;
     c->scan_text = text;
   }
-  sc_status st = sc_cursor_statement(c, CURSOR_ITEM_SCAN, text, &s, err);
-  if (!st) st = sc_cursor_statement(c, CURSOR_BLOCKS, sql_merge_block_of_item, &blocks, err);
+  sc_status st = sc_cursor_statement(c, SC_CURSOR_ITEM_SCAN, text, &s, err);
+  if (!st) st = sc_cursor_statement(c, SC_CURSOR_BLOCKS, sql_merge_block_of_item, &blocks, err);
   if (!st) bind_items(c, s);
   return st;
 }
@@ -393,7 +398,7 @@ static double day_bound(const char *text, double otherwise) {
   return day == SC_NO_DAY ? otherwise : (double)day;
 }
 
-static sc_status collect_blocks(struct merge_cursor *c, sqlite3_stmt *s, double min_lon,
+static sc_status collect_blocks(struct sc_cursor *c, sqlite3_stmt *s, double min_lon,
                                 double max_lon, size_t *capacity, struct sc_error *err) {
   sqlite3_bind_double(s, 1, min_lon);
   sqlite3_bind_double(s, 2, max_lon);
@@ -435,20 +440,20 @@ static const struct sc_area *smallest_area(const struct sc_filter *f) {
  * All block ids at once: an R*Tree cursor that stays open would forbid us to write to it, a
  * block of two boxes comes twice, and blocks in order are neighbours in the file.
  */
-static sc_status start_area(struct merge_cursor *c, struct sc_error *err) {
+static sc_status start_area(struct sc_cursor *c, struct sc_error *err) {
   const struct sc_filter *f = &c->filter;
   const struct sc_area *area = smallest_area(f);
-  const struct sc_interval *cloud = &f->numbers[NUMBER_CLOUD];
+  const struct sc_interval *cloud = &f->numbers[SC_NUMBER_CLOUD];
   size_t capacity = 0, n = 0;
   sqlite3_stmt *s;
-  sc_status st = sc_cursor_statement(c, CURSOR_AREA, sql_merge_area_find, &s, err);
+  sc_status st = sc_cursor_statement(c, SC_CURSOR_AREA, sql_merge_area_find, &s, err);
   if (st) return st;
   sqlite3_bind_double(s, 3, area->box.min_y);
   sqlite3_bind_double(s, 4, area->box.max_y);
-  sqlite3_bind_double(s, 5, day_bound(sc_filter_text_bound(f, COL_DATE, 0), -HUGE_VAL));
-  sqlite3_bind_double(s, 6, day_bound(sc_filter_text_bound(f, COL_DATE, 1), HUGE_VAL));
-  sqlite3_bind_double(s, 7, f->has_number[NUMBER_CLOUD] ? cloud->low : -HUGE_VAL);
-  sqlite3_bind_double(s, 8, f->has_number[NUMBER_CLOUD] ? cloud->high : HUGE_VAL);
+  sqlite3_bind_double(s, 5, day_bound(sc_filter_text_bound(f, SC_COL_DATE, 0), -HUGE_VAL));
+  sqlite3_bind_double(s, 6, day_bound(sc_filter_text_bound(f, SC_COL_DATE, 1), HUGE_VAL));
+  sqlite3_bind_double(s, 7, f->has_number[SC_NUMBER_CLOUD] ? cloud->low : -HUGE_VAL);
+  sqlite3_bind_double(s, 8, f->has_number[SC_NUMBER_CLOUD] ? cloud->high : HUGE_VAL);
   st = collect_blocks(c, s, area->box.min_x, area->box.max_x, &capacity, err);
   if (!st && sc_predicate_at(area->predicate)->is_mbr) {
     /* The bounding box of a chip across the antimeridian spans all longitudes. */
@@ -479,11 +484,11 @@ static sc_status split_chipid(struct sc_filter *f, struct sc_text_term *t, struc
   sc_free(same);
   *x = '\0';
   t->values[0].size = (size_t)(x - text);
-  t->column = COL_ITEM;
+  t->column = SC_COL_ITEM;
   const double position[2] = {(double)nx, (double)ny};
   for (int k = 0; k < 2; k++) {
-    struct sc_interval *in = &f->numbers[NUMBER_X + k];
-    f->has_number[NUMBER_X + k] = 1;
+    struct sc_interval *in = &f->numbers[SC_NUMBER_X + k];
+    f->has_number[SC_NUMBER_X + k] = 1;
     if (position[k] > in->low) in->low = position[k];
     if (position[k] < in->high) in->high = position[k];
   }
@@ -495,16 +500,16 @@ static sc_status split_chipids(struct sc_filter *f, struct sc_error *err) {
   sc_status st = SC_OK;
   for (int i = 0; i < f->n_texts && !st && !f->is_never; i++) {
     struct sc_text_term *t = &f->texts[i];
-    if (t->column == COL_CHIPID && t->op == OP_EQ) st = split_chipid(f, t, err);
+    if (t->column == SC_COL_CHIPID && t->op == SC_OP_EQ) st = split_chipid(f, t, err);
   }
   return st;
 }
 
-static sc_status start(struct merge_cursor *c, struct sc_error *err) {
+static sc_status start(struct sc_cursor *c, struct sc_error *err) {
   switch (c->plan.source) {
-    case SOURCE_ROWID:
-    case SOURCE_CHIPS: return start_chips(c, err);
-    case SOURCE_AREA: return start_area(c, err);
+    case SC_SCAN_ROWID:
+    case SC_SCAN_CHIPS: return start_chips(c, err);
+    case SC_SCAN_AREA: return start_area(c, err);
     default: return start_items(c, err);
   }
 }
@@ -527,17 +532,17 @@ static int compare_fractions(float a, float b) {
 }
 
 /* Negative where chip a comes before b. */
-static int compare_chips(const struct merge_cursor *c, const struct cursor_chip *a,
-                         const struct cursor_chip *b) {
-  int is_cloud = c->plan.order == ORDER_CLOUD;
+static int compare_chips(const struct sc_cursor *c, const struct sc_cursor_chip *a,
+                         const struct sc_cursor_chip *b) {
+  int is_cloud = c->plan.order == SC_ORDER_CLOUD;
   int order = compare_fractions(is_cloud ? a->cloud : a->nodata, is_cloud ? b->cloud : b->nodata);
   if (c->plan.is_descending) order = -order;
   return order ? order : (a->id > b->id) - (a->id < b->id);
 }
 
 /* Heap with the chip that comes first (sign -1) or last (1) at its top. */
-static void sift_down(const struct merge_cursor *c, size_t n, size_t at, int sign) {
-  struct cursor_chip *heap = c->sorted, moving = heap[at];
+static void sift_down(const struct sc_cursor *c, size_t n, size_t at, int sign) {
+  struct sc_cursor_chip *heap = c->sorted, moving = heap[at];
   for (size_t child; (child = 2 * at + 1) < n; at = child) {
     if (child + 1 < n && sign * compare_chips(c, &heap[child + 1], &heap[child]) > 0) child++;
     if (sign * compare_chips(c, &heap[child], &moving) <= 0) break;
@@ -546,17 +551,17 @@ static void sift_down(const struct merge_cursor *c, size_t n, size_t at, int sig
   heap[at] = moving;
 }
 
-static void make_heap(const struct merge_cursor *c, int sign) {
+static void make_heap(const struct sc_cursor *c, int sign) {
   for (size_t i = c->n_sorted / 2; i-- > 0;) sift_down(c, c->n_sorted, i, sign);
 }
 
 /* Once there are n_keep chips, the last is on top, so that an earlier one can replace it. */
-static sc_status keep_chip(struct merge_cursor *c, struct sc_error *err) {
+static sc_status keep_chip(struct sc_cursor *c, struct sc_error *err) {
   if (c->has_last && compare_chips(c, &c->chip, &c->last) <= 0) return SC_OK;
   if (c->n_sorted < c->n_keep) {
     if (c->n_sorted == c->sorted_capacity) {
       size_t capacity = 2 * c->sorted_capacity + 256;
-      struct cursor_chip *sorted = sc_realloc(c->sorted, capacity * sizeof *sorted);
+      struct sc_cursor_chip *sorted = sc_realloc(c->sorted, capacity * sizeof *sorted);
       if (!sorted) return sc_fail_nomem(err);
       c->sorted = sorted;
       c->sorted_capacity = capacity;
@@ -574,7 +579,7 @@ static sc_status keep_chip(struct merge_cursor *c, struct sc_error *err) {
 }
 
 /* From the first chip on; c->sorted is empty. */
-static sc_status run_pass(struct merge_cursor *c, struct sc_error *err) {
+static sc_status run_pass(struct sc_cursor *c, struct sc_error *err) {
   c->is_eof = c->is_cut = 0;
   sc_status st = next_chip(c, err);
   while (!st && !c->is_eof) {
@@ -587,19 +592,19 @@ static sc_status run_pass(struct merge_cursor *c, struct sc_error *err) {
 }
 
 /* Start again, for the chips behind the last one. */
-static sc_status run_again(struct merge_cursor *c, struct sc_error *err) {
-  for (int i = 0; i < CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
+static sc_status run_again(struct sc_cursor *c, struct sc_error *err) {
+  for (int i = 0; i < SC_CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
   c->block_at = 0;
   c->pass = 0;
   c->item = NULL;
   c->geometry_of = 0;
   c->n_keep = c->n_keep > SIZE_MAX / KEEP_GROWTH ? SIZE_MAX : c->n_keep * KEEP_GROWTH;
-  sc_status st = c->plan.source == SOURCE_AREA ? SC_OK : start(c, err);
+  sc_status st = c->plan.source == SC_SCAN_AREA ? SC_OK : start(c, err);
   return st ? st : run_pass(c, err);
 }
 
 /* The next chip in order leaves the heap: only as many are sorted as are asked for. */
-static sc_status take_sorted(struct merge_cursor *c, struct sc_error *err) {
+static sc_status take_sorted(struct sc_cursor *c, struct sc_error *err) {
   sc_status st = SC_OK;
   if (c->n_sorted == 0 && c->is_cut) st = run_again(c, err);
   c->is_eof = c->n_sorted == 0;
@@ -613,7 +618,7 @@ static sc_status take_sorted(struct merge_cursor *c, struct sc_error *err) {
   return SC_OK;
 }
 
-static sc_status run_sorted(struct merge_cursor *c, struct sc_error *err) {
+static sc_status run_sorted(struct sc_cursor *c, struct sc_error *err) {
   int64_t limit = c->filter.limit;
   c->n_keep = limit < 0 || (uint64_t)limit > SIZE_MAX / sizeof *c->sorted ? SIZE_MAX
               : limit < KEEP_MIN                                          ? KEEP_MIN
@@ -622,8 +627,8 @@ static sc_status run_sorted(struct merge_cursor *c, struct sc_error *err) {
   return st ? st : take_sorted(c, err);
 }
 
-static int is_sorted(const struct merge_cursor *c) {
-  return c->plan.order == ORDER_CLOUD || c->plan.order == ORDER_NODATA;
+static int is_sorted(const struct sc_cursor *c) {
+  return c->plan.order == SC_ORDER_CLOUD || c->plan.order == SC_ORDER_NODATA;
 }
 
 static int is_predicate(const char *name, size_t n) {
@@ -635,10 +640,10 @@ static int is_predicate(const char *name, size_t n) {
 }
 
 /* A spatial term that SQLite should have kept for itself: see outer_on.h. */
-static sc_status check_on(struct merge_cursor *c, struct sc_error *err) {
+static sc_status check_on(struct sc_cursor *c, struct sc_error *err) {
   int n_calls = 0;
   for (int i = 0; i < c->plan.n_terms; i++) {
-    n_calls += c->plan.terms[i].op == OP_PREDICATE && c->plan.terms[i].column == COL_GEOMETRY;
+    n_calls += c->plan.terms[i].op == SC_OP_PREDICATE && c->plan.terms[i].column == SC_COL_GEOMETRY;
   }
   if (n_calls == 0 || c->is_on_checked) return SC_OK;
   if (sc_outer_on_is_running(c->table->db, c->table->name, is_predicate)) {
@@ -651,7 +656,7 @@ static sc_status check_on(struct merge_cursor *c, struct sc_error *err) {
   return SC_OK;
 }
 
-sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words,
+sc_status sc_cursor_filter(struct sc_cursor *c, int number, const char *words,
                            sqlite3_value **values, struct sc_error *err) {
   reset_cursor(c);
   c->item = NULL;
@@ -670,6 +675,6 @@ sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words
   return is_sorted(c) ? run_sorted(c, err) : next_chip(c, err);
 }
 
-sc_status sc_cursor_next(struct merge_cursor *c, struct sc_error *err) {
+sc_status sc_cursor_next(struct sc_cursor *c, struct sc_error *err) {
   return is_sorted(c) ? take_sorted(c, err) : next_chip(c, err);
 }

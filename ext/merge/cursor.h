@@ -11,79 +11,91 @@
 #include "merge/filter.h"
 #include "merge/table.h"
 
-#define CURSOR_ITEMS 64 /* remembered, direct mapped by id */
+#define SC_CURSOR_ITEMS 64 /* remembered, direct mapped by id */
 
 /* What the columns need of an item. */
-struct cursor_item {
-  int64_t id;               /* 0: free */
-  int passes;               /* the filter's terms on items */
-  char *text[COL_GRID + 1]; /* by column: platform, item, date, datetime, collection, grid */
+struct sc_cursor_item {
+  int64_t id;                  /* 0: free */
+  int passes;                  /* the filter's terms on items */
+  char *text[SC_COL_GRID + 1]; /* by column: platform, item, date, datetime, collection, grid */
   struct sc_tiling tiling;
   int64_t width_px, height_px; /* 0: unknown */
 };
 
 /* The current chip, and what a sorted scan keeps. */
-struct cursor_chip {
+struct sc_cursor_chip {
   int64_t id, item_id;
   int32_t x, y;
   float cloud, nodata;
 };
 
-enum cursor_statement {
-  CURSOR_ITEM_SCAN,
-  CURSOR_ITEM_READ,
-  CURSOR_BLOCKS,
-  CURSOR_BLOCK_READ,
-  CURSOR_AREA,
-  CURSOR_CHIPS,
-  CURSOR_GEOMETRY,
-  CURSOR_STATEMENTS
+enum sc_cursor_statement {
+  SC_CURSOR_ITEM_SCAN,
+  SC_CURSOR_ITEM_READ,
+  SC_CURSOR_BLOCKS,
+  SC_CURSOR_BLOCK_READ,
+  SC_CURSOR_AREA,
+  SC_CURSOR_CHIPS,
+  SC_CURSOR_GEOMETRY,
+  SC_CURSOR_STATEMENTS
 };
 
-struct merge_cursor {
+struct sc_cursor {
   sqlite3_vtab_cursor base; /* first */
   struct sc_merge *table;
-  struct merge_cursor *next_free; /* in the table's pool */
+  struct sc_cursor *next_free; /* in the table's pool */
   struct sc_plan plan;
   struct sc_filter filter;
-  sqlite3_stmt *statements[CURSOR_STATEMENTS];
-  const char *scan_text; /* of CURSOR_ITEM_SCAN: static SQL */
-  struct cursor_item items[CURSOR_ITEMS];
-  int has_items;            /* one of them is in use */
-  struct cursor_item *item; /* of the current chip; NULL: not read yet */
-  int64_t *block_ids;       /* owned; from the area index, ascending */
+  sqlite3_stmt *statements[SC_CURSOR_STATEMENTS];
+  const char *scan_text; /* of SC_CURSOR_ITEM_SCAN: static SQL */
+  struct sc_cursor_item items[SC_CURSOR_ITEMS];
+  int has_items;               /* one of them is in use */
+  struct sc_cursor_item *item; /* of the current chip; NULL: not read yet */
+  int64_t *block_ids;          /* owned; from the area index, ascending */
   size_t n_block_ids, block_at;
-  struct sc_block block;
+  struct sc_chip_block block;
   int64_t block_item;
   int32_t tile_x, tile_y;
   uint64_t pass; /* chips of the block that are still to come */
-  struct cursor_chip chip;
-  int chip_at;                /* index in the block while only chip.id is filled in; else -1 */
-  int64_t geometry_of;        /* chip whose row CURSOR_GEOMETRY stands on */
-  struct cursor_chip *sorted; /* owned heap of what a sorted scan still has to give */
+  struct sc_cursor_chip chip;
+  int chip_at;                   /* index in the block while only chip.id is filled in; else -1 */
+  int64_t geometry_of;           /* chip whose row SC_CURSOR_GEOMETRY stands on */
+  struct sc_cursor_chip *sorted; /* owned heap of what a sorted scan still has to give */
   size_t n_sorted, sorted_capacity;
-  size_t n_keep;           /* chips that a pass of a sorted scan keeps */
-  int is_cut;              /* the pass had more than that: another one has to follow */
-  struct cursor_chip last; /* of a sorted scan, given last */
+  size_t n_keep;              /* chips that a pass of a sorted scan keeps */
+  int is_cut;                 /* the pass had more than that: another one has to follow */
+  struct sc_cursor_chip last; /* of a sorted scan, given last */
   int has_last;
-  size_t key_at; /* SOURCE_ITEM: the item of the term's list that CURSOR_ITEM_SCAN finds */
+  size_t key_at; /* SC_SCAN_ITEM: the item of the term's list that SC_CURSOR_ITEM_SCAN finds */
   int is_eof;
   int is_on_checked; /* that no spatial term is from the ON of a LEFT JOIN: once a statement */
   struct sc_buffer scratch;
 };
 
-sc_status sc_cursor_open(struct sc_merge *t, struct merge_cursor **out, struct sc_error *err);
+sc_status sc_cursor_open(struct sc_merge *t, struct sc_cursor **out, struct sc_error *err);
 /* Back to the table's pool, statements kept. */
-void sc_cursor_close(struct merge_cursor *c);
+void sc_cursor_close(struct sc_cursor *c);
 /* Free the pool, when the table is closed. */
 void sc_cursor_free_pool(struct sc_merge *t);
 
-sc_status sc_cursor_filter(struct merge_cursor *c, int number, const char *words,
+sc_status sc_cursor_filter(struct sc_cursor *c, int number, const char *words,
                            sqlite3_value **values, struct sc_error *err);
-sc_status sc_cursor_next(struct merge_cursor *c, struct sc_error *err);
+sc_status sc_cursor_next(struct sc_cursor *c, struct sc_error *err);
 
 /* The value of a column of the current chip. */
-sc_status sc_cursor_column(struct merge_cursor *c, sqlite3_context *context, int column,
+sc_status sc_cursor_column(struct sc_cursor *c, sqlite3_context *context, int column,
                            struct sc_error *err);
+
+/* ---- for the files of the scan ---- */
+
+/* A statement of the cursor, prepared at first use. */
+sc_status sc_cursor_statement(struct sc_cursor *c, enum sc_cursor_statement which, const char *sql,
+                              sqlite3_stmt **out, struct sc_error *err);
+
+/* The stored geometry of the current chip; *blob is NULL where there is none. Borrowed. */
+sc_status sc_cursor_geometry(struct sc_cursor *c, const void **blob, size_t *size,
+                             struct sc_error *err);
+/* Fill in what the scan has left out of c->chip. */
+void sc_cursor_fill_chip(struct sc_cursor *c);
 
 #endif

@@ -1,4 +1,4 @@
-/* Scans: items and the values of columns; see cursor.h. */
+/* The values of a scan's columns; see cursor.h. */
 #include <math.h>
 #include <string.h>
 
@@ -6,97 +6,6 @@
 #include "base/bytes.h"
 #include "base/db.h"
 #include "merge/cursor_item.h"
-#include "sql/merge/item_read.h"
-
-/* Columns of item_read.sql and item_scan*.sql, in their order. */
-static const int item_columns[] = {COL_COLLECTION, COL_PLATFORM, COL_ITEM,
-                                   COL_DATE,       COL_DATETIME, COL_GRID};
-enum { AT_WIDTH = 6, AT_HEIGHT, AT_CHIP_SIZE, AT_STRIDE, AT_EDGE, AT_ID };
-
-static void free_item(struct cursor_item *item) {
-  for (int i = 0; i <= COL_GRID; i++) sc_free(item->text[i]);
-  memset(item, 0, sizeof *item);
-}
-
-void sc_cursor_forget_items(struct merge_cursor *c) {
-  for (int i = 0; i < CURSOR_ITEMS && c->has_items; i++) free_item(&c->items[i]);
-  c->has_items = 0;
-  c->item = NULL;
-}
-
-static struct cursor_item *item_slot(struct merge_cursor *c, int64_t id) {
-  c->has_items = 1;
-  return &c->items[(uint64_t)id % CURSOR_ITEMS];
-}
-
-/* A number of pixels; 0, which stands for unknown, where it is none that we would have written. */
-static int64_t column_px(sqlite3_stmt *s, int column, int64_t greatest) {
-  int64_t v = sqlite3_column_int64(s, column);
-  return v < 0 || v > greatest ? 0 : v;
-}
-
-static void read_tiling(sqlite3_stmt *s, struct cursor_item *item) {
-  const char *edge = (const char *)sqlite3_column_text(s, AT_EDGE);
-  item->width_px = column_px(s, AT_WIDTH, SC_GRID_MAX_PX);
-  item->height_px = column_px(s, AT_HEIGHT, SC_GRID_MAX_PX);
-  item->tiling.chip_size_px = (int32_t)column_px(s, AT_CHIP_SIZE, SC_CHIP_SIZE_MAX_PX);
-  item->tiling.stride_px = (int32_t)column_px(s, AT_STRIDE, SC_CHIP_SIZE_MAX_PX);
-  item->tiling.edge = !edge || !strcmp(edge, "drop") ? SC_EDGE_DROP
-                      : !strcmp(edge, "shift")       ? SC_EDGE_SHIFT
-                                                     : SC_EDGE_PAD;
-}
-
-static int passes_texts(const struct merge_cursor *c, const struct cursor_item *item) {
-  for (size_t i = 0; i < sizeof item_columns / sizeof *item_columns; i++) {
-    if (!sc_filter_text_passes(&c->filter, item_columns[i], item->text[item_columns[i]])) {
-      return 0;
-    }
-  }
-  return 1;
-}
-
-static sc_status read_item(struct merge_cursor *c, sqlite3_stmt *s, struct cursor_item *item,
-                           struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (size_t i = 0; i < sizeof item_columns / sizeof *item_columns && !st; i++) {
-    const char *text = (const char *)sqlite3_column_text(s, (int)i);
-    if (text) st = sc_strdup(text, &item->text[item_columns[i]], err);
-  }
-  read_tiling(s, item);
-  item->passes = passes_texts(c, item);
-  return st;
-}
-
-sc_status sc_cursor_take_item(struct merge_cursor *c, sqlite3_stmt *s, struct cursor_item **out,
-                              struct sc_error *err) {
-  int64_t id = sqlite3_column_int64(s, AT_ID);
-  struct cursor_item *item = item_slot(c, id);
-  free_item(item);
-  item->id = id;
-  *out = item;
-  return read_item(c, s, item, err);
-}
-
-sc_status sc_cursor_item(struct merge_cursor *c, int64_t id, struct cursor_item **out,
-                         struct sc_error *err) {
-  struct cursor_item *item = item_slot(c, id);
-  sqlite3_stmt *s;
-  *out = item;
-  if (item->id == id && id != 0) return SC_OK;
-  sc_status st = sc_cursor_statement(c, CURSOR_ITEM_READ, sql_merge_item_read, &s, err);
-  if (st) return st;
-  free_item(item);
-  sqlite3_bind_int64(s, 1, id);
-  int is_row;
-  st = sc_db_next(s, &is_row, err);
-  if (!st && is_row) st = read_item(c, s, item, err);
-  if (!st && !is_row) item->passes = c->filter.n_texts == 0;
-  item->id = st ? 0 : id;
-  sqlite3_reset(s);
-  return st;
-}
-
-/* ---- values ---- */
 
 static char *put_number(char *p, int64_t v) {
   char digits[24];
@@ -115,9 +24,9 @@ static void result_text(sqlite3_context *context, const char *text) {
   if (text) sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
-static sc_status result_chipid(struct merge_cursor *c, sqlite3_context *context,
+static sc_status result_chipid(struct sc_cursor *c, sqlite3_context *context,
                                struct sc_error *err) {
-  const char *item = c->item->text[COL_ITEM];
+  const char *item = c->item->text[SC_COL_ITEM];
   if (!item) return SC_OK;
   size_t n = strlen(item);
   sc_status st = sc_buffer_resize(&c->scratch, n + 64, err);
@@ -133,15 +42,14 @@ static sc_status result_chipid(struct merge_cursor *c, sqlite3_context *context,
 }
 
 /* The handle: ["<table>", rowid, "<item>", x, y], and the schema where it is not main. */
-static sc_status result_row(struct merge_cursor *c, sqlite3_context *context,
-                            struct sc_error *err) {
+static sc_status result_row(struct sc_cursor *c, sqlite3_context *context, struct sc_error *err) {
   struct sc_buffer *b = &c->scratch;
   const struct sc_merge *t = c->table;
   b->size = 0;
   sc_status st = sc_buffer_append_text(b, "[", err);
   if (!st) st = sc_buffer_append_json(b, t->name, err);
   if (!st) st = sc_buffer_printf(b, err, ",%lld,", (long long)c->chip.id);
-  if (!st) st = sc_buffer_append_json(b, c->item->text[COL_ITEM], err);
+  if (!st) st = sc_buffer_append_json(b, c->item->text[SC_COL_ITEM], err);
   if (!st) st = sc_buffer_printf(b, err, ",%d,%d", c->chip.x, c->chip.y);
   if (!st && sqlite3_stricmp(t->schema, "main") != 0) {
     st = sc_buffer_append_text(b, ",", err);
@@ -157,7 +65,7 @@ static void result_fraction(sqlite3_context *context, float v) {
 }
 
 /* A MULTIPOLYGON of one part, as we store it, read back as a POLYGON. */
-static sc_status result_geometry(struct merge_cursor *c, sqlite3_context *context,
+static sc_status result_geometry(struct sc_cursor *c, sqlite3_context *context,
                                  struct sc_error *err) {
   enum { TYPE = 39, COUNT = 43, PART = 47, RINGS = 52 };
   const void *blob;
@@ -180,17 +88,17 @@ static sc_status result_geometry(struct merge_cursor *c, sqlite3_context *contex
   return SC_OK;
 }
 
-static void result_origin(const struct cursor_item *item, int64_t length_px, int32_t i,
+static void result_origin(const struct sc_cursor_item *item, int64_t length_px, int32_t i,
                           sqlite3_context *context) {
   if (item->tiling.stride_px <= 0) return;
   if (length_px <= 0 && item->tiling.edge == SC_EDGE_SHIFT) return; /* unknown */
   sqlite3_result_int64(context, sc_tiling_origin(&item->tiling, length_px, i));
 }
 
-static sc_status result_item_json(struct merge_cursor *c, sqlite3_context *context,
+static sc_status result_item_json(struct sc_cursor *c, sqlite3_context *context,
                                   struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(c->table, ITEM_JSON, &s, err);
+  sc_status st = sc_merge_statement(c->table, SC_STMT_ITEM_JSON, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, c->chip.item_id);
   int is_row;
@@ -213,29 +121,29 @@ static sc_status fail_area(sqlite3_context *context, struct sc_error *err) {
                  "= 1");
 }
 
-sc_status sc_cursor_column(struct merge_cursor *c, sqlite3_context *context, int column,
+sc_status sc_cursor_column(struct sc_cursor *c, sqlite3_context *context, int column,
                            struct sc_error *err) {
   sc_status st = SC_OK;
-  if (column == COL_GEOMETRY) return result_geometry(c, context, err);
+  if (column == SC_COL_GEOMETRY) return result_geometry(c, context, err);
   sc_cursor_fill_chip(c);
   switch (column) {
-    case COL_X: sqlite3_result_int(context, c->chip.x); return SC_OK;
-    case COL_Y: sqlite3_result_int(context, c->chip.y); return SC_OK;
-    case COL_CLOUD: result_fraction(context, c->chip.cloud); return SC_OK;
-    case COL_NODATA: result_fraction(context, c->chip.nodata); return SC_OK;
-    case COL_ITEM_JSON: return result_item_json(c, context, err);
-    case COL_SEARCH_AREA: return fail_area(context, err);
-    case COL_COMMAND:
-    case COL_RANK: return SC_OK;
+    case SC_COL_X: sqlite3_result_int(context, c->chip.x); return SC_OK;
+    case SC_COL_Y: sqlite3_result_int(context, c->chip.y); return SC_OK;
+    case SC_COL_CLOUD: result_fraction(context, c->chip.cloud); return SC_OK;
+    case SC_COL_NODATA: result_fraction(context, c->chip.nodata); return SC_OK;
+    case SC_COL_ITEM_JSON: return result_item_json(c, context, err);
+    case SC_COL_SEARCH_AREA: return fail_area(context, err);
+    case SC_COL_COMMAND:
+    case SC_COL_RANK: return SC_OK;
     default: break;
   }
   if (!c->item) st = sc_cursor_item(c, c->chip.item_id, &c->item, err);
   if (st) return st;
   switch (column) {
-    case COL_CHIPID: return result_chipid(c, context, err);
-    case COL_ROW: return result_row(c, context, err);
-    case COL_COL_OFF: result_origin(c->item, c->item->width_px, c->chip.x, context); break;
-    case COL_ROW_OFF: result_origin(c->item, c->item->height_px, c->chip.y, context); break;
+    case SC_COL_CHIPID: return result_chipid(c, context, err);
+    case SC_COL_ROW: return result_row(c, context, err);
+    case SC_COL_COL_OFF: result_origin(c->item, c->item->width_px, c->chip.x, context); break;
+    case SC_COL_ROW_OFF: result_origin(c->item, c->item->height_px, c->chip.y, context); break;
     default: result_text(context, c->item->text[column]); break;
   }
   return SC_OK;

@@ -53,7 +53,7 @@ static sc_status forget(struct sc_merge *t, const struct error_row *row, int is_
   sqlite3_stmt *s;
   const char *location = is_text ? NULL : row->href, *id = is_text ? row->item : NULL;
   if (!id && !location) return SC_OK;
-  sc_status st = sc_merge_statement(t, ERROR_DELETE, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ERROR_DELETE, &s, err);
   if (st) return st;
   sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 2, location, -1, SQLITE_STATIC);
@@ -64,7 +64,7 @@ static sc_status forget(struct sc_merge *t, const struct error_row *row, int is_
 
 static sc_status insert(struct sc_merge *t, const struct error_row *row, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, ERROR_INSERT, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ERROR_INSERT, &s, err);
   if (st) return st;
   sqlite3_bind_text(s, 1, row->item, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 2, row->href, -1, SQLITE_STATIC);

@@ -11,10 +11,10 @@
 
 static enum sc_number number_of(int column) {
   switch (column) {
-    case COL_X: return NUMBER_X;
-    case COL_Y: return NUMBER_Y;
-    case COL_CLOUD: return NUMBER_CLOUD;
-    default: return NUMBER_NODATA;
+    case SC_COL_X: return SC_NUMBER_X;
+    case SC_COL_Y: return SC_NUMBER_Y;
+    case SC_COL_CLOUD: return SC_NUMBER_CLOUD;
+    default: return SC_NUMBER_NODATA;
   }
 }
 
@@ -35,7 +35,7 @@ static sc_status check_fraction(int column, double v, struct sc_error *err) {
  */
 static int is_decided(struct sc_filter *f, const struct sc_term *term, int type) {
   if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return 0;
-  if (type == SQLITE_NULL || (term->op != OP_LT && term->op != OP_LE)) f->is_never = 1;
+  if (type == SQLITE_NULL || (term->op != SC_OP_LT && term->op != SC_OP_LE)) f->is_never = 1;
   return 1;
 }
 
@@ -52,13 +52,13 @@ static sc_status add_number(struct sc_filter *f, const struct sc_term *term, sql
   if (is_decided(f, term, sqlite3_value_numeric_type(value))) return SC_OK;
   double v = sqlite3_value_double(value);
   switch (term->op) {
-    case OP_EQ: narrow(in, v, v); break;
-    case OP_LT: narrow(in, -HUGE_VAL, nextafter(v, -HUGE_VAL)); break;
-    case OP_LE: narrow(in, -HUGE_VAL, v); break;
-    case OP_GT: narrow(in, nextafter(v, HUGE_VAL), HUGE_VAL); break;
+    case SC_OP_EQ: narrow(in, v, v); break;
+    case SC_OP_LT: narrow(in, -HUGE_VAL, nextafter(v, -HUGE_VAL)); break;
+    case SC_OP_LE: narrow(in, -HUGE_VAL, v); break;
+    case SC_OP_GT: narrow(in, nextafter(v, HUGE_VAL), HUGE_VAL); break;
     default: narrow(in, v, HUGE_VAL); break;
   }
-  if (which == NUMBER_CLOUD || which == NUMBER_NODATA) {
+  if (which == SC_NUMBER_CLOUD || which == SC_NUMBER_NODATA) {
     return check_fraction(term->column, v, err);
   }
   return SC_OK;
@@ -70,7 +70,7 @@ static sc_status add_numbers(struct sc_filter *f, const struct sc_term *term, sq
   enum sc_number which = number_of(term->column);
   struct sc_interval hull = {HUGE_VAL, -HUGE_VAL};
   sqlite3_value *value;
-  int is_fraction = which == NUMBER_CLOUD || which == NUMBER_NODATA;
+  int is_fraction = which == SC_NUMBER_CLOUD || which == SC_NUMBER_NODATA;
   int code = sqlite3_vtab_in_first(list, &value);
   for (; code == SQLITE_OK && value; code = sqlite3_vtab_in_next(list, &value)) {
     int type = sqlite3_value_numeric_type(value);
@@ -91,14 +91,14 @@ static void rowid_range_of_real(enum sc_op op, double v, struct sc_filter *f, in
   if (isnan(v)) f->is_never = 1;
   double down = floor(v), up = ceil(v);
   int is_whole = down == v;
-  if (op == OP_EQ && !is_whole) f->is_never = 1;
-  if (op == OP_LT && is_whole) down -= 1;
-  if (op == OP_GT && is_whole) up += 1;
-  if (op != OP_GT && op != OP_GE) {
+  if (op == SC_OP_EQ && !is_whole) f->is_never = 1;
+  if (op == SC_OP_LT && is_whole) down -= 1;
+  if (op == SC_OP_GT && is_whole) up += 1;
+  if (op != SC_OP_GT && op != SC_OP_GE) {
     if (down < -9.2e18) f->is_never = 1;
     *high = down >= 9.2e18 ? INT64_MAX : down < -9.2e18 ? INT64_MIN : (int64_t)down;
   }
-  if (op != OP_LT && op != OP_LE) {
+  if (op != SC_OP_LT && op != SC_OP_LE) {
     if (up > 9.2e18) f->is_never = 1;
     *low = up <= -9.2e18 ? INT64_MIN : up > 9.2e18 ? INT64_MAX : (int64_t)up;
   }
@@ -111,10 +111,10 @@ static void add_rowid(struct sc_filter *f, const struct sc_term *term, sqlite3_v
   if (type == SQLITE_INTEGER) {
     int64_t v = sqlite3_value_int64(value);
     switch (term->op) {
-      case OP_EQ: low = high = v; break;
-      case OP_LE: high = v; break;
-      case OP_GE: low = v; break;
-      case OP_LT:
+      case SC_OP_EQ: low = high = v; break;
+      case SC_OP_LE: high = v; break;
+      case SC_OP_GE: low = v; break;
+      case SC_OP_LT:
         if (v == INT64_MIN) f->is_never = 1;
         high = v == INT64_MIN ? v : v - 1;
         break;
@@ -136,7 +136,7 @@ static int compare_texts(const char *a, size_t n_a, const char *b, size_t n_b) {
 }
 
 static int compare_values(const void *a, const void *b) {
-  const struct sc_text *x = a, *y = b;
+  const struct sc_term_text *x = a, *y = b;
   return compare_texts(x->bytes, x->size, y->bytes, y->size);
 }
 
@@ -144,12 +144,12 @@ static sc_status append_text(struct sc_text_term *t, const char *bytes, size_t n
                              struct sc_error *err) {
   if (t->n_values == t->capacity) {
     size_t capacity = t->capacity ? 2 * t->capacity : 1;
-    struct sc_text *values = sc_realloc(t->values, capacity * sizeof *values);
+    struct sc_term_text *values = sc_realloc(t->values, capacity * sizeof *values);
     if (!values) return sc_fail_nomem(err);
     t->values = values;
     t->capacity = capacity;
   }
-  struct sc_text *v = &t->values[t->n_values];
+  struct sc_term_text *v = &t->values[t->n_values];
   v->size = n;
   v->bytes = sc_alloc(n + 1);
   if (!v->bytes) return sc_fail_nomem(err);
@@ -183,7 +183,7 @@ static struct sc_text_term *new_text_term(struct sc_filter *f, const struct sc_t
 
 static sc_status add_text(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value,
                           struct sc_error *err) {
-  int type = sqlite3_value_type(value), is_less = term->op == OP_LT || term->op == OP_LE;
+  int type = sqlite3_value_type(value), is_less = term->op == SC_OP_LT || term->op == SC_OP_LE;
   if (type == SQLITE_NULL || (type == SQLITE_BLOB && !is_less)) {
     f->is_never = 1;
     return SC_OK;
@@ -191,7 +191,7 @@ static sc_status add_text(struct sc_filter *f, const struct sc_term *term, sqlit
   struct sc_text_term *t = new_text_term(f, term);
   if (type == SQLITE_TEXT) return append_value(t, value, err);
   /* Every text is less than a BLOB; of a number only SQLite knows. All but NULL pass. */
-  t->op = OP_GE;
+  t->op = SC_OP_GE;
   return append_text(t, "", 0, err);
 }
 
@@ -219,8 +219,8 @@ static sc_status add_texts(struct sc_filter *f, const struct sc_term *term, sqli
   return SC_OK;
 }
 
-static sc_status add_area(struct sc_filter *f, struct merge_predicates *p,
-                          const struct sc_term *term, sqlite3_value *value, struct sc_error *err) {
+static sc_status add_area(struct sc_filter *f, struct sc_predicates *p, const struct sc_term *term,
+                          sqlite3_value *value, struct sc_error *err) {
   if (sqlite3_value_type(value) == SQLITE_NULL) {
     f->is_never = 1;
     return SC_OK;
@@ -237,37 +237,38 @@ static sc_status add_area(struct sc_filter *f, struct merge_predicates *p,
 /* Negative limits mean "all", as in SQLite. */
 static void add_limit(struct sc_filter *f, const struct sc_term *term, sqlite3_value *value) {
   int64_t v = sqlite3_value_int64(value);
-  if (term->op == OP_LIMIT) {
+  if (term->op == SC_OP_LIMIT) {
     f->limit = v < 0 ? -1 : v;
   } else if (v > 0 && f->limit >= 0) {
     f->limit = f->limit > INT64_MAX - v ? -1 : f->limit + v;
   }
 }
 
-static sc_status add_term(struct sc_filter *f, struct merge_predicates *p,
-                          const struct sc_term *term, sqlite3_value *value, struct sc_error *err) {
-  if (term->op == OP_PREDICATE) return add_area(f, p, term, value, err);
-  if (term->op == OP_LIMIT || term->op == OP_OFFSET) {
+static sc_status add_term(struct sc_filter *f, struct sc_predicates *p, const struct sc_term *term,
+                          sqlite3_value *value, struct sc_error *err) {
+  if (term->op == SC_OP_PREDICATE) return add_area(f, p, term, value, err);
+  if (term->op == SC_OP_LIMIT || term->op == SC_OP_OFFSET) {
     add_limit(f, term, value);
     return SC_OK;
   }
   switch (term->column) {
-    case COL_ROWID: add_rowid(f, term, value); return SC_OK;
-    case COL_X:
-    case COL_Y:
-    case COL_CLOUD:
-    case COL_NODATA:
-      return term->op == OP_IN ? add_numbers(f, term, value, err) : add_number(f, term, value, err);
+    case SC_COL_ROWID: add_rowid(f, term, value); return SC_OK;
+    case SC_COL_X:
+    case SC_COL_Y:
+    case SC_COL_CLOUD:
+    case SC_COL_NODATA:
+      return term->op == SC_OP_IN ? add_numbers(f, term, value, err)
+                                  : add_number(f, term, value, err);
     default:
-      return term->op == OP_IN ? add_texts(f, term, value, err) : add_text(f, term, value, err);
+      return term->op == SC_OP_IN ? add_texts(f, term, value, err) : add_text(f, term, value, err);
   }
 }
 
-sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
-                         const struct sc_plan *plan, sqlite3_value **values, struct sc_error *err) {
+sc_status sc_filter_init(struct sc_filter *f, struct sc_predicates *p, const struct sc_plan *plan,
+                         sqlite3_value **values, struct sc_error *err) {
   sc_status st = SC_OK;
   memset(f, 0, sizeof *f);
-  for (int i = 0; i < N_NUMBERS; i++) {
+  for (int i = 0; i < SC_N_NUMBERS; i++) {
     f->numbers[i].low = -HUGE_VAL;
     f->numbers[i].high = HUGE_VAL;
   }
@@ -291,8 +292,8 @@ const char *sc_filter_text_bound(const struct sc_filter *f, int column, int uppe
   for (int i = 0; i < f->n_texts; i++) {
     const struct sc_text_term *t = &f->texts[i];
     if (t->column != column) continue;
-    if (t->op == OP_EQ || t->op == OP_IN) return t->values[upper ? t->n_values - 1 : 0].bytes;
-    if (upper == (t->op == OP_LT || t->op == OP_LE)) return t->values[0].bytes;
+    if (t->op == SC_OP_EQ || t->op == SC_OP_IN) return t->values[upper ? t->n_values - 1 : 0].bytes;
+    if (upper == (t->op == SC_OP_LT || t->op == SC_OP_LE)) return t->values[0].bytes;
   }
   return NULL;
 }
@@ -300,22 +301,22 @@ const char *sc_filter_text_bound(const struct sc_filter *f, int column, int uppe
 const struct sc_text_term *sc_filter_text_keys(const struct sc_filter *f, int column) {
   for (int i = 0; i < f->n_texts; i++) {
     const struct sc_text_term *t = &f->texts[i];
-    if (t->column == column && (t->op == OP_EQ || t->op == OP_IN)) return t;
+    if (t->column == column && (t->op == SC_OP_EQ || t->op == SC_OP_IN)) return t;
   }
   return NULL;
 }
 
 static int term_passes(const struct sc_text_term *t, const char *text, size_t n) {
-  if (t->op == OP_IN) {
-    struct sc_text key = {(char *)text, n}; /* only read */
+  if (t->op == SC_OP_IN) {
+    struct sc_term_text key = {(char *)text, n}; /* only read */
     return bsearch(&key, t->values, t->n_values, sizeof key, compare_values) != NULL;
   }
   int order = compare_texts(text, n, t->values[0].bytes, t->values[0].size);
   switch (t->op) {
-    case OP_EQ: return order == 0;
-    case OP_LT: return order < 0 || sc_looks_numeric(text, n);
-    case OP_LE: return order <= 0 || sc_looks_numeric(text, n);
-    case OP_GT: return order > 0;
+    case SC_OP_EQ: return order == 0;
+    case SC_OP_LT: return order < 0 || sc_looks_numeric(text, n);
+    case SC_OP_LE: return order <= 0 || sc_looks_numeric(text, n);
+    case SC_OP_GT: return order > 0;
     default: return order >= 0;
   }
 }
@@ -332,31 +333,32 @@ int sc_filter_text_passes(const struct sc_filter *f, int column, const char *tex
 /* Also false for NaN. */
 static int is_in(const struct sc_interval *in, double v) { return v >= in->low && v <= in->high; }
 
-static uint64_t pass_positions(const struct sc_filter *f, const struct sc_block *block,
+static uint64_t pass_positions(const struct sc_filter *f, const struct sc_chip_block *block,
                                int32_t tile_x, int32_t tile_y) {
   uint64_t pass = 0, mask = block->mask;
   for (int i = 0; mask; i++, mask &= mask - 1) {
     int bit = __builtin_ctzll(mask);
-    double x = (double)tile_x * SC_BLOCK_SIDE + bit % SC_BLOCK_SIDE;
-    double y = (double)tile_y * SC_BLOCK_SIDE + bit / SC_BLOCK_SIDE;
-    if (f->has_number[NUMBER_X] && !is_in(&f->numbers[NUMBER_X], x)) continue;
-    if (f->has_number[NUMBER_Y] && !is_in(&f->numbers[NUMBER_Y], y)) continue;
+    double x = (double)tile_x * SC_CHIP_BLOCK_SIDE + bit % SC_CHIP_BLOCK_SIDE;
+    double y = (double)tile_y * SC_CHIP_BLOCK_SIDE + bit / SC_CHIP_BLOCK_SIDE;
+    if (f->has_number[SC_NUMBER_X] && !is_in(&f->numbers[SC_NUMBER_X], x)) continue;
+    if (f->has_number[SC_NUMBER_Y] && !is_in(&f->numbers[SC_NUMBER_Y], y)) continue;
     pass |= UINT64_C(1) << i;
   }
   return pass;
 }
 
-uint64_t sc_filter_block(const struct sc_filter *f, const struct sc_block *block, int32_t tile_x,
-                         int32_t tile_y) {
+uint64_t sc_filter_block(const struct sc_filter *f, const struct sc_chip_block *block,
+                         int32_t tile_x, int32_t tile_y) {
   uint64_t pass = block->n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << block->n) - 1;
-  if (f->has_number[NUMBER_X] || f->has_number[NUMBER_Y]) {
+  if (f->has_number[SC_NUMBER_X] || f->has_number[SC_NUMBER_Y]) {
     pass = pass_positions(f, block, tile_x, tile_y);
   }
   for (int i = 0; i < block->n; i++) {
-    const struct sc_block_chip *c = &block->chips[i];
+    const struct sc_chip_entry *c = &block->chips[i];
     int ok = c->id >= f->min_rowid && c->id <= f->max_rowid;
-    if (f->has_number[NUMBER_CLOUD]) ok &= is_in(&f->numbers[NUMBER_CLOUD], (double)c->cloud);
-    if (f->has_number[NUMBER_NODATA]) ok &= is_in(&f->numbers[NUMBER_NODATA], (double)c->nodata);
+    if (f->has_number[SC_NUMBER_CLOUD]) ok &= is_in(&f->numbers[SC_NUMBER_CLOUD], (double)c->cloud);
+    if (f->has_number[SC_NUMBER_NODATA])
+      ok &= is_in(&f->numbers[SC_NUMBER_NODATA], (double)c->nodata);
     if (!ok) pass &= ~(UINT64_C(1) << i);
   }
   return pass;
@@ -364,9 +366,9 @@ uint64_t sc_filter_block(const struct sc_filter *f, const struct sc_block *block
 
 int sc_filter_chip(const struct sc_filter *f, int64_t id, int32_t x, int32_t y, double cloud,
                    double nodata) {
-  const double values[N_NUMBERS] = {x, y, cloud, nodata};
+  const double values[SC_N_NUMBERS] = {x, y, cloud, nodata};
   if (id < f->min_rowid || id > f->max_rowid) return 0;
-  for (int i = 0; i < N_NUMBERS; i++) {
+  for (int i = 0; i < SC_N_NUMBERS; i++) {
     if (f->has_number[i] && !is_in(&f->numbers[i], values[i])) return 0;
   }
   return 1;

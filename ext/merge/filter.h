@@ -6,7 +6,7 @@
 #ifndef SC_MERGE_FILTER_H
 #define SC_MERGE_FILTER_H
 
-#include "merge/block.h"
+#include "merge/chip_block.h"
 #include "merge/plan.h"
 #include "merge/spatial.h"
 
@@ -18,26 +18,26 @@ struct sc_interval {
 };
 
 /* Numbers that chips are tested by. */
-enum sc_number { NUMBER_X = 0, NUMBER_Y, NUMBER_CLOUD, NUMBER_NODATA, N_NUMBERS };
+enum sc_number { SC_NUMBER_X = 0, SC_NUMBER_Y, SC_NUMBER_CLOUD, SC_NUMBER_NODATA, SC_N_NUMBERS };
 
-struct sc_text {
+struct sc_term_text {
   char *bytes; /* owned; a zero follows */
   size_t size;
 };
 
-/* One text, or for OP_IN any number of them, ascending as SQLite's BINARY sorts. */
+/* One text, or for SC_OP_IN any number of them, ascending as SQLite's BINARY sorts. */
 struct sc_text_term {
   int column;
   enum sc_op op;
-  struct sc_text *values; /* owned */
+  struct sc_term_text *values; /* owned */
   size_t n_values, capacity;
 };
 
 /* Zeroed is "everything passes"; sc_filter_free(). */
 struct sc_filter {
   int is_never; /* no row can pass: a NULL, or an impossible comparison */
-  struct sc_interval numbers[N_NUMBERS];
-  int has_number[N_NUMBERS];
+  struct sc_interval numbers[SC_N_NUMBERS];
+  int has_number[SC_N_NUMBERS];
   int64_t min_rowid, max_rowid;
   int n_texts;
   struct sc_text_term texts[SC_PLAN_MAX_TERMS];
@@ -50,8 +50,8 @@ struct sc_filter {
  * SC_BAD_ARG: a fraction compared with something outside 0..1, a date with a time of day
  * (index/day_term.h), an area that is no geometry or of another SRID.
  */
-sc_status sc_filter_init(struct sc_filter *f, struct merge_predicates *p,
-                         const struct sc_plan *plan, sqlite3_value **values, struct sc_error *err);
+sc_status sc_filter_init(struct sc_filter *f, struct sc_predicates *p, const struct sc_plan *plan,
+                         sqlite3_value **values, struct sc_error *err);
 void sc_filter_free(struct sc_filter *f);
 
 /* A text that bounds a column from below (=, in, >, >=) or above (=, in, <, <=), or NULL. */
@@ -64,8 +64,8 @@ const struct sc_text_term *sc_filter_text_keys(const struct sc_filter *f, int co
 int sc_filter_text_passes(const struct sc_filter *f, int column, const char *text);
 
 /* The chips of a block that pass by their numbers, a bit for each index into chips. */
-uint64_t sc_filter_block(const struct sc_filter *f, const struct sc_block *block, int32_t tile_x,
-                         int32_t tile_y);
+uint64_t sc_filter_block(const struct sc_filter *f, const struct sc_chip_block *block,
+                         int32_t tile_x, int32_t tile_y);
 /* The same for one chip. */
 int sc_filter_chip(const struct sc_filter *f, int64_t id, int32_t x, int32_t y, double cloud,
                    double nodata);

@@ -1,4 +1,6 @@
-/* Headers of remote assets, kept so that reading a chip asks for none; see write.h. */
+/* Reading the headers of an item's assets; see headers.h. */
+#include "merge/headers.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -7,8 +9,6 @@
 #include "base/alloc.h"
 #include "base/interrupt.h"
 #include "base/poll.h"
-#include "merge/shadow.h"
-#include "merge/write.h"
 #include "raster/raster_api.h"
 
 static int is_remote(const char *href) {

@@ -41,7 +41,7 @@
 
 struct items_options {
   int64_t threads;
-  int on_error; /* enum sc_on_error */
+  int on_error; /* enum sc_merge_on_error */
   int replace;
 };
 
@@ -50,7 +50,7 @@ struct items_job {
   struct items_options options;
   sqlite3_stmt *query, *insert;
   sqlite3_stmt *pin; /* keeps `table` open when another connection changes the schema */
-  struct item_pool *pool;
+  struct sc_item_pool *pool;
   int is_query_done;
   int64_t n_merged, n_skipped, n_failed;
   int64_t n_left_out;   /* chips */
@@ -96,7 +96,7 @@ static sc_status is_text_done(struct sc_merge *t, const char *item, size_t n, in
   sqlite3_stmt *s;
   sc_status st = SC_OK;
   *out = 0;
-  if (id) st = sc_merge_statement(t, ITEM_DONE, &s, err);
+  if (id) st = sc_merge_statement(t, SC_STMT_ITEM_DONE, &s, err);
   if (id && !st) {
     sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, text_member(json, "collection"), -1, SQLITE_STATIC);
@@ -113,7 +113,7 @@ static sc_status is_location_done(struct sc_merge *t, const char *item, int *out
   char *path = strstr(item, "://") ? NULL : realpath(item, NULL);
   sqlite3_stmt *s;
   *out = 0;
-  sc_status st = sc_merge_statement(t, ITEM_AT, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ITEM_AT, &s, err);
   if (!st) {
     char *stored = NULL;
     st = sc_href_without_secrets(item, &stored, err);
@@ -139,7 +139,7 @@ static sc_status is_done(struct items_job *job, const char *item, size_t n, int 
 }
 
 /* Take the next row of the query: skipped, or handed to the workers. */
-static sc_status take_row(struct items_job *job, struct pool_task *task, struct sc_error *err) {
+static sc_status take_row(struct items_job *job, struct sc_item_task *task, struct sc_error *err) {
   int code = sqlite3_step(job->query), done = 0;
   if (code == SQLITE_DONE) {
     job->is_query_done = 1;
@@ -162,22 +162,22 @@ static sc_status take_row(struct items_job *job, struct pool_task *task, struct 
   if (st || done) return st;
   st = sc_strndup(item, n, &task->item, err);
   task->size = n;
-  if (!st) sc_pool_submit(job->pool, task);
+  if (!st) sc_item_pool_submit(job->pool, task);
   return st;
 }
 
 static sc_status fill_pool(struct items_job *job, struct sc_error *err) {
-  struct pool_task *task;
+  struct sc_item_task *task;
   sc_status st = SC_OK;
-  while (!st && !job->is_query_done && (task = sc_pool_free_task(job->pool)) != NULL) {
+  while (!st && !job->is_query_done && (task = sc_item_pool_free_task(job->pool)) != NULL) {
     st = take_row(job, task, err);
   }
   return st;
 }
 
-static sc_status record_failure(struct items_job *job, const struct pool_task *task,
+static sc_status record_failure(struct items_job *job, const struct sc_item_task *task,
                                 struct sc_error *err) {
-  if (job->options.on_error == SC_ON_ERROR_ABORT || task->err.status == SC_NOMEM ||
+  if (job->options.on_error == SC_MERGE_ON_ERROR_ABORT || task->err.status == SC_NOMEM ||
       task->err.status == SC_INTERRUPT || task->err.status == SC_DB) {
     *err = task->err;
     return err->status;
@@ -187,7 +187,8 @@ static sc_status record_failure(struct items_job *job, const struct pool_task *t
 }
 
 /* The INSERT commits by itself unless the caller is inside BEGIN. */
-static sc_status write_task(struct items_job *job, struct pool_task *task, struct sc_error *err) {
+static sc_status write_task(struct items_job *job, struct sc_item_task *task,
+                            struct sc_error *err) {
   struct sc_merge_ready ready = {&task->index, task->headers};
   sqlite3 *db = job->table->db;
   if (!task->err.status) sc_merge_check_raster(job->table, &task->index, &task->err);
@@ -210,11 +211,11 @@ static sc_status write_task(struct items_job *job, struct pool_task *task, struc
 
 static sc_status run_job(struct items_job *job, struct sc_error *err) {
   sc_status st = fill_pool(job, err);
-  while (!st && sc_pool_count(job->pool) > 0) {
-    struct pool_task *task = sc_pool_wait(job->pool, WAIT_MS);
+  while (!st && sc_item_pool_count(job->pool) > 0) {
+    struct sc_item_task *task = sc_item_pool_wait(job->pool, WAIT_MS);
     if (task) {
       st = write_task(job, task, err);
-      sc_pool_release(job->pool, task);
+      sc_item_pool_release(job->pool, task);
     } else if (sc_db_interrupted(job->table->db)) {
       st = sc_fail(err, SC_INTERRUPT, "interrupted after %lld items; call again to go on",
                    (long long)job->n_merged);
@@ -239,15 +240,15 @@ static sc_status prepare_query(sqlite3 *db, const char *sql, sqlite3_stmt **out,
 
 static sc_status read_options(const char *text, struct items_options *out, struct sc_error *err) {
   static const struct sc_option table[] = {
-      {"threads", SC_OPTION_INT, offsetof(struct items_options, threads), 1, SC_POOL_MAX_THREADS,
-       NULL},
+      {"threads", SC_OPTION_INT, offsetof(struct items_options, threads), 1,
+       SC_ITEM_POOL_MAX_THREADS, NULL},
       {"on_error", SC_OPTION_CHOICE, offsetof(struct items_options, on_error), 0, 0,
        "abort|record"},
       {"replace", SC_OPTION_BOOL, offsetof(struct items_options, replace), 0, 0, NULL},
   };
   struct sc_options options;
   out->threads = sc_settings_int("threads");
-  out->on_error = SC_ON_ERROR_RECORD;
+  out->on_error = SC_MERGE_ON_ERROR_RECORD;
   out->replace = 0;
   sc_status st = sc_options_parse(text, "stacchip_merge_items options", table,
                                   sizeof table / sizeof *table, &options, out, err);
@@ -277,10 +278,11 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
   }
   if (!st) st = sc_merge_prepare(job->table, sql_merge_pin, &job->pin, err);
   if (!st) {
-    st = sc_pool_start((int)job->options.threads, c->rules, &job->table->args, &job->pool, err);
+    st =
+        sc_item_pool_start((int)job->options.threads, c->rules, &job->table->args, &job->pool, err);
   }
   if (!st) st = run_job(job, err);
-  sc_pool_stop(job->pool);
+  sc_item_pool_stop(job->pool);
   sqlite3_finalize(job->query);
   sqlite3_finalize(job->insert);
   sqlite3_finalize(job->pin);

@@ -30,7 +30,7 @@ enum {
   AT_EDGE
 };
 
-struct merge_lookup_cache {
+struct sc_lookup_cache {
   int64_t item_row; /* 0: empty */
   uint64_t version;
   char *texts[N_TEXTS]; /* owned */
@@ -38,12 +38,12 @@ struct merge_lookup_cache {
   struct sc_grid grid; /* crs is borrowed from texts */
 };
 
-static void clear(struct merge_lookup_cache *cache) {
+static void clear(struct sc_lookup_cache *cache) {
   for (int i = 0; i < N_TEXTS; i++) sc_free(cache->texts[i]);
   memset(cache, 0, sizeof *cache);
 }
 
-void sc_merge_lookup_free(struct merge_lookup_cache *cache) {
+void sc_merge_lookup_free(struct sc_lookup_cache *cache) {
   if (cache) clear(cache);
   sc_free(cache);
 }
@@ -66,8 +66,7 @@ static int read_transform(sqlite3_stmt *s, double out[6]) {
   return 1;
 }
 
-static sc_status read_texts(sqlite3_stmt *s, struct merge_lookup_cache *cache,
-                            struct sc_error *err) {
+static sc_status read_texts(sqlite3_stmt *s, struct sc_lookup_cache *cache, struct sc_error *err) {
   sc_status st = SC_OK;
   for (int i = 0; i < N_TEXTS && !st; i++) {
     const char *text = (const char *)sqlite3_column_text(s, i);
@@ -78,7 +77,7 @@ static sc_status read_texts(sqlite3_stmt *s, struct merge_lookup_cache *cache,
 
 static int is_length(int64_t px) { return px >= 0 && px <= SC_GRID_MAX_PX; }
 
-static void read_grid(sqlite3_stmt *s, struct merge_lookup_cache *cache) {
+static void read_grid(sqlite3_stmt *s, struct sc_lookup_cache *cache) {
   const char *edge = (const char *)sqlite3_column_text(s, AT_EDGE);
   cache->tiling.chip_size_px = sqlite3_column_int(s, AT_CHIP_SIZE);
   cache->tiling.stride_px = sqlite3_column_int(s, AT_STRIDE);
@@ -95,7 +94,7 @@ static void read_grid(sqlite3_stmt *s, struct merge_lookup_cache *cache) {
   }
 }
 
-static sc_status check_item(const struct sc_merge *t, const struct merge_lookup_cache *cache,
+static sc_status check_item(const struct sc_merge *t, const struct sc_lookup_cache *cache,
                             struct sc_error *err) {
   const struct sc_tiling *tiling = &cache->tiling;
   if (!cache->texts[TEXT_ITEM]) {
@@ -112,9 +111,9 @@ static sc_status check_item(const struct sc_merge *t, const struct merge_lookup_
 
 static sc_status load_item(struct sc_merge *t, int64_t item_row, uint64_t version,
                            struct sc_error *err) {
-  struct merge_lookup_cache *cache = t->lookup;
+  struct sc_lookup_cache *cache = t->lookup;
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, ITEM_READ_ALL, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ITEM_READ_ALL, &s, err);
   if (st) return st;
   clear(cache);
   sqlite3_bind_int64(s, 1, item_row);
@@ -140,7 +139,7 @@ static sc_status load_item(struct sc_merge *t, int64_t item_row, uint64_t versio
 static sc_status read_chip(struct sc_merge *t, int64_t rowid, struct sc_merge_row *out,
                            struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, CHIP_FIND, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_CHIP_FIND, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, rowid);
   int is_row;
@@ -161,7 +160,7 @@ static sc_status read_chip(struct sc_merge *t, int64_t rowid, struct sc_merge_ro
 }
 
 static void fill_item(const struct sc_merge *t, struct sc_merge_row *out) {
-  const struct merge_lookup_cache *cache = t->lookup;
+  const struct sc_lookup_cache *cache = t->lookup;
   char *const *texts = cache->texts;
   out->version = cache->version;
   out->item = texts[TEXT_ITEM];
@@ -211,7 +210,7 @@ sc_status sc_merge_chip_box(sqlite3 *db, const char *schema, const char *table, 
   sqlite3_stmt *s;
   int is_row = 0, srid;
   sc_status st = sc_merge_find_table(db, schema, table, &t, err);
-  if (!st) st = sc_merge_statement(t, CHIP_GEOMETRY, &s, err);
+  if (!st) st = sc_merge_statement(t, SC_STMT_CHIP_GEOMETRY, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, rowid);
   st = sc_db_next(s, &is_row, err);
@@ -230,7 +229,7 @@ sc_status sc_merge_asset_header(sqlite3 *db, const char *schema, const char *tab
   struct sc_merge *t;
   sqlite3_stmt *s;
   sc_status st = sc_merge_find_table(db, schema ? schema : "main", table, &t, err);
-  if (!st) st = sc_merge_statement(t, ASSET_HEADER, &s, err);
+  if (!st) st = sc_merge_statement(t, SC_STMT_ASSET_HEADER, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, item_row);
   sqlite3_bind_text(s, 2, asset_key, -1, SQLITE_STATIC);

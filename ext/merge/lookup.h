@@ -60,7 +60,7 @@ sc_status sc_merge_asset_header(sqlite3 *db, const char *schema, const char *tab
                                 sqlite3_int64 item_row, const char *asset_key,
                                 struct sc_buffer *out, struct sc_error *err);
 
-struct merge_lookup_cache;
-void sc_merge_lookup_free(struct merge_lookup_cache *cache);
+struct sc_lookup_cache;
+void sc_merge_lookup_free(struct sc_lookup_cache *cache);
 
 #endif

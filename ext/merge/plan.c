@@ -12,27 +12,17 @@
 #define ASSUMED_CHIPS 1e6
 #define ASSUMED_LIST 100 /* values of an IN */
 
-/* Of the columns behind those of an index. */
-static const char *const hidden_names[N_COLUMNS - SC_INDEX_N] = {
-    "row",     "datetime",  "collection",  "grid",    "col_off",
-    "row_off", "item_json", "search_area", "command", "rank"};
+static const char *const op_names[SC_N_COMPARISONS] = {"=", "<", "<=", ">", ">=", "in"};
 
-static const char *const op_names[N_COMPARISONS] = {"=", "<", "<=", ">", ">=", "in"};
-
-static const char *const source_names[N_SOURCES] = {"rowid",
-                                                    "chipid",
-                                                    "item",
-                                                    "area",
-                                                    "items by platform and date",
-                                                    "items by platform",
-                                                    "items by date",
-                                                    "all items",
-                                                    "chip table"};
-
-const char *sc_merge_column_name(int column) {
-  if (column < 0 || column >= N_COLUMNS) return "rowid";
-  return column < SC_INDEX_N ? sc_index_column_names[column] : hidden_names[column - SC_INDEX_N];
-}
+static const char *const source_names[SC_N_SCANS] = {"rowid",
+                                                     "chipid",
+                                                     "item",
+                                                     "area",
+                                                     "items by platform and date",
+                                                     "items by platform",
+                                                     "items by date",
+                                                     "all items",
+                                                     "chip table"};
 
 /* ---- words ---- */
 
@@ -43,9 +33,9 @@ static const char *order_name(enum sc_order order) {
 }
 
 static void append_term(sqlite3_str *s, const struct sc_term *term) {
-  if (term->op == OP_LIMIT || term->op == OP_OFFSET) {
-    sqlite3_str_appendall(s, term->op == OP_LIMIT ? "limit" : "offset");
-  } else if (term->op == OP_PREDICATE) {
+  if (term->op == SC_OP_LIMIT || term->op == SC_OP_OFFSET) {
+    sqlite3_str_appendall(s, term->op == SC_OP_LIMIT ? "limit" : "offset");
+  } else if (term->op == SC_OP_PREDICATE) {
     sqlite3_str_appendf(s, "%s %s", sc_merge_column_name(term->column),
                         sc_predicate_at(term->predicate)->name);
   } else {
@@ -74,25 +64,25 @@ static int is_word(const char *p, size_t n, const char *word) {
 static int decode_term(const char *p, size_t n, struct sc_term *out) {
   char name[48];
   size_t n_column = 0;
-  out->column = COL_ROWID;
+  out->column = SC_COL_ROWID;
   out->predicate = 0;
-  out->op = is_word(p, n, "limit") ? OP_LIMIT : OP_OFFSET;
-  if (out->op == OP_LIMIT || is_word(p, n, "offset")) return 1;
+  out->op = is_word(p, n, "limit") ? SC_OP_LIMIT : SC_OP_OFFSET;
+  if (out->op == SC_OP_LIMIT || is_word(p, n, "offset")) return 1;
   while (n_column < n && p[n_column] != ' ') n_column++;
-  for (int c = 0; c < N_COLUMNS; c++) {
+  for (int c = 0; c < SC_N_COLUMNS; c++) {
     if (is_word(p, n_column, sc_merge_column_name(c))) out->column = c;
   }
   if (n_column == n) return 0;
   const char *op = p + n_column + 1;
   size_t n_op = n - n_column - 1;
-  for (int i = 0; i < N_COMPARISONS; i++) {
+  for (int i = 0; i < SC_N_COMPARISONS; i++) {
     out->op = (enum sc_op)i;
     if (is_word(op, n_op, op_names[i])) return 1;
   }
   if (n_op >= sizeof name) return 0;
   memcpy(name, op, n_op);
   name[n_op] = '\0';
-  out->op = OP_PREDICATE;
+  out->op = SC_OP_PREDICATE;
   out->predicate = sc_predicate_find(name);
   return out->predicate >= 0;
 }
@@ -101,7 +91,7 @@ static void decode_order(const char *words, struct sc_plan *out) {
   const char *p = strstr(words, "; order by ");
   if (!p) return;
   p += 11;
-  for (int o = ORDER_ROWID; o <= ORDER_NODATA; o++) {
+  for (int o = SC_ORDER_ROWID; o <= SC_ORDER_NODATA; o++) {
     if (strncmp(p, order_name((enum sc_order)o), strlen(order_name((enum sc_order)o))) == 0) {
       out->order = (enum sc_order)o;
     }
@@ -111,10 +101,10 @@ static void decode_order(const char *words, struct sc_plan *out) {
 
 sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  if (number < 0 || number >= N_SOURCES) {
+  if (number < 0 || number >= SC_N_SCANS) {
     return sc_fail(err, SC_BAD_DATA, "stacchip_merge: a plan of source %d", number);
   }
-  out->source = (enum sc_source)number;
+  out->source = (enum sc_scan_source)number;
   decode_order(words, out);
   const char *p = strchr(words, ':');
   const char *end = strchr(words, ';');
@@ -135,32 +125,32 @@ sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, str
 
 /* What is known of the constraints that can be used. */
 struct constraints {
-  int n_usable, n_all;                   /* but LIMIT and OFFSET */
-  int has[N_COLUMNS + 1][N_COMPARISONS]; /* by column + 1 and operator */
-  int n_unusable_eq[N_COLUMNS + 1];      /* by column + 1 */
+  int n_usable, n_all;                         /* but LIMIT and OFFSET */
+  int has[SC_N_COLUMNS + 1][SC_N_COMPARISONS]; /* by column + 1 and operator */
+  int n_unusable_eq[SC_N_COLUMNS + 1];         /* by column + 1 */
   int n_predicates;
   int is_area_missing; /* search_area is used, and not as a term that we get */
   int limit, offset;   /* index + 1 of the constraint; 0: none */
 };
 
 static int is_text_column(int column) {
-  return column == COL_PLATFORM || column == COL_ITEM || column == COL_DATE ||
-         column == COL_DATETIME || column == COL_COLLECTION || column == COL_GRID ||
-         column == COL_CHIPID;
+  return column == SC_COL_PLATFORM || column == SC_COL_ITEM || column == SC_COL_DATE ||
+         column == SC_COL_DATETIME || column == SC_COL_COLLECTION || column == SC_COL_GRID ||
+         column == SC_COL_CHIPID;
 }
 
 static int is_number_column(int column) {
-  return column == COL_ROWID || column == COL_X || column == COL_Y || column == COL_CLOUD ||
-         column == COL_NODATA;
+  return column == SC_COL_ROWID || column == SC_COL_X || column == SC_COL_Y ||
+         column == SC_COL_CLOUD || column == SC_COL_NODATA;
 }
 
 static int take_operator(const sqlite3_index_info *info, int i, struct sc_term *out) {
   switch (info->aConstraint[i].op) {
-    case SQLITE_INDEX_CONSTRAINT_EQ: out->op = OP_EQ; return 1;
-    case SQLITE_INDEX_CONSTRAINT_LT: out->op = OP_LT; return 1;
-    case SQLITE_INDEX_CONSTRAINT_LE: out->op = OP_LE; return 1;
-    case SQLITE_INDEX_CONSTRAINT_GT: out->op = OP_GT; return 1;
-    case SQLITE_INDEX_CONSTRAINT_GE: out->op = OP_GE; return 1;
+    case SQLITE_INDEX_CONSTRAINT_EQ: out->op = SC_OP_EQ; return 1;
+    case SQLITE_INDEX_CONSTRAINT_LT: out->op = SC_OP_LT; return 1;
+    case SQLITE_INDEX_CONSTRAINT_LE: out->op = SC_OP_LE; return 1;
+    case SQLITE_INDEX_CONSTRAINT_GT: out->op = SC_OP_GT; return 1;
+    case SQLITE_INDEX_CONSTRAINT_GE: out->op = SC_OP_GE; return 1;
     default: return 0;
   }
 }
@@ -170,22 +160,22 @@ static int take_constraint(sqlite3_index_info *info, int i, struct sc_term *out)
   const struct sqlite3_index_constraint *c = &info->aConstraint[i];
   out->column = c->iColumn;
   out->predicate = 0;
-  if (c->iColumn == COL_GEOMETRY && c->op >= SC_PREDICATE_FIRST) {
-    out->op = OP_PREDICATE;
+  if (c->iColumn == SC_COL_GEOMETRY && c->op >= SC_PREDICATE_FIRST) {
+    out->op = SC_OP_PREDICATE;
     out->predicate = c->op - SC_PREDICATE_FIRST;
     return sc_predicate_at(out->predicate) != NULL;
   }
   if (!take_operator(info, i, out)) return 0;
-  int is_list = out->op == OP_EQ && sqlite3_vtab_in(info, i, -1);
-  if (c->iColumn == COL_SEARCH_AREA && out->op == OP_EQ && !is_list) {
-    out->op = OP_PREDICATE;
+  int is_list = out->op == SC_OP_EQ && sqlite3_vtab_in(info, i, -1);
+  if (c->iColumn == SC_COL_SEARCH_AREA && out->op == SC_OP_EQ && !is_list) {
+    out->op = SC_OP_PREDICATE;
     out->predicate = sc_predicate_find("ST_Intersects");
     return 1;
   }
-  if (is_list) out->op = OP_IN;
+  if (is_list) out->op = SC_OP_IN;
   if (is_number_column(c->iColumn)) return 1;
   if (!is_text_column(c->iColumn)) return 0;
-  if (c->iColumn == COL_CHIPID && out->op != OP_EQ && out->op != OP_IN) return 0;
+  if (c->iColumn == SC_COL_CHIPID && out->op != SC_OP_EQ && out->op != SC_OP_IN) return 0;
   return sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
 }
 
@@ -212,50 +202,50 @@ static void survey(sqlite3_index_info *info, struct constraints *out) {
     out->n_all++;
     if (!take_constraint(info, i, &term)) continue;
     if (!info->aConstraint[i].usable) {
-      out->n_unusable_eq[term.column + 1] += term.op == OP_EQ;
+      out->n_unusable_eq[term.column + 1] += term.op == SC_OP_EQ;
       continue;
     }
     out->n_usable++;
-    if (term.op == OP_PREDICATE) {
+    if (term.op == SC_OP_PREDICATE) {
       out->n_predicates++;
-      n_areas += term.column == COL_SEARCH_AREA;
+      n_areas += term.column == SC_COL_SEARCH_AREA;
     } else {
       out->has[term.column + 1][term.op]++;
     }
   }
-  out->is_area_missing = (info->colUsed >> COL_SEARCH_AREA & 1) && n_areas == 0;
+  out->is_area_missing = (info->colUsed >> SC_COL_SEARCH_AREA & 1) && n_areas == 0;
 }
 
-static int has_eq(const struct constraints *c, int column) { return c->has[column + 1][OP_EQ]; }
+static int has_eq(const struct constraints *c, int column) { return c->has[column + 1][SC_OP_EQ]; }
 
-static int has_in(const struct constraints *c, int column) { return c->has[column + 1][OP_IN]; }
+static int has_in(const struct constraints *c, int column) { return c->has[column + 1][SC_OP_IN]; }
 
 static int has_range(const struct constraints *c, int column) {
   const int *h = c->has[column + 1];
-  return h[OP_EQ] + h[OP_IN] + h[OP_LT] + h[OP_LE] + h[OP_GT] + h[OP_GE];
+  return h[SC_OP_EQ] + h[SC_OP_IN] + h[SC_OP_LT] + h[SC_OP_LE] + h[SC_OP_GT] + h[SC_OP_GE];
 }
 
 /* Sides of a range that are bounded: 0, 1, 2. */
 static int n_sides(const struct constraints *c, int column) {
   const int *h = c->has[column + 1];
-  return (h[OP_LT] + h[OP_LE] > 0) + (h[OP_GT] + h[OP_GE] > 0);
+  return (h[SC_OP_LT] + h[SC_OP_LE] > 0) + (h[SC_OP_GT] + h[SC_OP_GE] > 0);
 }
 
-static enum sc_source choose_source(const struct constraints *c, sqlite3_uint64 used) {
-  if (has_eq(c, COL_ROWID)) return SOURCE_ROWID;
-  if (has_eq(c, COL_CHIPID)) return SOURCE_CHIPID;
-  if (has_eq(c, COL_ITEM)) return SOURCE_ITEM;
-  if (has_in(c, COL_ROWID)) return SOURCE_ROWID;
-  if (has_in(c, COL_CHIPID)) return SOURCE_CHIPID;
-  if (has_in(c, COL_ITEM)) return SOURCE_ITEM;
-  if (c->n_predicates) return SOURCE_AREA;
-  if (has_eq(c, COL_PLATFORM)) {
-    return has_range(c, COL_DATE) ? SOURCE_PLATFORM_DATE : SOURCE_PLATFORM;
+static enum sc_scan_source choose_source(const struct constraints *c, sqlite3_uint64 used) {
+  if (has_eq(c, SC_COL_ROWID)) return SC_SCAN_ROWID;
+  if (has_eq(c, SC_COL_CHIPID)) return SC_SCAN_CHIPID;
+  if (has_eq(c, SC_COL_ITEM)) return SC_SCAN_ITEM;
+  if (has_in(c, SC_COL_ROWID)) return SC_SCAN_ROWID;
+  if (has_in(c, SC_COL_CHIPID)) return SC_SCAN_CHIPID;
+  if (has_in(c, SC_COL_ITEM)) return SC_SCAN_ITEM;
+  if (c->n_predicates) return SC_SCAN_AREA;
+  if (has_eq(c, SC_COL_PLATFORM)) {
+    return has_range(c, SC_COL_DATE) ? SC_SCAN_PLATFORM_DATE : SC_SCAN_PLATFORM;
   }
-  if (has_range(c, COL_DATE)) return SOURCE_DATE;
-  int wants_geometry = (used >> COL_GEOMETRY & 1) != 0;
-  if (has_range(c, COL_ROWID) || (wants_geometry && c->n_usable == 0)) return SOURCE_CHIPS;
-  return SOURCE_ITEMS;
+  if (has_range(c, SC_COL_DATE)) return SC_SCAN_DATE;
+  int wants_geometry = (used >> SC_COL_GEOMETRY & 1) != 0;
+  if (has_range(c, SC_COL_ROWID) || (wants_geometry && c->n_usable == 0)) return SC_SCAN_CHIPS;
+  return SC_SCAN_ITEMS;
 }
 
 /* The share of chips that a column's constraints leave. */
@@ -266,17 +256,17 @@ static double share(const struct constraints *c, int column, double of_eq) {
 }
 
 /* Chips in the blocks that are read. */
-static double chips_read(const struct constraints *c, enum sc_source source) {
-  double platform = share(c, COL_PLATFORM, 0.25), date = share(c, COL_DATE, 0.005);
+static double chips_read(const struct constraints *c, enum sc_scan_source source) {
+  double platform = share(c, SC_COL_PLATFORM, 0.25), date = share(c, SC_COL_DATE, 0.005);
   switch (source) {
-    case SOURCE_ROWID:
-    case SOURCE_CHIPID: return 1;
-    case SOURCE_ITEM: return ASSUMED_CHIPS * share(c, COL_ITEM, 0.0005);
-    case SOURCE_AREA: return ASSUMED_CHIPS * 0.002 * date;
-    case SOURCE_PLATFORM_DATE: return ASSUMED_CHIPS * platform * date;
-    case SOURCE_PLATFORM: return ASSUMED_CHIPS * platform;
-    case SOURCE_DATE: return ASSUMED_CHIPS * date;
-    case SOURCE_CHIPS: return ASSUMED_CHIPS * 4 * share(c, COL_ROWID, 1e-6);
+    case SC_SCAN_ROWID:
+    case SC_SCAN_CHIPID: return 1;
+    case SC_SCAN_ITEM: return ASSUMED_CHIPS * share(c, SC_COL_ITEM, 0.0005);
+    case SC_SCAN_AREA: return ASSUMED_CHIPS * 0.002 * date;
+    case SC_SCAN_PLATFORM_DATE: return ASSUMED_CHIPS * platform * date;
+    case SC_SCAN_PLATFORM: return ASSUMED_CHIPS * platform;
+    case SC_SCAN_DATE: return ASSUMED_CHIPS * date;
+    case SC_SCAN_CHIPS: return ASSUMED_CHIPS * 4 * share(c, SC_COL_ROWID, 1e-6);
     default: return ASSUMED_CHIPS;
   }
 }
@@ -286,25 +276,28 @@ static double chips_read(const struct constraints *c, enum sc_source source) {
  * list. Of two equalities on a column one may be part of a row value's IN, which nothing tells:
  * the plan that SQLite asks for without such terms shall win, and that with nothing else lose.
  */
-static double n_loops(const struct constraints *c, enum sc_source source) {
-  int key = source == SOURCE_ROWID ? COL_ROWID : source == SOURCE_CHIPID ? COL_CHIPID : COL_ITEM;
-  if (source > SOURCE_ITEM) return 1;
-  if (!has_eq(c, key)) return key == COL_ITEM ? 1 : ASSUMED_LIST;
+static double n_loops(const struct constraints *c, enum sc_scan_source source) {
+  int key = source == SC_SCAN_ROWID    ? SC_COL_ROWID
+            : source == SC_SCAN_CHIPID ? SC_COL_CHIPID
+                                       : SC_COL_ITEM;
+  if (source > SC_SCAN_ITEM) return 1;
+  if (!has_eq(c, key)) return key == SC_COL_ITEM ? 1 : ASSUMED_LIST;
   return c->n_unusable_eq[key + 1] ? ASSUMED_LIST : has_eq(c, key) > 1 ? 10 : 1;
 }
 
 static void set_costs(sqlite3_index_info *info, const struct constraints *c,
-                      enum sc_source source) {
-  double by_item = share(c, COL_PLATFORM, 0.25) * share(c, COL_DATE, 0.005) *
-                   share(c, COL_COLLECTION, 0.5) * share(c, COL_ITEM, 0.0005) *
-                   share(c, COL_DATETIME, 0.001) * share(c, COL_GRID, 0.005);
-  double by_chip = share(c, COL_CLOUD, 0.01) * share(c, COL_NODATA, 0.2) * share(c, COL_X, 0.03) *
-                   share(c, COL_Y, 0.03) * share(c, COL_ROWID, 1e-6);
+                      enum sc_scan_source source) {
+  double by_item = share(c, SC_COL_PLATFORM, 0.25) * share(c, SC_COL_DATE, 0.005) *
+                   share(c, SC_COL_COLLECTION, 0.5) * share(c, SC_COL_ITEM, 0.0005) *
+                   share(c, SC_COL_DATETIME, 0.001) * share(c, SC_COL_GRID, 0.005);
+  double by_chip = share(c, SC_COL_CLOUD, 0.01) * share(c, SC_COL_NODATA, 0.2) *
+                   share(c, SC_COL_X, 0.03) * share(c, SC_COL_Y, 0.03) *
+                   share(c, SC_COL_ROWID, 1e-6);
   if (c->n_predicates) by_chip *= 0.001;
   double rows = ASSUMED_CHIPS * by_item * by_chip;
-  if (source == SOURCE_ROWID || source == SOURCE_CHIPID || rows < 1) rows = 1;
+  if (source == SC_SCAN_ROWID || source == SC_SCAN_CHIPID || rows < 1) rows = 1;
   info->estimatedCost = 10 + chips_read(c, source) * 0.05 + rows;
-  if (source == SOURCE_ROWID) {
+  if (source == SC_SCAN_ROWID) {
     info->estimatedCost = 3;
     info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
   }
@@ -315,10 +308,10 @@ static void set_costs(sqlite3_index_info *info, const struct constraints *c,
 }
 
 /* Few enough chips to keep them all in memory, at 32 bytes each. */
-static int is_selective(const struct constraints *c, enum sc_source source) {
-  if (source == SOURCE_ITEM || source == SOURCE_AREA) return 1;
-  if (source != SOURCE_PLATFORM_DATE && source != SOURCE_DATE) return 0;
-  return has_eq(c, COL_DATE) || n_sides(c, COL_DATE) == 2;
+static int is_selective(const struct constraints *c, enum sc_scan_source source) {
+  if (source == SC_SCAN_ITEM || source == SC_SCAN_AREA) return 1;
+  if (source != SC_SCAN_PLATFORM_DATE && source != SC_SCAN_DATE) return 0;
+  return has_eq(c, SC_COL_DATE) || n_sides(c, SC_COL_DATE) == 2;
 }
 
 /*
@@ -330,19 +323,19 @@ static void choose_order(sqlite3_index_info *info, const struct constraints *c,
                          struct sc_plan *plan) {
   if (info->nOrderBy != 1 || sqlite3_vtab_distinct(info) != 0) return;
   int column = info->aOrderBy[0].iColumn, is_descending = info->aOrderBy[0].desc;
-  enum sc_source s = plan->source;
-  if (column == COL_ROWID && s == SOURCE_CHIPS && !is_descending) plan->order = ORDER_ROWID;
-  if (column == COL_ROWID && s == SOURCE_ITEMS && !is_descending && c->n_usable == 0) {
-    plan->source = SOURCE_CHIPS;
-    plan->order = ORDER_ROWID;
+  enum sc_scan_source s = plan->source;
+  if (column == SC_COL_ROWID && s == SC_SCAN_CHIPS && !is_descending) plan->order = SC_ORDER_ROWID;
+  if (column == SC_COL_ROWID && s == SC_SCAN_ITEMS && !is_descending && c->n_usable == 0) {
+    plan->source = SC_SCAN_CHIPS;
+    plan->order = SC_ORDER_ROWID;
   }
-  if (column == COL_DATE && (s == SOURCE_DATE || s == SOURCE_ITEMS || s == SOURCE_PLATFORM ||
-                             s == SOURCE_PLATFORM_DATE)) {
-    plan->order = ORDER_DATE;
+  if (column == SC_COL_DATE && (s == SC_SCAN_DATE || s == SC_SCAN_ITEMS || s == SC_SCAN_PLATFORM ||
+                                s == SC_SCAN_PLATFORM_DATE)) {
+    plan->order = SC_ORDER_DATE;
   }
-  int can_limit = c->limit && c->n_all == c->n_usable && s >= SOURCE_ITEM && s <= SOURCE_ITEMS;
-  if ((column == COL_CLOUD || column == COL_NODATA) && (can_limit || is_selective(c, s))) {
-    plan->order = column == COL_CLOUD ? ORDER_CLOUD : ORDER_NODATA;
+  int can_limit = c->limit && c->n_all == c->n_usable && s >= SC_SCAN_ITEM && s <= SC_SCAN_ITEMS;
+  if ((column == SC_COL_CLOUD || column == SC_COL_NODATA) && (can_limit || is_selective(c, s))) {
+    plan->order = column == SC_COL_CLOUD ? SC_ORDER_CLOUD : SC_ORDER_NODATA;
     plan->is_limited = can_limit;
   }
   if (!plan->order) return;
@@ -356,10 +349,10 @@ static void choose_order(sqlite3_index_info *info, const struct constraints *c,
  */
 static int is_exact(sqlite3_index_info *info, int i, const struct sc_term *term) {
   sqlite3_value *value = NULL;
-  if (term->op == OP_PREDICATE) return 1;
-  if (term->op >= OP_IN) return 0;
+  if (term->op == SC_OP_PREDICATE) return 1;
+  if (term->op >= SC_OP_IN) return 0;
   if (is_number_column(term->column)) return 1;
-  if ((term->op == OP_LT || term->op == OP_LE) && term->column != COL_DATE) return 0;
+  if ((term->op == SC_OP_LT || term->op == SC_OP_LE) && term->column != SC_COL_DATE) return 0;
   return sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value &&
          sqlite3_value_type(value) == SQLITE_TEXT;
 }
@@ -375,7 +368,7 @@ static void add_term(sqlite3_index_info *info, int i, const struct sc_term *term
 static int n_taken(const struct sc_plan *plan, int column, enum sc_op op) {
   int n = 0;
   for (int i = 0; i < plan->n_terms; i++) {
-    n += plan->terms[i].op == op && (op == OP_PREDICATE || plan->terms[i].column == column);
+    n += plan->terms[i].op == op && (op == SC_OP_PREDICATE || plan->terms[i].column == column);
   }
   return n;
 }
@@ -387,20 +380,20 @@ static int n_taken(const struct sc_plan *plan, int column, enum sc_op op) {
  */
 static int is_wanted(const struct constraints *c, const struct sc_plan *plan,
                      const struct sc_term *term) {
-  if (term->op == OP_PREDICATE) return n_taken(plan, 0, OP_PREDICATE) < SC_FILTER_MAX_AREAS;
-  if (term->op != OP_EQ && term->op != OP_IN) return 1;
-  if (n_taken(plan, term->column, OP_EQ) || n_taken(plan, term->column, OP_IN)) return 0;
-  if (term->op == OP_IN && has_eq(c, term->column)) return 0;
-  if (plan->source == SOURCE_ROWID) return term->column == COL_ROWID;
-  if (plan->source == SOURCE_CHIPID) return term->column == COL_CHIPID;
-  return term->column != COL_ROWID && term->column != COL_CHIPID;
+  if (term->op == SC_OP_PREDICATE) return n_taken(plan, 0, SC_OP_PREDICATE) < SC_FILTER_MAX_AREAS;
+  if (term->op != SC_OP_EQ && term->op != SC_OP_IN) return 1;
+  if (n_taken(plan, term->column, SC_OP_EQ) || n_taken(plan, term->column, SC_OP_IN)) return 0;
+  if (term->op == SC_OP_IN && has_eq(c, term->column)) return 0;
+  if (plan->source == SC_SCAN_ROWID) return term->column == SC_COL_ROWID;
+  if (plan->source == SC_SCAN_CHIPID) return term->column == SC_COL_CHIPID;
+  return term->column != SC_COL_ROWID && term->column != SC_COL_CHIPID;
 }
 
 /* SQLite hands a list over at once where it is asked to; rowids and chipids come one by one. */
 static void ask_for_list(sqlite3_index_info *info, int i, struct sc_term *term) {
-  if (term->op != OP_IN) return;
-  if (term->column == COL_ROWID || term->column == COL_CHIPID) {
-    term->op = OP_EQ;
+  if (term->op != SC_OP_IN) return;
+  if (term->column == SC_COL_ROWID || term->column == SC_COL_CHIPID) {
+    term->op = SC_OP_EQ;
   } else {
     sqlite3_vtab_in(info, i, 1);
   }
@@ -415,7 +408,7 @@ static void add_terms(sqlite3_index_info *info, const struct constraints *c, str
     add_term(info, i, &term, plan);
   }
   if (!plan->is_limited) return;
-  struct sc_term limit = {COL_ROWID, OP_LIMIT, 0}, offset = {COL_ROWID, OP_OFFSET, 0};
+  struct sc_term limit = {SC_COL_ROWID, SC_OP_LIMIT, 0}, offset = {SC_COL_ROWID, SC_OP_OFFSET, 0};
   add_term(info, c->limit - 1, &limit, plan);
   if (c->offset) add_term(info, c->offset - 1, &offset, plan);
 }

@@ -31,43 +31,43 @@
 #define SC_PLAN_MAX_TERMS 24
 
 /* Where chips come from. */
-enum sc_source {
-  SOURCE_ROWID = 0,     /* one row of the chip table */
-  SOURCE_CHIPID,        /* item and position cut from the text */
-  SOURCE_ITEM,          /* blocks of the items of that id */
-  SOURCE_AREA,          /* blocks from the area index */
-  SOURCE_PLATFORM_DATE, /* blocks of items, by an index of the item table */
-  SOURCE_PLATFORM,
-  SOURCE_DATE,
-  SOURCE_ITEMS, /* blocks of all items */
-  SOURCE_CHIPS, /* the chip table, in the order of rowids */
-  N_SOURCES
+enum sc_scan_source {
+  SC_SCAN_ROWID = 0,     /* one row of the chip table */
+  SC_SCAN_CHIPID,        /* item and position cut from the text */
+  SC_SCAN_ITEM,          /* blocks of the items of that id */
+  SC_SCAN_AREA,          /* blocks from the area index */
+  SC_SCAN_PLATFORM_DATE, /* blocks of items, by an index of the item table */
+  SC_SCAN_PLATFORM,
+  SC_SCAN_DATE,
+  SC_SCAN_ITEMS, /* blocks of all items */
+  SC_SCAN_CHIPS, /* the chip table, in the order of rowids */
+  SC_N_SCANS
 };
 
 enum sc_op {
-  OP_EQ = 0,
-  OP_LT,
-  OP_LE,
-  OP_GT,
-  OP_GE,
-  OP_IN, /* all values of the list in one argument: sqlite3_vtab_in_first() */
-  N_COMPARISONS,
-  OP_LIMIT = N_COMPARISONS,
-  OP_OFFSET,
-  OP_PREDICATE
+  SC_OP_EQ = 0,
+  SC_OP_LT,
+  SC_OP_LE,
+  SC_OP_GT,
+  SC_OP_GE,
+  SC_OP_IN, /* all values of the list in one argument: sqlite3_vtab_in_first() */
+  SC_N_COMPARISONS,
+  SC_OP_LIMIT = SC_N_COMPARISONS,
+  SC_OP_OFFSET,
+  SC_OP_PREDICATE
 };
 
 struct sc_term {
-  int column; /* enum merge_column; unused for limit and offset */
+  int column; /* enum sc_merge_column; unused for limit and offset */
   enum sc_op op;
-  int predicate; /* for OP_PREDICATE */
+  int predicate; /* for SC_OP_PREDICATE */
 };
 
 /* Which order the source gives; else SQLite sorts. */
-enum sc_order { ORDER_NONE = 0, ORDER_ROWID, ORDER_DATE, ORDER_CLOUD, ORDER_NODATA };
+enum sc_order { SC_ORDER_NONE = 0, SC_ORDER_ROWID, SC_ORDER_DATE, SC_ORDER_CLOUD, SC_ORDER_NODATA };
 
 struct sc_plan {
-  enum sc_source source;
+  enum sc_scan_source source;
   enum sc_order order;
   int is_descending;
   int is_limited; /* while deciding: the limit is one of the terms, as a hint */

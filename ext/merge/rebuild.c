@@ -1,5 +1,6 @@
 /* Checking and rebuilding; see rebuild.h. */
 #include "merge/rebuild.h"
+#include "merge/rtree_check.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static int fits(const struct sc_box32 *outer, const struct sc_box32 *inner, floa
 
 struct check {
   sqlite3_stmt *blocks, *chip, *area, *index, *items;
-  struct sc_block block;
+  struct sc_chip_block block;
   int64_t n_chips, n_area;
   int64_t day_of; /* item */
   float day;
@@ -95,9 +96,9 @@ static sc_status check_index(struct sc_merge *t, struct check *c, int64_t id,
 }
 
 /* A chip of a block: its row says the same, and its boxes are its geometry's. */
-static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc_block_chip *chip,
+static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc_chip_entry *chip,
                             int64_t item_id, int64_t x, int64_t y, struct sc_error *err) {
-  const struct sc_block *b = &c->block;
+  const struct sc_chip_block *b = &c->block;
   float slack_x = b->is_exact ? 0 : b->slack_x, slack_y = b->is_exact ? 0 : b->slack_y;
   struct sc_footprint f;
   struct sc_box32 box, west;
@@ -115,7 +116,7 @@ static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc
                               (size_t)sqlite3_column_bytes(c->chip, 6), &f, &srid, err);
   if (st) return sc_fail_within(err, "%s: chip %lld", t->name, (long long)chip->id);
   sqlite3_reset(c->chip);
-  sc_block_boxes(&f, &box, &west);
+  sc_chip_block_boxes(&f, &box, &west);
   if (!fits(&chip->box, &box, slack_x, slack_y) || !fits(&chip->west, &west, slack_x, slack_y)) {
     return sc_fail(err, SC_DB, "%s: the box of chip %lld in its block is not its geometry's",
                    t->name, (long long)chip->id);
@@ -124,9 +125,9 @@ static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc
 }
 
 static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
-                            const struct sc_box32 *box, const struct sc_block_range *range,
+                            const struct sc_box32 *box, const struct sc_chip_block_range *range,
                             struct sc_error *err) {
-  const struct sc_block *b = &c->block;
+  const struct sc_chip_block *b = &c->block;
   if (sc_box32_is_empty(box)) return SC_OK;
   c->n_area++;
   sc_status st = find_row(t, c->area, id, "block", id / 2, "is not in the area index", err);
@@ -166,22 +167,23 @@ static sc_status day_of_item(struct sc_merge *t, sqlite3_stmt *items, int64_t it
 static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_error *err) {
   int64_t id = sqlite3_column_int64(c->blocks, 0), item_id = sqlite3_column_int64(c->blocks, 1);
   int64_t tile_y = sqlite3_column_int(c->blocks, 2), tile_x = sqlite3_column_int(c->blocks, 3);
-  if (id < 1 || id > MERGE_MAX_BLOCK_ID) {
+  if (id < 1 || id > SC_MERGE_MAX_BLOCK_ID) {
     return sc_fail(err, SC_DB, "%s_block: id %lld is out of range", t->name, (long long)id);
   }
   sc_status st = day_of_item(t, c->items, item_id, &c->day_of, &c->day, err);
   if (st) return st;
-  st = sc_block_decode(sqlite3_column_blob(c->blocks, 4),
-                       (size_t)sqlite3_column_bytes(c->blocks, 4), &c->block, err);
+  st = sc_chip_block_decode(sqlite3_column_blob(c->blocks, 4),
+                            (size_t)sqlite3_column_bytes(c->blocks, 4), &c->block, err);
   if (st) return sc_fail_within(err, "%s: block %lld", t->name, (long long)id);
   uint64_t mask = c->block.mask;
   for (int i = 0; i < c->block.n && !st; i++, mask &= mask - 1) {
     int bit = __builtin_ctzll(mask);
-    st = check_chip(t, c, &c->block.chips[i], item_id, tile_x * SC_BLOCK_SIDE + bit % SC_BLOCK_SIDE,
-                    tile_y * SC_BLOCK_SIDE + bit / SC_BLOCK_SIDE, err);
+    st = check_chip(t, c, &c->block.chips[i], item_id,
+                    tile_x * SC_CHIP_BLOCK_SIDE + bit % SC_CHIP_BLOCK_SIDE,
+                    tile_y * SC_CHIP_BLOCK_SIDE + bit / SC_CHIP_BLOCK_SIDE, err);
   }
   c->n_chips += c->block.n;
-  struct sc_block_range range = sc_block_range(&c->block);
+  struct sc_chip_block_range range = sc_chip_block_range(&c->block);
   if (!st) st = check_area(t, c, 2 * id, &range.box, &range, err);
   if (!st) st = check_area(t, c, 2 * id + 1, &range.west, &range, err);
   return st;
@@ -201,7 +203,7 @@ static sc_status check_blocks(struct sc_merge *t, struct check *c, struct sc_err
   if (!st) st = sc_merge_prepare(t, sql_merge_area_entry, &c->area, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_index_entry, &c->index, err);
   if (!st) st = sc_merge_prepare(t, sql_merge_item_dates, &c->items, err);
-  if (!st) st = sc_merge_statement(t, CHIP_READ, &c->chip, err);
+  if (!st) st = sc_merge_statement(t, SC_STMT_CHIP_READ, &c->chip, err);
   int is_row;
   while (!st && !(st = sc_db_next(c->blocks, &is_row, err)) && is_row) st = check_block(t, c, err);
   if (!st) st = check_count(t, sql_merge_check_chip_count, c->n_chips, "chips", err);
@@ -239,9 +241,9 @@ static sc_status clear_derived(struct sc_merge *t, struct sc_error *err) {
 
 static sc_status rebuild_chip(struct sc_merge *t, sqlite3_stmt *s, float day,
                               struct sc_error *err) {
-  struct sc_block_chip chip = {sqlite3_column_int64(s, 0), NAN, NAN, {0, 0, 0, 0}, {0, 0, 0, 0}};
+  struct sc_chip_entry chip = {sqlite3_column_int64(s, 0), NAN, NAN, {0, 0, 0, 0}, {0, 0, 0, 0}};
   int64_t x = sqlite3_column_int64(s, 2), y = sqlite3_column_int64(s, 3);
-  struct sc_cached_block *block;
+  struct sc_cached_chip_block *block;
   struct sc_footprint f;
   int srid;
   if (x < 0 || y < 0 || x > SC_GRID_MAX_PX || y > SC_GRID_MAX_PX) {
@@ -252,17 +254,17 @@ static sc_status rebuild_chip(struct sc_merge *t, sqlite3_stmt *s, float day,
   sc_status st = sc_footprint_from_blob(sqlite3_column_blob(s, 6),
                                         (size_t)sqlite3_column_bytes(s, 6), &f, &srid, err);
   if (st) return st;
-  sc_block_boxes(&f, &chip.box, &chip.west);
-  struct sc_block_key key = {sqlite3_column_int64(s, 1), (int32_t)x / SC_BLOCK_SIDE,
-                             (int32_t)y / SC_BLOCK_SIDE};
-  int bit = sc_block_bit((int32_t)x, (int32_t)y);
+  sc_chip_block_boxes(&f, &chip.box, &chip.west);
+  struct sc_chip_block_key key = {sqlite3_column_int64(s, 1), (int32_t)x / SC_CHIP_BLOCK_SIDE,
+                                  (int32_t)y / SC_CHIP_BLOCK_SIDE};
+  int bit = sc_chip_block_bit((int32_t)x, (int32_t)y);
   st = sc_merge_block(t, &key, day, 0, &block, err);
   if (st) return st;
-  if (sc_block_has(&block->block, bit)) {
+  if (sc_chip_block_has(&block->block, bit)) {
     return sc_fail(err, SC_BAD_DATA, "its item has another chip at (%lld, %lld)", (long long)x,
                    (long long)y);
   }
-  sc_block_put(&block->block, bit, &chip);
+  sc_chip_block_put(&block->block, bit, &chip);
   block->is_dirty = 1;
   struct sc_box box = sc_footprint_box(&f);
   return sc_merge_index_add(t, chip.id, &box, err);

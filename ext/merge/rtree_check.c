@@ -1,11 +1,8 @@
-/*
- * Checking an R*Tree's nodes: against each other, as rtreecheck() does, and for what SQLite's
- * module refuses at a later delete, which rtreecheck() passes; see rtree_write.h.
- * rtreecheck() itself starts a transaction, which cannot be done inside a write.
- */
+/* Checking an R*Tree; see rtree_check.h. */
+#include "merge/rtree_check.h"
+
 #include "base/alloc.h"
 #include "base/db.h"
-#include "merge/rtree_write.h"
 #include "sql/merge/rtree_counts.h"
 
 struct walk {

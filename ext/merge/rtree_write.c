@@ -27,7 +27,7 @@
 #define ROOT 1
 #define ONE_BY_ONE 24 /* fewer entries than this are not worth packing */
 
-static const char *const texts[RTREE_STATEMENTS] = {
+static const char *const texts[SC_N_RTREE_STMTS] = {
     sql_merge_rtree_node_read,     sql_merge_rtree_node_write,     sql_merge_rtree_node_delete,
     sql_merge_rtree_node_last,     sql_merge_rtree_parent_read,    sql_merge_rtree_parent_write,
     sql_merge_rtree_parent_delete, sql_merge_rtree_rowid_read,     sql_merge_rtree_rowid_write,
@@ -45,7 +45,7 @@ sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, con
 }
 
 void sc_rtree_free(struct sc_rtree *t) {
-  for (int i = 0; i < RTREE_STATEMENTS; i++) sqlite3_finalize(t->statements[i]);
+  for (int i = 0; i < SC_N_RTREE_STMTS; i++) sqlite3_finalize(t->statements[i]);
   sc_free(t->name);
   sc_free(t->path);
   sc_free(t->bytes);
@@ -90,7 +90,7 @@ static sc_status find_holder(struct sc_rtree *t, int which, int64_t id, int64_t 
 sc_status sc_rtree_read_node(struct sc_rtree *t, int64_t number, struct sc_rtree_node *out,
                              struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = statement(t, RTREE_NODE_READ, &s, err);
+  sc_status st = statement(t, SC_STMT_RTREE_NODE_READ, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, number);
   int is_row;
@@ -109,13 +109,14 @@ sc_status sc_rtree_read_node(struct sc_rtree *t, int64_t number, struct sc_rtree
 
 sc_status sc_rtree_holder(struct sc_rtree *t, int height, int64_t id, int64_t *out,
                           struct sc_error *err) {
-  return find_holder(t, height == 0 ? RTREE_ROWID_READ : RTREE_PARENT_READ, id, out, err);
+  return find_holder(t, height == 0 ? SC_STMT_RTREE_ROWID_READ : SC_STMT_RTREE_PARENT_READ, id, out,
+                     err);
 }
 
 static sc_status write_node(struct sc_rtree *t, const struct sc_rtree_node *node,
                             struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = statement(t, RTREE_NODE_WRITE, &s, err);
+  sc_status st = statement(t, SC_STMT_RTREE_NODE_WRITE, &s, err);
   if (st) return st;
   sc_rtree_node_encode(node, t->n_coords, t->bytes, t->node_bytes);
   sqlite3_bind_int64(s, 1, node->number);
@@ -140,7 +141,7 @@ static sc_status begin(struct sc_rtree *t, struct sc_error *err) {
   if (!t->bytes) t->bytes = sc_alloc(65536);
   if (!t->path) t->path = sc_alloc((SC_RTREE_MAX_DEPTH + 4) * sizeof *t->path);
   if (!t->bytes || !t->path) return sc_fail_nomem(err);
-  st = statement(t, RTREE_NODE_LAST, &s, err);
+  st = statement(t, SC_STMT_RTREE_NODE_LAST, &s, err);
   if (st) return st;
   int is_row;
   st = sc_db_next(s, &is_row, err);
@@ -157,7 +158,8 @@ static sc_status begin(struct sc_rtree *t, struct sc_error *err) {
 /* Record that `holder` holds cell `id` of a node at `height`. */
 static sc_status set_holder(struct sc_rtree *t, int height, int64_t id, int64_t holder,
                             struct sc_error *err) {
-  return run(t, height == 0 ? RTREE_ROWID_WRITE : RTREE_PARENT_WRITE, id, holder, err);
+  return run(t, height == 0 ? SC_STMT_RTREE_ROWID_WRITE : SC_STMT_RTREE_PARENT_WRITE, id, holder,
+             err);
 }
 
 static sc_status set_holders(struct sc_rtree *t, int height, const struct sc_rtree_node *node,
@@ -302,7 +304,7 @@ static sc_status write_rowids(struct sc_rtree *t, const struct sc_rtree_cell *en
                               const uint32_t *node_of, int64_t first_node, struct sc_error *err) {
   sqlite3_stmt *many;
   size_t i = 0;
-  sc_status st = statement(t, RTREE_ROWID_WRITE_32, &many, err);
+  sc_status st = statement(t, SC_STMT_RTREE_ROWID_WRITE_32, &many, err);
   for (; i + 32 <= n && !st; i += 32) { /* half the time of one by one */
     for (size_t k = 0; k < 32; k++) {
       sqlite3_bind_int64(many, (int)(2 * k + 1), entries[i + k].id);
@@ -311,7 +313,7 @@ static sc_status write_rowids(struct sc_rtree *t, const struct sc_rtree_cell *en
     st = sc_db_step_reset(many, err);
   }
   for (; i < n && !st; i++) {
-    st = run(t, RTREE_ROWID_WRITE, entries[i].id, first_node + node_of[i], err);
+    st = run(t, SC_STMT_RTREE_ROWID_WRITE, entries[i].id, first_node + node_of[i], err);
   }
   return st;
 }
@@ -514,9 +516,9 @@ static sc_status settle(struct sc_rtree *t, const struct sc_rtree_node *node, in
   if (node->number == ROOT || node->n >= t->max_cells / 3) return write_node(t, node, err);
   above->id = node->number;
   sc_status st = add_orphans(o, node, height, err);
-  if (!st) st = find_holder(t, RTREE_PARENT_READ, node->number, &above->node, err);
-  if (!st) st = run(t, RTREE_PARENT_DELETE, node->number, 0, err);
-  return st ? st : run(t, RTREE_NODE_DELETE, node->number, 0, err);
+  if (!st) st = find_holder(t, SC_STMT_RTREE_PARENT_READ, node->number, &above->node, err);
+  if (!st) st = run(t, SC_STMT_RTREE_PARENT_DELETE, node->number, 0, err);
+  return st ? st : run(t, SC_STMT_RTREE_NODE_DELETE, node->number, 0, err);
 }
 
 /* Take cells out of the nodes of one height; in place of them come those that the nodes above
@@ -544,8 +546,8 @@ static sc_status lower_root(struct sc_rtree *t, struct sc_error *err) {
   struct sc_rtree_node *child = &t->path[0];
   int64_t number = t->root.cells[0].id;
   sc_status st = read_checked(t, number, child, err);
-  if (!st) st = run(t, RTREE_PARENT_DELETE, number, 0, err);
-  if (!st) st = run(t, RTREE_NODE_DELETE, number, 0, err);
+  if (!st) st = run(t, SC_STMT_RTREE_PARENT_DELETE, number, 0, err);
+  if (!st) st = run(t, SC_STMT_RTREE_NODE_DELETE, number, 0, err);
   if (st) return st;
   child->number = ROOT;
   child->depth = t->root.depth - 1;
@@ -590,10 +592,10 @@ static sc_status find_doomed(struct sc_rtree *t, const int64_t *ids, size_t n, s
   for (size_t i = 0; i < n && !st; i++) {
     struct doomed *d = &out[*n_out];
     d->id = ids[i];
-    st = find_holder(t, RTREE_ROWID_READ, ids[i], &d->node, err);
+    st = find_holder(t, SC_STMT_RTREE_ROWID_READ, ids[i], &d->node, err);
     if (st || d->node == 0) continue;
     ++*n_out;
-    st = run(t, RTREE_ROWID_DELETE, ids[i], 0, err);
+    st = run(t, SC_STMT_RTREE_ROWID_DELETE, ids[i], 0, err);
   }
   return st;
 }

@@ -14,18 +14,18 @@
 #include "merge/rtree_pack.h"
 
 enum {
-  RTREE_NODE_READ,
-  RTREE_NODE_WRITE,
-  RTREE_NODE_DELETE,
-  RTREE_NODE_LAST,
-  RTREE_PARENT_READ,
-  RTREE_PARENT_WRITE,
-  RTREE_PARENT_DELETE,
-  RTREE_ROWID_READ,
-  RTREE_ROWID_WRITE,
-  RTREE_ROWID_DELETE,
-  RTREE_ROWID_WRITE_32,
-  RTREE_STATEMENTS
+  SC_STMT_RTREE_NODE_READ,
+  SC_STMT_RTREE_NODE_WRITE,
+  SC_STMT_RTREE_NODE_DELETE,
+  SC_STMT_RTREE_NODE_LAST,
+  SC_STMT_RTREE_PARENT_READ,
+  SC_STMT_RTREE_PARENT_WRITE,
+  SC_STMT_RTREE_PARENT_DELETE,
+  SC_STMT_RTREE_ROWID_READ,
+  SC_STMT_RTREE_ROWID_WRITE,
+  SC_STMT_RTREE_ROWID_DELETE,
+  SC_STMT_RTREE_ROWID_WRITE_32,
+  SC_N_RTREE_STMTS
 };
 
 /* Zeroed, then sc_rtree_init(). */
@@ -41,7 +41,7 @@ struct sc_rtree {
   struct sc_rtree_node root;  /* as of the last begin; depth is the tree's */
   struct sc_rtree_node *path; /* root to leaf of an insert, then two to split into */
   unsigned char *bytes;       /* one node */
-  sqlite3_stmt *statements[RTREE_STATEMENTS];
+  sqlite3_stmt *statements[SC_N_RTREE_STMTS];
 };
 
 /* name: of the virtual table; copied. Repacks when twice the entries come in. */
@@ -62,10 +62,6 @@ sc_status sc_rtree_repack(struct sc_rtree *t, struct sc_error *err);
 
 /* Remove every entry. */
 sc_status sc_rtree_clear(struct sc_rtree *t, struct sc_error *err);
-
-/* Compare nodes, boxes and maps, and look for shapes that SQLite's module refuses; SC_BAD_DATA
- * with the first thing that is wrong. */
-sc_status sc_rtree_check(struct sc_rtree *t, struct sc_error *err);
 
 /* A node by its number; the node that holds a cell of that height (0: an entry), or 0. */
 sc_status sc_rtree_read_node(struct sc_rtree *t, int64_t number, struct sc_rtree_node *out,

@@ -21,7 +21,7 @@ float sc_merge_day(const char *date) {
 static sc_status new_chip_id(struct sc_merge *t, int64_t *out, struct sc_error *err) {
   if (!t->next_chip) {
     sqlite3_stmt *s;
-    sc_status st = sc_merge_statement(t, CHIP_LAST, &s, err);
+    sc_status st = sc_merge_statement(t, SC_STMT_CHIP_LAST, &s, err);
     if (st) return st;
     int is_row;
     st = sc_db_next(s, &is_row, err);
@@ -44,7 +44,7 @@ struct ready_chip {
   int32_t x, y;
   struct sc_footprint footprint;
   struct sc_box box;
-  struct sc_block_chip in_block; /* its id is set when it is written */
+  struct sc_chip_entry in_block; /* its id is set when it is written */
 };
 
 static sc_status ready_footprint(struct ready_chip *chip, struct sc_error *err) {
@@ -52,7 +52,7 @@ static sc_status ready_footprint(struct ready_chip *chip, struct sc_error *err) 
     return sc_fail(err, SC_BAD_DATA, "geometry: it has no polygon");
   }
   chip->box = sc_footprint_box(&chip->footprint);
-  sc_block_boxes(&chip->footprint, &chip->in_block.box, &chip->in_block.west);
+  sc_chip_block_boxes(&chip->footprint, &chip->in_block.box, &chip->in_block.west);
   return SC_OK;
 }
 
@@ -78,7 +78,7 @@ static sc_status ready_geometry(const void *blob, size_t size, struct ready_chip
 
 static sc_status write_chip(struct sc_merge *t, const struct ready_chip *chip,
                             struct sc_error *err) {
-  struct merge_new_chip *row;
+  struct sc_new_chip *row;
   sc_status st = sc_merge_new_chip(t, &row, err);
   if (st) return st;
   row->id = chip->id;
@@ -92,7 +92,7 @@ static sc_status write_chip(struct sc_merge *t, const struct ready_chip *chip,
   return st;
 }
 
-static sc_status run_with_id(struct sc_merge *t, enum merge_statement which, int64_t id,
+static sc_status run_with_id(struct sc_merge *t, enum sc_merge_statement which, int64_t id,
                              struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = sc_merge_statement(t, which, &s, err);
@@ -102,7 +102,7 @@ static sc_status run_with_id(struct sc_merge *t, enum merge_statement which, int
 }
 
 /* Undo a write after a failure, whose error stays; if that fails too the table is broken. */
-static void undo(struct sc_merge *t, enum merge_statement which, int64_t id) {
+static void undo(struct sc_merge *t, enum sc_merge_statement which, int64_t id) {
   struct sc_error second = {0};
   if (sqlite3_get_autocommit(t->db)) return; /* all of it is rolled back, or already was */
   if (run_with_id(t, which, id, &second)) t->is_broken = 1;
@@ -120,17 +120,17 @@ static sc_status row_key(struct sc_merge *t, const struct sc_merge_new_row *row,
   return st;
 }
 
-static struct merge_recent_item *recent_slot(struct sc_merge *t) {
+static struct sc_recent_item *recent_slot(struct sc_merge *t) {
   uint32_t h = 2166136261u;
   for (size_t i = 0; i < t->scratch.size; i++) h = (h ^ t->scratch.data[i]) * 16777619u;
-  return &t->recent[(h ^ h >> 15) % MERGE_RECENT_ITEMS];
+  return &t->recent[(h ^ h >> 15) % SC_MERGE_RECENT_ITEMS];
 }
 
 /* Ask for an item; the statement is reset by the caller. */
 static sc_status ask_item(struct sc_merge *t, const char *item, const char *platform,
                           const char *collection, sqlite3_stmt **out, int *is_row,
                           struct sc_error *err) {
-  sc_status st = sc_merge_statement(t, ITEM_FIND, out, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ITEM_FIND, out, err);
   if (st) return st;
   sqlite3_bind_text(*out, 1, item, -1, SQLITE_STATIC);
   sqlite3_bind_text(*out, 2, platform, -1, SQLITE_STATIC);
@@ -161,7 +161,7 @@ static void bind_tiling(sqlite3_stmt *s, const struct sc_tiling *tiling) {
 static sc_status insert_row_item(struct sc_merge *t, const struct sc_merge_new_row *row,
                                  int64_t *id, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, ITEM_INSERT, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ITEM_INSERT, &s, err);
   if (st) return st;
   sqlite3_clear_bindings(s);
   sqlite3_bind_text(s, 1, row->collection, -1, SQLITE_STATIC);
@@ -184,7 +184,7 @@ static sc_status item_of_row(struct sc_merge *t, const struct sc_merge_new_row *
   sc_status st = t->has_emptied ? sc_merge_flush_blocks(t, err) : SC_OK;
   if (!st) st = row_key(t, row, err);
   if (st) return st;
-  struct merge_recent_item *slot = recent_slot(t);
+  struct sc_recent_item *slot = recent_slot(t);
   if (slot->key && slot->key_size == t->scratch.size &&
       memcmp(slot->key, t->scratch.data, slot->key_size) == 0) {
     *id = slot->id;
@@ -210,7 +210,7 @@ static sc_status item_of_row(struct sc_merge *t, const struct sc_merge_new_row *
 }
 
 void sc_merge_forget_items(struct sc_merge *t) {
-  for (int i = 0; i < MERGE_RECENT_ITEMS; i++) {
+  for (int i = 0; i < SC_MERGE_RECENT_ITEMS; i++) {
     sc_free(t->recent[i].key);
     t->recent[i].key = NULL;
   }
@@ -220,7 +220,7 @@ void sc_merge_forget_items(struct sc_merge *t) {
 
 /* The chip has its id and item: index, row, block, in an order that can be undone. */
 static sc_status add_chip(struct sc_merge *t, struct ready_chip *chip,
-                          struct sc_cached_block *block, struct sc_error *err) {
+                          struct sc_cached_chip_block *block, struct sc_error *err) {
   sc_status st = write_chip(t, chip, err);
   if (st) return st;
   st = sc_merge_index_add(t, chip->id, &chip->box, err);
@@ -229,19 +229,20 @@ static sc_status add_chip(struct sc_merge *t, struct ready_chip *chip,
     return st;
   }
   chip->in_block.id = chip->id;
-  sc_block_put(&block->block, sc_block_bit(chip->x, chip->y), &chip->in_block);
+  sc_chip_block_put(&block->block, sc_chip_block_bit(chip->x, chip->y), &chip->in_block);
   block->is_dirty = 1;
   return SC_OK;
 }
 
 static sc_status place_chip(struct sc_merge *t, struct ready_chip *chip, float day, int is_new,
                             enum sc_conflict conflict, struct sc_error *err) {
-  struct sc_block_key key = {chip->item_id, chip->x / SC_BLOCK_SIDE, chip->y / SC_BLOCK_SIDE};
-  int bit = sc_block_bit(chip->x, chip->y);
-  struct sc_cached_block *block;
+  struct sc_chip_block_key key = {chip->item_id, chip->x / SC_CHIP_BLOCK_SIDE,
+                                  chip->y / SC_CHIP_BLOCK_SIDE};
+  int bit = sc_chip_block_bit(chip->x, chip->y);
+  struct sc_cached_chip_block *block;
   sc_status st = sc_merge_block(t, &key, day, is_new, &block, err);
   if (st) return st;
-  if (!sc_block_has(&block->block, bit)) {
+  if (!sc_chip_block_has(&block->block, bit)) {
     st = new_chip_id(t, &chip->id, err);
     return st ? st : add_chip(t, chip, block, err);
   }
@@ -249,7 +250,7 @@ static sc_status place_chip(struct sc_merge *t, struct ready_chip *chip, float d
     return sc_fail(err, SC_CONSTRAINT, "chip (%d, %d) of that item is there already", chip->x,
                    chip->y);
   }
-  chip->id = block->block.chips[sc_block_rank(&block->block, bit)].id;
+  chip->id = block->block.chips[sc_chip_block_rank(&block->block, bit)].id;
   st = sc_merge_index_remove(t, chip->id, err);
   if (st) return st;
   st = add_chip(t, chip, block, err);
@@ -272,7 +273,7 @@ sc_status sc_merge_insert_row(struct sc_merge *t, const struct sc_merge_new_row 
   st = ready_geometry(row->geometry, row->geometry_size, &chip, err);
   if (!st) st = place_chip(t, &chip, day, is_new, conflict, err);
   if (st && is_new) {
-    undo(t, ITEM_DELETE, chip.item_id);
+    undo(t, SC_STMT_ITEM_DELETE, chip.item_id);
     sc_merge_forget_items(t);
   }
   if (st == SC_CONSTRAINT) return sc_fail_within(err, "%s: %s", t->name, row->item);
@@ -290,7 +291,7 @@ static sc_status insert_item_row(struct sc_merge *t, const struct sc_index *x, i
   unsigned char transform[48];
   char *location = NULL, *item_json = NULL;
   for (int i = 0; i < 6; i++) sc_put_le_double(transform + 8 * i, x->grid.transform[i]);
-  sc_status st = sc_merge_statement(t, ITEM_INSERT, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ITEM_INSERT, &s, err);
   if (!st) st = sc_index_options_format(&t->args.index, &options, err);
   if (!st && x->location) st = sc_href_without_secrets(x->location, &location, err);
   if (!st) st = sc_href_without_secrets(x->item_json, &item_json, err);
@@ -326,7 +327,7 @@ static sc_status set_left_out(struct sc_merge *t, int64_t item_id, int64_t n,
                               struct sc_error *err) {
   struct sc_error no_column = {0};
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, ITEM_LEFT_OUT, &s, &no_column);
+  sc_status st = sc_merge_statement(t, SC_STMT_ITEM_LEFT_OUT, &s, &no_column);
   if (st == SC_DB) return SC_OK;
   if (st) return sc_fail_nomem(err);
   sqlite3_bind_int64(s, 1, item_id);
@@ -338,7 +339,7 @@ static sc_status insert_assets(struct sc_merge *t, const struct sc_index *x,
                                const struct sc_merge_header *headers, int64_t item_id,
                                struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(t, ASSET_INSERT, &s, err);
+  sc_status st = sc_merge_statement(t, SC_STMT_ASSET_INSERT, &s, err);
   for (size_t i = 0; i < x->n_assets && !st; i++) {
     char *href = NULL;
     st = sc_href_without_secrets(x->assets[i].href, &href, err);
@@ -360,8 +361,8 @@ static sc_status insert_assets(struct sc_merge *t, const struct sc_index *x,
 static int compare_by_tile(const void *a, const void *b) {
   const struct sc_index_chip *p = *(const struct sc_index_chip *const *)a;
   const struct sc_index_chip *q = *(const struct sc_index_chip *const *)b;
-  int32_t d = p->y / SC_BLOCK_SIDE - q->y / SC_BLOCK_SIDE;
-  if (!d) d = p->x / SC_BLOCK_SIDE - q->x / SC_BLOCK_SIDE;
+  int32_t d = p->y / SC_CHIP_BLOCK_SIDE - q->y / SC_CHIP_BLOCK_SIDE;
+  if (!d) d = p->x / SC_CHIP_BLOCK_SIDE - q->x / SC_CHIP_BLOCK_SIDE;
   if (!d) d = p->y - q->y;
   if (!d) d = p->x - q->x;
   return (d > 0) - (d < 0);
@@ -406,25 +407,25 @@ static void undo_item(struct sc_merge *t, int64_t item_id, int64_t first_chip, s
   int64_t end = t->next_chip;
   if (was_flushed) t->is_broken = 1;
   if (sqlite3_get_autocommit(t->db) || t->is_broken) return;
-  for (int64_t id = first_chip; id < end; id++) undo(t, CHIP_DELETE, id);
-  undo(t, ASSET_DELETE, item_id);
-  undo(t, ITEM_DELETE, item_id);
+  for (int64_t id = first_chip; id < end; id++) undo(t, SC_STMT_CHIP_DELETE, id);
+  undo(t, SC_STMT_ASSET_DELETE, item_id);
+  undo(t, SC_STMT_ITEM_DELETE, item_id);
   if (n_cells < t->n_new_cells) t->n_new_cells = n_cells;
   for (size_t i = 0; i < t->blocks.n; i++) {
-    struct sc_cached_block *b = t->blocks.entries[i];
-    if (b->key.item_id == item_id) sc_block_init(&b->block), b->is_dirty = 0;
+    struct sc_cached_chip_block *b = t->blocks.entries[i];
+    if (b->key.item_id == item_id) sc_chip_block_init(&b->block), b->is_dirty = 0;
   }
   t->next_chip = first_chip;
 }
 
-static sc_status delete_block_chips(struct sc_merge *t, struct sc_cached_block *b,
+static sc_status delete_block_chips(struct sc_merge *t, struct sc_cached_chip_block *b,
                                     struct sc_error *err) {
   sc_status st = SC_OK;
   for (int i = 0; i < b->block.n && !st; i++) {
     st = sc_merge_index_remove(t, b->block.chips[i].id, err);
-    if (!st) st = run_with_id(t, CHIP_DELETE, b->block.chips[i].id, err);
+    if (!st) st = run_with_id(t, SC_STMT_CHIP_DELETE, b->block.chips[i].id, err);
   }
-  sc_block_init(&b->block);
+  sc_chip_block_init(&b->block);
   b->is_dirty = 1;
   return st;
 }
@@ -433,20 +434,20 @@ static sc_status delete_block_chips(struct sc_merge *t, struct sc_cached_block *
 static sc_status delete_item(struct sc_merge *t, int64_t item_id, struct sc_error *err) {
   sqlite3_stmt *s = NULL;
   sc_status st = sc_merge_flush_blocks(t, err);
-  if (!st) st = sc_merge_statement(t, BLOCK_OF_ITEM, &s, err);
+  if (!st) st = sc_merge_statement(t, SC_STMT_BLOCK_OF_ITEM, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, item_id);
   int is_row;
   while (!st && !(st = sc_db_next(s, &is_row, err)) && is_row) {
-    struct sc_block_key key = {item_id, sqlite3_column_int(s, 3), sqlite3_column_int(s, 2)};
-    struct sc_cached_block *b;
+    struct sc_chip_block_key key = {item_id, sqlite3_column_int(s, 3), sqlite3_column_int(s, 2)};
+    struct sc_cached_chip_block *b;
     st = sc_merge_block(t, &key, 0, 0, &b, err);
     if (!st) st = delete_block_chips(t, b, err);
   }
   sqlite3_reset(s);
   if (!st) st = sc_merge_flush_blocks(t, err);
-  if (!st) st = run_with_id(t, ASSET_DELETE, item_id, err);
-  if (!st) st = run_with_id(t, ITEM_DELETE, item_id, err);
+  if (!st) st = run_with_id(t, SC_STMT_ASSET_DELETE, item_id, err);
+  if (!st) st = run_with_id(t, SC_STMT_ITEM_DELETE, item_id, err);
   sc_merge_forget_items(t);
   return st;
 }
@@ -456,7 +457,7 @@ static sc_status take_place(struct sc_merge *t, int64_t old_id, int64_t new_id, 
                             struct sc_error *err) {
   sqlite3_stmt *s;
   sc_status st = delete_item(t, old_id, err);
-  if (!st) st = sc_merge_statement(t, ITEM_NAME, &s, err);
+  if (!st) st = sc_merge_statement(t, SC_STMT_ITEM_NAME, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, new_id);
   sqlite3_bind_text(s, 2, name, -1, SQLITE_STATIC);
@@ -535,7 +536,7 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
   sqlite3_stmt *s;
   t->n_changes++;
   sc_status st = sc_merge_flush_chips(t, err);
-  if (!st) st = sc_merge_statement(t, CHIP_FIND, &s, err);
+  if (!st) st = sc_merge_statement(t, SC_STMT_CHIP_FIND, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, id);
   int is_row;
@@ -551,12 +552,12 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
     return sc_fail(err, SC_BAD_DATA, "%s_chip, row %lld: position (%d, %d)", t->name, (long long)id,
                    x, y);
   }
-  struct sc_block_key key = {item_id, x / SC_BLOCK_SIDE, y / SC_BLOCK_SIDE};
-  struct sc_cached_block *block;
+  struct sc_chip_block_key key = {item_id, x / SC_CHIP_BLOCK_SIDE, y / SC_CHIP_BLOCK_SIDE};
+  struct sc_cached_chip_block *block;
   sqlite3_stmt *item;
   float day = SC_NO_DAY;
-  st = sc_merge_statement(t, ITEM_READ, &item, err);
-  if (!st && !sc_block_cache_find(&t->blocks, &key)) {
+  st = sc_merge_statement(t, SC_STMT_ITEM_READ, &item, err);
+  if (!st && !sc_chip_block_cache_find(&t->blocks, &key)) {
     sqlite3_bind_int64(item, 1, item_id);
     st = sc_db_next(item, &is_row, err);
     if (!st && is_row) day = sc_merge_day((const char *)sqlite3_column_text(item, 3));
@@ -564,10 +565,10 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
   }
   if (!st) st = sc_merge_block(t, &key, day, 0, &block, err);
   if (!st) st = sc_merge_index_remove(t, id, err);
-  if (!st) st = run_with_id(t, CHIP_DELETE, id, err);
+  if (!st) st = run_with_id(t, SC_STMT_CHIP_DELETE, id, err);
   if (st) return st;
-  if (sc_block_has(&block->block, sc_block_bit(x, y))) {
-    sc_block_remove(&block->block, sc_block_bit(x, y));
+  if (sc_chip_block_has(&block->block, sc_chip_block_bit(x, y))) {
+    sc_chip_block_remove(&block->block, sc_chip_block_bit(x, y));
     block->is_dirty = 1;
     t->has_emptied |= block->block.n == 0;
   }
@@ -606,7 +607,7 @@ sc_status sc_merge_release_savepoint(struct sc_merge *t, struct sc_error *err) {
 }
 
 void sc_merge_discard(struct sc_merge *t) {
-  sc_block_cache_clear(&t->blocks);
+  sc_chip_block_cache_clear(&t->blocks);
   t->has_emptied = 0;
   t->n_new_chips = 0;
   t->n_new_cells = t->n_old_ids = 0;

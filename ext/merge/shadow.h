@@ -17,6 +17,7 @@
 #define SC_MERGE_SHADOW_H
 
 #include "index/index.h"
+#include "merge/headers.h"
 #include "merge/table.h"
 
 #define SC_NO_DAY (-1e9f) /* stands for "no date" in the area index */
@@ -30,11 +31,6 @@ struct sc_merge_new_row {
   float cloud, nodata;
   const void *geometry; /* SpatiaLite BLOB */
   size_t geometry_size;
-};
-
-/* A stored header of an asset, made before the write. */
-struct sc_merge_header {
-  struct sc_buffer bytes; /* empty: none */
 };
 
 /*

@@ -45,18 +45,18 @@ static const struct sc_predicate predicates[] = {
 #define N_PREDICATES ((int)(sizeof predicates / sizeof *predicates))
 
 struct overload {
-  struct merge_predicates *owner;
+  struct sc_predicates *owner;
   int number;
 };
 
-struct merge_predicates {
+struct sc_predicates {
   sqlite3 *db;
   sqlite3_stmt *calls[N_PREDICATES];
   sqlite3_stmt *box; /* MBR and SRID of whatever SpatiaLite takes for a geometry */
   struct overload overloads[N_PREDICATES];
 };
 
-sc_status sc_predicates_new(sqlite3 *db, struct merge_predicates **out, struct sc_error *err) {
+sc_status sc_predicates_new(sqlite3 *db, struct sc_predicates **out, struct sc_error *err) {
   *out = sc_alloc_zero(1, sizeof **out);
   if (!*out) return sc_fail_nomem(err);
   (*out)->db = db;
@@ -67,7 +67,7 @@ sc_status sc_predicates_new(sqlite3 *db, struct merge_predicates **out, struct s
   return SC_OK;
 }
 
-void sc_predicates_free(struct merge_predicates *p) {
+void sc_predicates_free(struct sc_predicates *p) {
   if (!p) return;
   for (int i = 0; i < N_PREDICATES; i++) sqlite3_finalize(p->calls[i]);
   sqlite3_finalize(p->box);
@@ -86,7 +86,7 @@ const struct sc_predicate *sc_predicate_at(int number) {
 }
 
 /* The call of a predicate with both arguments free. */
-static sc_status call_statement(struct merge_predicates *p, int number, sqlite3_stmt **out,
+static sc_status call_statement(struct sc_predicates *p, int number, sqlite3_stmt **out,
                                 struct sc_error *err) {
   sc_status st = SC_OK;
   if (!p->calls[number]) {
@@ -129,7 +129,7 @@ static sc_status check_blob(const char *function, const void *blob, size_t size,
 }
 
 /* MBR and SRID of a geometry that sc_blob_box() does not know (TinyPoint, GeoPackage). */
-static sc_status ask_box(struct merge_predicates *p, sqlite3_value *value, struct sc_box *box,
+static sc_status ask_box(struct sc_predicates *p, sqlite3_value *value, struct sc_box *box,
                          int *srid, int *is_geometry, struct sc_error *err) {
   sc_status st = SC_OK;
   if (!p->box) {
@@ -175,7 +175,7 @@ static int is_rectangle(const unsigned char *p, size_t size, const struct sc_box
   return corners == 15;
 }
 
-sc_status sc_area_init(struct merge_predicates *p, int predicate, sqlite3_value *value,
+sc_status sc_area_init(struct sc_predicates *p, int predicate, sqlite3_value *value,
                        struct sc_area *out, struct sc_error *err) {
   static const char *const types[] = {"", "an integer", "a real", "text", "a BLOB", "NULL"};
   const char *name = predicates[predicate].name;
@@ -225,7 +225,7 @@ static int box_holds(const struct sc_box *a, const struct sc_box32 *b) {
  * the box that overlaps it must meet the polygon. Boxes may be too large by the slack; those that
  * are not exact, by more.
  */
-static int must_meet(const struct sc_area *area, const struct sc_block *block,
+static int must_meet(const struct sc_area *area, const struct sc_chip_block *block,
                      const struct sc_box32 *b) {
   const struct sc_box *a = &area->box;
   double min_x = (double)b->min_x, max_x = (double)b->max_x, min_y = (double)b->min_y,
@@ -237,25 +237,26 @@ static int must_meet(const struct sc_area *area, const struct sc_block *block,
   return (a->min_x <= min_x && a->max_x >= max_x) || (a->min_y <= min_y && a->max_y >= max_y);
 }
 
-enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *block,
-                            const struct sc_block_chip *chip) {
+enum sc_match sc_area_test(const struct sc_area *area, const struct sc_chip_block *block,
+                           const struct sc_chip_entry *chip) {
   const struct sc_predicate *predicate = &predicates[area->predicate];
   int is_double = !sc_box32_is_empty(&chip->west);
-  if (is_double && predicate->is_mbr) return SC_MAYBE; /* its MBR is the whole belt */
+  if (is_double && predicate->is_mbr) return SC_MATCH_MAYBE; /* its MBR is the whole belt */
   if (!boxes_meet(&area->box, &chip->box) && !(is_double && boxes_meet(&area->box, &chip->west))) {
-    return SC_NO;
+    return SC_MATCH_NO;
   }
   if (predicate->native == SC_NATIVE_BOXES_MEET && !is_double &&
       must_meet(area, block, &chip->box)) {
-    return SC_YES;
+    return SC_MATCH_YES;
   }
-  if (!area->is_rectangle) return SC_MAYBE;
+  if (!area->is_rectangle) return SC_MATCH_MAYBE;
   if (predicate->native == SC_NATIVE_MEETS && !is_double && must_meet(area, block, &chip->box)) {
-    return SC_YES;
+    return SC_MATCH_YES;
   }
-  if (predicate->inside == SC_INSIDE_OPEN || !box_holds(&area->box, &chip->box)) return SC_MAYBE;
-  if (is_double && !box_holds(&area->box, &chip->west)) return SC_MAYBE;
-  return predicate->inside == SC_INSIDE_TRUE ? SC_YES : SC_NO;
+  if (predicate->inside == SC_INSIDE_OPEN || !box_holds(&area->box, &chip->box))
+    return SC_MATCH_MAYBE;
+  if (is_double && !box_holds(&area->box, &chip->west)) return SC_MATCH_MAYBE;
+  return predicate->inside == SC_INSIDE_TRUE ? SC_MATCH_YES : SC_MATCH_NO;
 }
 
 /* Least and greatest of n dot products of points with (ux, uy). */
@@ -273,7 +274,7 @@ static void project(const double (*xy)[2], int n, double ux, double uy, double *
  * Does a closed ring meet a rectangle? By separating axes, the rectangle's and those of the
  * ring's edges; open when the ring is not convex or they come close to touching.
  */
-static enum sc_answer ring_meets(const double (*xy)[2], int n_points, const struct sc_box *box) {
+static enum sc_match ring_meets(const double (*xy)[2], int n_points, const struct sc_box *box) {
   const double near = 1e-9, corners[4][2] = {{box->min_x, box->min_y},
                                              {box->max_x, box->min_y},
                                              {box->max_x, box->max_y},
@@ -284,7 +285,7 @@ static enum sc_answer ring_meets(const double (*xy)[2], int n_points, const stru
     const double *a = xy[i], *b = xy[i + 1], *c = xy[(i + 1) % n + 1];
     double cross = (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0]);
     int sign = (cross > 0) - (cross < 0);
-    if (sign == 0 || (turn && sign != turn)) return SC_MAYBE;
+    if (sign == 0 || (turn && sign != turn)) return SC_MATCH_MAYBE;
     turn = sign;
   }
   for (int i = -2; i < n; i++) {
@@ -296,49 +297,49 @@ static enum sc_answer ring_meets(const double (*xy)[2], int n_points, const stru
     }
     project(xy, n, ux, uy, &low, &high);
     project(corners, 4, ux, uy, &other_low, &other_high);
-    if (low > other_high + near || high < other_low - near) return SC_NO;
-    if (low > other_high - near || high < other_low + near) return SC_MAYBE;
+    if (low > other_high + near || high < other_low - near) return SC_MATCH_NO;
+    if (low > other_high - near || high < other_low + near) return SC_MATCH_MAYBE;
   }
-  return SC_YES;
+  return SC_MATCH_YES;
 }
 
-static enum sc_answer ring_lies_in(const double (*xy)[2], int n, const struct sc_box *box) {
-  enum sc_answer answer = SC_YES;
+static enum sc_match ring_lies_in(const double (*xy)[2], int n, const struct sc_box *box) {
+  enum sc_match answer = SC_MATCH_YES;
   for (int i = 0; i < n; i++) {
     double x = xy[i][0], y = xy[i][1];
-    if (x < box->min_x || x > box->max_x || y < box->min_y || y > box->max_y) return SC_NO;
+    if (x < box->min_x || x > box->max_x || y < box->min_y || y > box->max_y) return SC_MATCH_NO;
     if (x == box->min_x || x == box->max_x || y == box->min_y || y == box->max_y) {
-      answer = SC_MAYBE;
+      answer = SC_MATCH_MAYBE;
     }
   }
   return answer;
 }
 
 /* A chip of one part and a rectangle: mostly decided here, a hundred times faster. */
-static enum sc_answer answer_natively(const struct sc_area *area, const void *blob, size_t size) {
+static enum sc_match answer_natively(const struct sc_area *area, const void *blob, size_t size) {
   enum sc_native native = predicates[area->predicate].native;
   struct sc_footprint f;
   struct sc_error ignored = {0};
   int srid;
   if (!area->is_rectangle || native == SC_NATIVE_NONE || native == SC_NATIVE_BOXES_MEET) {
-    return SC_MAYBE;
+    return SC_MATCH_MAYBE;
   }
   if (sc_footprint_from_blob(blob, size, &f, &srid, &ignored) || f.n_parts != 1 ||
       srid != SC_SRID_LONLAT || f.parts[0].n_points > 9) {
-    return SC_MAYBE;
+    return SC_MATCH_MAYBE;
   }
   const double(*xy)[2] = (const double(*)[2])f.parts[0].xy;
   if (native == SC_NATIVE_MEETS) return ring_meets(xy, f.parts[0].n_points, &area->box);
   return ring_lies_in(xy, f.parts[0].n_points, &area->box);
 }
 
-sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area, const void *blob,
+sc_status sc_area_evaluate(struct sc_predicates *p, const struct sc_area *area, const void *blob,
                            size_t size, int *out, struct sc_error *err) {
   sqlite3_stmt *s;
-  enum sc_answer known = answer_natively(area, blob, size);
+  enum sc_match known = answer_natively(area, blob, size);
   int answer = 0;
-  *out = known == SC_YES;
-  if (known != SC_MAYBE) return SC_OK;
+  *out = known == SC_MATCH_YES;
+  if (known != SC_MATCH_MAYBE) return SC_OK;
   sc_status st = check_blob(predicates[area->predicate].name, blob, size, err);
   if (!st) st = call_statement(p, area->predicate, &s, err);
   if (st) return st;
@@ -424,7 +425,7 @@ static void overload_function(sqlite3_context *context, int n, sqlite3_value **v
   }
 }
 
-int sc_predicate_overload(struct merge_predicates *p, const char *name, int n_arguments,
+int sc_predicate_overload(struct sc_predicates *p, const char *name, int n_arguments,
                           void (**function)(sqlite3_context *, int, sqlite3_value **),
                           void **argument) {
   int number = n_arguments == 2 ? sc_predicate_find(name) : -1;

@@ -7,7 +7,7 @@
 
 #include "base/sqlite.h"
 #include "base/status.h"
-#include "merge/block.h"
+#include "merge/chip_block.h"
 
 #define SC_PREDICATE_FIRST 150 /* SQLITE_INDEX_CONSTRAINT_FUNCTION */
 
@@ -25,9 +25,9 @@ struct sc_predicate {
 };
 
 /* Statements of one table for calling SpatiaLite; zero it, then _init(). */
-struct merge_predicates;
-sc_status sc_predicates_new(sqlite3 *db, struct merge_predicates **out, struct sc_error *err);
-void sc_predicates_free(struct merge_predicates *p);
+struct sc_predicates;
+sc_status sc_predicates_new(sqlite3 *db, struct sc_predicates **out, struct sc_error *err);
+void sc_predicates_free(struct sc_predicates *p);
 
 /* The number of a predicate, or -1; the predicate of a number. */
 int sc_predicate_find(const char *name);
@@ -38,7 +38,7 @@ const struct sc_predicate *sc_predicate_at(int number);
  * where that says -1), but faster. Gives the constraint number, or 0 for other functions.
  * p must outlive the statement: it belongs to the virtual table.
  */
-int sc_predicate_overload(struct merge_predicates *p, const char *name, int n_arguments,
+int sc_predicate_overload(struct sc_predicates *p, const char *name, int n_arguments,
                           void (**function)(sqlite3_context *, int, sqlite3_value **),
                           void **argument);
 
@@ -51,22 +51,22 @@ struct sc_area {
   int is_rectangle; /* its polygon is its bounding box */
 };
 
-enum sc_answer { SC_NO = 0, SC_YES, SC_MAYBE };
+enum sc_match { SC_MATCH_NO = 0, SC_MATCH_YES, SC_MATCH_MAYBE };
 
 /*
  * Take over a query geometry: not NULL. SC_BAD_ARG when it is no geometry, or of another
  * SRID than 4326 (0 and -1 pass).
  */
-sc_status sc_area_init(struct merge_predicates *p, int predicate, sqlite3_value *value,
+sc_status sc_area_init(struct sc_predicates *p, int predicate, sqlite3_value *value,
                        struct sc_area *out, struct sc_error *err);
 void sc_area_free(struct sc_area *area);
 
 /* What the boxes of a chip of the block say. */
-enum sc_answer sc_area_test(const struct sc_area *area, const struct sc_block *block,
-                            const struct sc_block_chip *chip);
+enum sc_match sc_area_test(const struct sc_area *area, const struct sc_chip_block *block,
+                           const struct sc_chip_entry *chip);
 
 /* What the predicate says of a chip's geometry. */
-sc_status sc_area_evaluate(struct merge_predicates *p, const struct sc_area *area, const void *blob,
+sc_status sc_area_evaluate(struct sc_predicates *p, const struct sc_area *area, const void *blob,
                            size_t size, int *out, struct sc_error *err);
 
 #endif

@@ -42,38 +42,38 @@
 #include "sql/merge/item_read.h"
 #include "sql/merge/item_read_all.h"
 
-static const char *const texts[MERGE_STATEMENTS] = {
-    [ITEM_FIND] = sql_merge_item_find,
-    [ITEM_INSERT] = sql_merge_item_insert,
-    [ITEM_LEFT_OUT] = sql_merge_item_left_out,
-    [ITEM_NAME] = sql_merge_item_name,
-    [ITEM_DELETE] = sql_merge_item_delete,
-    [ITEM_DELETE_EMPTY] = sql_merge_item_delete_empty,
-    [ITEM_READ] = sql_merge_item_read,
-    [ITEM_READ_ALL] = sql_merge_item_read_all,
-    [ITEM_JSON] = sql_merge_item_json,
-    [ASSET_INSERT] = sql_merge_asset_insert,
-    [ASSET_DELETE] = sql_merge_asset_delete,
-    [ASSET_HEADER] = sql_merge_asset_header,
-    [CHIP_INSERT] = sql_merge_chip_insert,
-    [CHIP_INSERT_MANY] = sql_merge_chip_insert_16,
-    [CHIP_DELETE] = sql_merge_chip_delete,
-    [CHIP_LAST] = sql_merge_chip_last,
-    [CHIP_FIND] = sql_merge_chip_find,
-    [CHIP_READ] = sql_merge_chip_read,
-    [CHIP_GEOMETRY] = sql_merge_chip_geometry,
-    [BLOCK_FIND] = sql_merge_block_find,
-    [BLOCK_LAST] = sql_merge_block_last,
-    [BLOCK_INSERT] = sql_merge_block_insert,
-    [BLOCK_UPDATE] = sql_merge_block_update,
-    [BLOCK_DELETE] = sql_merge_block_delete,
-    [BLOCK_READ] = sql_merge_block_read,
-    [BLOCK_OF_ITEM] = sql_merge_block_of_item,
-    [INDEX_PROBE] = sql_merge_index_probe,
-    [ERROR_INSERT] = sql_merge_error_insert,
-    [ERROR_DELETE] = sql_merge_error_delete,
-    [ITEM_DONE] = sql_merge_item_done,
-    [ITEM_AT] = sql_merge_item_at,
+static const char *const texts[SC_N_STMTS] = {
+    [SC_STMT_ITEM_FIND] = sql_merge_item_find,
+    [SC_STMT_ITEM_INSERT] = sql_merge_item_insert,
+    [SC_STMT_ITEM_LEFT_OUT] = sql_merge_item_left_out,
+    [SC_STMT_ITEM_NAME] = sql_merge_item_name,
+    [SC_STMT_ITEM_DELETE] = sql_merge_item_delete,
+    [SC_STMT_ITEM_DELETE_EMPTY] = sql_merge_item_delete_empty,
+    [SC_STMT_ITEM_READ] = sql_merge_item_read,
+    [SC_STMT_ITEM_READ_ALL] = sql_merge_item_read_all,
+    [SC_STMT_ITEM_JSON] = sql_merge_item_json,
+    [SC_STMT_ASSET_INSERT] = sql_merge_asset_insert,
+    [SC_STMT_ASSET_DELETE] = sql_merge_asset_delete,
+    [SC_STMT_ASSET_HEADER] = sql_merge_asset_header,
+    [SC_STMT_CHIP_INSERT] = sql_merge_chip_insert,
+    [SC_STMT_CHIP_INSERT_MANY] = sql_merge_chip_insert_16,
+    [SC_STMT_CHIP_DELETE] = sql_merge_chip_delete,
+    [SC_STMT_CHIP_LAST] = sql_merge_chip_last,
+    [SC_STMT_CHIP_FIND] = sql_merge_chip_find,
+    [SC_STMT_CHIP_READ] = sql_merge_chip_read,
+    [SC_STMT_CHIP_GEOMETRY] = sql_merge_chip_geometry,
+    [SC_STMT_BLOCK_FIND] = sql_merge_block_find,
+    [SC_STMT_BLOCK_LAST] = sql_merge_block_last,
+    [SC_STMT_BLOCK_INSERT] = sql_merge_block_insert,
+    [SC_STMT_BLOCK_UPDATE] = sql_merge_block_update,
+    [SC_STMT_BLOCK_DELETE] = sql_merge_block_delete,
+    [SC_STMT_BLOCK_READ] = sql_merge_block_read,
+    [SC_STMT_BLOCK_OF_ITEM] = sql_merge_block_of_item,
+    [SC_STMT_INDEX_PROBE] = sql_merge_index_probe,
+    [SC_STMT_ERROR_INSERT] = sql_merge_error_insert,
+    [SC_STMT_ERROR_DELETE] = sql_merge_error_delete,
+    [SC_STMT_ITEM_DONE] = sql_merge_item_done,
+    [SC_STMT_ITEM_AT] = sql_merge_item_at,
 };
 
 /*
@@ -145,7 +145,7 @@ sc_status sc_merge_find_named(sqlite3 *db, const char *name, struct sc_merge **o
   return st;
 }
 
-sc_status sc_merge_statement(struct sc_merge *t, enum merge_statement which, sqlite3_stmt **out,
+sc_status sc_merge_statement(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                              struct sc_error *err) {
   sc_status st = SC_OK;
   if (!t->statements[which]) {
@@ -161,7 +161,8 @@ sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **o
   return st == SC_DB ? sc_fail_within(err, "merged index %s", t->name) : st;
 }
 
-sc_status sc_merge_on_error(struct sc_merge *t, enum sc_on_error *out, struct sc_error *err) {
+sc_status sc_merge_find_on_error(struct sc_merge *t, enum sc_merge_on_error *out,
+                                 struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   *out = t->args.on_error;
   sc_status st = sc_merge_prepare(t, sql_merge_get_config, &stmt, err);
@@ -170,7 +171,7 @@ sc_status sc_merge_on_error(struct sc_merge *t, enum sc_on_error *out, struct sc
   int is_row;
   st = sc_db_next(stmt, &is_row, err);
   if (!st && is_row && sqlite3_column_type(stmt, 0) == SQLITE_TEXT) {
-    st = sc_on_error_parse((const char *)sqlite3_column_text(stmt, 0), out, err);
+    st = sc_merge_on_error_parse((const char *)sqlite3_column_text(stmt, 0), out, err);
   }
   sqlite3_finalize(stmt);
   return st;
@@ -210,7 +211,7 @@ sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema
 }
 
 void sc_merge_release(struct sc_merge *t) {
-  for (int i = 0; i < MERGE_STATEMENTS; i++) {
+  for (int i = 0; i < SC_N_STMTS; i++) {
     sqlite3_finalize(t->statements[i]);
     t->statements[i] = NULL;
   }
@@ -240,7 +241,7 @@ void sc_merge_close(struct sc_merge *t) {
   sc_predicates_free(t->predicates);
   sc_merge_args_free(&t->args);
   sc_buffer_free(&t->scratch);
-  for (int i = 0; i < MERGE_CHIPS_AT_ONCE; i++) sc_buffer_free(&t->new_chips[i].geometry);
+  for (int i = 0; i < SC_MERGE_CHIPS_AT_ONCE; i++) sc_buffer_free(&t->new_chips[i].geometry);
   sc_free(t->new_cells);
   sc_free(t->old_ids);
   sc_free(t->schema);

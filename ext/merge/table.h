@@ -8,51 +8,51 @@
 #include "base/sqlite.h"
 #include "connection.h"
 #include "merge/args.h"
-#include "merge/block_cache.h"
+#include "merge/chip_block_cache.h"
 #include "merge/rtree_write.h"
 
-enum merge_statement {
-  ITEM_FIND,
-  ITEM_INSERT,
-  ITEM_LEFT_OUT,
-  ITEM_NAME,
-  ITEM_DELETE,
-  ITEM_DELETE_EMPTY,
-  ITEM_READ,
-  ITEM_READ_ALL,
-  ITEM_JSON,
-  ASSET_INSERT,
-  ASSET_DELETE,
-  ASSET_HEADER,
-  CHIP_INSERT,
-  CHIP_INSERT_MANY,
-  CHIP_DELETE,
-  CHIP_LAST,
-  CHIP_FIND,
-  CHIP_READ,
-  CHIP_GEOMETRY,
-  BLOCK_FIND,
-  BLOCK_LAST,
-  BLOCK_INSERT,
-  BLOCK_UPDATE,
-  BLOCK_DELETE,
-  BLOCK_READ,
-  BLOCK_OF_ITEM,
-  INDEX_PROBE,
-  ERROR_INSERT,
-  ERROR_DELETE,
-  ITEM_DONE,
-  ITEM_AT,
-  MERGE_STATEMENTS
+enum sc_merge_statement {
+  SC_STMT_ITEM_FIND,
+  SC_STMT_ITEM_INSERT,
+  SC_STMT_ITEM_LEFT_OUT,
+  SC_STMT_ITEM_NAME,
+  SC_STMT_ITEM_DELETE,
+  SC_STMT_ITEM_DELETE_EMPTY,
+  SC_STMT_ITEM_READ,
+  SC_STMT_ITEM_READ_ALL,
+  SC_STMT_ITEM_JSON,
+  SC_STMT_ASSET_INSERT,
+  SC_STMT_ASSET_DELETE,
+  SC_STMT_ASSET_HEADER,
+  SC_STMT_CHIP_INSERT,
+  SC_STMT_CHIP_INSERT_MANY,
+  SC_STMT_CHIP_DELETE,
+  SC_STMT_CHIP_LAST,
+  SC_STMT_CHIP_FIND,
+  SC_STMT_CHIP_READ,
+  SC_STMT_CHIP_GEOMETRY,
+  SC_STMT_BLOCK_FIND,
+  SC_STMT_BLOCK_LAST,
+  SC_STMT_BLOCK_INSERT,
+  SC_STMT_BLOCK_UPDATE,
+  SC_STMT_BLOCK_DELETE,
+  SC_STMT_BLOCK_READ,
+  SC_STMT_BLOCK_OF_ITEM,
+  SC_STMT_INDEX_PROBE,
+  SC_STMT_ERROR_INSERT,
+  SC_STMT_ERROR_DELETE,
+  SC_STMT_ITEM_DONE,
+  SC_STMT_ITEM_AT,
+  SC_N_STMTS
 };
 
-#define MERGE_MAX_BLOCK_ID (INT64_MAX / 4) /* the area index has twice the id, and one more */
-#define MERGE_RECENT_ITEMS 512
-#define MERGE_CHIPS_AT_ONCE 16                /* rows of sql/merge/chip_insert_16.sql */
-#define MERGE_MAX_NEW_CELLS ((size_t)1 << 20) /* of 40 bytes, and 40 more while sorting */
+#define SC_MERGE_MAX_BLOCK_ID (INT64_MAX / 4) /* the area index has twice the id, and one more */
+#define SC_MERGE_RECENT_ITEMS 512
+#define SC_MERGE_CHIPS_AT_ONCE 16                /* rows of sql/merge/chip_insert_16.sql */
+#define SC_MERGE_MAX_NEW_CELLS ((size_t)1 << 20) /* of 40 bytes, and 40 more while sorting */
 
 /* Items that rows were lately inserted for: saves a query a row. */
-struct merge_recent_item {
+struct sc_recent_item {
   char *key; /* owned: item, platform and collection, each with its zero; NULL: free slot */
   size_t key_size;
   int64_t id;
@@ -60,16 +60,16 @@ struct merge_recent_item {
 };
 
 /* A chip's row that is not yet written. */
-struct merge_new_chip {
+struct sc_new_chip {
   int64_t id, item_id;
   int32_t x, y;
   float cloud, nodata;
   struct sc_buffer geometry; /* owned: a MULTIPOLYGON blob; kept for the next chip */
 };
 
-struct merge_cursor;       /* cursor.h */
-struct merge_lookup_cache; /* lookup.c */
-struct merge_predicates;   /* spatial.h */
+struct sc_cursor;       /* cursor.h */
+struct sc_lookup_cache; /* lookup.c */
+struct sc_predicates;   /* spatial.h */
 
 struct sc_merge {
   sqlite3_vtab base;                /* first */
@@ -77,12 +77,12 @@ struct sc_merge {
   sqlite3 *db;
   char *schema, *name;
   struct sc_merge_args args;
-  sqlite3_stmt *statements[MERGE_STATEMENTS];
+  sqlite3_stmt *statements[SC_N_STMTS];
 
   /* Write buffers: see shadow.c. */
-  struct merge_new_chip new_chips[MERGE_CHIPS_AT_ONCE]; /* written together: half the time */
+  struct sc_new_chip new_chips[SC_MERGE_CHIPS_AT_ONCE]; /* written together: half the time */
   int n_new_chips;
-  struct sc_block_cache blocks;
+  struct sc_chip_block_cache blocks;
   struct sc_rtree area;            /* <name>_area: blocks by place, day and cloud */
   struct sc_rtree index;           /* idx_<name>_chip_geometry: SpatiaLite's */
   struct sc_rtree_cell *new_cells; /* not yet in index */
@@ -91,7 +91,7 @@ struct sc_merge {
   size_t n_old_ids, old_ids_capacity;
   int is_probed; /* the R*Tree module has let us write to index since the last flush */
   struct sc_buffer scratch;
-  struct merge_recent_item recent[MERGE_RECENT_ITEMS];
+  struct sc_recent_item recent[SC_MERGE_RECENT_ITEMS];
   int64_t next_chip, next_block; /* 0: ask the tables */
   int n_inside;       /* our own writes run: the savepoints of their statements are not for us */
   int must_discard;   /* rolled back meanwhile: forget the buffers on the way out */
@@ -102,15 +102,15 @@ struct sc_merge {
   size_t n_flushes;   /* of blocks */
   unsigned n_changes; /* counts writes, so that readers' caches notice */
 
-  struct merge_cursor *free_cursors; /* closed ones, for their statements */
+  struct sc_cursor *free_cursors; /* closed ones, for their statements */
   int n_free_cursors;
-  struct merge_predicates *predicates; /* owned */
-  struct merge_lookup_cache *lookup;   /* owned */
-  struct sc_merge *next;               /* in the registry */
+  struct sc_predicates *predicates; /* owned */
+  struct sc_lookup_cache *lookup;   /* owned */
+  struct sc_merge *next;            /* in the registry */
 };
 
 /* The statement, prepared at its first use. Borrowed; the user leaves it reset. */
-sc_status sc_merge_statement(struct sc_merge *t, enum merge_statement which, sqlite3_stmt **out,
+sc_status sc_merge_statement(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                              struct sc_error *err);
 /* A new statement of the same text, for readers that nest; finalized by the caller. */
 sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **out,
@@ -120,7 +120,8 @@ sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **o
  * What becomes of an item that fails: as the command 'on_error' has set it for good, else as the
  * arguments say. Asked when one fails: the setting may be rolled back, or another connection's.
  */
-sc_status sc_merge_on_error(struct sc_merge *t, enum sc_on_error *out, struct sc_error *err);
+sc_status sc_merge_find_on_error(struct sc_merge *t, enum sc_merge_on_error *out,
+                                 struct sc_error *err);
 
 /* Forget the items that rows were lately inserted for. */
 void sc_merge_forget_items(struct sc_merge *t);

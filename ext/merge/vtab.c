@@ -47,8 +47,8 @@ static int creation_error(char **message, const struct sc_error *err) {
 }
 
 static sc_status declare(sqlite3 *db, const char *name, struct sc_error *err) {
-  for (int i = 0; i < N_COLUMNS; i++) {
-    if (i != COL_COMMAND && sqlite3_stricmp(name, sc_merge_column_name(i)) == 0) {
+  for (int i = 0; i < SC_N_COLUMNS; i++) {
+    if (i != SC_COL_COMMAND && sqlite3_stricmp(name, sc_merge_column_name(i)) == 0) {
       return sc_fail(err, SC_BAD_ARG, "a merged index cannot be named %s, as its column is", name);
     }
   }
@@ -111,14 +111,14 @@ static int merge_destroy(sqlite3_vtab *vtab) {
 
 static int merge_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
   struct sc_error err = {0};
-  struct merge_cursor *c;
+  struct sc_cursor *c;
   if (sc_cursor_open((struct sc_merge *)vtab, &c, &err)) return sc_vtab_error(vtab, &err);
   *out = &c->base;
   return SQLITE_OK;
 }
 
 static int merge_close(sqlite3_vtab_cursor *cursor) {
-  sc_cursor_close((struct merge_cursor *)cursor);
+  sc_cursor_close((struct sc_cursor *)cursor);
   return SQLITE_OK;
 }
 
@@ -126,7 +126,7 @@ static int merge_filter(sqlite3_vtab_cursor *cursor, int number, const char *wor
                         sqlite3_value **values) {
   struct sc_error err = {0};
   (void)n;
-  if (sc_cursor_filter((struct merge_cursor *)cursor, number, words, values, &err)) {
+  if (sc_cursor_filter((struct sc_cursor *)cursor, number, words, values, &err)) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
   return SQLITE_OK;
@@ -135,27 +135,25 @@ static int merge_filter(sqlite3_vtab_cursor *cursor, int number, const char *wor
 static int merge_next(sqlite3_vtab_cursor *cursor) {
   struct sc_error err;
   sc_error_init(&err);
-  if (sc_cursor_next((struct merge_cursor *)cursor, &err)) {
+  if (sc_cursor_next((struct sc_cursor *)cursor, &err)) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
   return SQLITE_OK;
 }
 
-static int merge_eof(sqlite3_vtab_cursor *cursor) {
-  return ((struct merge_cursor *)cursor)->is_eof;
-}
+static int merge_eof(sqlite3_vtab_cursor *cursor) { return ((struct sc_cursor *)cursor)->is_eof; }
 
 static int merge_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
   struct sc_error err;
   sc_error_init(&err);
-  if (sc_cursor_column((struct merge_cursor *)cursor, context, column, &err)) {
+  if (sc_cursor_column((struct sc_cursor *)cursor, context, column, &err)) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
   return SQLITE_OK;
 }
 
 static int merge_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *out) {
-  *out = ((struct merge_cursor *)cursor)->chip.id;
+  *out = ((struct sc_cursor *)cursor)->chip.id;
   return SQLITE_OK;
 }
 

@@ -8,8 +8,10 @@
 #include "base/db.h"
 #include "index/row_tiling.h"
 #include "merge/columns.h"
+#include "merge/command.h"
 #include "merge/direct.h"
 #include "merge/error.h"
+#include "merge/headers.h"
 #include "merge/shadow.h"
 
 static const char *text_of(sqlite3_value **columns, int column) {
@@ -68,12 +70,12 @@ static sc_status check_tiling(const struct sc_merge *t, sqlite3_value *geometry,
 static sc_status read_row(const struct sc_merge *t, sqlite3_value **columns,
                           struct sc_merge_new_row *row, struct sc_error *err) {
   const char *forced = t->args.index.platform;
-  row->item = text_of(columns, COL_ITEM);
-  row->platform = text_of(columns, COL_PLATFORM);
-  row->collection = text_of(columns, COL_COLLECTION);
-  row->date = text_of(columns, COL_DATE);
-  row->datetime = text_of(columns, COL_DATETIME);
-  row->grid = text_of(columns, COL_GRID);
+  row->item = text_of(columns, SC_COL_ITEM);
+  row->platform = text_of(columns, SC_COL_PLATFORM);
+  row->collection = text_of(columns, SC_COL_COLLECTION);
+  row->date = text_of(columns, SC_COL_DATE);
+  row->datetime = text_of(columns, SC_COL_DATETIME);
+  row->grid = text_of(columns, SC_COL_GRID);
   if (!row->platform) row->platform = forced[0] ? forced : "none";
   if (!row->item || !row->item[0]) {
     return sc_fail(err, SC_BAD_ARG,
@@ -82,17 +84,17 @@ static sc_status read_row(const struct sc_merge *t, sqlite3_value **columns,
                    t->name, row->item ? "empty" : "NULL");
   }
   sc_status st = check_date(row->date, err);
-  if (!st) st = read_position(columns, COL_X, &row->x, err);
-  if (!st) st = read_position(columns, COL_Y, &row->y, err);
-  if (!st) st = read_fraction(columns, COL_CLOUD, &row->cloud, err);
-  if (!st) st = read_fraction(columns, COL_NODATA, &row->nodata, err);
+  if (!st) st = read_position(columns, SC_COL_X, &row->x, err);
+  if (!st) st = read_position(columns, SC_COL_Y, &row->y, err);
+  if (!st) st = read_fraction(columns, SC_COL_CLOUD, &row->cloud, err);
+  if (!st) st = read_fraction(columns, SC_COL_NODATA, &row->nodata, err);
   if (st) return st;
-  if (sqlite3_value_type(columns[COL_GEOMETRY]) != SQLITE_BLOB) {
+  if (sqlite3_value_type(columns[SC_COL_GEOMETRY]) != SQLITE_BLOB) {
     return sc_fail(err, SC_BAD_ARG, "geometry: expected a SpatiaLite BLOB in EPSG:4326");
   }
-  row->geometry = sqlite3_value_blob(columns[COL_GEOMETRY]);
-  row->geometry_size = (size_t)sqlite3_value_bytes(columns[COL_GEOMETRY]);
-  return check_tiling(t, columns[COL_GEOMETRY], err);
+  row->geometry = sqlite3_value_blob(columns[SC_COL_GEOMETRY]);
+  row->geometry_size = (size_t)sqlite3_value_bytes(columns[SC_COL_GEOMETRY]);
+  return check_tiling(t, columns[SC_COL_GEOMETRY], err);
 }
 
 static sc_status write_row(struct sc_merge *t, sqlite3_value **columns, enum sc_conflict conflict,
@@ -114,10 +116,10 @@ static int is_ours(sc_status st) {
 static sc_status record_failure(struct sc_merge *t, const char *item, size_t n,
                                 const struct sc_index *index, struct sc_error *err) {
   struct sc_error second = {0};
-  enum sc_on_error mode = SC_ON_ERROR_ABORT;
+  enum sc_merge_on_error mode = SC_MERGE_ON_ERROR_ABORT;
   if (is_ours(err->status)) return err->status;
-  sc_status st = sc_merge_on_error(t, &mode, &second);
-  if (!st && mode == SC_ON_ERROR_ABORT) return err->status;
+  sc_status st = sc_merge_find_on_error(t, &mode, &second);
+  if (!st && mode == SC_MERGE_ON_ERROR_ABORT) return err->status;
   if (!st) st = sc_merge_record_failure(t, item, n, index, err, &second);
   if (st) *err = second;
   return st;
@@ -155,22 +157,23 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
   sqlite3_value **columns = values + 1;
   enum sc_conflict mode = conflict == SQLITE_REPLACE ? SC_CONFLICT_REPLACE : SC_CONFLICT_FAIL;
   const struct sc_merge_ready *ready =
-      sqlite3_value_pointer(columns[COL_ITEM_JSON], SC_MERGE_READY);
+      sqlite3_value_pointer(columns[SC_COL_ITEM_JSON], SC_MERGE_READY);
   if (ready) {
     return sc_merge_insert_item(t, ready->index, ready->headers, mode, rowid, err);
   }
-  if (sqlite3_value_type(columns[COL_COMMAND]) != SQLITE_NULL) {
-    return sc_merge_command(t, text_of(columns, COL_COMMAND), text_of(columns, COL_RANK), err);
+  if (sqlite3_value_type(columns[SC_COL_COMMAND]) != SQLITE_NULL) {
+    return sc_merge_command(t, text_of(columns, SC_COL_COMMAND), text_of(columns, SC_COL_RANK),
+                            err);
   }
   if (sqlite3_value_type(values[0]) != SQLITE_NULL) {
     return sc_fail(err, SC_BAD_ARG, "%s: rowids are given by the merged index, not set", t->name);
   }
-  if (sqlite3_value_type(columns[COL_ITEM_JSON]) == SQLITE_NULL) {
+  if (sqlite3_value_type(columns[SC_COL_ITEM_JSON]) == SQLITE_NULL) {
     return write_row(t, columns, mode, rowid, err);
   }
   if (!sc_direct_is_insert(t->db, t->name)) return fail_trigger(t, err);
   size_t n;
-  const char *item = sc_db_bytes(columns[COL_ITEM_JSON], &n);
+  const char *item = sc_db_bytes(columns[SC_COL_ITEM_JSON], &n);
   if (!item) return sc_fail_nomem(err);
   return write_item(t, item, n, mode, rowid, err);
 }

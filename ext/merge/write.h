@@ -30,14 +30,4 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
 sc_status sc_merge_refuse_update(const struct sc_merge *t, struct sc_error *err);
 sc_status sc_merge_fail_broken(const struct sc_merge *t, struct sc_error *err);
 
-/* 'integrity-check', 'rebuild', 'optimize', 'on_error'. */
-sc_status sc_merge_command(struct sc_merge *t, const char *command, const char *argument,
-                           struct sc_error *err);
-
-/* Headers of remote assets, as headers= asks for, read in parallel; *out is an array of
- * index->n_assets freed by sc_merge_headers_free(), or NULL. Failures leave a header out. */
-sc_status sc_merge_make_headers(const struct sc_merge_args *args, const struct sc_index *index,
-                                struct sc_merge_header **out, struct sc_error *err);
-void sc_merge_headers_free(struct sc_merge_header *headers, size_t n);
-
 #endif

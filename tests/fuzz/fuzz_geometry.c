@@ -15,9 +15,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-static sqlite3_stmt *value;              /* SELECT ?1 */
-static struct merge_predicates *spatial; /* of a connection without SpatiaLite */
-static struct sc_buffer square;          /* the BLOB of a chip */
+static sqlite3_stmt *value;           /* SELECT ?1 */
+static struct sc_predicates *spatial; /* of a connection without SpatiaLite */
+static struct sc_buffer square;       /* the BLOB of a chip */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
   static const struct sc_footprint one = {1, {{5, {{0, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}}}}};

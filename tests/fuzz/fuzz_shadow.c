@@ -16,7 +16,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/sqlite.h"
-#include "merge/block.h"
+#include "merge/chip_block.h"
 #include "merge/lookup.h"
 #include "merge/rtree_pack.h"
 #include "stacchip.h"
@@ -32,14 +32,14 @@ static sqlite3 *db;
 /* ---- formats ---- */
 
 static void decode_block(const uint8_t *data, size_t size) {
-  static struct sc_block block, again;
+  static struct sc_chip_block block, again;
   struct sc_buffer bytes = {0};
   struct sc_error err = {0};
-  if (sc_block_decode(data, size, &block, &err)) return;
-  sc_block_range(&block);
+  if (sc_chip_block_decode(data, size, &block, &err)) return;
+  sc_chip_block_range(&block);
   if (block.n == 0) return;
-  if (sc_block_encode(&block, &bytes, &err)) abort();
-  if (sc_block_decode(bytes.data, bytes.size, &again, &err)) abort();
+  if (sc_chip_block_encode(&block, &bytes, &err)) abort();
+  if (sc_chip_block_decode(bytes.data, bytes.size, &again, &err)) abort();
   if (again.n != block.n || again.n_west != block.n_west || again.mask != block.mask) abort();
   for (int i = 0; i < block.n; i++) {
     if (memcmp(&again.chips[i].box, &block.chips[i].box, sizeof block.chips[i].box) != 0) abort();

@@ -1,5 +1,5 @@
 /* merge/rtree_pack.c and merge/rtree_write.c: trees that SQLite finds sound. */
-#include "merge/rtree_write.h"
+#include "merge/rtree_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -23,8 +23,8 @@
  * once more at each rewrite. Such blocks are read, their boxes are taken for no more than bounds,
  * and whoever writes one anew first sets its boxes from the chips' geometries.
  */
-#ifndef SC_MERGE_BLOCK_H
-#define SC_MERGE_BLOCK_H
+#ifndef SC_MERGE_CHIP_BLOCK_H
+#define SC_MERGE_CHIP_BLOCK_H
 
 #include <stdint.h>
 
@@ -32,8 +32,8 @@
 #include "base/status.h"
 #include "index/geometry.h"
 
-#define SC_BLOCK_SIDE 8
-#define SC_BLOCK_CHIPS 64
+#define SC_CHIP_BLOCK_SIDE 8
+#define SC_CHIP_BLOCK_CHIPS 64
 #define SC_BOX32_SLACK 4e-5f /* degrees: two steps of single precision at 180, and to spare */
 
 /* A box in single precision that holds the true one. Empty when min_x > max_x. */
@@ -41,59 +41,60 @@ struct sc_box32 {
   float min_x, max_x, min_y, max_y;
 };
 
-struct sc_block_chip {
+struct sc_chip_entry {
   int64_t id;
   float cloud, nodata;  /* NaN: unknown */
   struct sc_box32 box;  /* the chip's; of its eastern parts (centre >= 0) if it has two */
   struct sc_box32 west; /* of its western parts, for a chip across the antimeridian; or empty */
 };
 
-struct sc_block {
+struct sc_chip_block {
   uint64_t mask;          /* positions that are there */
   int n;                  /* bits of mask */
   int n_west;             /* chips with a second box */
-  int is_exact;           /* boxes are as sc_block_boxes() made them, not rounded outwards */
+  int is_exact;           /* boxes are as sc_chip_block_boxes() made them, not rounded outwards */
   float slack_x, slack_y; /* by how much a box may be larger than its footprint; degrees */
-  struct sc_block_chip chips[SC_BLOCK_CHIPS]; /* the first n, in the order of the bits */
+  struct sc_chip_entry chips[SC_CHIP_BLOCK_CHIPS]; /* the first n, in the order of the bits */
 };
 
 /* The summary of a block that the area index holds. */
-struct sc_block_range {
+struct sc_chip_block_range {
   struct sc_box32 box;        /* of all first boxes; of the eastern ones if there are two */
   struct sc_box32 west;       /* of all western boxes, or empty */
   float min_cloud, max_cloud; /* of the known ones; -1 where none is known */
 };
 
 /* Smallest box in single precision that holds the footprint; split for several parts. */
-void sc_block_boxes(const struct sc_footprint *f, struct sc_box32 *box, struct sc_box32 *west);
+void sc_chip_block_boxes(const struct sc_footprint *f, struct sc_box32 *box, struct sc_box32 *west);
 struct sc_box32 sc_box32_of(const struct sc_box *box);
 static inline int sc_box32_is_empty(const struct sc_box32 *b) { return b->min_x > b->max_x; }
 
 /* The bit of position (x, y) within its tile. */
-static inline int sc_block_bit(int32_t x, int32_t y) {
-  return SC_BLOCK_SIDE * (y % SC_BLOCK_SIDE) + x % SC_BLOCK_SIDE;
+static inline int sc_chip_block_bit(int32_t x, int32_t y) {
+  return SC_CHIP_BLOCK_SIDE * (y % SC_CHIP_BLOCK_SIDE) + x % SC_CHIP_BLOCK_SIDE;
 }
 /* Index into chips of a bit, whether it is set or not. */
-static inline int sc_block_rank(const struct sc_block *b, int bit) {
+static inline int sc_chip_block_rank(const struct sc_chip_block *b, int bit) {
   return __builtin_popcountll(b->mask & ((UINT64_C(1) << bit) - 1));
 }
-static inline int sc_block_has(const struct sc_block *b, int bit) {
+static inline int sc_chip_block_has(const struct sc_chip_block *b, int bit) {
   return (int)(b->mask >> bit & 1);
 }
 
 /* Add a chip at a free bit; replace the one at a taken bit; remove the one at a taken bit. */
-void sc_block_put(struct sc_block *b, int bit, const struct sc_block_chip *chip);
-void sc_block_remove(struct sc_block *b, int bit);
+void sc_chip_block_put(struct sc_chip_block *b, int bit, const struct sc_chip_entry *chip);
+void sc_chip_block_remove(struct sc_chip_block *b, int bit);
 
-struct sc_block_range sc_block_range(const struct sc_block *b);
+struct sc_chip_block_range sc_chip_block_range(const struct sc_chip_block *b);
 
 /* An empty block. */
-void sc_block_init(struct sc_block *b);
+void sc_chip_block_init(struct sc_chip_block *b);
 
 /* Append the bytes of a block, whose boxes are exact. */
-sc_status sc_block_encode(const struct sc_block *b, struct sc_buffer *out, struct sc_error *err);
+sc_status sc_chip_block_encode(const struct sc_chip_block *b, struct sc_buffer *out,
+                               struct sc_error *err);
 /* Read them; hostile bytes. SC_BAD_DATA says what is wrong. */
-sc_status sc_block_decode(const void *bytes, size_t size, struct sc_block *out,
-                          struct sc_error *err);
+sc_status sc_chip_block_decode(const void *bytes, size_t size, struct sc_chip_block *out,
+                               struct sc_error *err);
 
 #endif

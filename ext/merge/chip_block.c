@@ -1,5 +1,5 @@
 /* The format of blocks; see block.h. */
-#include "merge/block.h"
+#include "merge/chip_block.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,7 +17,7 @@ enum {
 };
 #define BLOCK_HEAD_BYTES 28
 #define ROUNDED_HEAD_BYTES 36
-#define BLOCK_MAX_BYTES (BLOCK_HEAD_BYTES + 8 + SC_BLOCK_CHIPS * (8 + 4 + 4 + 32))
+#define BLOCK_MAX_BYTES (BLOCK_HEAD_BYTES + 8 + SC_CHIP_BLOCK_CHIPS * (8 + 4 + 4 + 32))
 
 static float float_below(double v) {
   float f = (float)v;
@@ -44,7 +44,8 @@ struct sc_box32 sc_box32_of(const struct sc_box *box) {
   return b;
 }
 
-void sc_block_boxes(const struct sc_footprint *f, struct sc_box32 *box, struct sc_box32 *west) {
+void sc_chip_block_boxes(const struct sc_footprint *f, struct sc_box32 *box,
+                         struct sc_box32 *west) {
   *box = *west = empty_box;
   for (int part = 0; part < f->n_parts; part++) {
     struct sc_box exact = sc_footprint_part_box(f, part);
@@ -58,16 +59,16 @@ void sc_block_boxes(const struct sc_footprint *f, struct sc_box32 *box, struct s
   }
 }
 
-void sc_block_init(struct sc_block *b) {
+void sc_chip_block_init(struct sc_chip_block *b) {
   b->mask = 0;
   b->n = b->n_west = 0;
   b->is_exact = 1;
   b->slack_x = b->slack_y = SC_BOX32_SLACK;
 }
 
-void sc_block_put(struct sc_block *b, int bit, const struct sc_block_chip *chip) {
-  int at = sc_block_rank(b, bit);
-  if (!sc_block_has(b, bit)) {
+void sc_chip_block_put(struct sc_chip_block *b, int bit, const struct sc_chip_entry *chip) {
+  int at = sc_chip_block_rank(b, bit);
+  if (!sc_chip_block_has(b, bit)) {
     memmove(&b->chips[at + 1], &b->chips[at], (size_t)(b->n - at) * sizeof *b->chips);
     b->mask |= UINT64_C(1) << bit;
     b->n++;
@@ -78,18 +79,18 @@ void sc_block_put(struct sc_block *b, int bit, const struct sc_block_chip *chip)
   b->n_west += !sc_box32_is_empty(&chip->west);
 }
 
-void sc_block_remove(struct sc_block *b, int bit) {
-  int at = sc_block_rank(b, bit);
+void sc_chip_block_remove(struct sc_chip_block *b, int bit) {
+  int at = sc_chip_block_rank(b, bit);
   b->n_west -= !sc_box32_is_empty(&b->chips[at].west);
   b->n--;
   memmove(&b->chips[at], &b->chips[at + 1], (size_t)(b->n - at) * sizeof *b->chips);
   b->mask &= ~(UINT64_C(1) << bit);
 }
 
-struct sc_block_range sc_block_range(const struct sc_block *b) {
-  struct sc_block_range r = {empty_box, empty_box, INFINITY, -INFINITY};
+struct sc_chip_block_range sc_chip_block_range(const struct sc_chip_block *b) {
+  struct sc_chip_block_range r = {empty_box, empty_box, INFINITY, -INFINITY};
   for (int i = 0; i < b->n; i++) {
-    const struct sc_block_chip *c = &b->chips[i];
+    const struct sc_chip_entry *c = &b->chips[i];
     int is_west = b->n_west > 0 && c->box.min_x + c->box.max_x < 0;
     box_join(is_west ? &r.west : &r.box, &c->box);
     box_join(&r.west, &c->west);
@@ -151,7 +152,7 @@ struct axis {
 };
 
 /* The axis that holds every box's coordinates: by rank, which tells -0 from 0. */
-static struct axis axis_of(const struct sc_block *b, int is_y) {
+static struct axis axis_of(const struct sc_chip_block *b, int is_y) {
   uint32_t least = UINT32_MAX, greatest = 0;
   for (int i = 0; i < b->n; i++) {
     const struct sc_box32 *box = &b->chips[i].box;
@@ -180,7 +181,7 @@ static float get_step(const unsigned char *p, const struct axis *a) {
   return of_rank(a->base + step);
 }
 
-static int flags_of(const struct sc_block *b) {
+static int flags_of(const struct sc_chip_block *b) {
   int flags = BLOCK_ONE_CLOUD | BLOCK_ONE_NODATA;
   for (int i = 1; i < b->n; i++) {
     uint64_t in_order = (uint64_t)b->chips[0].id + (uint64_t)i;
@@ -191,8 +192,8 @@ static int flags_of(const struct sc_block *b) {
   return b->n_west > 0 ? flags | BLOCK_WEST_BOXES : flags;
 }
 
-static unsigned char *put_boxes(unsigned char *p, const struct sc_block *b, const struct axis *x,
-                                const struct axis *y) {
+static unsigned char *put_boxes(unsigned char *p, const struct sc_chip_block *b,
+                                const struct axis *x, const struct axis *y) {
   for (int i = 0; i < b->n; i++) {
     const struct sc_box32 *box = &b->chips[i].box;
     p = put_step(put_step(p, x, box->min_x), x, box->max_x);
@@ -201,7 +202,7 @@ static unsigned char *put_boxes(unsigned char *p, const struct sc_block *b, cons
   return p;
 }
 
-static unsigned char *put_west_boxes(unsigned char *p, const struct sc_block *b) {
+static unsigned char *put_west_boxes(unsigned char *p, const struct sc_chip_block *b) {
   uint64_t west = 0;
   unsigned char *mask = p;
   p += 8;
@@ -214,7 +215,7 @@ static unsigned char *put_west_boxes(unsigned char *p, const struct sc_block *b)
   return p;
 }
 
-static unsigned char *put_head(unsigned char *p, const struct sc_block *b, int flags,
+static unsigned char *put_head(unsigned char *p, const struct sc_chip_block *b, int flags,
                                const struct axis *x, const struct axis *y) {
   p[0] = BLOCK_VERSION;
   p[1] = (unsigned char)flags;
@@ -227,7 +228,8 @@ static unsigned char *put_head(unsigned char *p, const struct sc_block *b, int f
   return p + BLOCK_HEAD_BYTES;
 }
 
-sc_status sc_block_encode(const struct sc_block *b, struct sc_buffer *out, struct sc_error *err) {
+sc_status sc_chip_block_encode(const struct sc_chip_block *b, struct sc_buffer *out,
+                               struct sc_error *err) {
   sc_status st = sc_buffer_reserve(out, BLOCK_MAX_BYTES, err);
   if (st) return st;
   int flags = flags_of(b);
@@ -248,7 +250,7 @@ sc_status sc_block_encode(const struct sc_block *b, struct sc_buffer *out, struc
   return SC_OK;
 }
 
-static void decode_ids(struct sc_bytes *in, int flags, int64_t first, struct sc_block *out) {
+static void decode_ids(struct sc_bytes *in, int flags, int64_t first, struct sc_chip_block *out) {
   if (!(flags & BLOCK_EXPLICIT_IDS)) {
     for (int i = 0; i < out->n; i++) out->chips[i].id = (int64_t)((uint64_t)first + (uint64_t)i);
     return;
@@ -257,7 +259,7 @@ static void decode_ids(struct sc_bytes *in, int flags, int64_t first, struct sc_
   for (int i = 0; p && i < out->n; i++) out->chips[i].id = (int64_t)sc_le64(p + 8 * i);
 }
 
-static void decode_fractions(struct sc_bytes *in, int flags, struct sc_block *out) {
+static void decode_fractions(struct sc_bytes *in, int flags, struct sc_chip_block *out) {
   int one_cloud = flags & BLOCK_ONE_CLOUD, one_nodata = flags & BLOCK_ONE_NODATA;
   const unsigned char *p = sc_bytes_take(in, one_cloud ? 4 : 4 * (size_t)out->n);
   for (int i = 0; p && i < out->n; i++) {
@@ -270,7 +272,7 @@ static void decode_fractions(struct sc_bytes *in, int flags, struct sc_block *ou
 }
 
 static void decode_boxes(struct sc_bytes *in, const struct axis *x, const struct axis *y,
-                         struct sc_block *out) {
+                         struct sc_chip_block *out) {
   size_t step = 2 * (size_t)(x->n_bytes + y->n_bytes);
   const unsigned char *p = sc_bytes_take(in, step * (size_t)out->n);
   for (int i = 0; p && i < out->n; i++, p += step) {
@@ -282,7 +284,7 @@ static void decode_boxes(struct sc_bytes *in, const struct axis *x, const struct
   }
 }
 
-static void decode_west_boxes(struct sc_bytes *in, uint64_t west, struct sc_block *out) {
+static void decode_west_boxes(struct sc_bytes *in, uint64_t west, struct sc_chip_block *out) {
   for (int i = 0; i < out->n; i++) {
     const unsigned char *q = west >> i & 1 ? sc_bytes_take(in, 16) : NULL;
     if (!q) continue;
@@ -307,7 +309,7 @@ static struct sc_box32 get_rounded_box(const unsigned char *p, const struct sc_b
 }
 
 static void decode_rounded_boxes(struct sc_bytes *in, const struct sc_box32 *base,
-                                 struct sc_block *out) {
+                                 struct sc_chip_block *out) {
   const unsigned char *p = sc_bytes_take(in, 8 * (size_t)out->n);
   for (int i = 0; p && i < out->n; i++) {
     out->chips[i].box = get_rounded_box(p + 8 * i, base);
@@ -315,7 +317,7 @@ static void decode_rounded_boxes(struct sc_bytes *in, const struct sc_box32 *bas
   }
 }
 
-static void decode_float_boxes(struct sc_bytes *in, struct sc_block *out) {
+static void decode_float_boxes(struct sc_bytes *in, struct sc_chip_block *out) {
   uint64_t west = sc_bytes_le64(in);
   const unsigned char *p = sc_bytes_take(in, 16 * (size_t)out->n);
   for (int i = 0; p && i < out->n; i++) {
@@ -326,7 +328,7 @@ static void decode_float_boxes(struct sc_bytes *in, struct sc_block *out) {
 }
 
 /* As version 2, but for the head (4: base box, 20: mask, 28: first rowid) and the boxes. */
-static void decode_rounded(const unsigned char *p, struct sc_bytes *in, struct sc_block *out) {
+static void decode_rounded(const unsigned char *p, struct sc_bytes *in, struct sc_chip_block *out) {
   struct sc_box32 base = get_box(p + 4);
   int flags = p[1];
   sc_bytes_take(in, ROUNDED_HEAD_BYTES);
@@ -346,7 +348,7 @@ static void decode_rounded(const unsigned char *p, struct sc_bytes *in, struct s
 
 /* ---- both ---- */
 
-static void decode_exact(const unsigned char *p, struct sc_bytes *in, struct sc_block *out) {
+static void decode_exact(const unsigned char *p, struct sc_bytes *in, struct sc_chip_block *out) {
   struct axis x = {sc_le32(p + 4), p[2]}, y = {sc_le32(p + 8), p[3]};
   int flags = p[1];
   sc_bytes_take(in, BLOCK_HEAD_BYTES);
@@ -364,10 +366,10 @@ static int is_head(const unsigned char *p, size_t size) {
   return p[0] == BLOCK_VERSION && p[2] >= 1 && p[2] <= 4 && p[3] >= 1 && p[3] <= 4;
 }
 
-sc_status sc_block_decode(const void *bytes, size_t size, struct sc_block *out,
-                          struct sc_error *err) {
+sc_status sc_chip_block_decode(const void *bytes, size_t size, struct sc_chip_block *out,
+                               struct sc_error *err) {
   const unsigned char *p = bytes;
-  sc_block_init(out);
+  sc_chip_block_init(out);
   if (!is_head(p, size)) {
     return sc_fail(err, SC_BAD_DATA, "block of %zu bytes: expected version %d, found %d", size,
                    BLOCK_VERSION, size ? p[0] : -1);
