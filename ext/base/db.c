@@ -9,7 +9,7 @@
 sc_status sc_db_fail(sqlite3 *db, struct sc_error *err, const char *what) {
   int code = sqlite3_extended_errcode(db);
   if ((code & 0xff) == SQLITE_NOMEM) return sc_fail_nomem(err);
-  sc_fail(err, SC_DB, "%s: %s", what, sqlite3_errmsg(db));
+  sc_fail_text(err, SC_DB, "%s: %s", what, sqlite3_errmsg(db));
   err->db_code = code == SQLITE_OK ? SQLITE_ERROR : code;
   return SC_DB;
 }

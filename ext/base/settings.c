@@ -83,8 +83,8 @@ static struct setting *find(const char *name, struct sc_error *err) {
     if (sc_buffer_printf(&list, err, "%s%s", i ? ", " : "", settings[i].name)) break;
   }
   if (err->status != SC_NOMEM) {
-    sc_fail(err, SC_BAD_ARG, "no setting '%s'; there are: %s", name ? name : "NULL",
-            (const char *)list.data);
+    sc_fail_text(err, SC_BAD_ARG, "no setting '%s'; there are: %s", name ? name : "NULL",
+                 (const char *)list.data);
   }
   sc_buffer_free(&list);
   return NULL;

@@ -48,12 +48,11 @@ sc_status sc_vfail(struct sc_error *err, sc_status status, const char *format, v
   return status;
 }
 
-sc_status sc_fail(struct sc_error *err, sc_status status, const char *format, ...) {
+void sc_fail_text(struct sc_error *err, sc_status status, const char *format, ...) {
   va_list args;
   va_start(args, format);
   sc_vfail(err, status, format, args);
   va_end(args);
-  return status;
 }
 
 sc_status sc_fail_within(struct sc_error *err, const char *format, ...) {
@@ -68,8 +67,6 @@ sc_status sc_fail_within(struct sc_error *err, const char *format, ...) {
   take_draft(err, draft);
   return err->status;
 }
-
-sc_status sc_fail_nomem(struct sc_error *err) { return sc_fail(err, SC_NOMEM, "out of memory"); }
 
 int sc_error_sqlite_code(const struct sc_error *err) {
   switch (err->status) {

@@ -53,11 +53,18 @@ static inline sc_status sc_settle(struct sc_error *err, sc_status st) {
   return st;
 }
 
-/* Write the message and return `status`, so that callers can `return sc_fail(...)`. */
-sc_status sc_fail(struct sc_error *err, sc_status status, const char *format, ...)
+/* Write status and message into err. */
+void sc_fail_text(struct sc_error *err, sc_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same with a va_list. */
+/*
+ * The same as an expression of the value `status`, so that callers can `return sc_fail(...)`: a
+ * macro, because compilers and analyzers then see that a failure does not return SC_OK. `status`
+ * is evaluated twice.
+ */
+#define sc_fail(err, status, ...) (sc_fail_text(err, status, __VA_ARGS__), (status))
+
+/* sc_fail() with a va_list. */
 sc_status sc_vfail(struct sc_error *err, sc_status status, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
@@ -69,7 +76,9 @@ sc_status sc_fail_within(struct sc_error *err, const char *format, ...)
 void sc_text_make_valid(char *text);
 
 /* SC_NOMEM with its message. */
-sc_status sc_fail_nomem(struct sc_error *err);
+static inline sc_status sc_fail_nomem(struct sc_error *err) {
+  return sc_fail(err, SC_NOMEM, "out of memory");
+}
 
 /* The SQLite result code that stands for err (SQLITE_NOMEM, SQLITE_CONSTRAINT, ...). */
 int sc_error_sqlite_code(const struct sc_error *err);

@@ -27,8 +27,8 @@ static sc_status copy_text(const cJSON *v, const char *key, char **out, struct s
 static sc_status fail_column(struct sc_error *err, const char *key, const char *name) {
   struct sc_buffer list = {0};
   if (!sc_export_list_columns(&list, err) && !sc_buffer_terminate(&list, err)) {
-    sc_fail(err, SC_BAD_ARG, "stacchip_export: option '%s' names '%s'; columns are %s", key, name,
-            (const char *)list.data);
+    sc_fail_text(err, SC_BAD_ARG, "stacchip_export: option '%s' names '%s'; columns are %s", key,
+                 name, (const char *)list.data);
   }
   sc_buffer_free(&list);
   return err->status;

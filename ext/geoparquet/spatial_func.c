@@ -74,8 +74,8 @@ static void call(sqlite3_context *context, int n, sqlite3_value **values) {
     return;
   }
   if (has_boxes && srid_a > 0 && srid_b > 0 && srid_a != srid_b) {
-    sc_fail(&err, SC_BAD_ARG, "%s: SRID %d and SRID %d; ST_Transform one of them", s->name, srid_a,
-            srid_b);
+    sc_fail_text(&err, SC_BAD_ARG, "%s: SRID %d and SRID %d; ST_Transform one of them", s->name,
+                 srid_a, srid_b);
     sc_result_error(context, &err);
   } else if (has_boxes && !boxes_meet(&a, &b)) {
     sqlite3_result_int(context, 0);

@@ -589,7 +589,7 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
   t->request->http_status = (int)status;
   if (is_cancelled(t)) {
-    sc_fail(&err, SC_INTERRUPT, "interrupted");
+    sc_fail_text(&err, SC_INTERRUPT, "interrupted");
     finish(t, &err);
     return;
   }
@@ -678,7 +678,7 @@ static int take_work(struct loop *l) {
 static void drop_cancelled(struct loop *l) {
   struct sc_error err = {0};
   struct transfer *t = l->active, *next;
-  sc_fail(&err, SC_INTERRUPT, "interrupted");
+  sc_fail_text(&err, SC_INTERRUPT, "interrupted");
   for (; t; t = next) {
     next = t->link;
     if (!is_cancelled(t)) continue;

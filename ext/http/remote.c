@@ -589,8 +589,8 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
     if (err.status) continue;
     if (at + b->size <= r->size) size = b->size;
     if (at + size > answer->bytes.size) {
-      sc_fail(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
-              (unsigned long long)b->size, (unsigned long long)b->offset);
+      sc_fail_text(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
+                   (unsigned long long)b->size, (unsigned long long)b->offset);
     } else {
       b->bytes = sc_answer_share(answer, (size_t)at, (size_t)size);
     }

@@ -55,10 +55,11 @@ static void encode_latlon_func(sqlite3_context *context, int n, sqlite3_value **
   }
   double lat = (box.min_y + box.max_y) / 2, lon = (box.min_x + box.max_x) / 2;
   if ((srid > 0 && srid != SC_SRID_LONLAT) || !(fabs(lat) <= 90 && fabs(lon) <= 360)) {
-    sc_fail(&err, SC_BAD_ARG,
-            "stacchip_encode_latlon: expected longitude and latitude (SRID 4326), found %g, %g "
-            "(SRID %d); use ST_Transform(geometry, 4326)",
-            lon, lat, srid);
+    sc_fail_text(
+        &err, SC_BAD_ARG,
+        "stacchip_encode_latlon: expected longitude and latitude (SRID 4326), found %g, %g "
+        "(SRID %d); use ST_Transform(geometry, 4326)",
+        lon, lat, srid);
     sc_result_error(context, &err);
     return;
   }

@@ -487,7 +487,7 @@ static void stats_merge_step(sqlite3_context *context, int n, sqlite3_value **va
   if (json) {
     sc_settle(&m->err, merge_one(m, json, &m->err));
   } else {
-    sc_fail(&m->err, SC_BAD_ARG, "stacchip_band_stats_merge: not JSON");
+    sc_fail_text(&m->err, SC_BAD_ARG, "stacchip_band_stats_merge: not JSON");
   }
   cJSON_Delete(json);
 }

@@ -61,7 +61,7 @@ sc_status sc_source_fail(const struct sc_source *source, sc_status status, struc
                          const char *what, const char *reason) {
   char shown[4096];
   sc_access_shown(source->href, shown, sizeof shown);
-  sc_fail(err, status, "%s: %s%s%s", shown, what, *reason ? ": " : "", reason);
+  sc_fail_text(err, status, "%s: %s%s%s", shown, what, *reason ? ": " : "", reason);
   if (source->asset) sc_fail_within(err, "asset %s", source->asset);
   if (source->item) sc_fail_within(err, "item %s", source->item);
   return status;

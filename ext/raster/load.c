@@ -42,8 +42,9 @@ static sc_status find_half(void **symbol, struct sc_error *err) {
     *err = broken; /* a half that is there and does not open says most */
   } else {
     const char *link = sc_host_folder(1);
-    sc_fail(err, st, HALF " is neither in %s%s%s, nor in ../lib from there, nor is it found: %s",
-            sc_host_folder(0), *link ? " or " : "", link, last.text);
+    sc_fail_text(err, st,
+                 HALF " is neither in %s%s%s, nor in ../lib from there, nor is it found: %s",
+                 sc_host_folder(0), *link ? " or " : "", link, last.text);
   }
   return st;
 }

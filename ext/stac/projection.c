@@ -98,7 +98,7 @@ static int read_numbers(const cJSON *array, double *out, int least, int most) {
 
 static sc_status fail_field(const cJSON *value, struct sc_error *err) {
   char *text = cJSON_PrintUnformatted(value);
-  sc_fail(err, SC_BAD_DATA, "%s is absurd: %.100s", value->string, text ? text : "");
+  sc_fail_text(err, SC_BAD_DATA, "%s is absurd: %.100s", value->string, text ? text : "");
   cJSON_free(text);
   return SC_BAD_DATA;
 }

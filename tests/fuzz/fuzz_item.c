@@ -19,7 +19,7 @@
 #define N_ASSETS_MAX 16
 
 const struct sc_raster_api *fuzz_raster(struct sc_error *err) {
-  sc_fail(err, SC_UNSUPPORTED, "no rasters here");
+  sc_fail_text(err, SC_UNSUPPORTED, "no rasters here");
   return NULL;
 }
 
