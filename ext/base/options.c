@@ -8,31 +8,79 @@
 
 #include "base/buffer.h"
 
-static sc_status fail_unknown(const char *key, const char *what, const struct sc_option *table,
-                              size_t n, struct sc_error *err) {
+/* --- messages --- */
+
+static sc_status fail_unknown(const char *key, const char *what, const struct sc_option_set *sets,
+                              struct sc_error *err) {
   struct sc_buffer list = {0};
-  sc_status st = SC_OK;
-  for (size_t i = 0; i < n && !st; i++) {
-    st = sc_buffer_printf(&list, err, "%s%s", i ? ", " : "", table[i].key);
+  sc_status st = sc_buffer_append_text(&list, "", err);
+  for (const struct sc_option_set *set = sets; set; set = set->next) {
+    for (size_t i = 0; i < set->n && !st; i++) {
+      st = sc_buffer_printf(&list, err, "%s%s", list.size ? ", " : "", set->table[i].key);
+    }
   }
+  if (!st) st = sc_buffer_terminate(&list, err);
   if (!st) {
-    st = sc_fail(err, SC_BAD_ARG, "%s: unknown option '%s'; there are: %s", what, key,
-                 n ? (const char *)list.data : "none");
+    st = sc_fail(err, SC_BAD_ARG, "%s: unknown option '%s'; options: %s", what, key,
+                 (const char *)list.data);
   }
   sc_buffer_free(&list);
   return st;
 }
 
+/* What was found, as a user wrote it: texts in quotes, else JSON. */
+static sc_status put_found(struct sc_buffer *out, const cJSON *found, struct sc_error *err) {
+  if (cJSON_IsString(found)) return sc_buffer_printf(out, err, "'%.60s'", found->valuestring);
+  char *json = cJSON_PrintUnformatted(found);
+  if (!json) return sc_fail_nomem(err);
+  sc_status st = sc_buffer_printf(out, err, "%.60s%s", json, strlen(json) > 60 ? "..." : "");
+  cJSON_free(json);
+  return st;
+}
+
+sc_status sc_option_fail(struct sc_error *err, const char *what, const char *key,
+                         const cJSON *found, const char *expected, ...) {
+  struct sc_buffer text = {0};
+  struct sc_error rule = {0};
+  va_list args;
+  va_start(args, expected);
+  sc_vfail(&rule, SC_BAD_ARG, expected, args);
+  va_end(args);
+  sc_status st = sc_buffer_append_text(&text, found ? ", found " : "", err);
+  if (!st) st = found ? put_found(&text, found, err) : sc_buffer_terminate(&text, err);
+  if (!st) {
+    st = sc_fail(err, SC_BAD_ARG, "%s: option '%s': expected %s%s", what, key, rule.text,
+                 (const char *)text.data);
+  }
+  sc_buffer_free(&text);
+  return st;
+}
+
+sc_status sc_option_fail_choice(struct sc_error *err, const char *what, const char *key,
+                                const cJSON *found, const char *choices) {
+  struct sc_buffer text = {0};
+  sc_status st = put_found(&text, found, err);
+  if (!st) st = sc_buffer_append_text(&text, " is not one of ", err);
+  for (size_t n; !st; choices += n + 1) {
+    n = strcspn(choices, "|");
+    st = sc_buffer_printf(&text, err, "%.*s%s", (int)n, choices, choices[n] ? ", " : "");
+    if (!choices[n]) break;
+  }
+  if (!st) {
+    st = sc_fail(err, SC_BAD_ARG, "%s: option '%s': %s", what, key, (const char *)text.data);
+  }
+  sc_buffer_free(&text);
+  return st;
+}
+
 static sc_status fail_number(const cJSON *value, const char *what, const struct sc_option *o,
                              struct sc_error *err) {
-  const char *kind = o->type == SC_OPTION_INT ? "a whole number" : "a number";
-  if (cJSON_IsNumber(value)) {
-    return sc_fail(err, SC_BAD_ARG, "%s: '%s' is %.15g; it takes %s from %.15g to %.15g", what,
-                   o->key, value->valuedouble, kind, o->least, o->most);
-  }
-  return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes %s from %.15g to %.15g", what, o->key, kind,
-                 o->least, o->most);
+  return sc_option_fail(err, what, o->key, value, "%s from %.15g to %.15g",
+                        o->type == SC_OPTION_INT ? "a whole number" : "a number", o->least,
+                        o->most);
 }
+
+/* --- values --- */
 
 /* Position of `word` among "a|b|c", or -1. */
 static int find_choice(const char *choices, const char *word) {
@@ -45,78 +93,97 @@ static int find_choice(const char *choices, const char *word) {
   }
 }
 
+static int is_names(const cJSON *value) {
+  const cJSON *name;
+  int ok = cJSON_IsString(value) || (cJSON_IsArray(value) && value->child);
+  if (cJSON_IsArray(value)) cJSON_ArrayForEach(name, value) ok &= cJSON_IsString(name);
+  return ok;
+}
+
 static sc_status read_value(const cJSON *value, const char *what, const struct sc_option *o,
                             void *member, struct sc_error *err) {
   double d = value->valuedouble;
-  int choice;
+  int is_number = cJSON_IsNumber(value), choice;
   switch (o->type) {
     case SC_OPTION_INT:
-      if (!cJSON_IsNumber(value) || d != floor(d) || !(d >= o->least && d <= o->most)) {
+      if (!is_number || d != floor(d) || !(d >= o->least && d <= o->most))
         return fail_number(value, what, o, err);
-      }
       *(int64_t *)member = (int64_t)d;
       return SC_OK;
     case SC_OPTION_REAL:
-      if (!cJSON_IsNumber(value) || !(d >= o->least && d <= o->most)) {
-        return fail_number(value, what, o, err);
-      }
+      if (!is_number || !(d >= o->least && d <= o->most)) return fail_number(value, what, o, err);
       *(double *)member = d;
       return SC_OK;
-    case SC_OPTION_BOOL: {
+    case SC_OPTION_BOOL:
       /* json_object('valid', 1) is how SQL says true. */
-      int is_bool = cJSON_IsBool(value) || (cJSON_IsNumber(value) && (d == 0 || d == 1));
-      if (!is_bool) return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes true or false", what, o->key);
-      *(int *)member = cJSON_IsTrue(value) || (cJSON_IsNumber(value) && d == 1);
+      if (!cJSON_IsBool(value) && !(is_number && (d == 0 || d == 1)))
+        return sc_option_fail(err, what, o->key, value, "true or false");
+      *(int *)member = cJSON_IsTrue(value) || (is_number && d == 1);
       return SC_OK;
-    }
     case SC_OPTION_TEXT:
-      if (!cJSON_IsString(value))
-        return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes a text", what, o->key);
+      if (!cJSON_IsString(value)) return sc_option_fail(err, what, o->key, value, "a text");
       *(const char **)member = value->valuestring;
       return SC_OK;
     case SC_OPTION_CHOICE:
       choice = cJSON_IsString(value) ? find_choice(o->choices, value->valuestring) : -1;
-      if (choice < 0) {
-        return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes one of %s%s%s%s", what, o->key, o->choices,
-                       cJSON_IsString(value) ? ", not '" : "",
-                       cJSON_IsString(value) ? value->valuestring : "",
-                       cJSON_IsString(value) ? "'" : "");
-      }
+      if (choice < 0) return sc_option_fail_choice(err, what, o->key, value, o->choices);
       *(int *)member = choice;
       return SC_OK;
+    case SC_OPTION_NAMES:
+      if (!is_names(value))
+        return sc_option_fail(err, what, o->key, value, "a name or an array of names");
+      break;
     case SC_OPTION_JSON: break;
   }
   *(const cJSON **)member = value;
   return SC_OK;
 }
 
-sc_status sc_options_read(const cJSON *object, const char *what, const struct sc_option *table,
-                          size_t n, void *target, struct sc_error *err) {
+int sc_names_count(const cJSON *names) {
+  return !names ? 0 : cJSON_IsString(names) ? 1 : cJSON_GetArraySize(names);
+}
+
+const char *sc_names_at(const cJSON *names, int i) {
+  return cJSON_IsString(names) ? names->valuestring : cJSON_GetArrayItem(names, i)->valuestring;
+}
+
+/* --- objects --- */
+
+static sc_status read_member(const cJSON *value, const char *what, const struct sc_option_set *sets,
+                             struct sc_error *err) {
+  for (const struct sc_option_set *set = sets; set; set = set->next) {
+    for (size_t i = 0; i < set->n; i++) {
+      const struct sc_option *o = &set->table[i];
+      if (strcmp(o->key, value->string) != 0) continue;
+      if (cJSON_IsNull(value)) return SC_OK;
+      return read_value(value, what, o, (char *)set->target + o->offset, err);
+    }
+  }
+  return fail_unknown(value->string, what, sets, err);
+}
+
+sc_status sc_options_read(const cJSON *object, const char *what, const struct sc_option_set *sets,
+                          struct sc_error *err) {
   const cJSON *value;
   if (!cJSON_IsObject(object)) {
     return sc_fail(err, SC_BAD_ARG, "%s: not a JSON object", what);
   }
   cJSON_ArrayForEach(value, object) {
-    size_t i = 0;
-    while (i < n && strcmp(table[i].key, value->string) != 0) i++;
-    if (i == n) return fail_unknown(value->string, what, table, n, err);
-    if (cJSON_IsNull(value)) continue;
-    sc_status st = read_value(value, what, &table[i], (char *)target + table[i].offset, err);
+    sc_status st = read_member(value, what, sets, err);
     if (st) return st;
   }
   return SC_OK;
 }
 
-sc_status sc_options_parse(const char *text, const char *what, const struct sc_option *table,
-                           size_t n, struct sc_options *options, void *target,
-                           struct sc_error *err) {
+sc_status sc_options_parse(const char *text, const char *what, const struct sc_option_set *sets,
+                           struct sc_options *options, struct sc_error *err) {
   options->json = NULL;
   if (!text || !*text) return SC_OK;
   options->json = cJSON_ParseWithOpts(text, NULL, 1);
   if (!options->json) {
     return sc_fail(err, SC_BAD_ARG, "%s: not a JSON object: %.60s", what, text);
   }
-  sc_status st = sc_options_read(options->json, what, table, n, target, err);
+  sc_status st = sc_options_read(options->json, what, sets, err);
   if (st) sc_options_free(options);
   return st;
 }

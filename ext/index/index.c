@@ -45,9 +45,8 @@ static sc_status take_shape(const cJSON *shape, int64_t out[2], struct sc_error 
       !cJSON_IsNumber(columns) ||
       !(rows->valuedouble >= 1 && rows->valuedouble <= SC_GRID_MAX_PX) ||
       !(columns->valuedouble >= 1 && columns->valuedouble <= SC_GRID_MAX_PX)) {
-    return sc_fail(err, SC_BAD_ARG,
-                   "stacchip_index options: 'shape' takes [rows, columns], each from 1 to %d",
-                   SC_GRID_MAX_PX);
+    return sc_option_fail(err, "stacchip_index", "shape", shape,
+                          "[rows, columns], each from 1 to %d", SC_GRID_MAX_PX);
   }
   out[0] = (int64_t)rows->valuedouble;
   out[1] = (int64_t)columns->valuedouble;
@@ -59,15 +58,16 @@ sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
   struct raw_options raw = {.chip_size = SC_CHIP_SIZE_DEFAULT_PX, .max_nodata = 0.5};
   struct sc_options options = {0};
   memset(out, 0, sizeof *out);
-  sc_status st = sc_options_parse(json, "stacchip_index options", option_table,
-                                  sizeof option_table / sizeof *option_table, &options, &raw, err);
+  const struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, &raw,
+                                    NULL};
+  sc_status st = sc_options_parse(json, "stacchip_index", &set, &options, err);
   if (st) return st;
   out->tiling.chip_size_px = (int32_t)raw.chip_size;
   out->tiling.stride_px = (int32_t)(raw.stride ? raw.stride : raw.chip_size);
   out->tiling.edge = (enum sc_edge)raw.edge;
   out->max_nodata = raw.max_nodata;
   if (raw.platform && strlen(raw.platform) >= sizeof out->platform) {
-    st = sc_fail(err, SC_BAD_ARG, "stacchip_index options: 'platform' is too long a name");
+    st = sc_fail(err, SC_BAD_ARG, "stacchip_index: option 'platform' is too long a name");
   } else if (raw.platform) {
     memcpy(out->platform, raw.platform, strlen(raw.platform) + 1);
   }

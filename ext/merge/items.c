@@ -250,8 +250,8 @@ static sc_status read_options(const char *text, struct items_options *out, struc
   out->threads = sc_settings_int("threads");
   out->on_error = SC_MERGE_ON_ERROR_RECORD;
   out->replace = 0;
-  sc_status st = sc_options_parse(text, "stacchip_merge_items options", table,
-                                  sizeof table / sizeof *table, &options, out, err);
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
+  sc_status st = sc_options_parse(text, "stacchip_merge_items", &set, &options, err);
   if (st) return st;
   sc_options_free(&options);
   if (out->threads < 1) out->threads = 1;

@@ -179,16 +179,16 @@ sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
     const struct sc_option *table;
     size_t n;
   } functions[] = {
-      {"stacchip_chip options", chip_table, sizeof chip_table / sizeof *chip_table},
-      {"stacchip_stack options", stack_table, sizeof stack_table / sizeof *stack_table},
-      {"stacchip_band_stats options", stats_table, sizeof stats_table / sizeof *stats_table},
+      {"stacchip_chip", chip_table, sizeof chip_table / sizeof *chip_table},
+      {"stacchip_stack", stack_table, sizeof stack_table / sizeof *stack_table},
+      {"stacchip_band_stats", stats_table, sizeof stats_table / sizeof *stats_table},
   };
   struct raw raw = {0};
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
   out->stretch[1] = 98;
-  sc_status st = sc_options_parse(text, functions[function].what, functions[function].table,
-                                  functions[function].n, &out->json, &raw, err);
+  const struct sc_option_set set = {functions[function].table, functions[function].n, &raw, NULL};
+  sc_status st = sc_options_parse(text, functions[function].what, &set, &out->json, err);
   if (!st) st = take(&raw, functions[function].what, out, err);
   if (st) sc_chip_options_free(out);
   return st;

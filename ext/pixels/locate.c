@@ -179,8 +179,9 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, size_
   struct handle h;
   char *item = NULL;
   handle_init(&h);
-  sc_status st = sc_options_parse(text, WHAT, handle_table,
-                                  sizeof handle_table / sizeof *handle_table, &h.json, &h, err);
+  const struct sc_option_set set = {handle_table, sizeof handle_table / sizeof *handle_table, &h,
+                                    NULL};
+  sc_status st = sc_options_parse(text, WHAT, &set, &h.json, err);
   if (st) return st;
   if (!h.item) st = sc_fail(err, SC_BAD_ARG, WHAT ": it names no 'item'");
   if (!st) st = item_argument(&h, &item, err);

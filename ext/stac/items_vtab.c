@@ -155,10 +155,10 @@ static sc_status open_search(struct items_cursor *c, int n, sqlite3_value **valu
   const char *url = (const char *)sqlite3_value_text(values[0]);
   const char *query = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
   const char *text = n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL;
-  sc_status st = sc_options_parse(text, "stacchip_search options", table,
-                                  sizeof table / sizeof *table, &json, &options, err);
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, &options, NULL};
+  sc_status st = sc_options_parse(text, "stacchip_search", &set, &json, err);
   if (!st && options.headers && !cJSON_IsObject(options.headers)) {
-    st = sc_fail(err, SC_BAD_ARG, "stacchip_search options: 'headers' takes an object of texts");
+    st = sc_option_fail(err, "stacchip_search", "headers", NULL, "an object of texts");
   }
   if (!st) st = sc_items_search(url, query, &options, &c->items, err);
   sc_options_free(&json);
@@ -174,8 +174,8 @@ static sc_status open_items(struct items_cursor *c, int n, sqlite3_value **value
   struct sc_options json = {0};
   const char *source = (const char *)sqlite3_value_text(values[0]);
   const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
-  sc_status st = sc_options_parse(text, "stacchip_items options", table,
-                                  sizeof table / sizeof *table, &json, &options, err);
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, &options, NULL};
+  sc_status st = sc_options_parse(text, "stacchip_items", &set, &json, err);
   if (!st) st = sc_items_open(source, &options, &c->items, err);
   sc_options_free(&json);
   return st;

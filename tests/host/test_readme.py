@@ -28,7 +28,7 @@ class Readme(unittest.TestCase):
                              ("SELECT stacchip_chip('{}', '{\"?\":1}')", "assets format resampling dtype scale harmonize valid buffer fill stretch rescale size on_error")):
             with self.assertRaises(Exception) as e:
                 db.execute(sql).fetchone()
-            allowed = str(e.exception).split("there are: ")[1].split(", ")
+            allowed = str(e.exception).split("; options: ")[1].split(", ")
             for name in options.split():
                 self.assertIn(name, allowed)
                 self.assertIn(f"`{name}`", README)
