@@ -1,4 +1,5 @@
-"""The README's first screen: its SQL gives the results that it shows; its options are those of the code."""
+"""The README's first screen: its SQL gives the results that it shows; the pages of docs name the options of the code."""
+import glob
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import unittest
 import host
 
 README = open(os.path.join(host.ROOT, "README.md"), encoding="utf-8").read()
+REFERENCE = "".join(open(p, encoding="utf-8").read() for p in sorted(glob.glob(os.path.join(host.ROOT, "docs", "*.md"))))
 
 
 class Readme(unittest.TestCase):
@@ -31,7 +33,7 @@ class Readme(unittest.TestCase):
             allowed = str(e.exception).split("; options: ")[1].split(", ")
             for name in options.split():
                 self.assertIn(name, allowed)
-                self.assertIn(f"`{name}`", README)
+                self.assertIn(f"`{name}`", REFERENCE)
 
 
 if __name__ == "__main__":
