@@ -41,8 +41,9 @@ BASE_SRC := $(sort $(wildcard ext/base/*.c))
 RASTER_SRC := $(sort $(filter-out ext/raster/load.c,$(wildcard ext/raster/*.c)) $(wildcard ext/http/*.c))
 CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c))
 CLI_SRC := $(sort $(wildcard ext/cli/*.c))
-SQL_SRC := $(sort $(wildcard sql/*.sql sql/*/*.sql))
-SQL_GEN := $(SQL_SRC:%.sql=build/gen/%.h)
+MERGE_SQL := $(sort $(wildcard sql/merge/*.sql))
+SQL_SRC := $(sort $(filter-out $(MERGE_SQL),$(wildcard sql/*.sql sql/*/*.sql)))
+SQL_GEN := $(SQL_SRC:%.sql=build/gen/%.h) build/gen/sql/merge.h
 
 obj = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 CORE_OBJ := $(call obj,so,$(BASE_SRC) $(CORE_SRC))
@@ -62,7 +63,11 @@ endif
 
 build/gen/%.h: %.sql sql/embed.awk
 	@mkdir -p $(@D)
-	@awk -v name=$(subst /,_,$*) -v path=$< -f sql/embed.awk $< >$@.tmp && mv $@.tmp $@
+	@awk -v name=$(subst /,_,$*) -f sql/embed.awk $< >$@.tmp && mv $@.tmp $@
+# All statements of the merged index, found by their enum.
+build/gen/sql/merge.h: $(MERGE_SQL) sql/embed.awk
+	@mkdir -p $(@D)
+	@awk -v folder=merge -f sql/embed.awk $(MERGE_SQL) >$@.tmp && mv $@.tmp $@
 
 $(B)/so/%.o: %.c | $(SQL_GEN)
 	@mkdir -p $(@D)

@@ -74,7 +74,7 @@ sc_status sc_merge_flush_chips(struct sc_merge *t, struct sc_error *err) {
   if (n == 0) return SC_OK;
   sc_merge_enter(t);
   sc_status st =
-      sc_merge_statement(t, at_once == 1 ? SC_STMT_CHIP_INSERT : SC_STMT_CHIP_INSERT_MANY, &s, err);
+      sc_merge_statement(t, at_once == 1 ? SC_STMT_CHIP_INSERT : SC_STMT_CHIP_INSERT_16, &s, err);
   for (int i = 0; i < n && !st; i += at_once) {
     for (int k = 0; k < at_once; k++) bind_chip(s, 7 * k + 1, &t->new_chips[i + k]);
     st = sc_db_step_reset(s, err);

@@ -9,7 +9,6 @@
 #include "merge/buffers.h"
 #include "merge/rebuild.h"
 #include "merge/shadow.h"
-#include "sql/merge/set_config.h"
 
 static sc_status set_on_error(struct sc_merge *t, const char *value, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
@@ -21,7 +20,7 @@ static sc_status set_on_error(struct sc_merge *t, const char *value, struct sc_e
                    t->name, t->name);
   }
   sc_status st = sc_merge_on_error_parse(value, &mode, err);
-  if (!st) st = sc_merge_prepare(t, sql_merge_set_config, &stmt, err);
+  if (!st) st = sc_merge_prepare(t, SC_STMT_CONFIG_SET, &stmt, err);
   if (!st) {
     sqlite3_bind_text(stmt, 1, "on_error", -1, SQLITE_STATIC);
     sqlite3_bind_text(stmt, 2, value, -1, SQLITE_STATIC);

@@ -11,21 +11,6 @@
 #include "merge/buffers.h"
 #include "merge/cursor_item.h"
 #include "merge/shadow.h"
-#include "sql/merge/area_find.h"
-#include "sql/merge/block_of_item.h"
-#include "sql/merge/block_read.h"
-#include "sql/merge/chip_geometry.h"
-#include "sql/merge/chip_scan.h"
-#include "sql/merge/item_scan.h"
-#include "sql/merge/item_scan_by_date.h"
-#include "sql/merge/item_scan_by_date_desc.h"
-#include "sql/merge/item_scan_date.h"
-#include "sql/merge/item_scan_date_desc.h"
-#include "sql/merge/item_scan_item.h"
-#include "sql/merge/item_scan_platform.h"
-#include "sql/merge/item_scan_platform_date.h"
-#include "sql/merge/item_scan_platform_date_desc.h"
-#include "sql/merge/item_scan_platform_desc.h"
 
 #define POOL_MAX 8
 
@@ -44,7 +29,7 @@ sc_status sc_cursor_open(struct sc_merge *t, struct sc_cursor **out, struct sc_e
 
 /* Back to the state before xFilter; statements stay prepared. */
 static void reset_cursor(struct sc_cursor *c) {
-  for (int i = 0; i < SC_CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
+  sc_statements_reset(&c->statements);
   sc_cursor_forget_items(c);
   sc_filter_free(&c->filter);
   sc_free(c->block_ids);
@@ -59,7 +44,7 @@ static void reset_cursor(struct sc_cursor *c) {
 
 static void free_cursor(struct sc_cursor *c) {
   reset_cursor(c);
-  for (int i = 0; i < SC_CURSOR_STATEMENTS; i++) sqlite3_finalize(c->statements[i]);
+  sc_statements_finalize(&c->statements);
   sc_buffer_free(&c->scratch);
   sc_free(c);
 }
@@ -87,12 +72,14 @@ void sc_cursor_free_pool(struct sc_merge *t) {
   t->n_free_cursors = 0;
 }
 
-sc_status sc_cursor_statement(struct sc_cursor *c, enum sc_cursor_statement which, const char *sql,
+sc_status sc_cursor_statement(struct sc_cursor *c, enum sc_merge_statement which,
                               sqlite3_stmt **out, struct sc_error *err) {
-  sc_status st = SC_OK;
-  if (!c->statements[which]) st = sc_merge_prepare(c->table, sql, &c->statements[which], err);
-  *out = c->statements[which];
-  return st;
+  const struct sc_merge *t = c->table;
+  c->statements.db = t->db;
+  c->statements.schema = t->schema;
+  c->statements.name = t->name; /* may change under an open cursor */
+  sc_status st = sc_statements_find(&c->statements, which, out, err);
+  return st == SC_DB ? sc_fail_within(err, "merged index %s", t->name) : st;
 }
 
 /* ---- spatial tests ---- */
@@ -103,10 +90,10 @@ sc_status sc_cursor_geometry(struct sc_cursor *c, const void **blob, size_t *siz
   int is_row = 1, column = 0;
   sc_status st = SC_OK;
   if (c->plan.source == SC_SCAN_ROWID || c->plan.source == SC_SCAN_CHIPS) {
-    s = c->statements[SC_CURSOR_CHIPS];
+    s = c->statements.prepared[SC_STMT_CHIP_SCAN];
     column = 6;
   } else {
-    st = sc_cursor_statement(c, SC_CURSOR_GEOMETRY, sql_merge_chip_geometry, &s, err);
+    st = sc_cursor_statement(c, SC_STMT_CHIP_GEOMETRY, &s, err);
     if (!st && c->geometry_of != c->chip.id) {
       sqlite3_reset(s);
       sqlite3_bind_int64(s, 1, c->chip.id);
@@ -173,7 +160,7 @@ static sc_status take_block(struct sc_cursor *c, sqlite3_stmt *s, struct sc_erro
 /* The next block from the area index whose item passes. */
 static sc_status next_area_block(struct sc_cursor *c, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_cursor_statement(c, SC_CURSOR_BLOCK_READ, sql_merge_block_read, &s, err);
+  sc_status st = sc_cursor_statement(c, SC_STMT_BLOCK_READ, &s, err);
   while (!st && c->block_at < c->n_block_ids) {
     int is_row;
     sqlite3_bind_int64(s, 1, c->block_ids[c->block_at++]);
@@ -192,33 +179,32 @@ static sc_status next_area_block(struct sc_cursor *c, struct sc_error *err) {
 }
 
 /* Bind the next item id of the list, if the scan goes by one. */
-static int bind_next_key(struct sc_cursor *c, sqlite3_stmt *items) {
+static int bind_next_key(struct sc_cursor *c) {
   const struct sc_text_term *keys = sc_filter_text_keys(&c->filter, SC_COL_ITEM);
-  if (c->scan_text != sql_merge_item_scan_item || c->key_at == keys->n_values) return 0;
+  if (c->item_scan != c->statements.prepared[SC_STMT_ITEM_SCAN_ITEM] || c->key_at == keys->n_values)
+    return 0;
   const struct sc_term_text *key = &keys->values[c->key_at++];
-  sqlite3_reset(items);
-  sqlite3_bind_text64(items, 1, key->bytes, key->size, SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_reset(c->item_scan);
+  sqlite3_bind_text64(c->item_scan, 1, key->bytes, key->size, SQLITE_TRANSIENT, SQLITE_UTF8);
   return 1;
 }
 
-/* The next item that passes; SC_CURSOR_BLOCKS then starts on its blocks. */
+/* The next item that passes; c->item_blocks then starts on its blocks. */
 static sc_status next_item(struct sc_cursor *c, struct sc_error *err) {
-  sqlite3_stmt *items = c->statements[SC_CURSOR_ITEM_SCAN],
-               *blocks = c->statements[SC_CURSOR_BLOCKS];
   int is_row = 0;
   for (;;) {
-    sc_status st = sc_db_next(items, &is_row, err);
+    sc_status st = sc_db_next(c->item_scan, &is_row, err);
     if (st) return st;
     if (!is_row) {
-      if (bind_next_key(c, items)) continue;
+      if (bind_next_key(c)) continue;
       c->is_eof = 1;
       return SC_OK;
     }
-    st = sc_cursor_take_item(c, items, &c->item, err);
+    st = sc_cursor_take_item(c, c->item_scan, &c->item, err);
     if (st) return st;
     if (!c->item->passes) continue;
-    sqlite3_reset(blocks);
-    sqlite3_bind_int64(blocks, 1, c->item->id);
+    sqlite3_reset(c->item_blocks);
+    sqlite3_bind_int64(c->item_blocks, 1, c->item->id);
     return SC_OK;
   }
 }
@@ -227,9 +213,9 @@ static sc_status next_item_block(struct sc_cursor *c, struct sc_error *err) {
   sc_status st = SC_OK;
   while (!st && !c->is_eof) {
     int is_row = 0;
-    if (c->item) st = sc_db_next(c->statements[SC_CURSOR_BLOCKS], &is_row, err);
+    if (c->item) st = sc_db_next(c->item_blocks, &is_row, err);
     if (!st && is_row) {
-      st = take_block(c, c->statements[SC_CURSOR_BLOCKS], err);
+      st = take_block(c, c->item_blocks, err);
       if (st || c->pass) return st;
     } else if (!st) {
       st = next_item(c, err);
@@ -281,7 +267,7 @@ static float column_fraction(sqlite3_stmt *s, int i) {
 }
 
 static sc_status next_of_chips(struct sc_cursor *c, struct sc_error *err) {
-  sqlite3_stmt *s = c->statements[SC_CURSOR_CHIPS];
+  sqlite3_stmt *s = c->statements.prepared[SC_STMT_CHIP_SCAN];
   for (;;) {
     int passes = 0;
     sc_status st = sc_db_next(s, &passes, err);
@@ -320,7 +306,7 @@ static sc_status next_chip(struct sc_cursor *c, struct sc_error *err) {
 
 static sc_status start_chips(struct sc_cursor *c, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_cursor_statement(c, SC_CURSOR_CHIPS, sql_merge_chip_scan, &s, err);
+  sc_status st = sc_cursor_statement(c, SC_STMT_CHIP_SCAN, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, c->filter.min_rowid);
   sqlite3_bind_int64(s, 2, c->filter.max_rowid);
@@ -331,11 +317,12 @@ static sc_status start_chips(struct sc_cursor *c, struct sc_error *err) {
  * By the source, and without the key where there is none: the value may be a number, of which
  * only SQLite knows what texts it equals.
  */
-static const char *item_scan_text(const struct sc_plan *plan, const struct sc_filter *f) {
+static enum sc_merge_statement choose_item_scan(const struct sc_plan *plan,
+                                                const struct sc_filter *f) {
   int desc = plan->order == SC_ORDER_DATE && plan->is_descending;
   enum sc_scan_source source = plan->source;
   if (source == SC_SCAN_ITEM || source == SC_SCAN_CHIPID) {
-    return sc_filter_text_keys(f, SC_COL_ITEM) ? sql_merge_item_scan_item : sql_merge_item_scan;
+    return sc_filter_text_keys(f, SC_COL_ITEM) ? SC_STMT_ITEM_SCAN_ITEM : SC_STMT_ITEM_SCAN;
   }
   if (source == SC_SCAN_PLATFORM_DATE && !sc_filter_text_keys(f, SC_COL_PLATFORM))
     source = SC_SCAN_DATE;
@@ -343,24 +330,25 @@ static const char *item_scan_text(const struct sc_plan *plan, const struct sc_fi
     source = SC_SCAN_ITEMS;
   switch (source) {
     case SC_SCAN_PLATFORM:
-      return desc ? sql_merge_item_scan_platform_desc : sql_merge_item_scan_platform;
+      return desc ? SC_STMT_ITEM_SCAN_PLATFORM_DESC : SC_STMT_ITEM_SCAN_PLATFORM;
     case SC_SCAN_PLATFORM_DATE:
-      return desc ? sql_merge_item_scan_platform_date_desc : sql_merge_item_scan_platform_date;
-    case SC_SCAN_DATE: return desc ? sql_merge_item_scan_date_desc : sql_merge_item_scan_date;
+      return desc ? SC_STMT_ITEM_SCAN_PLATFORM_DATE_DESC : SC_STMT_ITEM_SCAN_PLATFORM_DATE;
+    case SC_SCAN_DATE: return desc ? SC_STMT_ITEM_SCAN_DATE_DESC : SC_STMT_ITEM_SCAN_DATE;
     default: break;
   }
-  if (plan->order != SC_ORDER_DATE) return sql_merge_item_scan;
-  return desc ? sql_merge_item_scan_by_date_desc : sql_merge_item_scan_by_date;
+  if (plan->order != SC_ORDER_DATE) return SC_STMT_ITEM_SCAN;
+  return desc ? SC_STMT_ITEM_SCAN_BY_DATE_DESC : SC_STMT_ITEM_SCAN_BY_DATE;
 }
 
 /* ?1 is the item or platform, ?2 and ?3 the first and last date. */
-static void bind_items(struct sc_cursor *c, sqlite3_stmt *s) {
+static void bind_items(struct sc_cursor *c) {
   const struct sc_filter *f = &c->filter;
+  sqlite3_stmt *s = c->item_scan;
   int n = sqlite3_bind_parameter_count(s);
   const char *low = sc_filter_text_bound(f, SC_COL_DATE, 0),
              *high = sc_filter_text_bound(f, SC_COL_DATE, 1);
   c->key_at = 0;
-  if (bind_next_key(c, s)) return;
+  if (bind_next_key(c)) return;
   const struct sc_text_term *platform = sc_filter_text_keys(f, SC_COL_PLATFORM);
   if (n >= 1 && platform) {
     sqlite3_bind_text64(s, 1, platform->values[0].bytes, platform->values[0].size, SQLITE_TRANSIENT,
@@ -376,16 +364,10 @@ static void bind_items(struct sc_cursor *c, sqlite3_stmt *s) {
 }
 
 static sc_status start_items(struct sc_cursor *c, struct sc_error *err) {
-  const char *text = item_scan_text(&c->plan, &c->filter);
-  sqlite3_stmt *s, *blocks;
-  if (text != c->scan_text) {
-    sqlite3_finalize(c->statements[SC_CURSOR_ITEM_SCAN]);
-    c->statements[SC_CURSOR_ITEM_SCAN] = NULL;
-    c->scan_text = text;
-  }
-  sc_status st = sc_cursor_statement(c, SC_CURSOR_ITEM_SCAN, text, &s, err);
-  if (!st) st = sc_cursor_statement(c, SC_CURSOR_BLOCKS, sql_merge_block_of_item, &blocks, err);
-  if (!st) bind_items(c, s);
+  enum sc_merge_statement which = choose_item_scan(&c->plan, &c->filter);
+  sc_status st = sc_cursor_statement(c, which, &c->item_scan, err);
+  if (!st) st = sc_cursor_statement(c, SC_STMT_BLOCK_OF_ITEM, &c->item_blocks, err);
+  if (!st) bind_items(c);
   return st;
 }
 
@@ -446,7 +428,7 @@ static sc_status start_area(struct sc_cursor *c, struct sc_error *err) {
   const struct sc_interval *cloud = &f->numbers[SC_NUMBER_CLOUD];
   size_t capacity = 0, n = 0;
   sqlite3_stmt *s;
-  sc_status st = sc_cursor_statement(c, SC_CURSOR_AREA, sql_merge_area_find, &s, err);
+  sc_status st = sc_cursor_statement(c, SC_STMT_AREA_FIND, &s, err);
   if (st) return st;
   sqlite3_bind_double(s, 3, area->box.min_y);
   sqlite3_bind_double(s, 4, area->box.max_y);
@@ -593,7 +575,7 @@ static sc_status run_pass(struct sc_cursor *c, struct sc_error *err) {
 
 /* Start again, for the chips behind the last one. */
 static sc_status run_again(struct sc_cursor *c, struct sc_error *err) {
-  for (int i = 0; i < SC_CURSOR_STATEMENTS; i++) sqlite3_reset(c->statements[i]);
+  sc_statements_reset(&c->statements);
   c->block_at = 0;
   c->pass = 0;
   c->item = NULL;

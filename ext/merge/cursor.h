@@ -29,25 +29,14 @@ struct sc_cursor_chip {
   float cloud, nodata;
 };
 
-enum sc_cursor_statement {
-  SC_CURSOR_ITEM_SCAN,
-  SC_CURSOR_ITEM_READ,
-  SC_CURSOR_BLOCKS,
-  SC_CURSOR_BLOCK_READ,
-  SC_CURSOR_AREA,
-  SC_CURSOR_CHIPS,
-  SC_CURSOR_GEOMETRY,
-  SC_CURSOR_STATEMENTS
-};
-
 struct sc_cursor {
   sqlite3_vtab_cursor base; /* first */
   struct sc_merge *table;
   struct sc_cursor *next_free; /* in the table's pool */
   struct sc_plan plan;
   struct sc_filter filter;
-  sqlite3_stmt *statements[SC_CURSOR_STATEMENTS];
-  const char *scan_text; /* of SC_CURSOR_ITEM_SCAN: static SQL */
+  struct sc_statements statements;
+  sqlite3_stmt *item_scan, *item_blocks; /* of statements: a scan of items, the blocks of one */
   struct sc_cursor_item items[SC_CURSOR_ITEMS];
   int has_items;               /* one of them is in use */
   struct sc_cursor_item *item; /* of the current chip; NULL: not read yet */
@@ -59,14 +48,14 @@ struct sc_cursor {
   uint64_t pass; /* chips of the block that are still to come */
   struct sc_cursor_chip chip;
   int chip_at;                   /* index in the block while only chip.id is filled in; else -1 */
-  int64_t geometry_of;           /* chip whose row SC_CURSOR_GEOMETRY stands on */
+  int64_t geometry_of;           /* chip whose row SC_STMT_CHIP_GEOMETRY stands on */
   struct sc_cursor_chip *sorted; /* owned heap of what a sorted scan still has to give */
   size_t n_sorted, sorted_capacity;
   size_t n_keep;              /* chips that a pass of a sorted scan keeps */
   int is_cut;                 /* the pass had more than that: another one has to follow */
   struct sc_cursor_chip last; /* of a sorted scan, given last */
   int has_last;
-  size_t key_at; /* SC_SCAN_ITEM: the item of the term's list that SC_CURSOR_ITEM_SCAN finds */
+  size_t key_at; /* SC_SCAN_ITEM: the item of the term's list that the scan of items finds */
   int is_eof;
   int is_on_checked; /* that no spatial term is from the ON of a LEFT JOIN: once a statement */
   struct sc_buffer scratch;
@@ -89,7 +78,7 @@ sc_status sc_cursor_column(struct sc_cursor *c, sqlite3_context *context, int co
 /* ---- for the files of the scan ---- */
 
 /* A statement of the cursor, prepared at first use. */
-sc_status sc_cursor_statement(struct sc_cursor *c, enum sc_cursor_statement which, const char *sql,
+sc_status sc_cursor_statement(struct sc_cursor *c, enum sc_merge_statement which,
                               sqlite3_stmt **out, struct sc_error *err);
 
 /* The stored geometry of the current chip; *blob is NULL where there is none. Borrowed. */

@@ -5,9 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
-#include "sql/merge/item_read.h"
 
-/* Columns of item_read.sql and item_scan*.sql, in their order. */
+/* Columns of item_read and item_scan*, in their order. */
 static const int item_columns[] = {SC_COL_COLLECTION, SC_COL_PLATFORM, SC_COL_ITEM,
                                    SC_COL_DATE,       SC_COL_DATETIME, SC_COL_GRID};
 enum { AT_WIDTH = 6, AT_HEIGHT, AT_CHIP_SIZE, AT_STRIDE, AT_EDGE, AT_ID };
@@ -82,7 +81,7 @@ sc_status sc_cursor_item(struct sc_cursor *c, int64_t id, struct sc_cursor_item 
   sqlite3_stmt *s;
   *out = item;
   if (item->id == id && id != 0) return SC_OK;
-  sc_status st = sc_cursor_statement(c, SC_CURSOR_ITEM_READ, sql_merge_item_read, &s, err);
+  sc_status st = sc_cursor_statement(c, SC_STMT_ITEM_READ, &s, err);
   if (st) return st;
   free_item(item);
   sqlite3_bind_int64(s, 1, id);

@@ -29,9 +29,6 @@
 #include "merge/error.h"
 #include "merge/item_pool.h"
 #include "merge/write.h"
-#include "sql/merge/insert_ready.h"
-#include "sql/merge/pin.h"
-#include "sql/merge/replace_ready.h"
 #include "stac/href.h"
 #include "stac/item.h"
 #include "stac/secrets.h"
@@ -273,10 +270,10 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
   if (!st) st = prepare_query(c->db, sql, &job->query, err);
   if (!st) {
     st = sc_merge_prepare(job->table,
-                          job->options.replace ? sql_merge_replace_ready : sql_merge_insert_ready,
+                          job->options.replace ? SC_STMT_REPLACE_READY : SC_STMT_INSERT_READY,
                           &job->insert, err);
   }
-  if (!st) st = sc_merge_prepare(job->table, sql_merge_pin, &job->pin, err);
+  if (!st) st = sc_merge_prepare(job->table, SC_STMT_PIN, &job->pin, err);
   if (!st) {
     st =
         sc_item_pool_start((int)job->options.threads, c->rules, &job->table->args, &job->pool, err);

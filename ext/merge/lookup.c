@@ -9,7 +9,7 @@
 #include "base/db.h"
 #include "merge/table.h"
 
-/* Columns of item_read_all.sql that are texts, in their order. */
+/* Columns of item_read_all that are texts, in their order. */
 enum {
   TEXT_COLLECTION,
   TEXT_PLATFORM,

@@ -9,17 +9,6 @@
 #include "base/db.h"
 #include "merge/buffers.h"
 #include "merge/shadow.h"
-#include "sql/merge/area_entry.h"
-#include "sql/merge/block_clear.h"
-#include "sql/merge/block_scan.h"
-#include "sql/merge/check_area_count.h"
-#include "sql/merge/check_chip_count.h"
-#include "sql/merge/check_index_count.h"
-#include "sql/merge/check_item_of_chip.h"
-#include "sql/merge/chip_scan.h"
-#include "sql/merge/index_entry.h"
-#include "sql/merge/index_scan.h"
-#include "sql/merge/item_dates.h"
 
 /* ---- check ---- */
 
@@ -30,9 +19,10 @@ static sc_status fail_corrupt(struct sc_error *err) {
 }
 
 /* A query whose every row is a complaint. */
-static sc_status check_by_query(struct sc_merge *t, const char *sql, struct sc_error *err) {
+static sc_status check_by_query(struct sc_merge *t, enum sc_merge_statement which,
+                                struct sc_error *err) {
   sqlite3_stmt *s = NULL;
-  sc_status st = sc_db_prepare(t->db, sql, t->schema, t->name, &s, err);
+  sc_status st = sc_merge_prepare(t, which, &s, err);
   if (st) return st;
   int is_row;
   st = sc_db_next(s, &is_row, err);
@@ -189,26 +179,26 @@ static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_erro
   return st;
 }
 
-static sc_status check_count(struct sc_merge *t, const char *sql, int64_t expected,
+static sc_status check_count(struct sc_merge *t, enum sc_merge_statement which, int64_t expected,
                              const char *what, struct sc_error *err) {
   sqlite3_int64 n;
-  sc_status st = sc_db_query_int(t->db, sql, t->schema, t->name, 0, &n, err);
+  sc_status st = sc_db_query_int(t->db, sc_statement_text(which), t->schema, t->name, 0, &n, err);
   if (st || n == expected) return st;
   return sc_fail(err, SC_DB, "%s: %lld %s, expected %lld", t->name, (long long)n, what,
                  (long long)expected);
 }
 
 static sc_status check_blocks(struct sc_merge *t, struct check *c, struct sc_error *err) {
-  sc_status st = sc_merge_prepare(t, sql_merge_block_scan, &c->blocks, err);
-  if (!st) st = sc_merge_prepare(t, sql_merge_area_entry, &c->area, err);
-  if (!st) st = sc_merge_prepare(t, sql_merge_index_entry, &c->index, err);
-  if (!st) st = sc_merge_prepare(t, sql_merge_item_dates, &c->items, err);
+  sc_status st = sc_merge_prepare(t, SC_STMT_BLOCK_SCAN, &c->blocks, err);
+  if (!st) st = sc_merge_prepare(t, SC_STMT_AREA_ENTRY, &c->area, err);
+  if (!st) st = sc_merge_prepare(t, SC_STMT_INDEX_ENTRY, &c->index, err);
+  if (!st) st = sc_merge_prepare(t, SC_STMT_ITEM_DATE, &c->items, err);
   if (!st) st = sc_merge_statement(t, SC_STMT_CHIP_READ, &c->chip, err);
   int is_row;
   while (!st && !(st = sc_db_next(c->blocks, &is_row, err)) && is_row) st = check_block(t, c, err);
-  if (!st) st = check_count(t, sql_merge_check_chip_count, c->n_chips, "chips", err);
-  if (!st) st = check_count(t, sql_merge_check_index_count, c->n_chips, "index entries", err);
-  if (!st) st = check_count(t, sql_merge_check_area_count, c->n_area, "area entries", err);
+  if (!st) st = check_count(t, SC_STMT_CHECK_CHIP_COUNT, c->n_chips, "chips", err);
+  if (!st) st = check_count(t, SC_STMT_CHECK_INDEX_COUNT, c->n_chips, "index entries", err);
+  if (!st) st = check_count(t, SC_STMT_CHECK_AREA_COUNT, c->n_area, "area entries", err);
   return st;
 }
 
@@ -218,7 +208,7 @@ sc_status sc_merge_check(struct sc_merge *t, struct sc_error *err) {
   c->day_of = -1;
   sc_status st = sc_rtree_check(&t->area, err);
   if (!st) st = sc_rtree_check(&t->index, err);
-  if (!st) st = check_by_query(t, sql_merge_check_item_of_chip, err);
+  if (!st) st = check_by_query(t, SC_STMT_CHECK_ITEM_OF_CHIP, err);
   if (!st) st = check_blocks(t, c, err);
   if (st == SC_BAD_DATA || (st == SC_DB && !err->db_code)) st = fail_corrupt(err);
   sqlite3_finalize(c->blocks);
@@ -233,7 +223,7 @@ sc_status sc_merge_check(struct sc_merge *t, struct sc_error *err) {
 /* ---- rebuild ---- */
 
 static sc_status clear_derived(struct sc_merge *t, struct sc_error *err) {
-  sc_status st = sc_db_run(t->db, sql_merge_block_clear, t->schema, t->name, err);
+  sc_status st = sc_db_run(t->db, sc_statement_text(SC_STMT_BLOCK_CLEAR), t->schema, t->name, err);
   if (!st) st = sc_rtree_clear(&t->area, err);
   if (!st) st = sc_rtree_clear(&t->index, err);
   return st;
@@ -294,16 +284,19 @@ static sc_status rebuild_chips(struct sc_merge *t, sqlite3_stmt *chips, sqlite3_
  * how large they were is known from the root alone. */
 static sc_status try_trees(struct sc_merge *t, struct sc_error *err) {
   sqlite3_int64 n;
-  sc_status st = sc_db_query_int(t->db, sql_merge_check_area_count, t->schema, t->name, 0, &n, err);
-  if (!st) st = sc_db_query_int(t->db, sql_merge_index_scan, t->schema, t->name, 0, &n, err);
+  sc_status st = sc_db_query_int(t->db, sc_statement_text(SC_STMT_CHECK_AREA_COUNT), t->schema,
+                                 t->name, 0, &n, err);
+  if (!st)
+    st = sc_db_query_int(t->db, sc_statement_text(SC_STMT_INDEX_SCAN), t->schema, t->name, 0, &n,
+                         err);
   return st == SC_DB ? sc_fail_within(err, "%s: an R*Tree is damaged beyond rebuilding", t->name)
                      : st;
 }
 
 sc_status sc_merge_rebuild(struct sc_merge *t, struct sc_error *err) {
   sqlite3_stmt *chips = NULL, *items = NULL;
-  sc_status st = sc_merge_prepare(t, sql_merge_chip_scan, &chips, err);
-  if (!st) st = sc_merge_prepare(t, sql_merge_item_dates, &items, err);
+  sc_status st = sc_merge_prepare(t, SC_STMT_CHIP_SCAN, &chips, err);
+  if (!st) st = sc_merge_prepare(t, SC_STMT_ITEM_DATE, &items, err);
   if (!st) st = clear_derived(t, err);
   if (!st) st = rebuild_chips(t, chips, items, err);
   if (!st) st = try_trees(t, err);

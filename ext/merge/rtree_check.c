@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
-#include "sql/merge/rtree_counts.h"
 
 struct walk {
   struct sc_rtree *t;
@@ -84,7 +83,8 @@ sc_status sc_rtree_check(struct sc_rtree *t, struct sc_error *err) {
   struct walk w = {.t = t};
   sqlite3_stmt *s = NULL;
   sc_status st = check_node(&w, 1, -1, NULL, err);
-  if (!st) st = sc_db_prepare(t->db, sql_merge_rtree_counts, t->schema, t->name, &s, err);
+  if (!st)
+    st = sc_db_prepare(t->db, sc_statement_text(SC_STMT_RTREE_COUNTS), t->schema, t->name, &s, err);
   int is_row = 0;
   if (!st) st = sc_db_next(s, &is_row, err);
   if (!st && is_row &&

@@ -11,28 +11,9 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
-#include "sql/merge/rtree_clear.h"
-#include "sql/merge/rtree_node_delete.h"
-#include "sql/merge/rtree_node_last.h"
-#include "sql/merge/rtree_node_read.h"
-#include "sql/merge/rtree_node_write.h"
-#include "sql/merge/rtree_parent_delete.h"
-#include "sql/merge/rtree_parent_read.h"
-#include "sql/merge/rtree_parent_write.h"
-#include "sql/merge/rtree_rowid_delete.h"
-#include "sql/merge/rtree_rowid_read.h"
-#include "sql/merge/rtree_rowid_write.h"
-#include "sql/merge/rtree_rowid_write_32.h"
 
 #define ROOT 1
 #define ONE_BY_ONE 24 /* fewer entries than this are not worth packing */
-
-static const char *const texts[SC_N_RTREE_STMTS] = {
-    sql_merge_rtree_node_read,     sql_merge_rtree_node_write,     sql_merge_rtree_node_delete,
-    sql_merge_rtree_node_last,     sql_merge_rtree_parent_read,    sql_merge_rtree_parent_write,
-    sql_merge_rtree_parent_delete, sql_merge_rtree_rowid_read,     sql_merge_rtree_rowid_write,
-    sql_merge_rtree_rowid_delete,  sql_merge_rtree_rowid_write_32,
-};
 
 sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, const char *name,
                         int n_dimensions, struct sc_error *err) {
@@ -41,31 +22,26 @@ sc_status sc_rtree_init(struct sc_rtree *t, sqlite3 *db, const char *schema, con
   t->schema = schema;
   t->n_coords = 2 * n_dimensions;
   t->repack_share = 2;
-  return sc_strdup(name, &t->name, err);
+  sc_status st = sc_strdup(name, &t->name, err);
+  t->statements.db = db;
+  t->statements.schema = schema;
+  t->statements.name = t->name;
+  return st;
 }
 
 void sc_rtree_free(struct sc_rtree *t) {
-  for (int i = 0; i < SC_N_RTREE_STMTS; i++) sqlite3_finalize(t->statements[i]);
+  sc_statements_finalize(&t->statements);
   sc_free(t->name);
   sc_free(t->path);
   sc_free(t->bytes);
   memset(t, 0, sizeof *t);
 }
 
-static sc_status statement(struct sc_rtree *t, int which, sqlite3_stmt **out,
-                           struct sc_error *err) {
-  sc_status st = SC_OK;
-  if (!t->statements[which]) {
-    st = sc_db_prepare(t->db, texts[which], t->schema, t->name, &t->statements[which], err);
-  }
-  *out = t->statements[which];
-  return st;
-}
-
 /* Run one of the writing statements with one or two integers. */
-static sc_status run(struct sc_rtree *t, int which, int64_t a, int64_t b, struct sc_error *err) {
+static sc_status run(struct sc_rtree *t, enum sc_merge_statement which, int64_t a, int64_t b,
+                     struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = statement(t, which, &s, err);
+  sc_status st = sc_statements_find(&t->statements, which, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, a);
   if (sqlite3_bind_parameter_count(s) > 1) sqlite3_bind_int64(s, 2, b);
@@ -73,11 +49,11 @@ static sc_status run(struct sc_rtree *t, int which, int64_t a, int64_t b, struct
 }
 
 /* The node that holds a rowid or a node; 0 where there is none. */
-static sc_status find_holder(struct sc_rtree *t, int which, int64_t id, int64_t *out,
-                             struct sc_error *err) {
+static sc_status find_holder(struct sc_rtree *t, enum sc_merge_statement which, int64_t id,
+                             int64_t *out, struct sc_error *err) {
   sqlite3_stmt *s;
   *out = 0;
-  sc_status st = statement(t, which, &s, err);
+  sc_status st = sc_statements_find(&t->statements, which, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, id);
   int is_row;
@@ -90,7 +66,7 @@ static sc_status find_holder(struct sc_rtree *t, int which, int64_t id, int64_t 
 sc_status sc_rtree_read_node(struct sc_rtree *t, int64_t number, struct sc_rtree_node *out,
                              struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = statement(t, SC_STMT_RTREE_NODE_READ, &s, err);
+  sc_status st = sc_statements_find(&t->statements, SC_STMT_RTREE_NODE_READ, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, number);
   int is_row;
@@ -116,7 +92,7 @@ sc_status sc_rtree_holder(struct sc_rtree *t, int height, int64_t id, int64_t *o
 static sc_status write_node(struct sc_rtree *t, const struct sc_rtree_node *node,
                             struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = statement(t, SC_STMT_RTREE_NODE_WRITE, &s, err);
+  sc_status st = sc_statements_find(&t->statements, SC_STMT_RTREE_NODE_WRITE, &s, err);
   if (st) return st;
   sc_rtree_node_encode(node, t->n_coords, t->bytes, t->node_bytes);
   sqlite3_bind_int64(s, 1, node->number);
@@ -141,7 +117,7 @@ static sc_status begin(struct sc_rtree *t, struct sc_error *err) {
   if (!t->bytes) t->bytes = sc_alloc(65536);
   if (!t->path) t->path = sc_alloc((SC_RTREE_MAX_DEPTH + 4) * sizeof *t->path);
   if (!t->bytes || !t->path) return sc_fail_nomem(err);
-  st = statement(t, SC_STMT_RTREE_NODE_LAST, &s, err);
+  st = sc_statements_find(&t->statements, SC_STMT_RTREE_NODE_LAST, &s, err);
   if (st) return st;
   int is_row;
   st = sc_db_next(s, &is_row, err);
@@ -304,7 +280,7 @@ static sc_status write_rowids(struct sc_rtree *t, const struct sc_rtree_cell *en
                               const uint32_t *node_of, int64_t first_node, struct sc_error *err) {
   sqlite3_stmt *many;
   size_t i = 0;
-  sc_status st = statement(t, SC_STMT_RTREE_ROWID_WRITE_32, &many, err);
+  sc_status st = sc_statements_find(&t->statements, SC_STMT_RTREE_ROWID_WRITE_32, &many, err);
   for (; i + 32 <= n && !st; i += 32) { /* half the time of one by one */
     for (size_t k = 0; k < 32; k++) {
       sqlite3_bind_int64(many, (int)(2 * k + 1), entries[i + k].id);
@@ -438,7 +414,7 @@ sc_status sc_rtree_repack(struct sc_rtree *t, struct sc_error *err) {
 
 sc_status sc_rtree_clear(struct sc_rtree *t, struct sc_error *err) {
   sc_status st = begin(t, err);
-  if (!st) st = sc_db_run(t->db, sql_merge_rtree_clear, t->schema, t->name, err);
+  if (!st) st = sc_db_run(t->db, sc_statement_text(SC_STMT_RTREE_CLEAR), t->schema, t->name, err);
   if (st) return st;
   t->root.n = t->root.depth = 0;
   t->next_node = 2;

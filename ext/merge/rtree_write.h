@@ -12,21 +12,7 @@
 
 #include "base/sqlite.h"
 #include "merge/rtree_pack.h"
-
-enum {
-  SC_STMT_RTREE_NODE_READ,
-  SC_STMT_RTREE_NODE_WRITE,
-  SC_STMT_RTREE_NODE_DELETE,
-  SC_STMT_RTREE_NODE_LAST,
-  SC_STMT_RTREE_PARENT_READ,
-  SC_STMT_RTREE_PARENT_WRITE,
-  SC_STMT_RTREE_PARENT_DELETE,
-  SC_STMT_RTREE_ROWID_READ,
-  SC_STMT_RTREE_ROWID_WRITE,
-  SC_STMT_RTREE_ROWID_DELETE,
-  SC_STMT_RTREE_ROWID_WRITE_32,
-  SC_N_RTREE_STMTS
-};
+#include "merge/statements.h"
 
 /* Zeroed, then sc_rtree_init(). */
 struct sc_rtree {
@@ -41,7 +27,7 @@ struct sc_rtree {
   struct sc_rtree_node root;  /* as of the last begin; depth is the tree's */
   struct sc_rtree_node *path; /* root to leaf of an insert, then two to split into */
   unsigned char *bytes;       /* one node */
-  sqlite3_stmt *statements[SC_N_RTREE_STMTS];
+  struct sc_statements statements;
 };
 
 /* name: of the virtual table; copied. Repacks when twice the entries come in. */

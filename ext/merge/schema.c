@@ -6,25 +6,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/db.h"
-#include "sql/merge/copy_registration.h"
-#include "sql/merge/create.h"
-#include "sql/merge/create_layer.h"
-#include "sql/merge/drop.h"
-#include "sql/merge/drop_layer.h"
-#include "sql/merge/get_config.h"
-#include "sql/merge/has_spatial_metadata.h"
-#include "sql/merge/has_srid.h"
-#include "sql/merge/init_spatial_metadata.h"
-#include "sql/merge/insert_srid.h"
-#include "sql/merge/migrate_1.h"
-#include "sql/merge/migrate_2.h"
-#include "sql/merge/move_registration.h"
-#include "sql/merge/register_chip.h"
-#include "sql/merge/register_layer.h"
-#include "sql/merge/rename.h"
-#include "sql/merge/strange.h"
-#include "sql/merge/unregister.h"
-#include "sql/merge/unregister_view.h"
+#include "merge/statements.h"
 
 /* SpatiaLite's tables that name a geometry table; geometry_columns is the parent of the rest. */
 static const char *const table_registries[] = {
@@ -36,10 +18,10 @@ static const char *const view_registries[] = {
 #define N_REGISTRIES(list) (sizeof(list) / sizeof *(list))
 
 /* Run one statement with up to two texts bound. */
-static sc_status run_bound(sqlite3 *db, const char *sql, const char *schema, const char *name,
-                           const char *a, const char *b, struct sc_error *err) {
+static sc_status run_bound(sqlite3 *db, enum sc_merge_statement which, const char *schema,
+                           const char *name, const char *a, const char *b, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
-  sc_status st = sc_db_prepare(db, sql, schema, name, &stmt, err);
+  sc_status st = sc_db_prepare(db, sc_statement_text(which), schema, name, &stmt, err);
   if (!st) {
     sqlite3_bind_text(stmt, 1, a, -1, SQLITE_STATIC);
     if (b) sqlite3_bind_text(stmt, 2, b, -1, SQLITE_STATIC);
@@ -50,7 +32,8 @@ static sc_status run_bound(sqlite3 *db, const char *sql, const char *schema, con
 }
 
 /* One of SpatiaLite's functions that answer 1 or 0 instead of an error. */
-static sc_status call_spatialite(sqlite3 *db, const char *sql, struct sc_error *err) {
+static sc_status call_spatialite(sqlite3 *db, enum sc_merge_statement which, struct sc_error *err) {
+  const char *sql = sc_statement_text(which);
   sqlite3_stmt *stmt = NULL;
   int result = 0, is_row = 0;
   sc_status st = sc_db_prepare(db, sql, NULL, NULL, &stmt, err);
@@ -66,10 +49,11 @@ static sc_status call_spatialite(sqlite3 *db, const char *sql, struct sc_error *
 
 static sc_status make_metadata(sqlite3 *db, const char *schema, struct sc_error *err) {
   sqlite3_int64 n = 0;
-  sc_status st = sc_db_query_int(db, sql_merge_has_spatial_metadata, schema, NULL, 0, &n, err);
-  if (!st && n == 0) st = call_spatialite(db, sql_merge_init_spatial_metadata, err);
-  if (!st) st = sc_db_query_int(db, sql_merge_has_srid, schema, NULL, 0, &n, err);
-  if (!st && n == 0) st = call_spatialite(db, sql_merge_insert_srid, err);
+  sc_status st = sc_db_query_int(db, sc_statement_text(SC_STMT_HAS_SPATIAL_METADATA), schema, NULL,
+                                 0, &n, err);
+  if (!st && n == 0) st = call_spatialite(db, SC_STMT_INIT_SPATIAL_METADATA, err);
+  if (!st) st = sc_db_query_int(db, sc_statement_text(SC_STMT_HAS_SRID), schema, NULL, 0, &n, err);
+  if (!st && n == 0) st = call_spatialite(db, SC_STMT_INSERT_SRID, err);
   return st;
 }
 
@@ -91,8 +75,8 @@ static sc_status create_layer(sqlite3 *db, const char *schema, const char *name,
   char *layer = NULL, *chip = NULL;
   sc_status st = sc_format(&layer, err, "%s_layer", name);
   if (!st) st = sc_format(&chip, err, "%s_chip", name);
-  if (!st) st = sc_db_run(db, sql_merge_create_layer, schema, name, err);
-  if (!st) st = run_bound(db, sql_merge_register_layer, schema, NULL, layer, chip, err);
+  if (!st) st = sc_db_run(db, sc_statement_text(SC_STMT_CREATE_LAYER), schema, name, err);
+  if (!st) st = run_bound(db, SC_STMT_REGISTER_LAYER, schema, NULL, layer, chip, err);
   sc_free(layer);
   sc_free(chip);
   return st;
@@ -105,8 +89,8 @@ sc_status sc_merge_schema_create(sqlite3 *db, const char *schema, const char *na
                                  struct sc_error *err) {
   sc_status st = check_name(schema, name, err);
   if (!st) st = make_metadata(db, schema, err);
-  if (!st) st = sc_db_run(db, sql_merge_create, schema, name, err);
-  if (!st) st = sc_db_run(db, sql_merge_register_chip, schema, name, err);
+  if (!st) st = sc_db_run(db, sc_statement_text(SC_STMT_CREATE), schema, name, err);
+  if (!st) st = sc_db_run(db, sc_statement_text(SC_STMT_REGISTER_CHIP), schema, name, err);
   if (!st) st = create_layer(db, schema, name, err);
   return st;
 }
@@ -116,7 +100,7 @@ static sc_status read_version(sqlite3 *db, const char *schema, const char *name,
   sqlite3_stmt *stmt = NULL;
   int is_row = 0;
   *out = 0;
-  sc_status st = sc_db_prepare(db, sql_merge_get_config, schema, name, &stmt, err);
+  sc_status st = sc_db_prepare(db, sc_statement_text(SC_STMT_CONFIG_GET), schema, name, &stmt, err);
   if (!st) {
     sqlite3_bind_text(stmt, 1, "version", -1, SQLITE_STATIC);
     st = sc_db_next(stmt, &is_row, err);
@@ -134,7 +118,7 @@ static sc_status check_tables(sqlite3 *db, const char *schema, const char *name,
                               struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   int is_row = 0;
-  sc_status st = sc_db_prepare(db, sql_merge_strange, schema, name, &stmt, err);
+  sc_status st = sc_db_prepare(db, sc_statement_text(SC_STMT_STRANGE), schema, name, &stmt, err);
   if (!st) sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
   if (!st) st = sc_db_next(stmt, &is_row, err);
   if (!st && is_row) {
@@ -159,12 +143,12 @@ sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *nam
 
 sc_status sc_merge_schema_migrate(sqlite3 *db, const char *schema, const char *name,
                                   struct sc_error *err) {
-  static const char *const steps[SC_MERGE_SCHEMA_VERSION] = {
-      [1] = sql_merge_migrate_1, [2] = sql_merge_migrate_2};
+  static const enum sc_merge_statement steps[SC_MERGE_SCHEMA_VERSION] = {
+      [1] = SC_STMT_MIGRATE_1, [2] = SC_STMT_MIGRATE_2};
   int64_t version;
   sc_status st = read_version(db, schema, name, &version, err);
   for (; !st && version < SC_MERGE_SCHEMA_VERSION; version++) {
-    st = sc_db_run(db, steps[version], schema, name, err);
+    st = sc_db_run(db, sc_statement_text(steps[version]), schema, name, err);
   }
   return st;
 }
@@ -176,13 +160,14 @@ static sc_status unregister(sqlite3 *db, const char *schema, const char *name,
   sc_status st = sc_format(&layer, err, "%s_layer", name);
   if (!st) st = sc_format(&chip, err, "%s_chip", name);
   if (!st) {
-    st = sc_db_query_int(db, sql_merge_has_spatial_metadata, schema, NULL, 0, &has_metadata, err);
+    st = sc_db_query_int(db, sc_statement_text(SC_STMT_HAS_SPATIAL_METADATA), schema, NULL, 0,
+                         &has_metadata, err);
   }
   for (size_t i = 0; i < N_REGISTRIES(view_registries) && has_metadata && !st; i++) {
-    st = run_bound(db, sql_merge_unregister_view, schema, view_registries[i], layer, NULL, err);
+    st = run_bound(db, SC_STMT_UNREGISTER_VIEW, schema, view_registries[i], layer, NULL, err);
   }
   for (size_t i = 0; i < N_REGISTRIES(table_registries) && has_metadata && !st; i++) {
-    st = run_bound(db, sql_merge_unregister, schema, table_registries[i], chip, NULL, err);
+    st = run_bound(db, SC_STMT_UNREGISTER, schema, table_registries[i], chip, NULL, err);
   }
   sc_free(layer);
   sc_free(chip);
@@ -195,21 +180,21 @@ static sc_status move_registration(sqlite3 *db, const char *schema, const char *
   char *from = NULL, *to = NULL;
   sc_status st = sc_format(&from, err, "%s_chip", name);
   if (!st) st = sc_format(&to, err, "%s_chip", new_name);
-  if (!st) st = run_bound(db, sql_merge_copy_registration, schema, NULL, from, to, err);
+  if (!st) st = run_bound(db, SC_STMT_COPY_REGISTRATION, schema, NULL, from, to, err);
   for (size_t i = 0; i + 1 < N_REGISTRIES(table_registries) && !st; i++) {
-    st = run_bound(db, sql_merge_move_registration, schema, table_registries[i], from, to, err);
+    st = run_bound(db, SC_STMT_MOVE_REGISTRATION, schema, table_registries[i], from, to, err);
   }
   sc_free(from);
   sc_free(to);
   return st;
 }
 
-/* rename.sql with the new name put in, quoted. */
+/* The statement "rename" with the new name put in. */
 static sc_status rename_tables(sqlite3 *db, const char *schema, const char *name,
                                const char *new_name, struct sc_error *err) {
   struct sc_buffer sql = {0};
   sc_status st = SC_OK;
-  const char *p = sql_merge_rename;
+  const char *p = sc_statement_text(SC_STMT_RENAME);
   for (const char *hit; !st && (hit = strstr(p, "{to}")) != NULL; p = hit + 4) {
     st = sc_buffer_append(&sql, p, (size_t)(hit - p), err);
     if (!st) st = sc_buffer_append_text(&sql, new_name, err);
@@ -224,7 +209,7 @@ static sc_status rename_tables(sqlite3 *db, const char *schema, const char *name
 sc_status sc_merge_schema_rename(sqlite3 *db, const char *schema, const char *name,
                                  const char *new_name, struct sc_error *err) {
   sc_status st = check_name(schema, new_name, err);
-  if (!st) st = sc_db_run(db, sql_merge_drop_layer, schema, name, err);
+  if (!st) st = sc_db_run(db, sc_statement_text(SC_STMT_DROP_LAYER), schema, name, err);
   if (!st) st = rename_tables(db, schema, name, new_name, err);
   if (!st) st = move_registration(db, schema, name, new_name, err);
   if (!st) st = unregister(db, schema, name, err);
@@ -235,8 +220,8 @@ sc_status sc_merge_schema_rename(sqlite3 *db, const char *schema, const char *na
 sc_status sc_merge_schema_drop(sqlite3 *db, const char *schema, const char *name,
                                struct sc_error *err) {
   sc_status st = unregister(db, schema, name, err);
-  if (!st) st = sc_db_run(db, sql_merge_drop_layer, schema, name, err);
-  if (!st) st = sc_db_run(db, sql_merge_drop, schema, name, err);
+  if (!st) st = sc_db_run(db, sc_statement_text(SC_STMT_DROP_LAYER), schema, name, err);
+  if (!st) st = sc_db_run(db, sc_statement_text(SC_STMT_DROP), schema, name, err);
   return st;
 }
 

@@ -9,72 +9,6 @@
 #include "merge/cursor.h"
 #include "merge/lookup.h"
 #include "merge/shadow.h"
-#include "sql/merge/asset_delete.h"
-#include "sql/merge/asset_header.h"
-#include "sql/merge/asset_insert.h"
-#include "sql/merge/block_delete.h"
-#include "sql/merge/block_find.h"
-#include "sql/merge/block_insert.h"
-#include "sql/merge/block_last.h"
-#include "sql/merge/block_of_item.h"
-#include "sql/merge/block_read.h"
-#include "sql/merge/block_update.h"
-#include "sql/merge/chip_delete.h"
-#include "sql/merge/chip_find.h"
-#include "sql/merge/chip_geometry.h"
-#include "sql/merge/chip_insert.h"
-#include "sql/merge/chip_insert_16.h"
-#include "sql/merge/chip_last.h"
-#include "sql/merge/chip_read.h"
-#include "sql/merge/error_delete.h"
-#include "sql/merge/error_insert.h"
-#include "sql/merge/get_config.h"
-#include "sql/merge/index_probe.h"
-#include "sql/merge/item_at.h"
-#include "sql/merge/item_delete.h"
-#include "sql/merge/item_delete_empty.h"
-#include "sql/merge/item_done.h"
-#include "sql/merge/item_find.h"
-#include "sql/merge/item_insert.h"
-#include "sql/merge/item_json.h"
-#include "sql/merge/item_left_out.h"
-#include "sql/merge/item_name.h"
-#include "sql/merge/item_read.h"
-#include "sql/merge/item_read_all.h"
-
-static const char *const texts[SC_N_STMTS] = {
-    [SC_STMT_ITEM_FIND] = sql_merge_item_find,
-    [SC_STMT_ITEM_INSERT] = sql_merge_item_insert,
-    [SC_STMT_ITEM_LEFT_OUT] = sql_merge_item_left_out,
-    [SC_STMT_ITEM_NAME] = sql_merge_item_name,
-    [SC_STMT_ITEM_DELETE] = sql_merge_item_delete,
-    [SC_STMT_ITEM_DELETE_EMPTY] = sql_merge_item_delete_empty,
-    [SC_STMT_ITEM_READ] = sql_merge_item_read,
-    [SC_STMT_ITEM_READ_ALL] = sql_merge_item_read_all,
-    [SC_STMT_ITEM_JSON] = sql_merge_item_json,
-    [SC_STMT_ASSET_INSERT] = sql_merge_asset_insert,
-    [SC_STMT_ASSET_DELETE] = sql_merge_asset_delete,
-    [SC_STMT_ASSET_HEADER] = sql_merge_asset_header,
-    [SC_STMT_CHIP_INSERT] = sql_merge_chip_insert,
-    [SC_STMT_CHIP_INSERT_MANY] = sql_merge_chip_insert_16,
-    [SC_STMT_CHIP_DELETE] = sql_merge_chip_delete,
-    [SC_STMT_CHIP_LAST] = sql_merge_chip_last,
-    [SC_STMT_CHIP_FIND] = sql_merge_chip_find,
-    [SC_STMT_CHIP_READ] = sql_merge_chip_read,
-    [SC_STMT_CHIP_GEOMETRY] = sql_merge_chip_geometry,
-    [SC_STMT_BLOCK_FIND] = sql_merge_block_find,
-    [SC_STMT_BLOCK_LAST] = sql_merge_block_last,
-    [SC_STMT_BLOCK_INSERT] = sql_merge_block_insert,
-    [SC_STMT_BLOCK_UPDATE] = sql_merge_block_update,
-    [SC_STMT_BLOCK_DELETE] = sql_merge_block_delete,
-    [SC_STMT_BLOCK_READ] = sql_merge_block_read,
-    [SC_STMT_BLOCK_OF_ITEM] = sql_merge_block_of_item,
-    [SC_STMT_INDEX_PROBE] = sql_merge_index_probe,
-    [SC_STMT_ERROR_INSERT] = sql_merge_error_insert,
-    [SC_STMT_ERROR_DELETE] = sql_merge_error_delete,
-    [SC_STMT_ITEM_DONE] = sql_merge_item_done,
-    [SC_STMT_ITEM_AT] = sql_merge_item_at,
-};
 
 /*
  * The open tables of every connection: sc_merge_lookup() is given a connection and a name,
@@ -147,17 +81,13 @@ sc_status sc_merge_find_named(sqlite3 *db, const char *name, struct sc_merge **o
 
 sc_status sc_merge_statement(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                              struct sc_error *err) {
-  sc_status st = SC_OK;
-  if (!t->statements[which]) {
-    st = sc_merge_prepare(t, texts[which], &t->statements[which], err);
-  }
-  *out = t->statements[which];
-  return st;
+  sc_status st = sc_statements_find(&t->statements, which, out, err);
+  return st == SC_DB ? sc_fail_within(err, "merged index %s", t->name) : st;
 }
 
-sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **out,
+sc_status sc_merge_prepare(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                            struct sc_error *err) {
-  sc_status st = sc_db_prepare(t->db, sql, t->schema, t->name, out, err);
+  sc_status st = sc_db_prepare(t->db, sc_statement_text(which), t->schema, t->name, out, err);
   return st == SC_DB ? sc_fail_within(err, "merged index %s", t->name) : st;
 }
 
@@ -165,7 +95,7 @@ sc_status sc_merge_find_on_error(struct sc_merge *t, enum sc_merge_on_error *out
                                  struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   *out = t->args.on_error;
-  sc_status st = sc_merge_prepare(t, sql_merge_get_config, &stmt, err);
+  sc_status st = sc_merge_prepare(t, SC_STMT_CONFIG_GET, &stmt, err);
   if (st) return st;
   sqlite3_bind_text(stmt, 1, "on_error", -1, SQLITE_STATIC);
   int is_row;
@@ -177,8 +107,12 @@ sc_status sc_merge_find_on_error(struct sc_merge *t, enum sc_merge_on_error *out
   return st;
 }
 
-static sc_status open_trees(struct sc_merge *t, struct sc_error *err) {
+/* What has the names of the shadow tables in it. */
+static sc_status take_names(struct sc_merge *t, struct sc_error *err) {
   char *area = NULL, *index = NULL;
+  t->statements.db = t->db;
+  t->statements.schema = t->schema;
+  t->statements.name = t->name;
   sc_status st = sc_format(&area, err, "%s_area", t->name);
   if (!st) st = sc_format(&index, err, "idx_%s_chip_geometry", t->name);
   if (!st) st = sc_rtree_init(&t->area, t->db, t->schema, area, 4, err);
@@ -200,7 +134,7 @@ sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema
   if (!st) st = sc_strdup(name, &t->name, err);
   if (!st) st = sc_merge_args_parse(n_arguments, arguments, &t->args, err);
   if (!st) st = sc_predicates_new(db, &t->predicates, err);
-  if (!st) st = open_trees(t, err);
+  if (!st) st = take_names(t, err);
   if (st) {
     sc_merge_close(t);
     return st;
@@ -211,10 +145,7 @@ sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema
 }
 
 void sc_merge_release(struct sc_merge *t) {
-  for (int i = 0; i < SC_N_STMTS; i++) {
-    sqlite3_finalize(t->statements[i]);
-    t->statements[i] = NULL;
-  }
+  sc_statements_finalize(&t->statements);
   sc_merge_discard(t);
   sc_cursor_free_pool(t);
   sc_merge_lookup_free(t->lookup);
@@ -231,7 +162,7 @@ sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_erro
   t->name = copy;
   sc_rtree_free(&t->area);
   sc_rtree_free(&t->index);
-  return open_trees(t, err);
+  return take_names(t, err);
 }
 
 void sc_merge_close(struct sc_merge *t) {

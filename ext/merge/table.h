@@ -10,45 +10,11 @@
 #include "merge/args.h"
 #include "merge/chip_block_cache.h"
 #include "merge/rtree_write.h"
-
-enum sc_merge_statement {
-  SC_STMT_ITEM_FIND,
-  SC_STMT_ITEM_INSERT,
-  SC_STMT_ITEM_LEFT_OUT,
-  SC_STMT_ITEM_NAME,
-  SC_STMT_ITEM_DELETE,
-  SC_STMT_ITEM_DELETE_EMPTY,
-  SC_STMT_ITEM_READ,
-  SC_STMT_ITEM_READ_ALL,
-  SC_STMT_ITEM_JSON,
-  SC_STMT_ASSET_INSERT,
-  SC_STMT_ASSET_DELETE,
-  SC_STMT_ASSET_HEADER,
-  SC_STMT_CHIP_INSERT,
-  SC_STMT_CHIP_INSERT_MANY,
-  SC_STMT_CHIP_DELETE,
-  SC_STMT_CHIP_LAST,
-  SC_STMT_CHIP_FIND,
-  SC_STMT_CHIP_READ,
-  SC_STMT_CHIP_GEOMETRY,
-  SC_STMT_BLOCK_FIND,
-  SC_STMT_BLOCK_LAST,
-  SC_STMT_BLOCK_INSERT,
-  SC_STMT_BLOCK_UPDATE,
-  SC_STMT_BLOCK_DELETE,
-  SC_STMT_BLOCK_READ,
-  SC_STMT_BLOCK_OF_ITEM,
-  SC_STMT_INDEX_PROBE,
-  SC_STMT_ERROR_INSERT,
-  SC_STMT_ERROR_DELETE,
-  SC_STMT_ITEM_DONE,
-  SC_STMT_ITEM_AT,
-  SC_N_STMTS
-};
+#include "merge/statements.h"
 
 #define SC_MERGE_MAX_BLOCK_ID (INT64_MAX / 4) /* the area index has twice the id, and one more */
 #define SC_MERGE_RECENT_ITEMS 512
-#define SC_MERGE_CHIPS_AT_ONCE 16                /* rows of sql/merge/chip_insert_16.sql */
+#define SC_MERGE_CHIPS_AT_ONCE 16                /* rows of chip_insert_16 */
 #define SC_MERGE_MAX_NEW_CELLS ((size_t)1 << 20) /* of 40 bytes, and 40 more while sorting */
 
 /* Items that rows were lately inserted for: saves a query a row. */
@@ -77,7 +43,7 @@ struct sc_merge {
   sqlite3 *db;
   char *schema, *name;
   struct sc_merge_args args;
-  sqlite3_stmt *statements[SC_N_STMTS];
+  struct sc_statements statements;
 
   /* Write buffers: see shadow.c. */
   struct sc_new_chip new_chips[SC_MERGE_CHIPS_AT_ONCE]; /* written together: half the time */
@@ -112,8 +78,8 @@ struct sc_merge {
 /* The statement, prepared at its first use. Borrowed; the user leaves it reset. */
 sc_status sc_merge_statement(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                              struct sc_error *err);
-/* A new statement of the same text, for readers that nest; finalized by the caller. */
-sc_status sc_merge_prepare(struct sc_merge *t, const char *sql, sqlite3_stmt **out,
+/* A new statement of the same text, finalized by the caller. */
+sc_status sc_merge_prepare(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                            struct sc_error *err);
 
 /*

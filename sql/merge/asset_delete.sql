@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_asset" WHERE item_id = ?1

@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_block" WHERE id = ?1

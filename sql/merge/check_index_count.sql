@@ -1,1 +1,0 @@
-SELECT count(*) FROM "{db}"."idx_{name}_chip_geometry_rowid"

@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_chip" WHERE id = ?1

@@ -1,1 +1,0 @@
-SELECT geometry FROM "{db}"."{name}_chip" WHERE id = ?1

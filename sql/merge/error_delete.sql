@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_error" WHERE item = ?1 OR href = ?2

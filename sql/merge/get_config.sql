@@ -1,1 +1,0 @@
-SELECT value FROM "{db}"."{name}_config" WHERE key = ?1

@@ -1,1 +1,0 @@
-SELECT count(*) FROM "{db}".spatial_ref_sys WHERE srid = 4326

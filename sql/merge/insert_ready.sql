@@ -1,1 +1,0 @@
-INSERT INTO "{db}"."{name}"(item_json) VALUES (?1)

@@ -1,1 +1,0 @@
-SELECT InsertEpsgSrid(4326)

@@ -1,1 +1,0 @@
-SELECT date FROM "{db}"."{name}_item" WHERE id = ?1

@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_item" WHERE id = ?1

@@ -1,1 +1,0 @@
-INSERT INTO "{db}"."{name}_item"(collection, platform, item, date, datetime, grid, crs, transform, width_px, height_px, chip_size_px, stride_px, edge, rule, options, location, item_json) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)

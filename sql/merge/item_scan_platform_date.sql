@@ -1,1 +1,0 @@
-SELECT collection, platform, item, date, datetime, grid, width_px, height_px, chip_size_px, stride_px, edge, id FROM "{db}"."{name}_item" WHERE platform = ?1 AND date BETWEEN ?2 AND ?3 ORDER BY date

@@ -1,1 +1,0 @@
-INSERT OR REPLACE INTO "{db}"."{name}"(item_json) VALUES (?1)

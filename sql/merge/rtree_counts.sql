@@ -1,1 +1,0 @@
-SELECT (SELECT count(*) FROM "{db}"."{name}_rowid"), (SELECT count(*) FROM "{db}"."{name}_parent")

@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_node" WHERE nodeno = ?1

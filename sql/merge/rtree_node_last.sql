@@ -1,1 +1,0 @@
-SELECT max(nodeno) FROM "{db}"."{name}_node"

@@ -1,1 +1,0 @@
-SELECT data FROM "{db}"."{name}_node" WHERE nodeno = ?1

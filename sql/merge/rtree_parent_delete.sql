@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_parent" WHERE nodeno = ?1

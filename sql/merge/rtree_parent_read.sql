@@ -1,1 +1,0 @@
-SELECT parentnode FROM "{db}"."{name}_parent" WHERE nodeno = ?1

@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}_rowid" WHERE rowid = ?1

@@ -1,1 +1,0 @@
-SELECT nodeno FROM "{db}"."{name}_rowid" WHERE rowid = ?1

@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}" WHERE f_table_name = lower(?1)

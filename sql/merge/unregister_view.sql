@@ -1,1 +1,0 @@
-DELETE FROM "{db}"."{name}" WHERE view_name = lower(?1)
