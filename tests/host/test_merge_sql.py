@@ -38,6 +38,7 @@ class Statements(unittest.TestCase):
         cls.db.execute("CREATE VIRTUAL TABLE c USING stacchip_merge()")
 
     def plan(self, name, text):
+        text = re.sub(r"(?m)^--.*\n", "", text)
         n = max([text.count("?") if not re.search(r"\?\d", text) else 0] + [int(k) for k in re.findall(r"\?(\d+)", text)])
         return [row[3] for row in self.db.execute("EXPLAIN QUERY PLAN " + expand(name, text), [None] * n)]
 
