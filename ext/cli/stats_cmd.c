@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/thread.h"
 #include "cli/cli.h"
 #include "cli/npz.h"
 #include "cli/store.h"
@@ -173,7 +174,7 @@ static sc_status read_all(struct totals *t, int64_t n_readers, struct sc_error *
   pthread_t threads[READERS_MAX];
   size_t n = 0;
   pthread_mutex_init(&t->lock, NULL);
-  while (n + 1 < (size_t)n_readers && pthread_create(&threads[n], NULL, read_cubes, t) == 0) n++;
+  while (n + 1 < (size_t)n_readers && sc_thread_start(&threads[n], read_cubes, t)) n++;
   read_cubes(t);
   while (n > 0) pthread_join(threads[--n], NULL);
   pthread_mutex_destroy(&t->lock);

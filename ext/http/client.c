@@ -10,7 +10,6 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "base/access.h"
 #include "base/alloc.h"
 #include "base/poll.h"
+#include "base/thread.h"
 #include "http/sign.h"
 #include "raster/runtime.h"
 #include "stacchip.h"
@@ -714,20 +714,11 @@ static void *run(void *unused) {
 
 /* The lock is held. */
 static sc_status start_thread(struct sc_error *err) {
-  sigset_t all, before;
-  pthread_attr_t attributes;
-  pthread_t thread;
   if (is_running) return SC_OK;
   if (!multi) multi = curl_multi_init();
   if (!multi) return sc_fail_nomem(err);
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 256L);
-  sigfillset(&all);
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_sigmask(SIG_SETMASK, &all, &before); /* the host's signals are the host's */
-  is_running = pthread_create(&thread, &attributes, run, NULL) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
+  is_running = sc_thread_start(NULL, run, NULL);
   return is_running ? SC_OK : sc_fail(err, SC_NOMEM, "no thread for HTTP");
 }
 

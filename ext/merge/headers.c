@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/interrupt.h"
 #include "base/poll.h"
+#include "base/thread.h"
 #include "raster/raster_api.h"
 
 static int is_remote(const char *href) {
@@ -73,8 +74,7 @@ static void run_readers(struct header_job *job, size_t n_remote) {
   pthread_t threads[MAX_READERS];
   size_t n = 0;
   pthread_mutex_init(&job->lock, NULL);
-  while (n + 1 < n_remote && n < MAX_READERS &&
-         pthread_create(&threads[n], NULL, helper, job) == 0) {
+  while (n + 1 < n_remote && n < MAX_READERS && sc_thread_start(&threads[n], helper, job)) {
     n++;
   }
   read_headers(job);

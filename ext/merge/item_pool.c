@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
+#include "base/thread.h"
 #include "merge/headers.h"
 
 struct sc_item_pool {
@@ -80,7 +81,7 @@ sc_status sc_item_pool_start(int n_threads, struct sc_rules *rules,
   /* Set before a worker is there to see them. */
   pool->n_tasks = 2 * n_threads;
   while (pool->n_threads < n_threads &&
-         pthread_create(&pool->threads[pool->n_threads], NULL, work, pool) == 0) {
+         sc_thread_start(&pool->threads[pool->n_threads], work, pool)) {
     pool->n_threads++;
   }
   if (pool->n_threads > 0) return SC_OK;

@@ -1,10 +1,9 @@
 /* Work in threads; see task.h. */
 #include "parquet/task.h"
 
-#include <signal.h>
-
 #include "base/settings.h"
 #include "base/sqlite.h"
+#include "base/thread.h"
 
 int sc_task_threads_allowed(void) {
   return sc_settings_int("threads") > 1 && sqlite3_threadsafe() != 0;
@@ -18,15 +17,11 @@ static void *thread_main(void *argument) {
 
 /* 0 where there are no threads. */
 static int start_thread(struct sc_task *t, void (*run)(void *), void *argument) {
-  sigset_t all, before;
   t->run = run;
   t->argument = argument;
   t->is_running = 0;
   if (!sc_task_threads_allowed()) return 0;
-  sigfillset(&all); /* signals are the host's: its own threads get them */
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  t->is_running = pthread_create(&t->thread, NULL, thread_main, t) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  t->is_running = sc_thread_start(&t->thread, thread_main, t);
   return t->is_running;
 }
 

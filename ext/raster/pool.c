@@ -2,7 +2,6 @@
 #include "raster/pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 #include "base/interrupt.h"
 #include "base/poll.h"
 #include "base/sqlite.h"
+#include "base/thread.h"
 #include "raster/runtime.h"
 
 #define WORKERS_MAX 63
@@ -78,29 +78,14 @@ static void *worker(void *unused) {
   return NULL;
 }
 
-/* The host's signals are the host's: a worker takes none. The lock is held. */
-static void start_worker(void) {
-  sigset_t all, before;
-  pthread_attr_t attributes;
-  pthread_t thread;
-  sigfillset(&all);
-  if (pthread_attr_init(&attributes) != 0) return;
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  if (pthread_create(&thread, &attributes, worker, NULL) == 0) n_workers++;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
-}
-
 static void offer_job(struct job *job, int helpers) {
   pthread_mutex_lock(&lock);
   job->wants_helpers = helpers;
   job->link = jobs;
   jobs = job;
   while (n_workers < helpers && n_workers < WORKERS_MAX) {
-    int before = n_workers;
-    start_worker();
-    if (n_workers == before) break; /* no thread to be had: the caller does it all */
+    if (!sc_thread_start(NULL, worker, NULL)) break; /* the caller does it all */
+    n_workers++;
   }
   pthread_cond_broadcast(&work);
   pthread_mutex_unlock(&lock);

@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/poll.h"
 #include "base/sqlite.h"
+#include "base/thread.h"
 #include "http/remote.h"
 #include "raster/block.h"
 #include "raster/gdal.h"
@@ -659,8 +660,7 @@ static sc_status run_with_fetchers(struct fetcher *f, int *has_run, struct sc_er
   sc_status st = SC_OK;
   pthread_mutex_init(&f->lock, NULL);
   pthread_cond_init(&f->moved, NULL);
-  while (n < N_FETCHERS && n < f->n_batches &&
-         pthread_create(&threads[n], NULL, fetch_batches, f) == 0) {
+  while (n < N_FETCHERS && n < f->n_batches && sc_thread_start(&threads[n], fetch_batches, f)) {
     n++;
   }
   *has_run = n > 0;

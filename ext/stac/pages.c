@@ -16,6 +16,7 @@
 #include "base/access.h"
 #include "base/alloc.h"
 #include "base/poll.h"
+#include "base/thread.h"
 #include "raster/raster_api.h"
 #include "stac/json_reader.h"
 #include "stac/search_query.h"
@@ -173,7 +174,7 @@ static void *fetch(void *pages) {
 
 /* Begin to fetch the next page; without a thread it is fetched when it is taken. */
 static void start(struct sc_pages *p) {
-  if (p->next && !p->is_running) p->is_running = pthread_create(&p->thread, NULL, fetch, p) == 0;
+  if (p->next && !p->is_running) p->is_running = sc_thread_start(&p->thread, fetch, p);
 }
 
 static void wait(struct sc_pages *p, int (*interrupted)(void *), void *interrupt_context) {
