@@ -47,12 +47,18 @@ static int fits(const struct sc_box32 *outer, const struct sc_box32 *inner, floa
          outer->min_y >= inner->min_y - slack_y && outer->max_y <= inner->max_y + slack_y;
 }
 
+/* The day of the item that was asked for last; ids of damaged tables may be any number. */
+struct item_day {
+  int is_known;
+  int64_t item_id;
+  float day;
+};
+
 struct check {
   sqlite3_stmt *blocks, *chip, *area, *index, *items;
   struct sc_chip_block block;
   int64_t n_chips, n_area;
-  int64_t day_of; /* item */
-  float day;
+  struct item_day day;
 };
 
 /* Step to the row of an id; where there is none, "chip 7 is missing" or the like. */
@@ -127,25 +133,24 @@ static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
   int ok = fits(&entry, box, slack_x, slack_y) &&
            (float)sqlite3_column_double(c->area, 4) == range->min_cloud &&
            (float)sqlite3_column_double(c->area, 5) == range->max_cloud &&
-           (float)sqlite3_column_double(c->area, 6) == c->day &&
-           (float)sqlite3_column_double(c->area, 7) == c->day;
+           (float)sqlite3_column_double(c->area, 6) == c->day.day &&
+           (float)sqlite3_column_double(c->area, 7) == c->day.day;
   sqlite3_reset(c->area);
   if (ok) return SC_OK;
   return sc_fail(err, SC_DB, "%s: block %lld is not what the area index says", t->name,
                  (long long)id / 2);
 }
 
-/* The day of a chip's item; items come again and again, so the last one is kept. */
+/* The day of a chip's item; the chips of an item follow each other, so the last one is kept. */
 static sc_status day_of_item(struct sc_merge *t, sqlite3_stmt *items, int64_t item_id,
-                             int64_t *last, float *day, struct sc_error *err) {
-  sc_status st = SC_OK;
-  if (*last == item_id) return SC_OK;
+                             struct item_day *last, struct sc_error *err) {
+  if (last->is_known && last->item_id == item_id) return SC_OK;
   sqlite3_bind_int64(items, 1, item_id);
   int is_row;
-  st = sc_db_next(items, &is_row, err);
+  sc_status st = sc_db_next(items, &is_row, err);
   if (!st && is_row) {
-    *day = sc_merge_day((const char *)sqlite3_column_text(items, 0));
-    *last = item_id;
+    *last =
+        (struct item_day){1, item_id, sc_merge_day((const char *)sqlite3_column_text(items, 0))};
   } else if (!st) {
     st = sc_fail(err, SC_BAD_DATA, "%s: item %lld of a chip is missing", t->name,
                  (long long)item_id);
@@ -160,7 +165,7 @@ static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_erro
   if (id < 1 || id > SC_MERGE_MAX_BLOCK_ID) {
     return sc_fail(err, SC_DB, "%s_block: id %lld is out of range", t->name, (long long)id);
   }
-  sc_status st = day_of_item(t, c->items, item_id, &c->day_of, &c->day, err);
+  sc_status st = day_of_item(t, c->items, item_id, &c->day, err);
   if (st) return st;
   st = sc_chip_block_decode(sqlite3_column_blob(c->blocks, 4),
                             (size_t)sqlite3_column_bytes(c->blocks, 4), &c->block, err);
@@ -205,7 +210,6 @@ static sc_status check_blocks(struct sc_merge *t, struct check *c, struct sc_err
 sc_status sc_merge_check(struct sc_merge *t, struct sc_error *err) {
   struct check *c = sc_alloc_zero(1, sizeof *c);
   if (!c) return sc_fail_nomem(err);
-  c->day_of = -1;
   sc_status st = sc_rtree_check(&t->area, err);
   if (!st) st = sc_rtree_check(&t->index, err);
   if (!st) st = check_by_query(t, SC_STMT_CHECK_ITEM_OF_CHIP, err);
@@ -262,8 +266,7 @@ static sc_status rebuild_chip(struct sc_merge *t, sqlite3_stmt *s, float day,
 
 static sc_status rebuild_chips(struct sc_merge *t, sqlite3_stmt *chips, sqlite3_stmt *items,
                                struct sc_error *err) {
-  int64_t last = -1;
-  float day = SC_NO_DAY;
+  struct item_day last = {0};
   sqlite3_bind_int64(chips, 1, INT64_MIN);
   sqlite3_bind_int64(chips, 2, INT64_MAX);
   for (;;) {
@@ -271,8 +274,8 @@ static sc_status rebuild_chips(struct sc_merge *t, sqlite3_stmt *chips, sqlite3_
     sc_status st = sc_db_next(chips, &is_row, err);
     if (st) return st;
     if (!is_row) return sc_merge_flush(t, err);
-    st = day_of_item(t, items, sqlite3_column_int64(chips, 1), &last, &day, err);
-    if (!st) st = rebuild_chip(t, chips, day, err);
+    st = day_of_item(t, items, sqlite3_column_int64(chips, 1), &last, err);
+    if (!st) st = rebuild_chip(t, chips, last.day, err);
     if (st) {
       return sc_fail_within(err, "%s_chip, row %lld", t->name,
                             (long long)sqlite3_column_int64(chips, 0));

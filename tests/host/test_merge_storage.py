@@ -285,5 +285,16 @@ class OlderBlocks(unittest.TestCase):
     same = Boxes.same
 
 
+class LostItems(unittest.TestCase):
+    def test_a_chip_whose_item_is_missing_is_told_whatever_its_number(self):
+        for lost in (-1, 0, 7, -2 ** 63, 2 ** 63 - 1):
+            db = make()
+            db.executemany(INSERT, grid("I", 10, 20, 2))
+            db.execute("UPDATE c_chip SET item_id = ? WHERE chip_index_x = 0 AND chip_index_y = 0", (lost,))
+            for command in ("rebuild", "integrity-check"):
+                with self.assertRaisesRegex(sqlite3.DatabaseError, "item %d" % lost):
+                    db.execute("INSERT INTO c(c) VALUES (?)", (command,))
+
+
 if __name__ == "__main__":
     host.main()
