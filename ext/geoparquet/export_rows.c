@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/datetime.h"
 #include "geoparquet/export.h"
 #include "index/geometry.h"
 #include "parquet/value.h"
@@ -58,7 +57,7 @@ static sc_status read_date(const struct sc_export_column *c, const struct raw_va
   size_t n = v->type == SQLITE_TEXT ? v->size : 0;
   int has_form = n == 10 || (n > 10 && (v->bytes[10] == 'T' || v->bytes[10] == ' '));
   int32_t days = 0;
-  if (!has_form || !sc_date_parse(v->bytes, 10, &days)) {
+  if (!has_form || !sc_pq_parse_date(v->bytes, &days)) {
     return fail_cell(c, v, "a date YYYY-MM-DD", err);
   }
   cell->i = days;
@@ -85,29 +84,18 @@ static sc_status read_fraction(const struct sc_export_column *c, const struct ra
   return SC_OK;
 }
 
-/*
- * A little-endian SpatiaLite POLYGON of one ring has the same bytes as its WKB after the
- * type, and so has the part of a MULTIPOLYGON that has but one: nearly all chips. The others
- * go through the footprint.
- */
+/* Nearly all chips are a polygon of which SpatiaLite's bytes are those of WKB after its byte order;
+ * the others go through the footprint. */
 static int copy_simple_polygon(const unsigned char *blob, size_t n, struct sc_buffer *out,
                                struct sc_error *err) {
-  enum { SRID = 2, MBR_END = 38, TYPE = 39, COUNT = 43, PART = 47, PART_TYPE = 48 };
-  if (n < 61 || blob[0] != 0 || blob[1] != 1 || blob[MBR_END] != 0x7C || blob[n - 1] != 0xFE) {
+  struct sc_view polygon;
+  struct sc_box box;
+  if (!sc_blob_polygon(blob, n, &polygon) || !sc_polygon_box(polygon, &box) ||
+      sc_buffer_resize(out, 1 + polygon.size, err)) {
     return 0;
   }
-  int is_part =
-      sc_le32(blob + TYPE) == 6 && sc_le32(blob + COUNT) == 1 && blob[PART] == 0x69; /* entity */
-  const unsigned char *polygon = blob + (is_part ? PART_TYPE : TYPE);
-  if (sc_le32(polygon) != 3 || sc_le32(polygon + 4) != 1) return 0;
-  size_t n_points = sc_le32(polygon + 8), size = n - 1 - (size_t)(polygon - blob);
-  if (n_points < 4 || n_points > SC_FOOTPRINT_MAX_POINTS || size != 12 + 16 * n_points) return 0;
-  for (size_t i = 0; i < 2 * n_points; i++) {
-    if (!isfinite(sc_le_double(polygon + 12 + 8 * i))) return 0;
-  }
-  if (sc_buffer_resize(out, 1 + size, err)) return 0;
   out->data[0] = 1;
-  memcpy(out->data + 1, polygon, size);
+  memcpy(out->data + 1, polygon.data, polygon.size);
   return 1;
 }
 

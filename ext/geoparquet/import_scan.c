@@ -368,53 +368,26 @@ sqlite3_int64 sc_import_rowid(const struct sc_import *m) {
   return (file << FILE_ROWID_SHIFT) + m->scan.first_row + (sqlite3_int64)m->at + 1;
 }
 
-/* Little-endian WKB of a POLYGON of one ring: SpatiaLite's bytes are the same after a head. */
-static int copy_simple_polygon(const unsigned char *wkb, size_t n, struct sc_buffer *out,
-                               struct sc_error *err) {
-  if (n < 13 || wkb[0] != 1 || sc_le32(wkb + 1) != 3 || sc_le32(wkb + 5) != 1) return 0;
-  uint32_t n_points = sc_le32(wkb + 9);
-  if (n_points < 4 || n_points > SC_FOOTPRINT_MAX_POINTS || n != 13 + 16 * (size_t)n_points) {
-    return 0;
-  }
-  if (sc_buffer_resize(out, n + 39, err)) return 0;
-  struct sc_box box = {HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL};
-  for (uint32_t i = 0; i < n_points; i++) {
-    double x = sc_le_double(wkb + 13 + 16 * (size_t)i);
-    double y = sc_le_double(wkb + 21 + 16 * (size_t)i);
-    if (!isfinite(x) || !isfinite(y)) return 0;
-    if (x < box.min_x) box.min_x = x;
-    if (x > box.max_x) box.max_x = x;
-    if (y < box.min_y) box.min_y = y;
-    if (y > box.max_y) box.max_y = y;
-  }
-  unsigned char *p = out->data;
-  p[0] = 0;
-  p[1] = 1;
-  sc_put_le32(p + 2, SC_SRID_LONLAT);
-  sc_put_le_double(p + 6, box.min_x);
-  sc_put_le_double(p + 14, box.min_y);
-  sc_put_le_double(p + 22, box.max_x);
-  sc_put_le_double(p + 30, box.max_y);
-  p[38] = 0x7C;
-  memcpy(p + 39, wkb + 1, n - 1);
-  p[n + 38] = 0xFE;
-  return 1;
-}
-
 static sc_status geometry_result(struct sc_import *m, const struct sc_pq_value *v,
                                  sqlite3_context *context, struct sc_error *err) {
   struct sc_footprint f;
+  struct sc_view polygon;
+  struct sc_box box;
+  sc_status st;
   if (v->size == SC_PQ_NULL) return SC_OK;
-  if (!copy_simple_polygon(v->as.bytes, v->size, &m->blob, err)) {
+  if (sc_wkb_polygon(v->as.bytes, v->size, &polygon) && sc_polygon_box(polygon, &box)) {
+    st = sc_polygon_to_blob(polygon, &box, m->srid, &m->blob, err);
+  } else {
     m->blob.size = 0;
-    sc_status st = sc_footprint_from_wkb(v->as.bytes, v->size, &f, err);
+    st = sc_footprint_from_wkb(v->as.bytes, v->size, &f, err);
     if (!st && f.n_parts == 0) return SC_OK;
     if (!st) st = sc_footprint_to_blob(&f, 0, &m->blob, err);
-    if (st)
-      return sc_fail_within(err, "%s: row %lld", m->file.source.name,
-                            (long long)m->scan.first_row + (long long)m->at);
+    if (!st) sc_put_le32(m->blob.data + 2, (uint32_t)m->srid);
   }
-  sc_put_le32(m->blob.data + 2, (uint32_t)m->srid);
+  if (st) {
+    return sc_fail_within(err, "%s: row %lld", m->file.source.name,
+                          (long long)m->scan.first_row + (long long)m->at);
+  }
   sqlite3_result_blob64(context, m->blob.data, m->blob.size, SQLITE_TRANSIENT);
   if (m->subtype) sqlite3_result_subtype(context, m->subtype);
   return SC_OK;

@@ -34,9 +34,9 @@
 #include "connection.h"
 #include "geoparquet/import.h"
 #include "geoparquet/import_columns.h"
-#include "geoparquet/spatial_func.h"
 #include "index/day_term.h"
 #include "index/geometry.h"
+#include "index/predicates.h"
 #include "parquet/value.h"
 
 enum { PLAN_PATH = -1, PLAN_BOX = 100, PLAN_DAYS };
@@ -49,11 +49,11 @@ struct parquet_table {
   int is_index;
   size_t n_columns; /* without the path */
   /* of a created table: */
-  sqlite3 *db;                /* borrowed */
-  char *schema, *name, *path; /* owned */
-  struct sc_buffer columns;   /* as stored: import_columns.h */
-  int is_unknown;             /* nothing is stored that can be used */
-  struct sc_spatial spatial[SC_SPATIAL_N];
+  sqlite3 *db;                      /* borrowed */
+  char *schema, *name, *path;       /* owned */
+  struct sc_buffer columns;         /* as stored: import_columns.h */
+  int is_unknown;                   /* nothing is stored that can be used */
+  struct sc_predicates *predicates; /* owned */
 };
 
 struct parquet_cursor {
@@ -162,6 +162,8 @@ static sc_status open_file_table(struct parquet_table *t, struct sc_error *err) 
 static sc_status open_index_table(sqlite3 *db, struct parquet_table *t, struct sc_error *err) {
   t->is_index = 1;
   t->n_columns = SC_INDEX_N;
+  sc_status st = sc_predicates_new(db, &t->predicates, err);
+  if (st) return st;
   return declare(db,
                  "CREATE TABLE x(path TEXT HIDDEN, chipid TEXT, platform TEXT, item TEXT, "
                  "date TEXT, chip_index_x INTEGER, chip_index_y INTEGER, "
@@ -188,7 +190,7 @@ static sc_status open_table(sqlite3 *db, struct parquet_table *t, int argc, cons
 }
 
 static void free_table(struct parquet_table *t) {
-  sc_spatial_free(t->spatial);
+  sc_predicates_free(t->predicates);
   sc_buffer_free(&t->columns);
   sc_free(t->schema);
   sc_free(t->name);
@@ -203,7 +205,6 @@ static int parquet_connect(sqlite3 *db, void *aux, int argc, const char *const *
   struct parquet_table *t = sc_alloc_zero(1, sizeof *t);
   if (!t) return SQLITE_NOMEM;
   t->connection = aux;
-  sc_spatial_init(t->spatial);
   sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
   if (open_table(db, t, argc, argv, &err)) {
     *message = sqlite3_mprintf("%s", err.text);
@@ -238,7 +239,7 @@ static int classify(const struct parquet_table *t, sqlite3_index_info *info, int
   s->column = c->iColumn - t->is_index;
   s->op = op_of(c->op);
   if (!c->usable || c->iColumn < t->is_index) return 0;
-  if (t->is_index && s->column == SC_INDEX_GEOMETRY && c->op >= SC_SPATIAL_FIRST_OP) {
+  if (t->is_index && s->column == SC_INDEX_GEOMETRY && c->op >= SC_PREDICATE_FIRST) {
     s->op = PLAN_BOX;
     return 1;
   }
@@ -365,7 +366,7 @@ static int is_box_usable(struct parquet_cursor *c) {
   struct parquet_table *t = (struct parquet_table *)c->base.pVtab;
   if (!c->is_on_checked) {
     c->has_outer_on =
-        sc_outer_on_is_running(t->connection->db, "stacchip_parquet", sc_spatial_is_name);
+        sc_outer_on_is_running(t->connection->db, "stacchip_parquet", sc_predicate_is_name);
     c->is_on_checked = 1;
   }
   return !c->has_outer_on;
@@ -449,7 +450,7 @@ static int parquet_find_function(sqlite3_vtab *vtab, int n_args, const char *nam
                                  void (**function)(sqlite3_context *, int, sqlite3_value **),
                                  void **arg) {
   struct parquet_table *t = (struct parquet_table *)vtab;
-  return t->is_index ? sc_spatial_find(t->spatial, n_args, name, function, arg) : 0;
+  return t->is_index ? sc_predicates_overload(t->predicates, name, n_args, function, arg) : 0;
 }
 
 static int parquet_shadow_name(const char *suffix) {

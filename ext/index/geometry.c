@@ -2,13 +2,15 @@
 #include "index/geometry.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/bytes.h"
 
 enum { WKB_POINT = 1, WKB_LINE = 2, WKB_POLYGON = 3, WKB_MULTIPOINT = 4, WKB_MULTIPOLYGON = 6 };
 enum { WKB_COLLECTION = 7, BLOB_COMPRESSED = 1000000 }; /* the latter is added to a type */
 enum { BLOB_START = 0x00, BLOB_MBR_END = 0x7C, BLOB_ENTITY = 0x69, BLOB_END = 0xFE };
-#define BLOB_HEAD_BYTES 43 /* start, order, SRID, four doubles, MBR end, type */
+/* Of a BLOB: 0 start, 1 order, 2 SRID, 6 four doubles of the MBR, then these two. */
+enum { BLOB_MBR_END_AT = 38, BLOB_TYPE_AT = 39, BLOB_HEAD_BYTES = 43 };
 
 static void box_add(struct sc_box *box, double x, double y) {
   if (x < box->min_x) box->min_x = x;
@@ -82,6 +84,19 @@ static size_t body_bytes(const struct sc_footprint *f, int multi) {
   return n;
 }
 
+/* What a little-endian SpatiaLite BLOB begins with; returns where its type goes. */
+static unsigned char *put_head(unsigned char *p, const struct sc_box *box, int srid) {
+  p[0] = BLOB_START;
+  p[1] = 1; /* little endian */
+  sc_put_le32(p + 2, (uint32_t)srid);
+  sc_put_le_double(p + 6, box->min_x);
+  sc_put_le_double(p + 14, box->min_y);
+  sc_put_le_double(p + 22, box->max_x);
+  sc_put_le_double(p + 30, box->max_y);
+  p[BLOB_MBR_END_AT] = BLOB_MBR_END;
+  return p + BLOB_TYPE_AT;
+}
+
 sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi, struct sc_buffer *out,
                                struct sc_error *err) {
   int multi = as_multi || f->n_parts != 1;
@@ -89,17 +104,9 @@ sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi, struc
   sc_status st = sc_buffer_reserve(out, size, err);
   if (st) return st;
   struct sc_box box = sc_footprint_box(f);
-  unsigned char *p = out->data + out->size;
-  *p++ = BLOB_START;
-  *p++ = 1; /* little endian */
-  sc_put_le32(p, SC_SRID_LONLAT);
-  sc_put_le_double(p + 4, box.min_x);
-  sc_put_le_double(p + 12, box.min_y);
-  sc_put_le_double(p + 20, box.max_x);
-  sc_put_le_double(p + 28, box.max_y);
-  p[36] = BLOB_MBR_END;
-  sc_put_le32(p + 37, multi ? WKB_MULTIPOLYGON : WKB_POLYGON);
-  p = put_body(p + 41, f, multi, BLOB_ENTITY);
+  unsigned char *p = put_head(out->data + out->size, &box, SC_SRID_LONLAT);
+  sc_put_le32(p, multi ? WKB_MULTIPOLYGON : WKB_POLYGON);
+  p = put_body(p + 4, f, multi, BLOB_ENTITY);
   *p = BLOB_END;
   out->size += size;
   return SC_OK;
@@ -180,8 +187,8 @@ static sc_status check_end(const struct geometry_reader *r, struct sc_error *err
 sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *srid,
                       struct sc_error *err) {
   const unsigned char *p = blob;
-  if (size < BLOB_HEAD_BYTES + 1 || p[0] != BLOB_START || p[1] > 1 || p[38] != BLOB_MBR_END ||
-      p[size - 1] != BLOB_END) {
+  if (size < BLOB_HEAD_BYTES + 1 || p[0] != BLOB_START || p[1] > 1 ||
+      p[BLOB_MBR_END_AT] != BLOB_MBR_END || p[size - 1] != BLOB_END) {
     return sc_fail(err, SC_BAD_DATA, "not a SpatiaLite geometry BLOB (%zu bytes)", size);
   }
   struct geometry_reader r = {sc_bytes_of(p + 2, 36), p[1] == 0, 2};
@@ -200,7 +207,7 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
   sc_status st = sc_blob_box(blob, size, &box, srid, err);
   if (st) return st;
   const unsigned char *p = blob;
-  struct geometry_reader r = {sc_bytes_of(p + 39, size - 40), p[1] == 0, 2};
+  struct geometry_reader r = {sc_bytes_of(p + BLOB_TYPE_AT, size - BLOB_TYPE_AT - 1), p[1] == 0, 2};
   uint32_t type = read_u32(&r), n = 1;
   if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) {
     return sc_fail(err, SC_BAD_DATA,
@@ -252,6 +259,75 @@ sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprin
     st = read_polygon(&r, out, err);
   }
   return st ? st : check_end(&r, err);
+}
+
+/* ---- one polygon of one ring, as bytes ---- */
+
+static int take_polygon(const unsigned char *p, size_t size, struct sc_view *out) {
+  if (size < SC_POLYGON_POINTS_AT || sc_le32(p) != WKB_POLYGON || sc_le32(p + 4) != 1) return 0;
+  uint32_t n = sc_le32(p + 8);
+  if (n < 4 || n > SC_FOOTPRINT_MAX_POINTS || size != SC_POLYGON_POINTS_AT + 16 * (size_t)n)
+    return 0;
+  out->data = p;
+  out->size = size;
+  return 1;
+}
+
+int sc_blob_polygon(const void *blob, size_t size, struct sc_view *out) {
+  const unsigned char *p = blob;
+  size_t at = BLOB_TYPE_AT;
+  if (size < BLOB_HEAD_BYTES + 10 || p[0] != BLOB_START || p[1] != 1 ||
+      p[BLOB_MBR_END_AT] != BLOB_MBR_END || p[size - 1] != BLOB_END) {
+    return 0;
+  }
+  /* The one part of a MULTIPOLYGON: type, count, entity, then the polygon. */
+  if (sc_le32(p + at) == WKB_MULTIPOLYGON && sc_le32(p + at + 4) == 1 && p[at + 8] == BLOB_ENTITY)
+    at += 9;
+  return take_polygon(p + at, size - at - 1, out);
+}
+
+int sc_wkb_polygon(const void *wkb, size_t size, struct sc_view *out) {
+  const unsigned char *p = wkb;
+  return size > 1 && p[0] == 1 && take_polygon(p + 1, size - 1, out);
+}
+
+int sc_polygon_box(struct sc_view polygon, struct sc_box *out) {
+  const unsigned char *p = polygon.data + SC_POLYGON_POINTS_AT;
+  *out = empty_box();
+  for (size_t n = sc_polygon_n_points(polygon); n > 0; n--, p += 16) {
+    double x = sc_le_double(p), y = sc_le_double(p + 8);
+    if (!isfinite(x) || !isfinite(y)) return 0;
+    box_add(out, x, y);
+  }
+  return 1;
+}
+
+sc_status sc_polygon_to_blob(struct sc_view polygon, const struct sc_box *box, int srid,
+                             struct sc_buffer *out, struct sc_error *err) {
+  sc_status st = sc_buffer_resize(out, BLOB_TYPE_AT + polygon.size + 1, err);
+  if (st) return st;
+  unsigned char *p = put_head(out->data, box, srid);
+  memcpy(p, polygon.data, polygon.size);
+  p[polygon.size] = BLOB_END;
+  return SC_OK;
+}
+
+int sc_polygon_is_box(struct sc_view polygon, const struct sc_box *box) {
+  const unsigned char *xy = polygon.data + SC_POLYGON_POINTS_AT;
+  int last = -1, corners = 0;
+  if (sc_polygon_n_points(polygon) != 5 || !(box->min_x < box->max_x) ||
+      !(box->min_y < box->max_y)) {
+    return 0;
+  }
+  for (int i = 0; i < 5; i++, xy += 16) {
+    double x = sc_le_double(xy), y = sc_le_double(xy + 8);
+    if ((x != box->min_x && x != box->max_x) || (y != box->min_y && y != box->max_y)) return 0;
+    int corner = (x == box->max_x) | (y == box->max_y) << 1;
+    if (last >= 0 && (corner ^ last) != 1 && (corner ^ last) != 2) return 0;
+    corners |= 1 << corner;
+    last = corner;
+  }
+  return corners == 15;
 }
 
 static int dimensions_of(uint32_t type) {
@@ -314,7 +390,7 @@ sc_status sc_blob_check(const void *blob, size_t size, struct sc_error *err) {
   sc_status st = sc_blob_box(blob, size, &box, &srid, err);
   if (st) return st;
   const unsigned char *p = blob;
-  struct geometry_reader r = {sc_bytes_of(p + 39, size - 40), p[1] == 0, 2};
+  struct geometry_reader r = {sc_bytes_of(p + BLOB_TYPE_AT, size - BLOB_TYPE_AT - 1), p[1] == 0, 2};
   uint32_t type = read_u32(&r), base = type % 1000;
   if (base >= WKB_MULTIPOINT && base <= WKB_COLLECTION && type < 4000) {
     uint32_t n = read_u32(&r);

@@ -613,14 +613,6 @@ static int is_sorted(const struct sc_cursor *c) {
   return c->plan.order == SC_ORDER_CLOUD || c->plan.order == SC_ORDER_NODATA;
 }
 
-static int is_predicate(const char *name, size_t n) {
-  char text[32];
-  if (n >= sizeof text) return 0;
-  memcpy(text, name, n);
-  text[n] = '\0';
-  return sc_predicate_find(text) >= 0;
-}
-
 /* A spatial term that SQLite should have kept for itself: see outer_on.h. */
 static sc_status check_on(struct sc_cursor *c, struct sc_error *err) {
   int n_calls = 0;
@@ -628,7 +620,7 @@ static sc_status check_on(struct sc_cursor *c, struct sc_error *err) {
     n_calls += c->plan.terms[i].op == SC_OP_PREDICATE && c->plan.terms[i].column == SC_COL_GEOMETRY;
   }
   if (n_calls == 0 || c->is_on_checked) return SC_OK;
-  if (sc_outer_on_is_running(c->table->db, c->table->name, is_predicate)) {
+  if (sc_outer_on_is_running(c->table->db, c->table->name, sc_predicate_is_name)) {
     return sc_fail(err, SC_BAD_ARG,
                    "%s: SQLite takes a spatial call in the ON of a LEFT JOIN for a filter of the "
                    "table on its left; write ST_Intersects(...) = 1 there",

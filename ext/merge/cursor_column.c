@@ -67,25 +67,21 @@ static void result_fraction(sqlite3_context *context, float v) {
 /* A MULTIPOLYGON of one part, as we store it, read back as a POLYGON. */
 static sc_status result_geometry(struct sc_cursor *c, sqlite3_context *context,
                                  struct sc_error *err) {
-  enum { TYPE = 39, COUNT = 43, PART = 47, RINGS = 52 };
   const void *blob;
   size_t size;
+  struct sc_view polygon;
+  struct sc_box box;
+  int srid;
   sc_status st = sc_cursor_geometry(c, &blob, &size, err);
   if (st || !blob) return st;
-  const unsigned char *p = blob;
-  if (size <= RINGS || p[1] != 1 || sc_le32(p + TYPE) != 6 || sc_le32(p + COUNT) != 1 ||
-      p[PART] != 0x69) {
+  if (!sc_blob_polygon(blob, size, &polygon)) {
     sqlite3_result_blob64(context, blob, size, SQLITE_TRANSIENT);
     return SC_OK;
   }
-  st = sc_buffer_resize(&c->scratch, size, err);
-  if (st) return st;
-  unsigned char *q = c->scratch.data;
-  memcpy(q, p, TYPE);
-  sc_put_le32(q + TYPE, 3);
-  memcpy(q + COUNT, p + RINGS, size - RINGS);
-  sqlite3_result_blob64(context, q, COUNT + size - RINGS, SQLITE_TRANSIENT);
-  return SC_OK;
+  st = sc_blob_box(blob, size, &box, &srid, err);
+  if (!st) st = sc_polygon_to_blob(polygon, &box, srid, &c->scratch, err);
+  if (!st) sqlite3_result_blob64(context, c->scratch.data, c->scratch.size, SQLITE_TRANSIENT);
+  return st;
 }
 
 static void result_origin(const struct sc_cursor_item *item, int64_t length_px, int32_t i,

@@ -35,7 +35,7 @@ struct sc_new_chip {
 
 struct sc_cursor;       /* cursor.h */
 struct sc_lookup_cache; /* lookup.c */
-struct sc_predicates;   /* spatial.h */
+struct sc_predicates;   /* index/predicates.h */
 
 struct sc_merge {
   sqlite3_vtab base;                /* first */

@@ -209,8 +209,8 @@ static int merge_rollback(sqlite3_vtab *vtab) {
 static int merge_find_function(sqlite3_vtab *vtab, int n_arguments, const char *name,
                                void (**function)(sqlite3_context *, int, sqlite3_value **),
                                void **argument) {
-  return sc_predicate_overload(((struct sc_merge *)vtab)->predicates, name, n_arguments, function,
-                               argument);
+  return sc_predicates_overload(((struct sc_merge *)vtab)->predicates, name, n_arguments, function,
+                                argument);
 }
 
 static int merge_rename(sqlite3_vtab *vtab, const char *new_name) {

@@ -8,7 +8,7 @@
 #define sc_raster fuzz_raster
 #define sc_projection_read fuzz_projection_read
 #define sc_projection_grid fuzz_projection_grid
-#include "index/projection.c"
+#include "stac/projection.c"
 
 #include "base/settings.h"
 #include "base/sniff.h"
