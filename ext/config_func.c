@@ -55,7 +55,8 @@ static void debug_func(sqlite3_context *context, int n, sqlite3_value **values) 
   (void)n, (void)values;
   struct sc_error err = {0};
   struct sc_buffer b = {0};
-  if (append_debug(sqlite3_context_db_handle(context), &b, &err)) {
+  if (sc_connection_check_direct(sqlite3_user_data(context), &err) ||
+      append_debug(sqlite3_context_db_handle(context), &b, &err)) {
     sc_result_error(context, &err);
     sc_buffer_free(&b);
     return;
@@ -67,8 +68,8 @@ static void config_func(sqlite3_context *context, int n, sqlite3_value **values)
   struct sc_error err = {0};
   struct sc_buffer b = {0};
   const char *name = (const char *)sqlite3_value_text(values[0]);
-  sc_status st = SC_OK;
-  if (n == 2) st = sc_settings_set(name, (const char *)sqlite3_value_text(values[1]), &err);
+  sc_status st = sc_connection_check_direct(sqlite3_user_data(context), &err);
+  if (!st && n == 2) st = sc_settings_set(name, (const char *)sqlite3_value_text(values[1]), &err);
   if (!st) st = sc_settings_get(name, &b, &err);
   if (!st) st = sc_buffer_terminate(&b, &err);
   if (st) {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
+#include "base/running.h"
 #include "pixels/scenes.h"
 #include "pixels/static_result.h"
 #include "stac/rules.h"
@@ -33,6 +34,20 @@ sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *er
   return sc_fail(err, SC_BAD_ARG,
                  "this SQLite connection was opened before fork(); open one in the child");
 }
+
+sc_status sc_connection_check_direct(const struct sc_connection *c, struct sc_error *err) {
+  if (sc_running_count(c->db) > 1 + c->n_queries) {
+    return sc_fail(err, SC_DENIED,
+                   "unsafe use of stacchip: asked for from inside another statement, by a module "
+                   "(full-text index, SpatiaLite) or function that runs SQL of its own; say it in "
+                   "a statement of your own");
+  }
+  return sc_connection_check(c, err);
+}
+
+void sc_connection_begin_query(struct sc_connection *c) { c->n_queries++; }
+
+void sc_connection_end_query(struct sc_connection *c) { c->n_queries--; }
 
 /*
  * Before 3.50 SQLite marks a call in a CHECK as the schema's only where the function is

@@ -28,6 +28,7 @@ struct sc_connection {
   uint64_t run;    /* the one whose next chip is being read, else 0; see scenes.h */
   long process_id; /* of the process that opened it: a forked child must open its own */
   int n_references;
+  int n_queries; /* that functions of ours run for the user now, one inside the other */
 };
 
 /* Take and drop a reference; drop is the xDestroy of functions and modules. */
@@ -37,6 +38,18 @@ void sc_connection_unref(void *c);
 /* SC_BAD_ARG when the connection was inherited over fork(). Call at the door of anything
  * that reads pixels, indexes or writes. */
 sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *err);
+
+/*
+ * The same, and SC_DENIED where the statement that calls runs inside another one that is not ours
+ * (base/running.h). Call at the door of everything that is SQLITE_DIRECTONLY: what a schema says
+ * must not be run as if the user had said it.
+ */
+sc_status sc_connection_check_direct(const struct sc_connection *c, struct sc_error *err);
+
+/* Between begin and end the connection runs SQL of the user's for a function of ours: its
+ * statements are one level deeper, and the user's own. */
+void sc_connection_begin_query(struct sc_connection *c);
+void sc_connection_end_query(struct sc_connection *c);
 
 /* An SQL function to register; text encoding UTF-8 is added to flags. */
 struct sc_function {

@@ -272,14 +272,16 @@ static sc_status call(struct sc_connection *c, int n, sqlite3_value **arguments,
   if (n < 2 || n > 3) {
     return sc_fail(err, SC_BAD_ARG, "stacchip_export takes a table, a path and perhaps options");
   }
-  sc_status st = sc_connection_check(c, err);
+  sc_status st = sc_connection_check_direct(c, err);
   if (!st) st = text_argument(arguments[0], "table", &table, err);
   if (!st) st = text_argument(arguments[1], "path", &path, err);
   if (!st && n == 3 && sqlite3_value_type(arguments[2]) != SQLITE_NULL) {
     st = text_argument(arguments[2], "options", &json, err);
   }
   if (!st) st = sc_export_options_parse(json, &options, err);
+  sc_connection_begin_query(c);
   if (!st) st = export_table(c->db, table, path, &options, n_rows, err);
+  sc_connection_end_query(c);
   sc_export_options_free(&options);
   return st;
 }

@@ -378,7 +378,7 @@ static sc_status start(struct parquet_cursor *cursor, const char *plan, int argc
   struct sc_import *m = &cursor->import;
   const char *path = t->path;
   sc_import_free(m);
-  sc_status st = sc_connection_check(t->connection, err);
+  sc_status st = sc_connection_check_direct(t->connection, err);
   if (!st && t->is_unknown) {
     st = sc_fail(err, SC_BAD_DATA,
                  "stacchip_parquet: the columns of %s are not stored in %s_columns; DROP it and "

@@ -170,7 +170,7 @@ static int index_close(sqlite3_vtab_cursor *cursor) {
 static sc_status fill(struct index_cursor *c, sqlite3_value *item, sqlite3_value *options,
                       struct sc_error *err) {
   struct sc_connection *connection = ((struct index_table *)c->base.pVtab)->connection;
-  sc_status st = sc_connection_check(connection, err);
+  sc_status st = sc_connection_check_direct(connection, err);
   if (st || sqlite3_value_type(item) == SQLITE_NULL) return st;
   size_t n;
   const char *bytes = sc_db_bytes(item, &n);

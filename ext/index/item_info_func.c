@@ -353,7 +353,7 @@ static void item_info_func(sqlite3_context *context, int n, sqlite3_value **valu
                          : (const char *)sqlite3_value_text(values[0]);
   size_t bytes = (size_t)sqlite3_value_bytes(values[0]);
   const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
-  sc_status st = sc_connection_check(c, &err);
+  sc_status st = sc_connection_check_direct(c, &err);
   if (!st) st = sc_index_options_parse(text, &options, &err);
   if (!st) st = item_info(c, item ? item : "", bytes, &options, &json, &err);
   if (!st) sqlite3_result_text(context, json, -1, SQLITE_TRANSIENT);

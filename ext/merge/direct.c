@@ -1,6 +1,7 @@
 /* The table that a running statement inserts into; see direct.h. */
 #include "merge/direct.h"
 
+#include "base/running.h"
 #include "base/sql_token.h"
 
 /* The name behind INTO, without its schema. */
@@ -30,7 +31,7 @@ int sc_direct_names(const char *sql, const char *table) {
 int sc_direct_is_insert(sqlite3 *db, const char *table) {
   for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
     const char *sql = sqlite3_sql(s);
-    if (sqlite3_stmt_busy(s) && sql && sc_direct_names(sql, table)) return 1;
+    if (sc_is_running(s) && sql && sc_direct_names(sql, table)) return 1;
   }
   return 0;
 }

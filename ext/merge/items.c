@@ -259,13 +259,12 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
                              struct items_job *job, struct sc_error *err) {
   const char *name = (const char *)sqlite3_value_text(values[0]);
   const char *sql = (const char *)sqlite3_value_text(values[1]);
-  sc_status st = sc_connection_check(c, err);
-  if (st) return st;
   if (!name || !sql) {
     return sc_fail(err, SC_BAD_ARG, "stacchip_merge_items(table, query [, options]): %s is NULL",
                    name ? "query" : "table");
   }
-  st = read_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &job->options, err);
+  sc_status st =
+      read_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &job->options, err);
   if (!st) st = sc_merge_find_named(c->db, name, &job->table, err);
   if (!st) st = prepare_query(c->db, sql, &job->query, err);
   if (!st) {
@@ -290,7 +289,12 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
 static void merge_items_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct items_job job = {0};
   struct sc_error err = {0};
-  if (merge_items(sqlite3_user_data(context), values, n, &job, &err)) {
+  struct sc_connection *c = sqlite3_user_data(context);
+  sc_status st = sc_connection_check_direct(c, &err);
+  sc_connection_begin_query(c);
+  if (!st) st = merge_items(c, values, n, &job, &err);
+  sc_connection_end_query(c);
+  if (st) {
     sc_result_error(context, &err);
     return;
   }

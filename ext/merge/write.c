@@ -172,6 +172,8 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
     return write_row(t, columns, mode, rowid, err);
   }
   if (!sc_direct_is_insert(t->db, t->name)) return fail_trigger(t, err);
+  sc_status st = sc_connection_check_direct(t->connection, err);
+  if (st) return st;
   size_t n;
   const char *item = sc_db_bytes(columns[SC_COL_ITEM_JSON], &n);
   if (!item) return sc_fail_nomem(err);

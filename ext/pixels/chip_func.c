@@ -66,7 +66,7 @@ static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
                            const struct sc_chip_options *options, size_t limit,
                            struct sc_buffer *out, struct sc_error *err) {
   struct sc_chip chip;
-  sc_status st = sc_connection_check(c, err);
+  sc_status st = sc_connection_check_direct(c, err);
   if (!st) st = sc_chip_open(c, row, options, &chip, err);
   if (st) return st;
   st = sc_chip_encode(c, &chip, options, limit, out, err);
@@ -154,7 +154,7 @@ static sc_status make_info(struct sc_connection *c, sqlite3_value *row,
                            const struct sc_chip_options *options, char **out,
                            struct sc_error *err) {
   struct sc_chip chip;
-  sc_status st = sc_connection_check(c, err);
+  sc_status st = sc_connection_check_direct(c, err);
   if (!st) st = sc_chip_open(c, row, options, &chip, err);
   if (st) return st;
   st = sc_chip_check_placed(&chip, err);
@@ -200,7 +200,7 @@ static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const c
                             struct sc_buffer *out, struct sc_error *err) {
   struct sc_chip chip;
   struct sc_chip_options options = {.table = table};
-  sc_status st = sc_connection_check(c, err);
+  sc_status st = sc_connection_check_direct(c, err);
   if (!st) st = sc_chip_locate(c, row, &options, &chip, err);
   if (st) return st;
   st = sc_handle_export(&chip, out, err);

@@ -237,7 +237,7 @@ static void stack_final(sqlite3_context *context) {
   if (!s || !s->has_rows) return; /* an empty group is NULL */
   sc_static_result_reclaim(c);    /* before the next one is read: never two of them */
   err = s->err;
-  sc_status st = err.status ? err.status : sc_connection_check(c, &err);
+  sc_status st = err.status ? err.status : sc_connection_check_direct(c, &err);
   if (!st) st = sc_chip_options_parse(s->options, SC_OPTIONS_STACK, &options, &err);
   if (!st) {
     size_t limit = (size_t)sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, -1);

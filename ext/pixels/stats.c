@@ -323,7 +323,7 @@ static void stats_final(sqlite3_context *context) {
   struct stats s = {0};
   if (!rows || !rows->has_rows) return;
   err = rows->err;
-  sc_status st = err.status ? err.status : sc_connection_check(c, &err);
+  sc_status st = err.status ? err.status : sc_connection_check_direct(c, &err);
   if (!st) st = sc_chip_options_parse(rows->options, SC_OPTIONS_STATS, &options, &err);
   if (!st) {
     st = gather(c, rows, &options, &s, &err);

@@ -188,7 +188,7 @@ static int items_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text,
   struct sc_error err = {0};
   (void)text, (void)plan;
   clear_cursor(c);
-  sc_status st = sc_connection_check(t->connection, &err);
+  sc_status st = sc_connection_check_direct(t->connection, &err);
   if (!st && n == 0) {
     st = sc_fail(&err, SC_BAD_ARG,
                  t->is_search ? "stacchip_search(url, query [, options]) needs a URL"

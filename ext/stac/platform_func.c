@@ -149,7 +149,8 @@ static void set_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err = {0};
   const char *name = (const char *)sqlite3_value_text(values[0]);
   (void)n;
-  if (sc_rules_set(c->rules, name, (const char *)sqlite3_value_text(values[1]), &err)) {
+  if (sc_connection_check_direct(c, &err) ||
+      sc_rules_set(c->rules, name, (const char *)sqlite3_value_text(values[1]), &err)) {
     sc_result_error(context, &err);
     return;
   }
@@ -160,7 +161,8 @@ static void drop_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_connection *c = sqlite3_user_data(context);
   struct sc_error err = {0};
   (void)n;
-  if (sc_rules_drop(c->rules, (const char *)sqlite3_value_text(values[0]), &err)) {
+  if (sc_connection_check_direct(c, &err) ||
+      sc_rules_drop(c->rules, (const char *)sqlite3_value_text(values[0]), &err)) {
     sc_result_error(context, &err);
     return;
   }

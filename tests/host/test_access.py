@@ -313,6 +313,108 @@ class DeclaredTables(Access):
         self.assertEqual(self.server.requests, [])
 
 
+class NestedStatements(Access):
+    """Modules and functions that run SQL of their own: what a stranger's schema has them say is not what the user says."""
+
+    def database(self, *statements):
+        """Made by a program that has functions of our names, which do nothing."""
+        f = self.path("n%d.db" % len(os.listdir(self.folder)))
+        db = sqlite3.connect(f, isolation_level=None)
+        for name in ("item_info", "chip", "chip_info", "row_export", "config", "platform_drop"):
+            db.create_function("stacchip_" + name, 1, lambda value: value)
+        db.execute("CREATE TABLE other(a)")
+        for sql in statements:
+            db.execute(sql)
+        db.close()
+        return f
+
+    def module(self, name):
+        if not host.connect().execute("SELECT 1 FROM pragma_module_list WHERE name LIKE ?", (name,)).fetchone():
+            self.skipTest("no " + name)
+
+    def test_functions_that_fts4_calls(self):
+        self.module("fts4")
+        url = self.server.url + "/i.json"
+        handle = json.dumps({"item": url, "chip_index_x": 0, "chip_index_y": 0})
+        for name, argument in (("item_info", url), ("chip", handle), ("chip_info", handle), ("row_export", handle), ("platform_drop", "naip"), ("config", "retries")):
+            f = self.database("CREATE VIRTUAL TABLE f USING fts4(x, compress=stacchip_{0}, uncompress=stacchip_{0})".format(name), "INSERT INTO f VALUES ('%s')" % argument,
+                              "CREATE VIEW v AS SELECT x FROM f", "CREATE TRIGGER r AFTER INSERT ON other BEGIN INSERT INTO f VALUES ('%s'); END" % argument)
+            db = host.connect(f)
+            rules = self.ask(db, "SELECT group_concat(name) FROM stacchip_platform")
+            for sql in ("SELECT x FROM v", "SELECT x FROM f", "INSERT INTO other VALUES (1)"):
+                with self.subTest(name=name, sql=sql):
+                    self.refused(db, sql)
+            self.assertEqual(rules, self.ask(db, "SELECT group_concat(name) FROM stacchip_platform"))
+        self.assertEqual(self.server.requests, [])
+
+    def declared(self, table, path):
+        """A database whose table t was declared over a file that was there, and what reads t by name."""
+        f = self.database()
+        db = host.connect(f)
+        db.execute("CREATE TEMP TABLE src AS SELECT 'text' AS chipid, 1 AS chip_index_x, 2 AS chip_index_y, 3.0 AS cloud_cover_percentage, 4.0 AS nodata_percentage")
+        db.execute("SELECT stacchip_export('temp.src', ?, '{\"columns\": [\"chipid\", \"chip_index_x\", \"chip_index_y\", \"cloud_cover_percentage\", \"nodata_percentage\"]}')", (path,)).fetchall()
+        db.execute("CREATE VIRTUAL TABLE t USING stacchip_parquet('%s')" % path)
+        db.execute(table)
+        db.execute("CREATE VIEW v AS SELECT * FROM f")
+        db.execute("CREATE TRIGGER r AFTER INSERT ON other BEGIN INSERT INTO other SELECT count(*) FROM f; END")
+        return db
+
+    def test_tables_that_read_a_table_by_its_name(self):
+        for module, table, sqls in (("fts5", "CREATE VIRTUAL TABLE f USING fts5(chipid, content='t', content_rowid='chip_index_x')", ("SELECT * FROM v", "SELECT chipid FROM f", "INSERT INTO f(f) VALUES ('rebuild')", "SELECT chipid FROM f WHERE rowid = 1", "INSERT INTO other VALUES (1)")),
+                                    ("fts4", "CREATE VIRTUAL TABLE f USING fts4(chipid, content='t')", ("SELECT * FROM v", "SELECT chipid FROM f", "INSERT INTO f(f) VALUES ('rebuild')")),
+                                    ("VirtualBBox", "CREATE VIRTUAL TABLE f USING VirtualBBox(t, chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage, 4326, chipid)", ("SELECT * FROM v", "SELECT * FROM f WHERE chipid = 'text'"))):
+            with self.subTest(module=module):
+                self.module(module)
+                path = self.path("%s.parquet" % module)
+                try:
+                    db = self.declared(table, path)
+                except sqlite3.Error as e:
+                    self.assertNotEqual(module, "fts5", e)
+                    continue
+                os.remove(path)
+                os.mkfifo(path)  # opening it would hang, or fail as a pipe
+                for sql in sqls:
+                    answer = self.ask(db, sql)
+                    self.assertNotIn("regular file", str(answer), sql)
+                self.refused(db, "SELECT chipid FROM t", words="regular file")
+
+    def test_a_function_of_the_host_that_runs_sql(self):
+        """It cannot be told from a module's statement: a view may call it."""
+        db = host.connect()
+        db.create_function("run", 1, lambda sql: str(db.execute(sql).fetchone()[0]))
+        self.assertEqual(self.ask(db, "SELECT run('SELECT stacchip_version()')"), self.ask(db, "SELECT stacchip_version()"))
+        errors = []
+        db.create_function("told", 1, lambda sql: errors.append(self.ask(db, sql)))
+        for sql in ("SELECT stacchip_config('retries')", "SELECT * FROM stacchip_items('%s')" % self.folder, "SELECT stacchip_item_info('%s/i.json')" % self.server.url):
+            db.execute("SELECT told(?)", (sql,))
+            self.assertIn("from inside another statement", errors.pop())
+        self.assertEqual(self.server.requests, [])
+
+    def test_what_the_user_says_while_rows_are_read_works(self):
+        folder = self.save("empty.json", {"type": "FeatureCollection", "features": []})
+        db = host.connect()
+        db.execute("CREATE TABLE names(n)")
+        db.executemany("INSERT INTO names VALUES (?)", [("retries",), ("timeout_ms",)])
+        for (name,) in db.execute("SELECT n FROM names"):
+            for (again,) in db.execute("SELECT n FROM names WHERE stacchip_config(n) IS NOT NULL"):
+                self.assertNotIn("error", str(self.ask(db, "SELECT stacchip_config(?)", again)))
+                self.assertEqual(self.ask(db, "SELECT count(*) FROM stacchip_items(?)", folder), 0)
+        db.executemany("INSERT INTO names VALUES (stacchip_config(?))", ((n,) for (n,) in db.execute("SELECT n FROM names LIMIT 2")))
+        self.assertEqual(self.ask(db, "SELECT count(*) FROM names"), 4)
+
+    def test_what_our_functions_run_for_the_user(self):
+        db = host.connect()
+        db.execute("CREATE TEMP VIEW answers AS SELECT 'c' AS chipid, stacchip_config('retries') AS item, (SELECT count(*) FROM stacchip_items('%s')) AS chip_index_x, 1 AS chip_index_y"
+                   % self.save("empty.json", {"type": "FeatureCollection", "features": []}))
+        self.assertEqual(self.ask(db, "SELECT stacchip_export('answers', ?, '{\"columns\": [\"chipid\", \"item\", \"chip_index_x\", \"chip_index_y\"]}')", self.path("a.parquet")), 1)
+        self.assertEqual(db.execute("SELECT item, chip_index_x FROM stacchip_parquet(?)", (self.path("a.parquet"),)).fetchall(), [("0", 0)])
+        db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge()")
+        asked = self.ask(db, "SELECT stacchip_merge_items('chips', 'SELECT value FROM stacchip_items(''%s'') JOIN json_each(json_array(stacchip_config(''retries'')))')" % self.path("empty.json"))
+        self.assertEqual(json.loads(asked), {"merged": 0, "skipped": 0, "failed": 0})
+        self.refused(db, "SELECT stacchip_export('missing', 'x.parquet')")
+        self.assertNotIn("error", str(self.ask(db, "SELECT stacchip_config('retries')")))  # nothing is left behind
+
+
 AUTO = """
 import ctypes, sqlite3, sys
 ext = ctypes.CDLL(sys.argv[1] + ".so", mode=ctypes.RTLD_GLOBAL)
