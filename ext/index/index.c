@@ -38,43 +38,55 @@ static const struct sc_option option_table[] = {
     {"base", SC_OPTION_TEXT, offsetof(struct raw_options, base), 0, 0, 0},
 };
 
-static sc_status take_shape(const cJSON *shape, int64_t out[2], struct sc_error *err) {
+static sc_status take_shape(const cJSON *shape, const char *what, int64_t out[2],
+                            struct sc_error *err) {
   const cJSON *rows = cJSON_GetArrayItem(shape, 0), *columns = cJSON_GetArrayItem(shape, 1);
   if (!shape) return SC_OK;
   if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) != 2 || !cJSON_IsNumber(rows) ||
       !cJSON_IsNumber(columns) ||
       !(rows->valuedouble >= 1 && rows->valuedouble <= SC_GRID_MAX_PX) ||
       !(columns->valuedouble >= 1 && columns->valuedouble <= SC_GRID_MAX_PX)) {
-    return sc_option_fail(err, "stacchip_index", "shape", shape,
-                          "[rows, columns], each from 1 to %d", SC_GRID_MAX_PX);
+    return sc_option_fail(err, what, "shape", shape, "[rows, columns], each from 1 to %d",
+                          SC_GRID_MAX_PX);
   }
   out[0] = (int64_t)rows->valuedouble;
   out[1] = (int64_t)columns->valuedouble;
   return SC_OK;
 }
 
-sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
-                                 struct sc_error *err) {
+sc_status sc_index_options_read(const cJSON *object, const char *what,
+                                const struct sc_option_set *own, struct sc_index_options *out,
+                                struct sc_error *err) {
   struct raw_options raw = {.chip_size = SC_CHIP_SIZE_DEFAULT_PX, .max_nodata = 0.5};
-  struct sc_options options = {0};
-  memset(out, 0, sizeof *out);
   const struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, &raw,
-                                    NULL};
-  sc_status st = sc_options_parse(json, "stacchip_index", &set, &options, err);
+                                    own};
+  memset(out, 0, sizeof *out);
+  sc_status st = object ? sc_options_read(object, what, &set, err) : SC_OK;
   if (st) return st;
   out->tiling.chip_size_px = (int32_t)raw.chip_size;
   out->tiling.stride_px = (int32_t)(raw.stride ? raw.stride : raw.chip_size);
   out->tiling.edge = (enum sc_edge)raw.edge;
   out->max_nodata = raw.max_nodata;
   if (raw.platform && strlen(raw.platform) >= sizeof out->platform) {
-    st = sc_fail(err, SC_BAD_ARG, "stacchip_index: option 'platform' is too long a name");
+    st = sc_fail(err, SC_BAD_ARG, "%s: option 'platform' is too long a name", what);
   } else if (raw.platform) {
     memcpy(out->platform, raw.platform, strlen(raw.platform) + 1);
   }
-  if (!st) st = take_shape(raw.shape, out->shape, err);
+  if (!st) st = take_shape(raw.shape, what, out->shape, err);
   if (!st) st = sc_strdup(raw.base, &out->base, err);
-  sc_options_free(&options);
   if (st) sc_index_options_free(out);
+  return st;
+}
+
+sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
+                                 struct sc_error *err) {
+  cJSON *object = NULL;
+  memset(out, 0, sizeof *out);
+  if (json && *json && !(object = cJSON_ParseWithOpts(json, NULL, 1))) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_index: not a JSON object: %.60s", json);
+  }
+  sc_status st = sc_index_options_read(object, "stacchip_index", NULL, out, err);
+  cJSON_Delete(object);
   return st;
 }
 

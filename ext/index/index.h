@@ -13,8 +13,10 @@
 #include "base/status.h"
 #include "index/grid.h"
 
+struct cJSON;
 struct sc_lattice;
-struct sc_rules; /* stac/rules.h: the connection's platform rules */
+struct sc_option_set; /* base/options.h */
+struct sc_rules;      /* stac/rules.h: the connection's platform rules */
 
 struct sc_index_options {
   struct sc_tiling tiling; /* chip_size 256, stride = chip_size, edge drop */
@@ -27,6 +29,11 @@ struct sc_index_options {
 /* Defaults, then the JSON object `json` over them (NULL: none). Free with _free(). */
 sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
                                  struct sc_error *err);
+/* The same from a parsed object (or NULL), of a function `what` with further options of its own:
+ * see base/options.h; what those borrow lives as long as the object. */
+sc_status sc_index_options_read(const struct cJSON *object, const char *what,
+                                const struct sc_option_set *own, struct sc_index_options *out,
+                                struct sc_error *err);
 /* The options as a JSON object with every key, appended to out: what a merged index stores. */
 sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_buffer *out,
                                   struct sc_error *err);

@@ -1,12 +1,13 @@
 /* Arguments of a merged index; see args.h. */
 #include "merge/args.h"
 
+#include <cjson/cJSON.h>
 #include <ctype.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc.h"
-
-#define OWN_NAMES "bucket, headers, on_error"
+#include "base/options.h"
 
 static int is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -15,7 +16,8 @@ static sc_status split_argument(const char *argument, char **key, char **value,
                                 struct sc_error *err) {
   const char *equals = strchr(argument, '=');
   if (!equals) {
-    return sc_fail(err, SC_BAD_ARG, "argument \"%s\": expected key=value, such as chip_size=256",
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_merge: argument '%s': expected key=value, such as chip_size=256",
                    argument);
   }
   const char *k = argument, *k_end = equals, *v = equals + 1, *v_end = v + strlen(v);
@@ -47,81 +49,60 @@ static int is_json(const char *v) {
   return strspn(p, "0123456789.eE+-") == strlen(p);
 }
 
-static sc_status one_of(const char *key, const char *value, const char *const *names, int n,
-                        int *out, struct sc_error *err) {
-  for (int i = 0; i < n; i++) {
-    if (strcmp(value, names[i]) == 0) {
-      *out = i;
-      return SC_OK;
-    }
+/* The arguments as the options of a function would be written. */
+static sc_status arguments_as_json(int n, const char *const *arguments, cJSON *out,
+                                   struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < n && !st; i++) {
+    char *key = NULL, *value = NULL;
+    st = split_argument(arguments[i], &key, &value, err);
+    /* A bucket is a name, even if it is that of a folder 2024. */
+    cJSON *member =
+        !st && is_json(value) && strcmp(key, "bucket") ? cJSON_ParseWithOpts(value, NULL, 1) : NULL;
+    if (!st && !member) member = cJSON_CreateString(value);
+    if (!st && !(member && cJSON_AddItemToObject(out, key, member))) st = sc_fail_nomem(err);
+    sc_free(key);
+    sc_free(value);
   }
-  return sc_fail(err, SC_BAD_ARG, "%s=%s: expected %s%s%s%s%s", key, value, names[0], " or ",
-                 names[1], n > 2 ? " or " : "", n > 2 ? names[2] : "");
+  return st;
 }
 
 sc_status sc_merge_on_error_parse(const char *text, enum sc_merge_on_error *out,
                                   struct sc_error *err) {
-  static const char *const names[] = {"abort", "record"};
-  int i = 0;
-  sc_status st = one_of("on_error", text, names, 2, &i, err);
-  *out = (enum sc_merge_on_error)i;
+  int choice = 0;
+  const struct sc_option option = {"on_error", SC_OPTION_CHOICE,         0, 0,
+                                   0,          SC_MERGE_ON_ERROR_CHOICES};
+  const struct sc_option_set set = {&option, 1, &choice, NULL};
+  cJSON *json = cJSON_CreateObject();
+  sc_status st =
+      json && cJSON_AddStringToObject(json, "on_error", text) ? SC_OK : sc_fail_nomem(err);
+  if (!st) st = sc_options_read(json, "stacchip_merge", &set, err);
+  *out = (enum sc_merge_on_error)choice;
+  cJSON_Delete(json);
   return st;
-}
-
-/* Take an argument that is the table's own; *taken says whether it was one. */
-static sc_status take_own(const char *key, char **value, struct sc_merge_args *out, int *taken,
-                          struct sc_error *err) {
-  static const char *const headers[] = {"eager", "lazy", "none"};
-  int i = 0;
-  sc_status st = SC_OK;
-  *taken = 1;
-  if (strcmp(key, "bucket") == 0) {
-    sc_free(out->bucket);
-    out->bucket = *value;
-    *value = NULL;
-    return SC_OK;
-  }
-  if (strcmp(key, "on_error") == 0) return sc_merge_on_error_parse(*value, &out->on_error, err);
-  if (strcmp(key, "headers") == 0) {
-    st = one_of(key, *value, headers, 3, &i, err);
-    out->headers = (enum sc_headers)i;
-    return st;
-  }
-  *taken = 0;
-  return SC_OK;
-}
-
-static sc_status append_option(struct sc_buffer *json, const char *key, const char *value,
-                               struct sc_error *err) {
-  sc_status st = sc_buffer_append_text(json, json->size > 1 ? "," : "", err);
-  if (!st) st = sc_buffer_append_json(json, key, err);
-  if (!st) st = sc_buffer_append_text(json, ":", err);
-  if (st) return st;
-  return is_json(value) ? sc_buffer_append_text(json, value, err)
-                        : sc_buffer_append_json(json, value, err);
 }
 
 sc_status sc_merge_args_parse(int n, const char *const *arguments, struct sc_merge_args *out,
                               struct sc_error *err) {
-  struct sc_buffer json = {0};
+  struct own {
+    const char *bucket;
+    int headers, on_error;
+  } own = {0};
+  static const struct sc_option table[] = {
+      {"bucket", SC_OPTION_TEXT, offsetof(struct own, bucket), 0, 0, NULL},
+      {"headers", SC_OPTION_CHOICE, offsetof(struct own, headers), 0, 0, "eager|lazy|none"},
+      {"on_error", SC_OPTION_CHOICE, offsetof(struct own, on_error), 0, 0,
+       SC_MERGE_ON_ERROR_CHOICES},
+  };
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, &own, NULL};
+  cJSON *json = cJSON_CreateObject();
   memset(out, 0, sizeof *out);
-  sc_status st = sc_buffer_append_text(&json, "{", err);
-  for (int i = 0; i < n && !st; i++) {
-    char *key = NULL, *value = NULL;
-    int taken = 0;
-    st = split_argument(arguments[i], &key, &value, err);
-    if (!st) st = take_own(key, &value, out, &taken, err);
-    if (!st && !taken) st = append_option(&json, key, value, err);
-    sc_free(key);
-    sc_free(value);
-  }
-  if (!st) st = sc_buffer_append_text(&json, "}", err);
-  if (!st) st = sc_buffer_terminate(&json, err);
-  if (!st) {
-    st = sc_index_options_parse((char *)json.data, &out->index, err);
-    if (st == SC_BAD_ARG) sc_fail_within(err, "stacchip_merge (its own: " OWN_NAMES ")");
-  }
-  sc_buffer_free(&json);
+  sc_status st = json ? arguments_as_json(n, arguments, json, err) : sc_fail_nomem(err);
+  if (!st) st = sc_index_options_read(json, "stacchip_merge", &set, &out->index, err);
+  if (!st) st = sc_strdup(own.bucket, &out->bucket, err);
+  out->headers = (enum sc_headers)own.headers;
+  out->on_error = (enum sc_merge_on_error)own.on_error;
+  cJSON_Delete(json);
   if (st) sc_merge_args_free(out);
   return st;
 }

@@ -9,6 +9,7 @@
 #include "index/index.h"
 
 enum sc_headers { SC_HEADERS_EAGER = 0, SC_HEADERS_LAZY, SC_HEADERS_NONE };
+#define SC_MERGE_ON_ERROR_CHOICES "abort|record"
 enum sc_merge_on_error { SC_MERGE_ON_ERROR_ABORT = 0, SC_MERGE_ON_ERROR_RECORD };
 
 /* Zeroed is empty; sc_merge_args_free(). */
@@ -24,7 +25,7 @@ sc_status sc_merge_args_parse(int n, const char *const *arguments, struct sc_mer
                               struct sc_error *err);
 void sc_merge_args_free(struct sc_merge_args *args);
 
-/* "abort" or "record"; SC_BAD_ARG otherwise. */
+/* "abort" or "record", as the command 'on_error' has it; SC_BAD_ARG otherwise. */
 sc_status sc_merge_on_error_parse(const char *text, enum sc_merge_on_error *out,
                                   struct sc_error *err);
 

@@ -240,7 +240,7 @@ static sc_status read_options(const char *text, struct items_options *out, struc
       {"threads", SC_OPTION_INT, offsetof(struct items_options, threads), 1,
        SC_ITEM_POOL_MAX_THREADS, NULL},
       {"on_error", SC_OPTION_CHOICE, offsetof(struct items_options, on_error), 0, 0,
-       "abort|record"},
+       SC_MERGE_ON_ERROR_CHOICES},
       {"replace", SC_OPTION_BOOL, offsetof(struct items_options, replace), 0, 0, NULL},
   };
   struct sc_options options;

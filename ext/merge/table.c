@@ -124,15 +124,17 @@ static sc_status take_names(struct sc_merge *t, struct sc_error *err) {
 }
 
 sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema, const char *name,
-                        int n_arguments, const char *const *arguments, struct sc_merge **out,
-                        struct sc_error *err) {
+                        struct sc_merge_args *args, struct sc_merge **out, struct sc_error *err) {
   struct sc_merge *t = sc_alloc_zero(1, sizeof *t);
-  if (!t) return sc_fail_nomem(err);
+  if (!t) {
+    sc_merge_args_free(args);
+    return sc_fail_nomem(err);
+  }
+  t->args = *args;
   t->connection = c;
   t->db = db;
   sc_status st = sc_strdup(schema, &t->schema, err);
   if (!st) st = sc_strdup(name, &t->name, err);
-  if (!st) st = sc_merge_args_parse(n_arguments, arguments, &t->args, err);
   if (!st) st = sc_predicates_new(db, &t->predicates, err);
   if (!st) st = take_names(t, err);
   if (st) {

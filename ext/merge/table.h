@@ -93,12 +93,11 @@ sc_status sc_merge_find_on_error(struct sc_merge *t, enum sc_merge_on_error *out
 void sc_merge_forget_items(struct sc_merge *t);
 
 /*
- * Open the table behind an existing set of shadow tables, and close it. arguments are those
- * of CREATE VIRTUAL TABLE.
+ * Open the table behind an existing set of shadow tables, and close it. Takes over args, also on
+ * error.
  */
 sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema, const char *name,
-                        int n_arguments, const char *const *arguments, struct sc_merge **out,
-                        struct sc_error *err);
+                        struct sc_merge_args *args, struct sc_merge **out, struct sc_error *err);
 void sc_merge_close(struct sc_merge *t);
 /* Finalize every statement, so that the shadow tables can be dropped or renamed. */
 void sc_merge_release(struct sc_merge *t);

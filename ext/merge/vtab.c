@@ -66,11 +66,14 @@ static int table_open(sqlite3 *db, void *connection, int is_new, int argc, const
   struct sc_merge *t = NULL;
   sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
   sc_status st = sc_merge_args_parse(argc - 3, argv + 3, &args, &err);
-  sc_merge_args_free(&args);
   if (!st) st = declare(db, argv[2], &err);
   if (!st && is_new) st = sc_merge_schema_create(db, argv[1], argv[2], &err);
   if (!st && !is_new) st = sc_merge_schema_check(db, argv[1], argv[2], &err);
-  if (!st) st = sc_merge_open(connection, db, argv[1], argv[2], argc - 3, argv + 3, &t, &err);
+  if (st) {
+    sc_merge_args_free(&args);
+  } else {
+    st = sc_merge_open(connection, db, argv[1], argv[2], &args, &t, &err);
+  }
   if (st) return creation_error(message, &err);
   *out = &t->base;
   return SQLITE_OK;
