@@ -7,6 +7,7 @@
 /* projection.c as it is, but for the half that opens rasters. */
 #define sc_raster fuzz_raster
 #define sc_projection_read fuzz_projection_read
+#define sc_projection_bent_shown fuzz_projection_bent_shown
 #define sc_projection_grid fuzz_projection_grid
 #include "stac/projection.c"
 
