@@ -1,37 +1,51 @@
 /* The options of stacchip_export(); see export.h. */
 #include <cjson/cJSON.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/options.h"
 #include "base/sqlite.h"
 #include "geoparquet/export.h"
 #include "geoparquet/import.h"
 
+#define WHAT "stacchip_export"
 #define DEFAULT_ROW_GROUP_ROWS 122880
 #define MAX_ROW_GROUP_ROWS 16777216
+#define MAX_PARTITIONS 4
 /* Measured on chips: levels 1 to 6 differ by less than 1 % in size, and 1 is the fastest. */
 #define ZSTD_LEVEL 1
 
-static sc_status fail_option(struct sc_error *err, const char *key, const char *expected) {
-  return sc_fail(err, SC_BAD_ARG, "stacchip_export: option '%s' should be %s", key, expected);
-}
+/* What the table fills before it is checked further. */
+struct raw {
+  const cJSON *columns, *partition_by, *sort;
+  int style, codec, geo;
+  const char *where;
+  int64_t row_group_rows;
+};
 
-static sc_status copy_text(const cJSON *v, const char *key, char **out, struct sc_error *err) {
-  if (!cJSON_IsString(v)) return fail_option(err, key, "text");
-  sc_free(*out);
-  *out = NULL;
-  return sc_strdup(v->valuestring, out, err);
-}
+#define AT(member) offsetof(struct raw, member)
+static const struct sc_option table[] = {
+    {"columns", SC_OPTION_NAMES, AT(columns), 0, 0, NULL},
+    {"partition_by", SC_OPTION_NAMES, AT(partition_by), 0, 0, NULL},
+    {"partition_style", SC_OPTION_CHOICE, AT(style), 0, 0, "directory|hive"},
+    {"where", SC_OPTION_TEXT, AT(where), 0, 0, NULL},
+    {"sort", SC_OPTION_NAMES, AT(sort), 0, 0, NULL},
+    {"compression", SC_OPTION_CHOICE, AT(codec), 0, 0, "zstd|snappy|gzip|none"},
+    {"row_group_size", SC_OPTION_INT, AT(row_group_rows), 1, MAX_ROW_GROUP_ROWS, NULL},
+    {"geoparquet", SC_OPTION_CHOICE, AT(geo), 0, 0, "1.1|2.0"},
+};
 
 static sc_status fail_column(struct sc_error *err, const char *key, const char *name) {
   struct sc_buffer list = {0};
-  if (!sc_export_list_columns(&list, err) && !sc_buffer_terminate(&list, err)) {
-    sc_fail_text(err, SC_BAD_ARG, "stacchip_export: option '%s' names '%s'; columns are %s", key,
-                 name, (const char *)list.data);
+  sc_status st = sc_export_list_columns(&list, err);
+  if (!st) st = sc_buffer_terminate(&list, err);
+  if (!st) {
+    st = sc_fail(err, SC_BAD_ARG, WHAT ": option '%s': '%s' is not one of %s", key, name,
+                 (const char *)list.data);
   }
   sc_buffer_free(&list);
-  return err->status;
+  return st;
 }
 
 /* Number of a column among those that are exported, added if it is not there; -1 when full. */
@@ -43,55 +57,45 @@ static int want_column(struct sc_export_options *o, const struct sc_export_colum
   return o->n_columns++;
 }
 
-static sc_status parse_columns(const cJSON *v, struct sc_export_options *o, struct sc_error *err) {
-  const cJSON *name;
-  if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) == 0) {
-    return fail_option(err, "columns", "an array of column names");
+static void default_columns(struct sc_export_options *o) {
+  for (size_t i = 0; i < SC_INDEX_N; i++) {
+    want_column(o, sc_export_find_column(sc_index_column_names[i]));
   }
-  cJSON_ArrayForEach(name, v) {
-    if (!cJSON_IsString(name)) return fail_option(err, "columns", "an array of column names");
-    const struct sc_export_column *c = sc_export_find_column(name->valuestring);
-    if (!c) return fail_column(err, "columns", name->valuestring);
+}
+
+static sc_status take_columns(const cJSON *names, struct sc_export_options *o,
+                              struct sc_error *err) {
+  for (int i = 0; i < sc_names_count(names); i++) {
+    const struct sc_export_column *c = sc_export_find_column(sc_names_at(names, i));
+    if (!c) return fail_column(err, "columns", sc_names_at(names, i));
     want_column(o, c);
   }
+  if (!names) default_columns(o);
   return SC_OK;
 }
 
-static sc_status parse_partition(const cJSON *v, struct sc_export_options *o,
-                                 struct sc_error *err) {
-  const cJSON *name;
-  const char *expected = "an array of text columns, e.g. [\"platform\",\"item\"]";
-  if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) == 0 || cJSON_GetArraySize(v) > 4) {
-    return fail_option(err, "partition_by", expected);
-  }
-  cJSON_ArrayForEach(name, v) {
-    const struct sc_export_column *c =
-        cJSON_IsString(name) ? sc_export_find_column(name->valuestring) : NULL;
-    if (!cJSON_IsString(name)) return fail_option(err, "partition_by", expected);
-    if (!c) return fail_column(err, "partition_by", name->valuestring);
-    if (c->kind != SC_EXPORT_TEXT && c->kind != SC_EXPORT_DATE) {
-      return fail_option(err, "partition_by", expected);
+/* After the columns, to which it adds. */
+static sc_status take_partition(const cJSON *names, struct sc_export_options *o,
+                                struct sc_error *err) {
+  int n = sc_names_count(names);
+  for (int i = 0; i < n; i++) {
+    const struct sc_export_column *c = sc_export_find_column(sc_names_at(names, i));
+    if (!c) return fail_column(err, "partition_by", sc_names_at(names, i));
+    if (n > MAX_PARTITIONS || (c->kind != SC_EXPORT_TEXT && c->kind != SC_EXPORT_DATE)) {
+      return sc_option_fail(err, WHAT, "partition_by", names,
+                            "up to %d columns of text, e.g. [\"platform\",\"item\"]",
+                            MAX_PARTITIONS);
     }
     o->partition[o->n_partition++] = want_column(o, c);
   }
   return SC_OK;
 }
 
-static sc_status parse_style(const cJSON *v, struct sc_export_options *o, struct sc_error *err) {
-  const char *text = cJSON_IsString(v) ? v->valuestring : "";
-  o->is_hive = strcmp(text, "hive") == 0;
-  if (o->is_hive || strcmp(text, "directory") == 0) return SC_OK;
-  return fail_option(err, "partition_style", "\"directory\" or \"hive\"");
-}
-
 /* One "name", "name ASC" or "name DESC". */
-static sc_status add_sort(struct sc_export_options *o, const char *text, size_t n,
-                          struct sc_error *err) {
+static sc_status add_sort(struct sc_export_options *o, const cJSON *sort, const char *text,
+                          size_t n, struct sc_error *err) {
   while (n && *text == ' ') text++, n--;
   while (n && text[n - 1] == ' ') n--;
-  if (o->n_sort == SC_EXPORT_MAX_SORT) {
-    return fail_option(err, "sort", "at most 16 columns");
-  }
   if (n > 5 && sqlite3_strnicmp(text + n - 5, " desc", 5) == 0) {
     o->sort_descends[o->n_sort] = 1;
     n -= 5;
@@ -99,107 +103,35 @@ static sc_status add_sort(struct sc_export_options *o, const char *text, size_t 
     n -= 4;
   }
   while (n && text[n - 1] == ' ') n--;
-  if (n == 0) return fail_option(err, "sort", "\"hilbert\", \"none\" or column names");
+  if (n == 0 || o->n_sort == SC_EXPORT_MAX_SORT) {
+    return sc_option_fail(err, WHAT, "sort", sort, "'hilbert', 'none' or up to %d column names",
+                          SC_EXPORT_MAX_SORT);
+  }
   return sc_strndup(text, n, &o->sort_names[o->n_sort++], err);
 }
 
-static sc_status parse_sort(const cJSON *v, struct sc_export_options *o, struct sc_error *err) {
-  const cJSON *name;
+/* "hilbert", "none", one text of names between commas, or an array of names. */
+static sc_status take_sort(const cJSON *names, struct sc_export_options *o, struct sc_error *err) {
   sc_status st = SC_OK;
+  if (!names) return SC_OK;
   o->sort = SC_SORT_COLUMNS;
-  if (cJSON_IsString(v) && strcmp(v->valuestring, "hilbert") == 0) {
-    o->sort = SC_SORT_HILBERT;
-  } else if (cJSON_IsString(v) && strcmp(v->valuestring, "none") == 0) {
-    o->sort = SC_SORT_NONE;
-  } else if (cJSON_IsString(v)) {
-    const char *p = v->valuestring;
-    for (size_t n = strcspn(p, ","); !st; n = strcspn(p, ",")) {
-      st = add_sort(o, p, n, err);
+  if (cJSON_IsString(names)) {
+    const char *p = names->valuestring;
+    if (strcmp(p, "hilbert") == 0) o->sort = SC_SORT_HILBERT;
+    if (strcmp(p, "none") == 0) o->sort = SC_SORT_NONE;
+    while (o->sort == SC_SORT_COLUMNS && !st) {
+      size_t n = strcspn(p, ",");
+      st = add_sort(o, names, p, n, err);
       if (!p[n]) break;
       p += n + 1;
     }
-  } else if (cJSON_IsArray(v) && cJSON_GetArraySize(v) > 0) {
-    cJSON_ArrayForEach(name, v) {
-      const char *text = cJSON_IsString(name) ? name->valuestring : "";
-      if (!st) st = add_sort(o, text, strlen(text), err);
-    }
-  } else {
-    st = fail_option(err, "sort", "\"hilbert\", \"none\" or an array of column names");
+    return st;
+  }
+  for (int i = 0; i < sc_names_count(names) && !st; i++) {
+    const char *name = sc_names_at(names, i);
+    st = add_sort(o, names, name, strlen(name), err);
   }
   return st;
-}
-
-static sc_status parse_codec(const cJSON *v, struct sc_export_options *o, struct sc_error *err) {
-  static const struct {
-    const char *name;
-    enum sc_pq_codec codec;
-  } codecs[] = {{"zstd", SC_PQ_ZSTD},
-                {"snappy", SC_PQ_SNAPPY},
-                {"gzip", SC_PQ_GZIP},
-                {"none", SC_PQ_UNCOMPRESSED}};
-  for (size_t i = 0; i < sizeof codecs / sizeof *codecs && cJSON_IsString(v); i++) {
-    if (strcmp(v->valuestring, codecs[i].name) == 0) {
-      o->codec = codecs[i].codec;
-      o->level = o->codec == SC_PQ_ZSTD ? ZSTD_LEVEL : 0;
-      return SC_OK;
-    }
-  }
-  return fail_option(err, "compression", "\"zstd\", \"snappy\", \"gzip\" or \"none\"");
-}
-
-static sc_status parse_group_size(const cJSON *v, struct sc_export_options *o,
-                                  struct sc_error *err) {
-  double d = cJSON_IsNumber(v) ? v->valuedouble : 0;
-  if (!(d >= 1 && d <= MAX_ROW_GROUP_ROWS) || d != (double)(int64_t)d) {
-    return fail_option(err, "row_group_size", "a whole number of rows from 1 to 16777216");
-  }
-  o->row_group_rows = (int64_t)d;
-  return SC_OK;
-}
-
-static sc_status parse_geo(const cJSON *v, struct sc_export_options *o, struct sc_error *err) {
-  const char *text = cJSON_IsString(v) ? v->valuestring : "";
-  o->geo = strcmp(text, "2.0") == 0 ? SC_GEO_2_0 : SC_GEO_1_1;
-  if (o->geo == SC_GEO_2_0 || strcmp(text, "1.1") == 0) return SC_OK;
-  return fail_option(err, "geoparquet", "\"1.1\" or \"2.0\"");
-}
-
-static sc_status parse_where(const cJSON *v, struct sc_export_options *o, struct sc_error *err) {
-  return copy_text(v, "where", &o->where, err);
-}
-
-/* Columns come first: partition_by adds to them. */
-static const struct {
-  const char *key;
-  sc_status (*parse)(const cJSON *, struct sc_export_options *, struct sc_error *);
-} keys[] = {{"columns", parse_columns},
-            {"partition_by", parse_partition},
-            {"partition_style", parse_style},
-            {"where", parse_where},
-            {"sort", parse_sort},
-            {"compression", parse_codec},
-            {"row_group_size", parse_group_size},
-            {"geoparquet", parse_geo}};
-#define N_KEYS (sizeof keys / sizeof *keys)
-
-static sc_status check_keys(const cJSON *object, struct sc_error *err) {
-  const cJSON *v;
-  cJSON_ArrayForEach(v, object) {
-    size_t i = 0;
-    while (i < N_KEYS && strcmp(keys[i].key, v->string) != 0) i++;
-    if (i < N_KEYS) continue;
-    return sc_fail(err, SC_BAD_ARG,
-                   "stacchip_export: option '%s' is unknown; options are columns, partition_by, "
-                   "partition_style, where, sort, compression, row_group_size, geoparquet",
-                   v->string);
-  }
-  return SC_OK;
-}
-
-static void default_columns(struct sc_export_options *o) {
-  for (size_t i = 0; i < SC_INDEX_N; i++) {
-    want_column(o, sc_export_find_column(sc_index_column_names[i]));
-  }
 }
 
 static int number_of(const struct sc_export_options *o, const char *name) {
@@ -216,40 +148,35 @@ static void find_chipid(struct sc_export_options *o) {
   o->y = number_of(o, "chip_index_y");
 }
 
-static sc_status parse_object(const cJSON *object, struct sc_export_options *o,
-                              struct sc_error *err) {
-  sc_status st = check_keys(object, err);
-  for (size_t i = 0; i < N_KEYS && !st; i++) {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, keys[i].key);
-    if (v && !cJSON_IsNull(v)) st = keys[i].parse(v, o, err);
-    if (i == 0 && o->n_columns == 0) default_columns(o);
+static sc_status take(const struct raw *raw, struct sc_export_options *o, struct sc_error *err) {
+  static const enum sc_pq_codec codecs[] = {SC_PQ_ZSTD, SC_PQ_SNAPPY, SC_PQ_GZIP,
+                                            SC_PQ_UNCOMPRESSED}; /* as in the table */
+  o->codec = codecs[raw->codec];
+  o->level = o->codec == SC_PQ_ZSTD ? ZSTD_LEVEL : 0;
+  o->geo = raw->geo ? SC_GEO_2_0 : SC_GEO_1_1;
+  o->row_group_rows = raw->row_group_rows;
+  o->is_hive = raw->style == 1;
+  sc_status st = take_columns(raw->columns, o, err);
+  if (!st) st = take_partition(raw->partition_by, o, err);
+  if (!st) st = take_sort(raw->sort, o, err);
+  if (!st) st = sc_strdup(raw->where, &o->where, err);
+  if (!st && raw->style >= 0 && !o->n_partition) {
+    st =
+        sc_fail(err, SC_BAD_ARG, WHAT ": option 'partition_style' goes together with partition_by");
   }
-  if (!st && !o->n_partition && cJSON_IsString(cJSON_GetObjectItem(object, "partition_style"))) {
-    st = fail_option(err, "partition_style", "given together with partition_by");
-  }
+  find_chipid(o);
   return st;
 }
 
 sc_status sc_export_options_parse(const char *json, struct sc_export_options *out,
                                   struct sc_error *err) {
+  struct raw raw = {.style = -1, .row_group_rows = DEFAULT_ROW_GROUP_ROWS};
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, NULL};
+  struct sc_options options = {0};
   memset(out, 0, sizeof *out);
-  out->codec = SC_PQ_ZSTD;
-  out->level = ZSTD_LEVEL;
-  out->row_group_rows = DEFAULT_ROW_GROUP_ROWS;
-  if (!json) {
-    default_columns(out);
-    find_chipid(out);
-    return SC_OK;
-  }
-  cJSON *object = cJSON_ParseWithOpts(json, NULL, 1);
-  sc_status st;
-  if (cJSON_IsObject(object)) {
-    st = parse_object(object, out, err);
-  } else {
-    st = sc_fail(err, SC_BAD_ARG, "stacchip_export: the options are no JSON object: %.60s", json);
-  }
-  cJSON_Delete(object);
-  find_chipid(out);
+  sc_status st = sc_options_parse(json, WHAT, &set, &options, err);
+  if (!st) st = take(&raw, out, err);
+  sc_options_free(&options);
   return st;
 }
 

@@ -354,9 +354,9 @@ class Errors(Case):
         fill(self.db, 10)
         os.mkfifo(self.path("fifo"))
         for pattern, args in (("no such table", ("nothing", "x.parquet")), ("should be text", ("chips", None)), ("should be text", ("chips", 5)),
-                              ("no JSON object", ("chips", "x.parquet", "[]")), ("'sorted' is unknown.*sort", ("chips", "x.parquet", '{"sorted":1}')),
+                              ("not a JSON object", ("chips", "x.parquet", "[]")), ("unknown option 'sorted'; options: .*sort", ("chips", "x.parquet", '{"sorted":1}')),
                               ("zstd", ("chips", "x.parquet", '{"compression":"lzma"}')), ("whole number", ("chips", "x.parquet", '{"row_group_size":0}')),
-                              ("columns are chipid", ("chips", "x.parquet", '{"columns":["nope"]}')), ("'columns'", ("chips", "x.parquet", '{"columns":[]}')),
+                              ("'nope' is not one of chipid", ("chips", "x.parquet", '{"columns":["nope"]}')), ("'columns'", ("chips", "x.parquet", '{"columns":[]}')),
                               ("no such column", ("chips", "x.parquet", '{"columns":["grid"]}')), ("no such column", ("chips", "x.parquet", '{"sort":"nope"}')),
                               ("where|syntax", ("chips", "x.parquet", '{"where":"1) ; DELETE FROM chips; --"}')), ("1.1", ("chips", "x.parquet", '{"geoparquet":"3"}')),
                               ("not one condition", ("chips", "x.parquet", '{"where":"1) OR (1"}')), ("not one condition", ("chips", "x.parquet", '{"where":"1) ORDER BY (1"}')),
