@@ -42,7 +42,7 @@ RASTER_SRC := $(sort $(filter-out ext/raster/load.c,$(wildcard ext/raster/*.c)) 
 CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c))
 CLI_SRC := $(sort $(wildcard ext/cli/*.c))
 MERGE_SQL := $(sort $(wildcard sql/merge/*.sql))
-SQL_SRC := $(sort $(filter-out $(MERGE_SQL),$(wildcard sql/*.sql sql/*/*.sql)))
+SQL_SRC := $(sort $(filter-out $(MERGE_SQL),$(wildcard sql/*/*.sql)))
 SQL_GEN := $(SQL_SRC:%.sql=build/gen/%.h) build/gen/sql/merge.h
 
 obj = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
@@ -98,6 +98,7 @@ DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev
   sqlite3 libsqlite3-mod-spatialite
 DEPS_TEST := g++ python3 python3-numpy nginx-light gdal-bin spatialite-bin libjemalloc2 \
   $(if $(shell command -v node && command -v npm),,nodejs npm)
+DEPS_LINT := clang clang-tidy clang-format cppcheck python3
 .PHONY: deps deps-test
 deps:
 	@tests/support/deps.sh $(DEPS_BUILD)

@@ -1,7 +1,7 @@
 # embed.awk: SQL -> a C header.
 #
 # A script becomes one string:
-#   awk -v name=sql_platforms -f sql/embed.awk sql/platforms.sql
+#   awk -v name=sql_stac_platforms -f sql/embed.awk sql/stac/platforms.sql
 # Files of a folder whose statements follow lines "-- name: chip_find" become an enum of them,
 # and a table of their texts for the one file that defines SC_MERGE_STATEMENT_TEXTS:
 #   awk -v folder=merge -f sql/embed.awk sql/merge/*.sql

@@ -143,7 +143,7 @@ check-kill: all
 
 #: make check-fault   every allocation fails in turn, all of them (minutes; make test has a short form)
 #: make check-valgrind the unit tests and the whole flow under valgrind
-#: make lint          warnings as errors (gcc, clang), headers alone, banned functions
+#: make lint          who may include whom, sizes and calls, warnings as errors, clang-tidy, cppcheck (make deps-lint)
 #: make coverage      line coverage of base, index, merge and parquet by the suite
 .PHONY: check-fault check-valgrind lint coverage
 check-fault: all unit
@@ -154,14 +154,33 @@ check-valgrind: all unit
 	    --errors-for-leak-kinds=definite --suppressions=tests/support/valgrind.supp $$t | tail -n 1 || exit 1; done
 LINT_SRC := $(sort $(wildcard ext/*.c ext/*/*.c))
 LINT_HEADERS := $(sort $(wildcard ext/*.h ext/*/*.h include/*.h))
-BANNED := strcpy|strcat|sprintf|strtok|atoi|gets|localtime
-lint: $(SQL_GEN)
-	@for cc in $(CC) $(CLANG); do for f in $(LINT_SRC); do \
-	  $$cc -fsyntax-only -Werror -std=c11 $(filter-out -Wno-overlength-strings,$(WARN)) -Wno-overlength-strings \
-	    -Iext -Iinclude -Ibuild/gen -D_GNU_SOURCE $(GDAL_CFLAGS) $$f || exit 1; done; done
-	@for h in $(LINT_HEADERS); do echo "#include \"$${h#ext/}\"" | sed 's|"include/|"|' | \
-	  $(CC) -fsyntax-only -Werror -std=c11 -Wall -Iext -Iinclude -D_GNU_SOURCE $(GDAL_CFLAGS) -x c - || { echo "$$h does not compile alone"; exit 1; }; done
-	@! grep -nE '\b($(BANNED))\(' $(LINT_SRC)
+LINT_FLAGS = -std=c11 -Iext -Iinclude -Ibuild/gen -D_GNU_SOURCE $(GDAL_CFLAGS)
+LINT_JOBS ?= $(shell nproc)
+CLANG_TIDY ?= clang-tidy
+CPPCHECK ?= cppcheck
+.PHONY: lint-tools lint-rules lint-warnings lint-tidy lint-cppcheck deps-lint
+deps-lint:
+	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_LINT)
+lint-tools:
+	@for tool in $(CLANG) $(CLANG_TIDY) $(CPPCHECK) python3; do command -v $$tool >/dev/null || \
+	  { echo "lint: no $$tool here; 'make deps-lint' installs $(DEPS_LINT)" >&2; exit 1; }; done
+lint-rules:
+	@python3 tests/support/lint.py
+lint-warnings: lint-tools $(SQL_GEN)
+	@for cc in "$(CC)" "$(CLANG)"; do printf '%s\n' $(LINT_SRC) | \
+	  xargs -P $(LINT_JOBS) -n 8 $$cc -fsyntax-only -Werror $(WARN) $(LINT_FLAGS) || exit 1; done
+	@printf '%s\n' $(LINT_HEADERS) | xargs -P $(LINT_JOBS) -I{} sh -c \
+	  'echo "#include \"$(CURDIR)/{}\"" | $(CC) -fsyntax-only -Werror -Wall $(LINT_FLAGS) -x c - || { echo "{} does not compile alone"; exit 1; }'
+lint-tidy: lint-tools $(SQL_GEN)
+	@printf '%s\n' $(LINT_SRC) | xargs -P $(LINT_JOBS) -I{} $(CLANG_TIDY) --quiet {} -- $(LINT_FLAGS) 2>&1 | \
+	  awk '!/warnings? generated\.$$/ {print; n++} END {exit n > 0}'
+lint-cppcheck: lint-tools $(SQL_GEN)
+	@$(CPPCHECK) -j $(LINT_JOBS) --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --library=tests/support/cppcheck.cfg -Iext -Iinclude -Ibuild/gen -D_GNU_SOURCE \
+	  --template='{file}:{line}: {message} [{id}]' ext
+lint: lint-tools
+	@failed=; for part in rules warnings tidy cppcheck; do $(MAKE) --no-print-directory -s lint-$$part || failed="$$failed $$part"; done; \
+	  [ -z "$$failed" ] && echo "lint: clean" || { echo "lint: failed:$$failed" >&2; exit 1; }
 coverage: deps-test
 	@$(MAKE) --no-print-directory -s VARIANT=coverage all unit
 	-@VARIANT=coverage tests/run >build/coverage/tests.log 2>&1; tail -n 1 build/coverage/tests.log

@@ -9,8 +9,8 @@
 #include "base/interrupt.h"
 #include "base/poll.h"
 #include "host.h"
-#include "sql/platforms.h"
-#include "sql/rules/schema.h"
+#include "sql/stac/platforms.h"
+#include "sql/stac/rules.h"
 #include "stac/rules_db.h"
 
 static const char *const rule_keys[] = {"match",  "mask", "cloud", "nodata",
@@ -217,8 +217,8 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
     return sc_fail(err, SC_NOMEM, "no private connection for rules");
   }
   sqlite3_drop_modules(r->db, pure_tables);
-  sc_status st = sc_db_run(r->db, sql_rules_schema, NULL, NULL, err);
-  if (!st) st = sc_db_run(r->db, sql_platforms, NULL, NULL, err);
+  sc_status st = sc_db_run(r->db, sql_stac_rules, NULL, NULL, err);
+  if (!st) st = sc_db_run(r->db, sql_stac_platforms, NULL, NULL, err);
   /* The first use of these table-valued functions declares them, which the guard forbids. */
   if (!st) st = sc_db_run(r->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, err);
   sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, SC_ITEM_MAX_BYTES);

@@ -1,6 +1,6 @@
 /*
  * Platform rules: which items, which mask, what is cloud, what is nodata, which assets are
- * pixels. A set belongs to a connection: the built-in rules of sql/platforms.sql and the
+ * pixels. A set belongs to a connection: the built-in rules of sql/stac/platforms.sql and the
  * application's own, the last one set winning.
  *
  * Expressions run on a private in-memory connection with an authorizer and a limit of time;
