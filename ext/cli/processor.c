@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/datetime.h"
 #include "cli/cli.h"
 #include "cli/draw.h"
 #include "cli/geo.h"
@@ -240,8 +241,7 @@ static sc_status draw(struct job *job, const char *what, int first, int last, ui
 }
 
 static void set_months(struct search *s, int year, int first, int last) {
-  static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  int end = days[last - 1] + (last == 2 && year % 4 == 0);
+  int end = sc_days_in_month(year, last);
   snprintf(s->from, sizeof s->from, "%04d-%02d-01T00:00:00Z", year & 0x3fff, first);
   snprintf(s->to, sizeof s->to, "%04d-%02d-%02dT23:59:59Z", year & 0x3fff, last, end);
 }

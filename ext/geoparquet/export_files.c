@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/datetime.h"
 #include "geoparquet/export.h"
 #include "parquet/value.h"
 #include "stac/href.h"
@@ -118,7 +119,7 @@ static sc_status put_cell_name(struct sc_buffer *out, const struct sc_export_col
     return sc_buffer_append_text(out, HIVE_NULL, err);
   }
   if (c->kind == SC_EXPORT_TEXT) return put_name(out, cell->bytes, cell->size, err);
-  int n = sc_pq_format_date(cell->i, day, sizeof day);
+  int n = sc_date_format(cell->i, day, sizeof day);
   return put_name(out, day, (size_t)n, err);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/datetime.h"
 #include "geoparquet/export.h"
 #include "index/geometry.h"
 #include "parquet/value.h"
@@ -57,7 +58,7 @@ static sc_status read_date(const struct sc_export_column *c, const struct raw_va
   size_t n = v->type == SQLITE_TEXT ? v->size : 0;
   int has_form = n == 10 || (n > 10 && (v->bytes[10] == 'T' || v->bytes[10] == ' '));
   int32_t days = 0;
-  if (!has_form || !sc_pq_parse_date(v->bytes, &days)) {
+  if (!has_form || !sc_date_parse(v->bytes, 10, &days)) {
     return fail_cell(c, v, "a date YYYY-MM-DD", err);
   }
   cell->i = days;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "stac/datetime.h"
+#include "base/datetime.h"
 
 enum { DAY_CHARS = 10 }; /* YYYY-MM-DD */
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "index/mapping.h"
 #include "raster/raster_api.h"
+#include "stac/classify.h"
 #include "stac/formats.h"
 #include "stac/validity.h"
 

@@ -8,9 +8,20 @@
 
 #include "base/alloc.h"
 
-const char *sc_edge_name(enum sc_edge edge) {
-  static const char *const names[] = {"drop", "pad", "shift"};
-  return names[edge];
+static const char *const edge_names[] = {"drop", "pad", "shift"};
+
+const char *sc_edge_name(enum sc_edge edge) { return edge_names[edge]; }
+
+sc_status sc_edge_parse(const char *name, enum sc_edge *out, struct sc_error *err) {
+  *out = SC_EDGE_DROP;
+  for (int i = 0; name && i < 3; i++) {
+    if (strcmp(name, edge_names[i]) == 0) {
+      *out = (enum sc_edge)i;
+      return SC_OK;
+    }
+  }
+  if (!name) return SC_OK;
+  return sc_fail(err, SC_BAD_DATA, "edge: '%s' is not one of drop, pad, shift", name);
 }
 
 void sc_grid_free(struct sc_grid *grid) {

@@ -24,6 +24,9 @@ enum sc_edge { SC_EDGE_DROP = 0, SC_EDGE_PAD, SC_EDGE_SHIFT };
 #define SC_EDGE_CHOICES "drop|pad|shift" /* of an option, in the order of the enum */
 /* "drop" ...; static. */
 const char *sc_edge_name(enum sc_edge edge);
+/* The edge of that name; NULL is the default, drop. SC_BAD_DATA, with the names, for another word.
+ */
+sc_status sc_edge_parse(const char *name, enum sc_edge *out, struct sc_error *err);
 
 /* How chips lie on a grid. */
 struct sc_tiling {

@@ -103,7 +103,4 @@ sc_status sc_index_item(const struct sc_index_call *call, const char *item, size
                         struct sc_error *err);
 void sc_index_free(struct sc_index *index);
 
-/* Days since 1970-01-01 of "YYYY-MM-DD"; INT32_MIN where it is no date. */
-int32_t sc_date_to_days(const char *date);
-
 #endif

@@ -8,8 +8,8 @@
 #include "base/status.h"
 #include "index/grid.h"
 #include "index/index.h"
+#include "index/projection.h"
 #include "stac/item.h"
-#include "stac/projection.h"
 #include "stac/rules.h"
 
 /* Zeroed is empty; sc_scene_free(). */

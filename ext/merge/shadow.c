@@ -8,14 +8,15 @@
 #include "base/access.h"
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/datetime.h"
 #include "base/db.h"
 #include "merge/buffers.h"
 #include "stac/href.h"
 #include "stac/secrets.h"
 
 float sc_merge_day(const char *date) {
-  int32_t days = date ? sc_date_to_days(date) : INT32_MIN;
-  return days == INT32_MIN ? SC_NO_DAY : (float)days;
+  int32_t days;
+  return date && sc_date_parse(date, strlen(date), &days) ? (float)days : SC_NO_DAY;
 }
 
 static sc_status new_chip_id(struct sc_merge *t, int64_t *out, struct sc_error *err) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/datetime.h"
 #include "base/db.h"
 #include "index/row_tiling.h"
 #include "merge/columns.h"
@@ -50,7 +51,8 @@ static sc_status read_fraction(sqlite3_value **columns, int column, float *out,
 }
 
 static sc_status check_date(const char *date, struct sc_error *err) {
-  if (!date || (strlen(date) == 10 && sc_date_to_days(date) != INT32_MIN)) return SC_OK;
+  int32_t days;
+  if (!date || sc_date_parse(date, strlen(date), &days)) return SC_OK;
   return sc_fail(err, SC_BAD_ARG, "date: expected YYYY-MM-DD, found %s", date);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/datetime.h"
 
 #define DAY_SECONDS 86400
 #define JULIAN_EPOCH_DAY 2440588 /* of 1970-01-01: INT96 counts days so */
@@ -14,66 +15,6 @@
 
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 i128;
-
-/* Howard Hinnant's days-to-civil, for any day of int64 that a file can hold. */
-static void civil(int64_t days, int64_t *year, int *month, int *day) {
-  int64_t z = days + 719468;
-  int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-  int64_t doe = z - era * 146097;
-  int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-  int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-  int64_t mp = (5 * doy + 2) / 153;
-  *day = (int)(doy - (153 * mp + 2) / 5 + 1);
-  *month = (int)(mp < 10 ? mp + 3 : mp - 9);
-  *year = yoe + era * 400 + (*month <= 2);
-}
-
-static void put_two(char *p, int v) {
-  p[0] = (char)('0' + v / 10);
-  p[1] = (char)('0' + v % 10);
-}
-
-int sc_pq_format_date(int64_t days, char *out, size_t size) {
-  int64_t year;
-  int month, day;
-  civil(days, &year, &month, &day);
-  if (size < 11 || year < 0 || year > 9999) {
-    return snprintf(out, size, "%04lld-%02d-%02d", (long long)year, month, day);
-  }
-  /* Every row of an index has one: printf takes longer than all else that a row needs. */
-  put_two(out, (int)(year / 100));
-  put_two(out + 2, (int)(year % 100));
-  out[4] = out[7] = '-';
-  put_two(out + 5, month);
-  put_two(out + 8, day);
-  out[10] = '\0';
-  return 10;
-}
-
-static int digits(const char *p, int n) {
-  int v = 0;
-  for (int i = 0; i < n; i++) {
-    if (p[i] < '0' || p[i] > '9') return -1;
-    v = v * 10 + p[i] - '0';
-  }
-  return v;
-}
-
-int sc_pq_parse_date(const char *text, int32_t *days) {
-  static const unsigned char lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  int year = digits(text, 4), month, day;
-  if (year < 0 || text[4] != '-' || text[7] != '-') return 0;
-  month = digits(text + 5, 2);
-  day = digits(text + 8, 2);
-  int is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1]) return 0;
-  if (month == 2 && day == 29 && !is_leap) return 0;
-  int y = year - (month <= 2) + 400; /* never negative */
-  int doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  int yoe = y % 400, doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-  *days = (y / 400 - 1) * 146097 + doe - 719468;
-  return 1;
-}
 
 static void set_scratch(struct sc_pq_sql *out, int n) {
   out->type = SC_PQ_SQL_TEXT;
@@ -106,7 +47,7 @@ static void set_time(const struct sc_pq_leaf *leaf, int64_t units, struct sc_pq_
 
 static void set_timestamp(int64_t days, int64_t units, int digits, int is_utc,
                           struct sc_pq_sql *out) {
-  int n = sc_pq_format_date(days, out->scratch, sizeof out->scratch);
+  int n = sc_date_format(days, out->scratch, sizeof out->scratch);
   n += snprintf(out->scratch + n, sizeof out->scratch - (size_t)n, "T");
   n += format_time(units, digits, out->scratch + n, sizeof out->scratch - (size_t)n);
   if (is_utc) n += snprintf(out->scratch + n, sizeof out->scratch - (size_t)n, "Z");
@@ -223,7 +164,7 @@ static void set_int(const struct sc_pq_leaf *leaf, int64_t i, struct sc_pq_sql *
   switch (leaf->kind) {
     case SC_PQ_KIND_UINT: set_uint(leaf, i, out); return;
     case SC_PQ_KIND_DATE:
-      set_scratch(out, sc_pq_format_date(i, out->scratch, sizeof out->scratch));
+      set_scratch(out, sc_date_format(i, out->scratch, sizeof out->scratch));
       return;
     case SC_PQ_KIND_TIME: set_time(leaf, i, out); return;
     case SC_PQ_KIND_TIMESTAMP: set_int_timestamp(leaf, i, out); return;

@@ -42,12 +42,6 @@ int sc_pq_value_from_bound(const struct sc_pq_leaf *leaf, const struct sc_span *
 /* Does the order of the SQL values follow the order that the leaf's statistics use? */
 int sc_pq_leaf_is_ordered(const struct sc_pq_leaf *leaf);
 
-/* Write a date, days since 1970-01-01, as YYYY-MM-DD; returns the length. */
-int sc_pq_format_date(int64_t days, char *out, size_t size);
-
-/* Days since 1970-01-01 of ten characters YYYY-MM-DD; 0 where they are no date. */
-int sc_pq_parse_date(const char *text, int32_t *days);
-
 /* The column's type for CREATE TABLE: INTEGER, REAL, TEXT, BLOB or NUMERIC. */
 const char *sc_pq_sql_type_name(const struct sc_pq_leaf *leaf);
 

@@ -7,10 +7,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/datetime.h"
 #include "base/db.h"
 #include "connection.h"
 #include "index/geometry.h"
-#include "stac/datetime.h"
 
 /* ISO 8601 week of a day: the week of its Thursday, counted in that Thursday's year. */
 static int iso_week(int64_t days) {

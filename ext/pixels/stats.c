@@ -16,6 +16,7 @@
 #include "base/db.h"
 #include "pixels/chip.h"
 #include "pixels/group.h"
+#include "stac/classify.h"
 #include "stac/validity.h"
 
 #define SAMPLE_MAX (1 << 20) /* values kept per band */

@@ -1,10 +1,11 @@
-/* Mask values -> cloud and nodata bits, by the SQL expressions of a rule; see rules.h. */
+/* Mask values -> cloud and nodata bits, by the SQL expressions of a rule; see classify.h. */
+#include "stac/classify.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
-#include "stac/rules.h"
 #include "stac/rules_db.h"
 
 /* A rule without the expression knows of no such pixels; nodata is then what is declared. */

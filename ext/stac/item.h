@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
+#include "base/datetime.h"
 #include "base/status.h"
-#include "stac/datetime.h"
 #include "stac/href.h"
 
 struct cJSON;

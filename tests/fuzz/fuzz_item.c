@@ -9,7 +9,7 @@
 #define sc_projection_read fuzz_projection_read
 #define sc_projection_bent_shown fuzz_projection_bent_shown
 #define sc_projection_grid fuzz_projection_grid
-#include "stac/projection.c"
+#include "index/projection.c"
 
 #include "base/settings.h"
 #include "base/sniff.h"

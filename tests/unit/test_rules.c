@@ -2,7 +2,7 @@
  * stac/rules.c and classify.c: setting, replacing and dropping rules, their order, what is
  * refused, rules without end, and the bits of values against the same conditions in C.
  */
-#include "stac/rules.h"
+#include "stac/classify.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/datetime.h"
 #include "check.h"
 #include "parquet/prune.h"
 
@@ -39,11 +40,11 @@ static void dates_and_times_are_iso_text(void) {
   CHECK_TEXT("1969-12-31", text_of_int(&leaf, -1));
   CHECK_TEXT("0000-03-01", text_of_int(&leaf, -719468));
   for (int i = -719468; i < 2932896; i += 97) { /* years 0 to 9999 */
-    CHECK(sc_pq_parse_date(text_of_int(&leaf, i), &days) && days == i);
+    CHECK(sc_date_parse(text_of_int(&leaf, i), 10, &days) && days == i);
   }
-  CHECK(!sc_pq_parse_date("2023-02-29", &days));
-  CHECK(!sc_pq_parse_date("2023-13-01", &days));
-  CHECK(!sc_pq_parse_date("2023/01/01", &days));
+  CHECK(!sc_date_parse("2023-02-29", 10, &days));
+  CHECK(!sc_date_parse("2023-13-01", 10, &days));
+  CHECK(!sc_date_parse("2023/01/01", 10, &days));
   leaf = leaf_of(SC_PQ_INT64, SC_PQ_KIND_TIMESTAMP);
   leaf.unit_digits = 3;
   leaf.is_utc = 1;

@@ -2,8 +2,8 @@
  * The grid of an item: from the projection extension (v1 or v2, item or asset level), or
  * from the raster files where fields are missing. docs/places.md gives the order.
  */
-#ifndef SC_STAC_PROJECTION_H
-#define SC_STAC_PROJECTION_H
+#ifndef SC_INDEX_PROJECTION_H
+#define SC_INDEX_PROJECTION_H
 
 #include "base/buffer.h"
 #include "base/status.h"

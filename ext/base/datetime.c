@@ -1,10 +1,8 @@
-/* Datetimes of STAC items; see datetime.h. */
-#include "stac/datetime.h"
+/* The calendar and datetimes; see datetime.h. */
+#include "base/datetime.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "index/index.h"
 
 /*
  * The days of a 400-year era begin on 1 March of year 0: leap days then come last.
@@ -34,7 +32,7 @@ void sc_civil_from_days(int64_t days, int64_t *year, int *month, int *day) {
 
 static int is_leap(int64_t year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
 
-static int days_in_month(int64_t year, int month) {
+int sc_days_in_month(int64_t year, int month) {
   static const char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   return days[month - 1] + (month == 2 && is_leap(year));
 }
@@ -107,7 +105,7 @@ static int read_parts(const char *p, struct parts *t) {
   if (t->month < 1 || t->month > 12 || *p != separator) return 0;
   p++;
   t->day = digits(&p, 2);
-  if (t->day < 1 || t->day > days_in_month(t->year, t->month)) return 0;
+  if (t->day < 1 || t->day > sc_days_in_month(t->year, t->month)) return 0;
   if ((*p == 'T' || *p == 't' || *p == ' ') && p[1] && !read_time(&p, t)) return 0;
   while (*p == ' ') p++;
   return *p == '\0';
@@ -130,8 +128,39 @@ int sc_datetime_normalise(const char *text, char out[SC_DATETIME_BYTES]) {
   return 1;
 }
 
-int32_t sc_date_to_days(const char *date) {
-  struct parts t = {0};
-  if (!date || strlen(date) != 10 || !read_parts(date, &t)) return INT32_MIN;
-  return (int32_t)sc_days_from_civil(t.year, t.month, t.day);
+int sc_date_parse(const char *text, size_t n, int32_t *days) {
+  if (n != 10 || text[4] != '-' || text[7] != '-') return 0;
+  const char *p = text;
+  int year = digits(&p, 4);
+  if (year < 0) return 0;
+  p++;
+  int month = digits(&p, 2);
+  if (month < 1 || month > 12) return 0;
+  p++;
+  int day = digits(&p, 2);
+  if (day < 1 || day > sc_days_in_month(year, month)) return 0;
+  *days = (int32_t)sc_days_from_civil(year, month, day);
+  return 1;
+}
+
+static void put_two(char *p, int v) {
+  p[0] = (char)('0' + v / 10);
+  p[1] = (char)('0' + v % 10);
+}
+
+int sc_date_format(int64_t days, char *out, size_t size) {
+  int64_t year;
+  int month, day;
+  sc_civil_from_days(days, &year, &month, &day);
+  if (size < 11 || year < 0 || year > 9999) {
+    return snprintf(out, size, "%04lld-%02d-%02d", (long long)year, month, day);
+  }
+  /* Every row of an index has one: printf takes longer than all else that a row needs. */
+  put_two(out, (int)(year / 100));
+  put_two(out + 2, (int)(year % 100));
+  out[4] = out[7] = '-';
+  put_two(out + 5, month);
+  put_two(out + 8, day);
+  out[10] = '\0';
+  return 10;
 }

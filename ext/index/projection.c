@@ -1,5 +1,5 @@
 /* The grid of an item; see projection.h. */
-#include "stac/projection.h"
+#include "index/projection.h"
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
