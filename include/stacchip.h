@@ -3,7 +3,7 @@
  *
  * This header is all that a C program needs beside SQLite's own. Nearly everything
  * stacchip does is reached through SQL once it is registered on a connection; see
- * README.md for the functions and tables.
+ * docs/README.md for the functions and tables.
  *
  * THREE WAYS TO USE IT
  *
