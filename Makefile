@@ -37,9 +37,11 @@ RASTER_PKGS := gdal proj libtiff-4 libdeflate libzstd libcurl libcrypto libcjson
 pkgs = $(shell pkg-config $(1) $(2) 2>/dev/null)
 GDAL_CFLAGS = $(patsubst -I%,-isystem %,$(call pkgs,--cflags,$(RASTER_PKGS)))
 
-BASE_SRC := $(sort $(wildcard ext/base/*.c))
+# Which file is in which: BASE_SRC in both shared objects (the access rules and opening are needed on
+# either side), RASTER_SRC in stacchip_raster.so, CORE_SRC in stacchip.so, CLI_SRC in the program.
+BASE_SRC := $(sort $(wildcard ext/base/*.c) ext/store/access.c ext/store/open.c)
 RASTER_SRC := $(sort $(filter-out ext/raster/load.c,$(wildcard ext/raster/*.c)) $(wildcard ext/http/*.c))
-CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c))
+CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(filter-out $(BASE_SRC),$(wildcard ext/store/*.c)) $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c))
 CLI_SRC := $(sort $(wildcard ext/cli/*.c))
 MERGE_SQL := $(sort $(wildcard sql/merge/*.sql))
 SQL_SRC := $(sort $(filter-out $(MERGE_SQL),$(wildcard sql/*/*.sql)))

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "raster/raster_api.h"
 
 enum kind { KIND_INT, KIND_TEXT };
 
@@ -40,8 +39,8 @@ static struct setting settings[] = {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int started;
-static atomic_uint version;                /* counts the changes; read without the lock */
-static const struct sc_raster_api *raster; /* told of each change once it is there */
+static atomic_uint version; /* counts the changes; read without the lock */
+static void (*configure_raster)(const struct sc_settings *); /* once the raster half is there */
 
 static sc_status parse_int(const struct setting *s, const char *value, int64_t *out,
                            struct sc_error *err) {
@@ -91,7 +90,7 @@ static struct setting *find(const char *name, struct sc_error *err) {
 }
 
 static void tell_raster(void) {
-  if (!raster) return;
+  if (!configure_raster) return;
   struct sc_settings s = {
       .hosts = settings[HOSTS].text,
       .threads = (int)settings[THREADS].number,
@@ -101,7 +100,7 @@ static void tell_raster(void) {
       .timeout_ms = (int)settings[TIMEOUT].number,
       .retries = (int)settings[RETRIES].number,
   };
-  raster->configure(&s);
+  configure_raster(&s);
 }
 
 sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_error *err) {
@@ -178,10 +177,10 @@ int64_t sc_settings_int(const char *name) {
   return n;
 }
 
-void sc_settings_apply(const struct sc_raster_api *api) {
+void sc_settings_apply(void (*configure)(const struct sc_settings *)) {
   pthread_mutex_lock(&lock);
   start();
-  raster = api;
+  configure_raster = configure;
   tell_raster();
   pthread_mutex_unlock(&lock);
 }

@@ -10,7 +10,19 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-struct sc_raster_api;
+/*
+ * What may be opened and how; set by the process (stacchip_config(), environment), never by
+ * stored data. A snapshot: the strings live as long as the call that gets it.
+ */
+struct sc_settings {
+  const char *hosts;   /* patterns of allowed hosts, comma separated; NULL: default rule */
+  int threads;         /* workers; 1 to 64 */
+  int verify;          /* decode whole blocks and check their checksums */
+  int64_t cache_bytes; /* budget of the block cache, process-wide */
+  int max_connections; /* concurrent requests per host */
+  int timeout_ms;      /* of one request */
+  int retries;         /* after the first try */
+};
 
 /* The value of a setting as text, appended to out. SC_BAD_ARG lists the names. */
 sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_error *err);
@@ -21,7 +33,7 @@ sc_status sc_settings_set(const char *name, const char *value, struct sc_error *
 int64_t sc_settings_int(const char *name);
 /* Changes with every setting that is set. */
 unsigned sc_settings_version(void);
-/* Hand the settings to the raster half. */
-void sc_settings_apply(const struct sc_raster_api *api);
+/* Hand the settings to the raster half, now and whenever one changes. */
+void sc_settings_apply(void (*configure)(const struct sc_settings *settings));
 
 #endif

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "cli/cli.h"
-#include "stac/href.h"
+#include "store/access.h"
+#include "store/href.h"
 
 enum { OPT_TABLE, OPT_QUERY, OPT_OPTIONS, OPT_DRY_RUN, N_OPTIONS };
 

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "cli/cli.h"
-#include "cli/store.h"
+#include "store/store.h"
 
 enum { OPT_BUCKET, OPT_TARGET, OPT_DB, OPT_PARTITION, OPT_KEEP, OPT_DRY_RUN, N_OPTIONS };
 

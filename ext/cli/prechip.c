@@ -12,8 +12,8 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/npz.h"
-#include "cli/store.h"
 #include "pixels/npy.h"
+#include "store/store.h"
 
 #define CUBE_CHIPS 128
 #define BANDS_MAX 256

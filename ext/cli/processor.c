@@ -13,9 +13,9 @@
 #include "cli/draw.h"
 #include "cli/geo.h"
 #include "cli/scene.h"
-#include "cli/store.h"
 #include "cli/systems.h"
 #include "stac/item.h"
+#include "store/store.h"
 
 enum {
   OPT_ROW,

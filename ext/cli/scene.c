@@ -10,10 +10,10 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/geo.h"
-#include "cli/store.h"
-#include "stac/href.h"
 #include "stac/item.h"
-#include "stac/secrets.h"
+#include "store/href.h"
+#include "store/secrets.h"
+#include "store/store.h"
 
 #define PROJECTION "https://stac-extensions.github.io/projection/v1.1.0/schema.json"
 #define FILE_INFO "https://stac-extensions.github.io/file/v2.1.0/schema.json"

@@ -10,7 +10,7 @@
 #include "base/thread.h"
 #include "cli/cli.h"
 #include "cli/npz.h"
-#include "cli/store.h"
+#include "store/store.h"
 
 #define BANDS_MAX 256
 #define READERS_MAX 64

@@ -26,8 +26,8 @@
 #include "geoparquet/geo_metadata.h"
 #include "geoparquet/sorter.h"
 #include "geoparquet/texts.h"
-#include "parquet/sink.h"
 #include "parquet/writer.h"
+#include "store/sink.h"
 
 #define SC_EXPORT_MAX_COLUMNS 16
 #define SC_EXPORT_MAX_SORT 16
@@ -286,7 +286,7 @@ struct sc_export_files {
   size_t n_specs;
   struct sc_pq_writer writer;
   int has_writer;
-  struct sc_pq_sink *sinks; /* owned array: all files, the last is being written */
+  struct sc_sink *sinks; /* owned array: all files, the last is being written */
   size_t n_sinks, max_sinks;
   int is_open;            /* the last sink takes rows */
   struct sc_geo_info geo; /* of the file being written */

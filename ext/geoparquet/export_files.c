@@ -6,7 +6,7 @@
 #include "base/datetime.h"
 #include "geoparquet/export.h"
 #include "parquet/value.h"
-#include "stac/href.h"
+#include "store/href.h"
 
 #define HIVE_NULL "__HIVE_DEFAULT_PARTITION__" /* Hive's folder for NULL */
 #define MAX_FOLDER_BYTES 200
@@ -149,7 +149,7 @@ static sc_status make_path(const struct sc_export_files *f, const struct sc_expo
 static sc_status add_sink(struct sc_export_files *f, struct sc_error *err) {
   if (f->n_sinks < f->max_sinks) return SC_OK;
   size_t max = f->max_sinks ? 2 * f->max_sinks : 16;
-  struct sc_pq_sink *sinks = sc_realloc(f->sinks, max * sizeof *sinks);
+  struct sc_sink *sinks = sc_realloc(f->sinks, max * sizeof *sinks);
   if (!sinks) return sc_fail_nomem(err);
   f->sinks = sinks;
   f->max_sinks = max;
@@ -191,9 +191,9 @@ sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_expor
   }
   if (!st) st = check_folder((const char *)path.data, err);
   if (!st) {
-    st = sc_pq_sink_open((const char *)path.data,
-                         f->options->n_partition ? SC_PQ_IN_TREE : SC_PQ_ALONE,
-                         &f->sinks[f->n_sinks], err);
+    st = sc_sink_open((const char *)path.data,
+                      f->options->n_partition ? SC_SINK_IN_TREE : SC_SINK_ALONE,
+                      &f->sinks[f->n_sinks], err);
   }
   f->n_sinks += !st;
   if (!st) st = check_folder((const char *)path.data, err);
@@ -249,7 +249,7 @@ sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err) {
   if (!st && n_keys == 2) st = sc_buffer_terminate(&geo, err);
   keys[1].value = (const char *)geo.data;
   if (!st) st = sc_pq_writer_finish(&f->writer, keys, n_keys, first_type, n_types, err);
-  if (!st) st = sc_pq_sink_finish(&f->sinks[f->n_sinks - 1], err);
+  if (!st) st = sc_sink_finish(&f->sinks[f->n_sinks - 1], err);
   sc_buffer_free(&geo);
   f->is_open = 0;
   return st;
@@ -257,14 +257,14 @@ sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err) {
 
 sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err) {
   sc_status st = SC_OK;
-  for (size_t i = 0; i < f->n_sinks && !st; i++) st = sc_pq_sink_commit(&f->sinks[i], err);
+  for (size_t i = 0; i < f->n_sinks && !st; i++) st = sc_sink_commit(&f->sinks[i], err);
   return st;
 }
 
 void sc_export_files_free(struct sc_export_files *f) {
   if (f->has_writer) sc_pq_writer_free(&f->writer); /* waits for who uses the groups */
   for (int i = 0; i < SC_PQ_MAX_SLOTS + 1; i++) sc_export_group_free(&f->groups[i]);
-  for (size_t i = 0; i < f->n_sinks; i++) sc_pq_sink_close(&f->sinks[i]);
+  for (size_t i = 0; i < f->n_sinks; i++) sc_sink_close(&f->sinks[i]);
   sc_free(f->sinks);
   memset(f, 0, sizeof *f);
 }

@@ -11,9 +11,10 @@
 #include "base/sqlite.h"
 #include "base/status.h"
 #include "geoparquet/geo_metadata.h"
+#include "geoparquet/hive.h"
 #include "index/columns.h"
-#include "parquet/files.h"
 #include "parquet/reader.h"
+#include "store/listing.h"
 
 #define SC_IMPORT_MAX_COLUMNS 2000 /* SQLite's SQLITE_MAX_COLUMN */
 
@@ -59,7 +60,7 @@ struct sc_import {
  * "item_id". */
 int sc_import_leaf(const struct sc_pq_meta *meta, enum sc_index_column column);
 
-/* Open a path or URL under the process's access rules (stac/href.h). Close also after an error. */
+/* Open a path or URL under the process's access rules (store/href.h). Close also after an error. */
 sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct sc_error *err);
 
 /* Allocate for n_columns; the connection is borrowed. Free also after an error. */

@@ -8,7 +8,7 @@
 #include "index/geometry.h"
 #include "index/row_tiling.h"
 #include "parquet/value.h"
-#include "stac/href.h"
+#include "store/href.h"
 
 #define MAX_BOX_FILTERS 4
 #define SRID_UNKNOWN 0      /* SpatiaLite's number for it */

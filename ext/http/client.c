@@ -18,13 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "base/poll.h"
 #include "base/thread.h"
 #include "http/sign.h"
 #include "raster/runtime.h"
 #include "stacchip.h"
+#include "store/access.h"
 
 struct batch {
   pthread_cond_t done;
@@ -47,7 +47,7 @@ struct transfer {
   int too_big, refused_address;
   int asks_whole; /* a range was refused that the file may hold: all of it is asked for */
   int slot;       /* of its host */
-  /* from the answer's headers: */
+  /* from the response's headers: */
   char etag[128], modified[64], content_range[96], encoding[32], type[128];
   int retry_after_s;
   struct transfer *link;
@@ -69,9 +69,9 @@ static int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- answers --- */
+/* --- responses --- */
 
-#define ERROR_MAX_BYTES ((size_t)64 << 10) /* kept of an answer that is no success */
+#define ERROR_MAX_BYTES ((size_t)64 << 10) /* kept of a response that is no success */
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *transfer) {
   struct transfer *t = transfer;
@@ -108,7 +108,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
   struct transfer *t = transfer;
   char seconds[32] = "";
   (void)size;
-  if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a new answer: 100, then the real one */
+  if (n >= 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a new response: 100, then the real one */
     t->etag[0] = t->modified[0] = t->content_range[0] = t->encoding[0] = t->type[0] = '\0';
     t->retry_after_s = 0;
   }
@@ -242,7 +242,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   if (!t->easy) t->easy = curl_easy_init();
   if (!t->easy) return sc_fail_nomem(err);
   curl_easy_reset(t->easy);
-  if (t->request->answer.data) sc_buffer_move(&t->request->answer, &t->body);
+  if (t->request->response.data) sc_buffer_move(&t->request->response, &t->body);
   t->body.size = 0;
   t->too_big = t->refused_address = 0;
   t->limit = r->limit_bytes && !t->asks_whole ? r->limit_bytes : SC_HTTP_DEFAULT_LIMIT;
@@ -271,7 +271,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   return SC_OK;
 }
 
-/* --- judging an answer --- */
+/* --- judging a response --- */
 
 static int is_worth_retry(CURLcode code, long status) {
   switch (code) {
@@ -324,7 +324,7 @@ static void hide_headers(const struct transfer *t, char *text) {
   }
 }
 
-/* Append the text of an XML element of the answer; 0 where there is none. */
+/* Append the text of an XML element of the response; 0 where there is none. */
 static int add_element(const char *body, const char *name, char *out, size_t n) {
   char tag[32];
   snprintf(tag, sizeof tag, "<%s>", name);
@@ -336,7 +336,7 @@ static int add_element(const char *body, const char *name, char *out, size_t n) 
   return p != NULL;
 }
 
-/* The first words of a server's answer, markup and line breaks taken out. Of the XML of a store
+/* The first words of a server's response, markup and line breaks taken out. Of the XML of a store
  * its code and message: the rest may be what it was sent to sign. */
 static void server_words(struct transfer *t, char *out, size_t n) {
   struct sc_error ignored = {0};
@@ -364,7 +364,7 @@ static void server_words(struct transfer *t, char *out, size_t n) {
   for (used = strlen(out); used && out[used - 1] == ' ';) out[--used] = '\0';
 }
 
-/* "bytes * / n" of an answer 416: how long the file is. */
+/* "bytes * / n" of a response 416: how long the file is. */
 static int says_length(const struct transfer *t, unsigned long long *total) {
   return sscanf(t->content_range, "bytes */%llu", total) == 1;
 }
@@ -408,7 +408,7 @@ static sc_status fail_curl(const struct transfer *t, CURLcode code, struct sc_er
                    "%s: it leads to a link-local or metadata address, which is not allowed", shown);
   }
   if (t->too_big) {
-    return sc_fail(err, SC_TOO_BIG, "%s: an answer of more than %zu bytes%s", shown, t->limit,
+    return sc_fail(err, SC_TOO_BIG, "%s: a response of more than %zu bytes%s", shown, t->limit,
                    t->request->size ? "; the server seems not to support ranges" : "");
   }
   int again = is_worth_retry(code, 0);
@@ -445,7 +445,7 @@ static sc_status cut_range(struct transfer *t, struct sc_error *err) {
   return SC_OK;
 }
 
-static sc_status accept_answer(struct transfer *t, long status, struct sc_error *err) {
+static sc_status accept_response(struct transfer *t, long status, struct sc_error *err) {
   struct sc_http_request *r = t->request;
   char shown[512], *url = NULL;
   sc_status st = SC_OK;
@@ -467,7 +467,7 @@ static sc_status accept_answer(struct transfer *t, long status, struct sc_error 
   memcpy(r->content_type, t->type, sizeof r->content_type);
   curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
   if (url) sc_access_shown(url, r->final_url, sizeof r->final_url);
-  sc_buffer_move(&t->body, &r->answer);
+  sc_buffer_move(&t->body, &r->response);
   return SC_OK;
 }
 
@@ -604,14 +604,14 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
     return;
   }
   sc_status st = code != CURLE_OK                ? fail_curl(t, code, &err)
-                 : status >= 200 && status < 300 ? accept_answer(t, status, &err)
+                 : status >= 200 && status < 300 ? accept_response(t, status, &err)
                                                  : fail_status(t, status, &err);
-  int bad_answer = code == CURLE_OK && st == SC_BAD_DATA; /* a wrong range: once more may help */
+  int bad_response = code == CURLE_OK && st == SC_BAD_DATA; /* a wrong range: once more may help */
   /* A name that is not known will hardly be known in a second. */
   int most =
       code == CURLE_COULDNT_RESOLVE_HOST && sc_runtime_retries() > 1 ? 1 : sc_runtime_retries();
   if (st && t->n_tries <= most && !t->refused_address && !t->too_big &&
-      (bad_answer || is_worth_retry(code, status))) {
+      (bad_response || is_worth_retry(code, status))) {
     wait_until(l, t, backoff_ms(t));
     return;
   }
@@ -793,7 +793,7 @@ static sc_status fetch_tokens(const struct sc_http_request *requests, size_t n,
     struct sc_http_request ask = {.method = "GET", .url = url, .limit_bytes = 1 << 20};
     st = perform(&ask, 1, interrupted, context, &ignored);
     if (st != SC_INTERRUPT) sc_sign_keep_token(requests[i].url, &ask);
-    sc_buffer_free(&ask.answer);
+    sc_buffer_free(&ask.response);
     sc_free(url);
     if (st == SC_INTERRUPT) return sc_fail(err, st, "interrupted");
   }

@@ -10,9 +10,9 @@
 #define SC_HTTP_CLIENT_H
 
 #include "base/status.h"
-#include "raster/raster_api.h"
+#include "http/http_api.h"
 
-#define SC_HTTP_DEFAULT_LIMIT ((size_t)256 << 20) /* bytes of one answer */
+#define SC_HTTP_DEFAULT_LIMIT ((size_t)256 << 20) /* bytes of one response */
 #define SC_HTTP_REDIRECTS_MAX 5
 #define SC_HTTP_RETRY_AFTER_MAX_S 60
 

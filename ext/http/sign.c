@@ -12,8 +12,8 @@
 #include <strings.h>
 #include <time.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
+#include "store/access.h"
 
 void sc_signed_free(struct sc_signed *s) {
   sc_free(s->url);
@@ -639,12 +639,12 @@ static time_t parse_expiry(const char *text) {
   return time(NULL) + 600;
 }
 
-void sc_sign_keep_token(const char *url, const struct sc_http_request *answer) {
+void sc_sign_keep_token(const char *url, const struct sc_http_request *response) {
   char place[200];
   if (!token_place(url, place, sizeof place)) return;
-  cJSON *json = answer->err.status
-                    ? NULL
-                    : cJSON_ParseWithLength((char *)answer->answer.data, answer->answer.size);
+  cJSON *json = response->err.status ? NULL
+                                     : cJSON_ParseWithLength((char *)response->response.data,
+                                                             response->response.size);
   const cJSON *token = cJSON_GetObjectItemCaseSensitive(json, "token");
   const cJSON *expiry = cJSON_GetObjectItemCaseSensitive(json, "msft:expiry");
   struct sc_error ignored = {0};

@@ -24,7 +24,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
-#include "raster/raster_api.h"
+#include "http/http_api.h"
 
 #define SC_SIGNED_HEADERS_MAX 8
 
@@ -44,8 +44,8 @@ void sc_signed_free(struct sc_signed *s);
  * caller), or NULL where none is needed or one is kept.
  */
 sc_status sc_sign_token_url(const char *url, char **token_url, struct sc_error *err);
-/* Keep the answer of that question; a failure is kept too: the container is then public. */
-void sc_sign_keep_token(const char *url, const struct sc_http_request *answer);
+/* Keep the response of that question; a failure is kept too: the container is then public. */
+void sc_sign_keep_token(const char *url, const struct sc_http_request *response);
 
 /* In a forked child. */
 void sc_sign_abandon(void);

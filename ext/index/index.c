@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "base/interrupt.h"
 #include "base/options.h"
@@ -14,7 +13,8 @@
 #include "index/lattice.h"
 #include "index/place.h"
 #include "index/scene.h"
-#include "stac/secrets.h"
+#include "store/access.h"
+#include "store/secrets.h"
 
 /* --- options --- */
 

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "index/place.h"
+#include "store/access.h"
 
 static sc_status fail(const struct sc_source *source, sc_status status, const char *why,
                       struct sc_error *err) {

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "raster/raster_api.h"
 #include "stac/formats.h"
+#include "store/access.h"
 
 /* The first member of `object` among the CRS fields that is stated (not null). */
 static const cJSON *stated_crs(const cJSON *object) {

@@ -8,9 +8,9 @@
 #include "base/db.h"
 #include "base/sniff.h"
 #include "index/index.h"
-#include "stac/href.h"
 #include "stac/item.h"
-#include "stac/secrets.h"
+#include "store/href.h"
+#include "store/secrets.h"
 
 /* A row; its texts are owned, and may be NULL. */
 struct error_row {

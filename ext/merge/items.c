@@ -29,9 +29,9 @@
 #include "merge/error.h"
 #include "merge/item_pool.h"
 #include "merge/write.h"
-#include "stac/href.h"
 #include "stac/item.h"
-#include "stac/secrets.h"
+#include "store/href.h"
+#include "store/secrets.h"
 
 #define WAIT_MS 50 /* between looks for an interrupt */
 #define PROGRESS_SECONDS 1.0

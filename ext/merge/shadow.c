@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/datetime.h"
 #include "base/db.h"
 #include "merge/buffers.h"
-#include "stac/href.h"
-#include "stac/secrets.h"
+#include "store/access.h"
+#include "store/href.h"
+#include "store/secrets.h"
 
 float sc_merge_day(const char *date) {
   int32_t days;

@@ -10,7 +10,7 @@
 #define READ_AHEAD_REMOTE ((uint64_t)8 << 20)
 #define HEADER_FIRST_BYTES 512
 
-sc_status sc_pq_chunk_begin(struct sc_pq_chunk_reader *r, struct sc_pq_source *source,
+sc_status sc_pq_chunk_begin(struct sc_pq_chunk_reader *r, struct sc_byte_source *source,
                             const struct sc_pq_leaf *leaf, const struct sc_pq_chunk *chunk,
                             int64_t n_rows, struct sc_error *err) {
   if (leaf->max_rep > 0) {
@@ -80,7 +80,7 @@ static sc_status need(struct sc_pq_chunk_reader *r, uint64_t at, uint64_t n,
     uint64_t size = ahead < useful ? ahead : useful;
     if (size < n) size = n;
     r->window_at = at;
-    sc_status st = sc_pq_source_read(r->source, at, (size_t)size, &r->window, err);
+    sc_status st = sc_byte_source_read(r->source, at, (size_t)size, &r->window, err);
     if (!st) st = sc_buffer_reserve(&r->window, 1, err); /* so that data is no NULL */
     if (st) {
       r->window.size = 0;

@@ -8,10 +8,10 @@
 #include "parquet/decode.h"
 #include "parquet/meta.h"
 #include "parquet/page.h"
-#include "parquet/source.h"
+#include "store/source.h"
 
 struct sc_pq_chunk_reader {
-  struct sc_pq_source *source; /* borrowed, as the next three */
+  struct sc_byte_source *source; /* borrowed, as the next three */
   const struct sc_pq_leaf *leaf;
   const struct sc_pq_chunk *chunk;
   const struct sc_pq_page_place *places; /* the offset index, or NULL */
@@ -36,7 +36,7 @@ struct sc_pq_chunk_reader {
  * Begin a chunk. The reader is reused from chunk to chunk; zeroed before the first.
  * SC_UNSUPPORTED for repeated columns and encrypted ones.
  */
-sc_status sc_pq_chunk_begin(struct sc_pq_chunk_reader *r, struct sc_pq_source *source,
+sc_status sc_pq_chunk_begin(struct sc_pq_chunk_reader *r, struct sc_byte_source *source,
                             const struct sc_pq_leaf *leaf, const struct sc_pq_chunk *chunk,
                             int64_t n_rows, struct sc_error *err);
 /* Use the offset index: pages without wanted rows are not read. */

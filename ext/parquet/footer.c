@@ -286,7 +286,7 @@ static sc_status write_index(struct footer *f, size_t g, size_t c, int is_column
     place->offset_index = at;
     place->offset_index_bytes = (uint32_t)scratch->size;
   }
-  return t.status ? t.status : sc_pq_sink_write(f->w->sink, scratch->data, scratch->size, err);
+  return t.status ? t.status : sc_sink_write(f->w->sink, scratch->data, scratch->size, err);
 }
 
 static sc_status write_indexes(struct footer *f, int is_column_index, struct sc_buffer *scratch,
@@ -324,7 +324,7 @@ sc_status sc_pq_footer_write(struct sc_pq_writer *w, const struct sc_pq_key_text
     memcpy(tail + 4, SC_PQ_MAGIC, 4);
     st = sc_buffer_append(&scratch, tail, sizeof tail, err);
   }
-  if (!st) st = sc_pq_sink_write(w->sink, scratch.data, scratch.size, err);
+  if (!st) st = sc_sink_write(w->sink, scratch.data, scratch.size, err);
   sc_buffer_free(&scratch);
   sc_buffer_free(&places);
   return st;

@@ -8,7 +8,7 @@
 #define TAIL_BYTES 8 /* footer size and magic */
 #define LEAST_FILE_BYTES 12
 
-static sc_status check_tail(const struct sc_pq_source *s, const unsigned char *tail,
+static sc_status check_tail(const struct sc_byte_source *s, const unsigned char *tail,
                             struct sc_error *err) {
   if (memcmp(tail + 4, SC_PQ_MAGIC_ENCRYPTED, 4) == 0) {
     return sc_fail(err, SC_UNSUPPORTED, "the file is encrypted, which is not supported");
@@ -33,23 +33,23 @@ static sc_status check_tail(const struct sc_pq_source *s, const unsigned char *t
 
 static sc_status read_footer(struct sc_pq_file *f, struct sc_error *err) {
   struct sc_buffer tail = {0};
-  struct sc_pq_source *s = &f->source;
+  struct sc_byte_source *s = &f->source;
   if (s->size < LEAST_FILE_BYTES) {
     return sc_fail(err, SC_BAD_DATA, "no Parquet file: it has %llu bytes, the least is %d",
                    (unsigned long long)s->size, LEAST_FILE_BYTES);
   }
-  sc_status st = sc_pq_source_read(s, s->size - TAIL_BYTES, TAIL_BYTES, &tail, err);
+  sc_status st = sc_byte_source_read(s, s->size - TAIL_BYTES, TAIL_BYTES, &tail, err);
   if (!st) st = check_tail(s, tail.data, err);
   if (!st) {
     uint32_t n = sc_le32(tail.data);
-    st = sc_pq_source_read(s, s->size - TAIL_BYTES - n, n, &f->footer, err);
+    st = sc_byte_source_read(s, s->size - TAIL_BYTES - n, n, &f->footer, err);
   }
   if (!st) st = sc_pq_meta_parse(f->footer.data, f->footer.size, s->size, &f->meta, err);
   sc_buffer_free(&tail);
   return st;
 }
 
-sc_status sc_pq_file_open_source(struct sc_pq_source *source, struct sc_pq_file *out,
+sc_status sc_pq_file_open_source(struct sc_byte_source *source, struct sc_pq_file *out,
                                  struct sc_error *err) {
   memset(out, 0, sizeof *out);
   out->source = *source;
@@ -60,19 +60,19 @@ sc_status sc_pq_file_open_source(struct sc_pq_source *source, struct sc_pq_file 
 }
 
 sc_status sc_pq_file_open(const char *path, struct sc_pq_file *out, struct sc_error *err) {
-  struct sc_pq_source source;
+  struct sc_byte_source source;
   memset(out, 0, sizeof *out);
   out->source.fd = -1;
-  sc_status st = sc_pq_source_open(path, &source, err);
+  sc_status st = sc_byte_source_open(path, &source, err);
   if (!st) return sc_pq_file_open_source(&source, out, err);
-  sc_pq_source_close(&source);
+  sc_byte_source_close(&source);
   return st;
 }
 
 void sc_pq_file_close(struct sc_pq_file *f) {
   sc_pq_meta_free(&f->meta);
   sc_buffer_free(&f->footer);
-  sc_pq_source_close(&f->source);
+  sc_byte_source_close(&f->source);
 }
 
 sc_status sc_pq_scan_begin(struct sc_pq_scan *s, struct sc_pq_file *file,
@@ -111,7 +111,7 @@ static int group_is_excluded(const struct sc_pq_scan *s, const struct sc_pq_row_
 static sc_status read_to_arena(struct sc_pq_scan *s, uint64_t at, uint32_t n, unsigned char **out,
                                struct sc_error *err) {
   struct sc_buffer bytes = {0};
-  sc_status st = sc_pq_source_read(&s->file->source, at, n, &bytes, err);
+  sc_status st = sc_byte_source_read(&s->file->source, at, n, &bytes, err);
   if (!st) st = sc_arena_new(&s->arena, n, 1, out, err);
   if (!st && n) memcpy(*out, bytes.data, n);
   sc_buffer_free(&bytes);

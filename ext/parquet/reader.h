@@ -8,13 +8,13 @@
 #include "parquet/chunk.h"
 #include "parquet/meta.h"
 #include "parquet/prune.h"
-#include "parquet/source.h"
+#include "store/source.h"
 
 /* Largest footer that is read; ones of wide tables with thousands of row groups have 100 MB. */
 #define SC_PQ_FOOTER_MAX_BYTES ((uint32_t)512 << 20)
 
 struct sc_pq_file {
-  struct sc_pq_source source;
+  struct sc_byte_source source;
   struct sc_buffer footer;
   struct sc_pq_meta meta; /* points into footer */
 };
@@ -22,7 +22,7 @@ struct sc_pq_file {
 /* Open and read the footer. Close also after an error. Messages begin with the name. */
 sc_status sc_pq_file_open(const char *path, struct sc_pq_file *out, struct sc_error *err);
 /* The same for a source that is open; it is taken over, also on error. */
-sc_status sc_pq_file_open_source(struct sc_pq_source *source, struct sc_pq_file *out,
+sc_status sc_pq_file_open_source(struct sc_byte_source *source, struct sc_pq_file *out,
                                  struct sc_error *err);
 void sc_pq_file_close(struct sc_pq_file *f);
 

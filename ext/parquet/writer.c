@@ -39,13 +39,12 @@ static void forget_written(struct sc_pq_writer *w) {
   w->n_written = 0;
 }
 
-sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_pq_sink *sink,
-                             struct sc_error *err) {
+sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_sink *sink, struct sc_error *err) {
   forget_written(w);
   w->sink = sink;
   w->n_rows = 0;
   w->current = 0;
-  return sc_pq_sink_write(sink, SC_PQ_MAGIC, 4, err);
+  return sc_sink_write(sink, SC_PQ_MAGIC, 4, err);
 }
 
 static void encode_slot(void *argument) {
@@ -87,7 +86,7 @@ static sc_status take_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct 
 
 static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
   sc_status st = take_slot(w, s, err);
-  return st ? st : sc_pq_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
+  return st ? st : sc_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
 static sc_status start_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
@@ -133,7 +132,7 @@ sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *
   s->fill = fill;
   s->argument = argument;
   if (!st) st = end_group(w, err); /* before the writing, so that the thread need not wait for it */
-  return st ? st : sc_pq_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
+  return st ? st : sc_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
 sc_status sc_pq_writer_flush(struct sc_pq_writer *w, struct sc_error *err) {

@@ -10,8 +10,8 @@
 
 #include "parquet/encode.h"
 #include "parquet/rows.h"
-#include "parquet/sink.h"
 #include "parquet/task.h"
+#include "store/sink.h"
 
 #define SC_PQ_MAX_SLOTS 5
 /* A row group of fewer rows ends here, so that long texts do not fill the memory. */
@@ -56,7 +56,7 @@ struct sc_pq_key_text {
 
 struct sc_pq_writer {
   struct sc_pq_writer_options options;
-  struct sc_pq_sink *sink; /* borrowed, for the current file */
+  struct sc_sink *sink; /* borrowed, for the current file */
   struct sc_pq_slot slots[SC_PQ_MAX_SLOTS];
   int n_slots, current;
   struct sc_buffer bytes;   /* of the row group being written */
@@ -69,7 +69,7 @@ struct sc_pq_writer {
 sc_status sc_pq_writer_init(struct sc_pq_writer *w, const struct sc_pq_writer_options *options,
                             struct sc_error *err);
 /* Begin a file. A writer may write several, one after the other. */
-sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_pq_sink *sink, struct sc_error *err);
+sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_sink *sink, struct sc_error *err);
 /* The rows being filled: put one value in each column, then sc_pq_writer_end_row(). */
 static inline struct sc_pq_rows *sc_pq_writer_rows(struct sc_pq_writer *w) {
   return &w->slots[w->current].rows;

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "pixels/chip.h"
-#include "stac/secrets.h"
+#include "store/secrets.h"
 
 /* What a chip needs to know of an asset; the rest of an item would make handles long. */
 static int is_needed(const char *key) {

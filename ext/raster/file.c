@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/open.h"
-#include "http/remote.h"
 #include "raster/gdal.h"
+#include "raster/remote.h"
 #include "raster/runtime.h"
+#include "store/open.h"
 
 #define N_FILES 256    /* kept open when nobody uses them */
 #define SMALL_SHARE 16 /* a file is small that takes one of so many parts of the cache */

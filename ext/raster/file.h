@@ -11,7 +11,7 @@
 #include "raster/raster_api.h"
 #include "raster/tiff.h"
 
-struct sc_remote; /* http/remote.h */
+struct sc_remote; /* raster/remote.h */
 
 /* Pixels of a file. */
 struct sc_file_window {

@@ -14,15 +14,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "base/sniff.h"
-#include "http/remote.h"
-#include "http/vsi.h"
 #include "raster/file.h"
+#include "raster/remote.h"
 #include "raster/runtime.h"
 #include "raster/substitute.h"
 #include "raster/valid.h"
+#include "raster/vsi.h"
+#include "store/access.h"
 
 /* --- errors and thread configuration --- */
 

@@ -72,9 +72,15 @@ const struct sc_raster_api *sc_raster(struct sc_error *err) {
   pthread_mutex_lock(&lock);
   if (!loaded && open_half(&loaded, err) == SC_OK) {
     loaded->watch(sc_interrupted);
-    sc_settings_apply(loaded);
+    sc_settings_apply(loaded->configure);
   }
   const struct sc_raster_api *api = loaded;
   pthread_mutex_unlock(&lock);
   return api;
+}
+
+sc_status sc_http(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
+                  void *interrupt_context, struct sc_error *err) {
+  const struct sc_raster_api *api = sc_raster(err);
+  return api ? api->http(requests, n, interrupted, interrupt_context, err) : err->status;
 }

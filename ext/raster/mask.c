@@ -13,13 +13,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "http/remote.h"
 #include "raster/block.h"
 #include "raster/classify_row.h"
 #include "raster/decode.h"
 #include "raster/file.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
+#include "raster/remote.h"
 #include "raster/runtime.h"
 #include "raster/valid.h"
 
@@ -384,8 +384,8 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
   size_t n = (size_t)t->blocks_across * (size_t)t->blocks_down, done = 0;
   struct sc_remote_block *blocks = sc_alloc_zero(n, sizeof *blocks);
   size_t *batch = sc_alloc(n * sizeof *batch);
-  struct sc_answers answers;
-  sc_answers_init(&answers);
+  struct sc_responses responses;
+  sc_responses_init(&responses);
   sc_status st = blocks && batch ? SC_OK : sc_fail_nomem(err);
   while (!st && done < n) {
     size_t k = 0;
@@ -403,13 +403,14 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
       batch[k++] = block;
       bytes += t->byte_counts[block];
     }
-    st = sc_remote_fetch(blocks, k, &answers, c->job->interrupted, c->job->interrupt_context, err);
+    st =
+        sc_remote_fetch(blocks, k, &responses, c->job->interrupted, c->job->interrupt_context, err);
     c->fetched = blocks;
     c->batch = batch;
     if (!st) st = run_blocks(c, k, err);
     for (size_t i = 0; i < k; i++) sc_shared_release(&blocks[i].bytes);
   }
-  sc_answers_free(&answers);
+  sc_responses_free(&responses);
   sc_free(blocks);
   sc_free(batch);
   return st;

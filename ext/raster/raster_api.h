@@ -15,7 +15,11 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/dtype.h"
+#include "base/settings.h"
 #include "base/status.h"
+#include "http/http_api.h"
+#include "store/stamp.h"
 
 #define SC_RASTER_API_VERSION 4
 
@@ -24,22 +28,6 @@
   "it is %s, a format that is not opened here; convert it to GeoTIFF (gdal_translate), or read " \
   "it "                                                                                          \
   "with xarray"
-
-enum sc_dtype {
-  SC_DTYPE_NONE = 0,
-  SC_DTYPE_U8,
-  SC_DTYPE_I8,
-  SC_DTYPE_U16,
-  SC_DTYPE_I16,
-  SC_DTYPE_U32,
-  SC_DTYPE_I32,
-  SC_DTYPE_U64,
-  SC_DTYPE_I64,
-  SC_DTYPE_F32,
-  SC_DTYPE_F64,
-  SC_DTYPE_C64, /* two floats: real, imaginary; also of files of complex int16 */
-  SC_DTYPE_C128 /* two doubles; also of files of complex int32 */
-};
 
 enum sc_resampling {
   SC_NEAREST = 0,
@@ -51,29 +39,6 @@ enum sc_resampling {
   SC_MODE,
   SC_GAUSS
 };
-
-/*
- * What may be opened and how; set by the process (stacchip_config(), environment), never by
- * stored data. A snapshot: the strings live as long as the call that gets it.
- */
-struct sc_settings {
-  const char *hosts;   /* patterns of allowed hosts, comma separated; NULL: default rule */
-  int threads;         /* workers; 1 to 64 */
-  int verify;          /* decode whole blocks and check their checksums */
-  int64_t cache_bytes; /* budget of the block cache, process-wide */
-  int max_connections; /* concurrent requests per host */
-  int timeout_ms;      /* of one request */
-  int retries;         /* after the first try */
-};
-
-/* A local file as stat() finds it; zero for others. */
-struct sc_stamp {
-  int64_t modified_ns, size;
-  uint64_t inode;
-};
-static inline int sc_stamp_equals(const struct sc_stamp *a, const struct sc_stamp *b) {
-  return a->modified_ns == b->modified_ns && a->size == b->size && a->inode == b->inode;
-}
 
 /* Where the bytes of one raster file are. Strings are borrowed for the call. */
 struct sc_source {
@@ -222,25 +187,6 @@ struct sc_geotiff {
   const double *scales, *offsets; /* n_bands each, or NULL */
 };
 
-/* One HTTP answer, or one byte range of a remote file. */
-struct sc_http_request {
-  const char *method;         /* "GET", "POST", "HEAD", "PUT" */
-  const char *url;            /* http, https, s3, gs, az, abfs */
-  const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
-  const void *body;
-  size_t body_size;
-  uint64_t offset, size;   /* range asked for; size 0: the whole thing */
-  size_t limit_bytes;      /* larger answers are an error; 0: the default limit */
-  struct sc_buffer answer; /* out; freed by the caller. Memory that it has is used */
-  int http_status;         /* out */
-  uint64_t total_bytes;    /* out: size of the whole file where known, else 0 */
-  int is_empty;            /* out: the size is known, and 0 */
-  char etag[128];          /* out: "" where there is none */
-  char content_type[128];  /* out */
-  char final_url[2048];    /* out: after redirects, signed query stripped */
-  struct sc_error err;     /* out: SC_OK or why this request failed */
-};
-
 struct sc_raster_api {
   int version;
 
@@ -293,13 +239,8 @@ struct sc_raster_api {
                        int channels, struct sc_buffer *out, struct sc_error *err);
   sc_status (*geotiff)(const struct sc_geotiff *image, struct sc_buffer *out, struct sc_error *err);
 
-  /*
-   * Perform requests side by side under the concurrency cap. The result is the first
-   * failure, or SC_OK; each request has its own err. HTTP status 4xx and 5xx are failures
-   * (after retries) whose err.text has the server's words.
-   */
-  sc_status (*http)(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
-                    void *interrupt_context, struct sc_error *err);
+  /* Perform requests: http/http_api.h, sc_http() is the way to it. */
+  sc_http_function *http;
 
   /*
    * The stored header of a file (for <name>_asset): its size, ETag and layout and what
@@ -311,16 +252,6 @@ struct sc_raster_api {
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */
 typedef const struct sc_raster_api *(*sc_raster_api_function)(const void *sqlite_api);
-
-/* Bytes of one value; 0 for SC_DTYPE_NONE. */
-static inline size_t sc_dtype_bytes(enum sc_dtype t) {
-  static const unsigned char bytes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 8, 16};
-  return bytes[t];
-}
-
-static inline int sc_dtype_is_complex(enum sc_dtype t) {
-  return t == SC_DTYPE_C64 || t == SC_DTYPE_C128;
-}
 
 /*
  * The second half, opened on first use (raster/load.c, in stacchip.so). NULL and an error

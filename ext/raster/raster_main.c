@@ -10,13 +10,13 @@ SQLITE_EXTENSION_INIT1
 #include <stdio.h>
 
 #include "http/client.h"
-#include "http/remote.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
 #include "raster/picture.h"
 #include "raster/project.h"
 #include "raster/raster_api.h"
 #include "raster/read.h"
+#include "raster/remote.h"
 #include "raster/runtime.h"
 
 static char version_text[512];

@@ -20,10 +20,10 @@
 #include "base/poll.h"
 #include "base/sqlite.h"
 #include "base/thread.h"
-#include "http/remote.h"
 #include "raster/block.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
+#include "raster/remote.h"
 #include "raster/runtime.h"
 
 /* A read and where its pixels come from. */
@@ -62,10 +62,10 @@ struct plan {
   size_t n_pieces, capacity;
   struct group *groups;
   size_t n_groups;
-  struct sc_answers answers; /* memory of remote blocks */
-  struct fetcher *fetcher;   /* fetches remote blocks meanwhile; NULL: they are there */
-  int passes;                /* more blocks than the cache holds: each is decoded for this once */
-  pthread_mutex_t lock;      /* guards err of the reads */
+  struct sc_responses responses; /* memory of remote blocks */
+  struct fetcher *fetcher;       /* fetches remote blocks meanwhile; NULL: they are there */
+  int passes;           /* more blocks than the cache holds: each is decoded for this once */
+  pthread_mutex_t lock; /* guards err of the reads */
 };
 
 /* --- planning --- */
@@ -257,7 +257,7 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     owners[n++] = g;
   }
   if (!st && n) {
-    st = sc_remote_fetch(blocks, n, &p->answers, interrupted, interrupt_context, err);
+    st = sc_remote_fetch(blocks, n, &p->responses, interrupted, interrupt_context, err);
     if (st != SC_INTERRUPT && st != SC_NOMEM) st = SC_OK; /* each block has its own error */
     for (size_t i = 0; i < n; i++) {
       owners[i]->fetch_err = blocks[i].err;
@@ -434,16 +434,16 @@ static sc_status fetch_rest(struct plan *p, struct group *g, struct sc_error *er
                                  .source = first->window->read->source,
                                  .offset = t->offsets[first->block] + had,
                                  .size = size - had};
-  struct sc_answer *both = NULL;
-  sc_status st = sc_remote_fetch(&rest, 1, &p->answers, NULL, NULL, err);
-  if (!st) st = sc_answer_new(&p->answers, (size_t)size, &both, err);
+  struct sc_response *both = NULL;
+  sc_status st = sc_remote_fetch(&rest, 1, &p->responses, NULL, NULL, err);
+  if (!st) st = sc_response_new(&p->responses, (size_t)size, &both, err);
   if (!st) st = sc_buffer_append(&both->bytes, g->bytes.view.data, (size_t)had, err);
   if (!st) st = sc_buffer_append(&both->bytes, rest.bytes.view.data, rest.bytes.view.size, err);
   if (!st) {
     sc_shared_release(&g->bytes);
-    g->bytes = sc_answer_share(both, 0, both->bytes.size);
+    g->bytes = sc_response_share(both, 0, both->bytes.size);
   }
-  sc_answer_release(both);
+  sc_response_release(both);
   sc_shared_release(&rest.bytes);
   return st;
 }
@@ -719,7 +719,7 @@ static void free_plan(struct plan *p) {
   sc_free(p->windows);
   sc_free(p->pieces);
   sc_free(p->groups);
-  sc_answers_free(&p->answers);
+  sc_responses_free(&p->responses);
   pthread_mutex_destroy(&p->lock);
 }
 
@@ -737,7 +737,7 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
                            void *interrupt_context, struct sc_error *err) {
   struct plan p = {.n_windows = n};
   pthread_mutex_init(&p.lock, NULL);
-  sc_answers_init(&p.answers);
+  sc_responses_init(&p.responses);
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
   sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {

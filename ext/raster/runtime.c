@@ -10,12 +10,12 @@
 
 #include "base/interrupt.h"
 #include "http/client.h"
-#include "http/remote.h"
 #include "http/sign.h"
 #include "raster/cache.h"
 #include "raster/file.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
+#include "raster/remote.h"
 #include "raster/tiff.h"
 
 static atomic_long owner; /* process id; 0 before the first call; negative while it changes */

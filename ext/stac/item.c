@@ -10,13 +10,13 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
-#include "base/open.h"
 #include "base/sniff.h"
 #include "raster/raster_api.h"
 #include "stac/formats.h"
 #include "stac/json_reader.h"
+#include "store/access.h"
+#include "store/open.h"
 
 const char *sc_json_text(const cJSON *object, const char *key) {
   const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);

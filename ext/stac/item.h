@@ -8,7 +8,7 @@
 
 #include "base/datetime.h"
 #include "base/status.h"
-#include "stac/href.h"
+#include "store/href.h"
 
 struct cJSON;
 

@@ -13,12 +13,12 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
-#include "stac/folder.h"
 #include "stac/json_reader.h"
 #include "stac/pages.h"
 #include "stac/seen.h"
+#include "store/access.h"
+#include "store/folder.h"
 
 #define DEPTH_MAX 32
 #define DOCUMENTS_MAX 10000000

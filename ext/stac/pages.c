@@ -13,14 +13,14 @@
 #include <strings.h>
 #include <time.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "base/poll.h"
 #include "base/thread.h"
-#include "raster/raster_api.h"
+#include "http/http_api.h"
 #include "stac/json_reader.h"
 #include "stac/search_query.h"
 #include "stac/seen.h"
+#include "store/access.h"
 
 #define MAX_HEADERS 32
 /* Pages in a row without an item that is new, before they are taken to go on for ever. */
@@ -52,7 +52,7 @@ static void request_free(struct page_request *r) {
   if (!r) return;
   for (size_t i = 0; i < sizeof r->owned_headers / sizeof *r->owned_headers; i++)
     sc_free(r->owned_headers[i]);
-  sc_buffer_free(&r->http.answer);
+  sc_buffer_free(&r->http.response);
   sc_free(r->url);
   sc_free(r->body);
   sc_free(r);
@@ -162,8 +162,7 @@ static void *fetch(void *pages) {
   struct sc_pages *p = pages;
   struct sc_error *err = &p->next->http.err;
   struct sc_error first = {0};
-  const struct sc_raster_api *raster = sc_raster(&first);
-  sc_status st = raster ? raster->http(&p->next->http, 1, is_cancelled, p, &first) : first.status;
+  sc_status st = sc_http(&p->next->http, 1, is_cancelled, p, &first);
   if (st) {
     *err = first;
   } else {
@@ -388,7 +387,7 @@ void sc_pages_free(struct sc_pages *p) {
 }
 
 static sc_status parse_page(const struct page_request *done, cJSON **out, struct sc_error *err) {
-  const struct sc_buffer *answer = &done->http.answer;
+  const struct sc_buffer *answer = &done->http.response;
   sc_status st = sc_json_reader_one(answer->data, answer->size, "its answer", out, err);
   if (st) return st;
   if (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(*out, "features"))) return SC_OK;

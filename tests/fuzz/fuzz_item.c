@@ -13,9 +13,9 @@
 
 #include "base/settings.h"
 #include "base/sniff.h"
-#include "stac/href.h"
 #include "stac/item.h"
-#include "stac/secrets.h"
+#include "store/href.h"
+#include "store/secrets.h"
 
 #define N_ASSETS_MAX 16
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "raster/raster_api.h"
+#include "http/http_api.h"
 #include "stacchip.h"
 
 static size_t read_file(const char *path, char **out) {
@@ -27,10 +27,9 @@ int main(int n, char **arguments) {
   sqlite3 *db = NULL; /* opening one tells the raster half which SQLite it is in */
   sqlite3_auto_extension((void (*)(void))sqlite3_stacchip_init);
   if (sqlite3_open(":memory:", &db) != SQLITE_OK) return 2;
-  const struct sc_raster_api *raster = sc_raster(&err);
   char *file = NULL;
-  if (n < 3 || !raster) {
-    printf("usage: http_ask METHOD URL [BODY | @FILE] %s\n", err.text);
+  if (n < 3) {
+    printf("usage: http_ask METHOD URL [BODY | @FILE]\n");
     return 2;
   }
   struct sc_http_request r = {.method = arguments[1], .url = arguments[2]};
@@ -41,14 +40,14 @@ int main(int n, char **arguments) {
     r.body = arguments[3];
     r.body_size = strlen(arguments[3]);
   }
-  sc_status st = raster->http(&r, 1, NULL, NULL, &err);
+  sc_status st = sc_http(&r, 1, NULL, NULL, &err);
   printf("%d %llu\n", r.http_status, (unsigned long long)r.total_bytes);
   if (st) {
     printf("%s\n", err.text);
   } else {
-    fwrite(r.answer.data, 1, r.answer.size, stdout);
+    fwrite(r.response.data, 1, r.response.size, stdout);
   }
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   sc_free(file);
   sqlite3_close(db);
   return st ? 1 : 0;

@@ -24,8 +24,8 @@ static sc_status memory_done(void *file, struct sc_error *err) {
   return SC_OK;
 }
 static void memory_close(void *file) { (void)file; }
-static const struct sc_pq_sink_methods memory_methods = {memory_write, memory_done, memory_done,
-                                                         memory_close};
+static const struct sc_sink_methods memory_methods = {memory_write, memory_done, memory_done,
+                                                      memory_close};
 
 /* Read one column, or all flat ones (column -1). The number of values that are no nulls. */
 static inline sc_status drain_columns(struct sc_pq_file *f, int column,
@@ -64,11 +64,11 @@ static inline sc_status drain_columns(struct sc_pq_file *f, int column,
 /* Open bytes as a file and read all there is: together, one by one, and with a filter. */
 static inline sc_status drain(const void *data, size_t size, int64_t *n_values,
                               struct sc_error *err) {
-  struct sc_pq_source source;
+  struct sc_byte_source source;
   struct sc_pq_file f;
   struct sc_geo_file geo;
   *n_values = 0;
-  sc_status st = sc_pq_source_memory("memory", data, size, &source, err);
+  sc_status st = sc_byte_source_memory("memory", data, size, &source, err);
   if (st) return st;
   st = sc_pq_file_open_source(&source, &f, err);
   if (!st) sc_geo_parse(&f.meta, "geometry", &geo);

@@ -1,5 +1,6 @@
-/* base/access.c: which hosts and addresses may be reached, in the spellings that resolvers know. */
-#include "base/access.h"
+/* store/access.c: which hosts and addresses may be reached, in the spellings that resolvers know.
+ */
+#include "store/access.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

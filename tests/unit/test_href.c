@@ -1,8 +1,8 @@
 /*
- * stac/href.c: the examples of RFC 3986 section 5.4, paths, what messages show, and what the
- * settings of the process let through (base/access.c with it).
+ * store/href.c: the examples of RFC 3986 section 5.4, paths, what messages show, and what the
+ * settings of the process let through (store/access.c with it).
  */
-#include "stac/href.h"
+#include "store/href.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "base/settings.h"
 #include "check.h"
+#include "store/access.h"
 
 static void resolves(const char *base, const char *href, const char *expected) {
   struct sc_error err = {0};

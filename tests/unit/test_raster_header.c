@@ -1,4 +1,4 @@
-/* Stored headers of remote files: http/remote.c and raster/info.c. No network is asked. */
+/* Stored headers of remote files: raster/remote.c and raster/info.c. No network is asked. */
 #include <stdio.h>
 #include <string.h>
 #include <zstd.h>
@@ -6,9 +6,9 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "check.h"
-#include "http/remote.h"
 #include "raster/gdal.h"
 #include "raster/info.h"
+#include "raster/remote.h"
 
 static struct sc_band_info bands[3] = {
     {SC_DTYPE_U64, 1, 0x1p64, UINT64_MAX, 1, 0, "blue", 0, SC_MASK_BAND},

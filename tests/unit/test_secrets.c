@@ -1,13 +1,13 @@
 /* stac/secrets.c: what is taken out of hrefs and items before they are stored. */
-#include "stac/secrets.h"
+#include "store/secrets.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "check.h"
-#include "stac/href.h"
+#include "store/access.h"
+#include "store/href.h"
 
 #define MARK SC_ACCESS_NOT_STORED
 

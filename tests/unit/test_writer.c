@@ -44,7 +44,7 @@ static void put_row(struct sc_pq_rows *rows, int i, struct sc_error *err) {
 static sc_status write_file(int n_rows, int codec, size_t group, struct sc_buffer *out,
                             struct sc_error *err) {
   struct sc_pq_writer w;
-  struct sc_pq_sink sink = {&memory_methods, out, 0};
+  struct sc_sink sink = {&memory_methods, out, 0};
   struct sc_pq_writer_options o = {specs, N_COLUMNS, codec, 0, group, 0};
   struct sc_pq_key_text key = {"note", "a value"};
   sc_status st = sc_pq_writer_init(&w, &o, err);
@@ -82,14 +82,14 @@ static int row_is_right(const struct sc_pq_scan *s, size_t at, int i) {
 static void check_file(const struct sc_buffer *b, int n_rows, int least, int64_t most_bytes) {
   static const int leaves[] = {0, 1, 2, 3, 4, 5, 6};
   struct sc_error err = {0};
-  struct sc_pq_source source;
+  struct sc_byte_source source;
   struct sc_pq_file f;
   struct sc_pq_scan s;
   struct sc_pq_filter filter = {0, SC_PQ_GE, SC_PQ_SQL_INT, least, 0, NULL, 0};
   struct sc_pq_scan_plan plan = {leaves, N_COLUMNS, &filter, 1, -1, {0, 0, 0, 0, 0}};
   int seen = 0, wrong = 0;
   size_t n = 1;
-  sc_pq_source_memory("memory", b->data, b->size, &source, &err);
+  sc_byte_source_memory("memory", b->data, b->size, &source, &err);
   CHECK_INT(SC_OK, sc_pq_file_open_source(&source, &f, &err));
   CHECK_INT(n_rows, f.meta.n_rows);
   CHECK_INT(7, sc_pq_meta_find_key(&f.meta, "note").size);
@@ -145,7 +145,7 @@ static sc_status fill_part(void *argument, struct sc_pq_rows *rows, struct sc_pq
 static sc_status write_groups(struct part *parts, int n, struct sc_buffer *out,
                               struct sc_error *err) {
   struct sc_pq_writer w;
-  struct sc_pq_sink sink = {&memory_methods, out, 0};
+  struct sc_sink sink = {&memory_methods, out, 0};
   struct sc_pq_writer_options o = {specs, N_COLUMNS, SC_PQ_ZSTD, 0, 3001, 1};
   struct sc_pq_key_text key = {"note", "a value"};
   sc_status st = sc_pq_writer_init(&w, &o, err);

@@ -1,5 +1,5 @@
 /* Listing and writing of object stores; see objects.h. */
-#include "stac/objects.h"
+#include "store/objects.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/sqlite.h"
-#include "raster/raster_api.h"
+#include "http/http_api.h"
 
 #define KEY_MAX_BYTES 2048 /* S3 allows 1024, before XML's escapes */
 /* All parts but the last are of one size, at least 5 MiB, and at most 10 000: 160 GB. Azure takes
@@ -17,11 +17,6 @@
 /* Without a version Azure answers in that of its first days, with blocks of 4 MB. */
 static const char *const azure_headers[] = {"Content-Type: application/octet-stream",
                                             "x-ms-version: 2021-08-06", NULL};
-
-static sc_status http(struct sc_http_request *r, struct sc_error *err) {
-  const struct sc_raster_api *raster = sc_raster(err);
-  return raster ? raster->http(r, 1, NULL, NULL, err) : err->status;
-}
 
 size_t sc_objects_scheme_bytes(const char *url) {
   static const char *const schemes[] = {"s3://", "gs://", "az://", "abfs://"};
@@ -87,7 +82,7 @@ static const struct dialect {
 static const struct dialect *dialect_of(const char *url) { return &dialects[is_azure(url)]; }
 
 static sc_status fetch_page(const struct listing *l, const char *prefix,
-                            struct sc_http_request *answer, struct sc_error *err) {
+                            struct sc_http_request *page, struct sc_error *err) {
   struct sc_buffer url = {0};
   const struct dialect *d = dialect_of(l->bucket);
   sc_status st = sc_buffer_printf(&url, err, "%s%s", l->bucket, d->query);
@@ -98,11 +93,11 @@ static sc_status fetch_page(const struct listing *l, const char *prefix,
     if (!st) st = escape(l->token, &url, err);
   }
   if (!st) st = sc_buffer_terminate(&url, err);
-  answer->method = "GET";
-  answer->url = (char *)url.data;
-  answer->headers = is_azure(l->bucket) ? azure_headers : NULL;
-  if (!st) st = http(answer, err);
-  if (!st) st = sc_buffer_terminate(&answer->answer, err);
+  page->method = "GET";
+  page->url = (char *)url.data;
+  page->headers = is_azure(l->bucket) ? azure_headers : NULL;
+  if (!st) st = sc_http(page, 1, NULL, NULL, err);
+  if (!st) st = sc_buffer_terminate(&page->response, err);
   sc_buffer_free(&url);
   return st;
 }
@@ -124,13 +119,13 @@ sc_status sc_objects_list(const char *root, const char *prefix,
     st = fetch_page(&l, prefix, &page, err);
     l.token[0] = '\0';
     if (!st) {
-      const char *at = (char *)page.answer.data, *again = at;
+      const char *at = (char *)page.response.data, *again = at;
       while (!st && next_tag(&at, d->key, key, sizeof key)) {
         st = found(context, strncmp(key, l.inside, skip) == 0 ? key + skip : key, err);
       }
       next_tag(&again, d->token, l.token, sizeof l.token);
     }
-    sc_buffer_free(&page.answer);
+    sc_buffer_free(&page.response);
   } while (!st && l.token[0]);
   return st;
 }
@@ -159,8 +154,8 @@ static sc_status ask(const struct sc_upload *u, const char *method, const char *
   r->headers = is_azure(u->url) ? azure_headers : headers;
   r->body = body ? body->data : NULL;
   r->body_size = body ? body->size : 0;
-  if (!st) st = http(r, err);
-  if (!st) st = sc_buffer_terminate(&r->answer, err);
+  if (!st) st = sc_http(r, 1, NULL, NULL, err);
+  if (!st) st = sc_buffer_terminate(&r->response, err);
   r->url = NULL;
   sc_free(url);
   return st;
@@ -171,7 +166,7 @@ static sc_status begin(struct sc_upload *u, struct sc_error *err) {
   struct sc_buffer escaped = {0};
   char id[1024];
   sc_status st = ask(u, "POST", "uploads", NULL, &r, err);
-  const char *at = (char *)r.answer.data;
+  const char *at = (char *)r.response.data;
   if (!st && !next_tag(&at, "UploadId", id, sizeof id)) {
     st = sc_fail(err, SC_IO, "%s: the store gives no upload id", u->url);
   }
@@ -179,7 +174,7 @@ static sc_status begin(struct sc_upload *u, struct sc_error *err) {
   if (!st) st = sc_buffer_terminate(&escaped, err);
   if (!st) u->id = (char *)escaped.data;
   if (st) sc_buffer_free(&escaped);
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   return st;
 }
 
@@ -197,7 +192,7 @@ static sc_status put_block(struct sc_upload *u, struct sc_error *err) {
   }
   u->n_parts++;
   u->part.size = 0;
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   return st;
 }
 
@@ -215,7 +210,7 @@ static sc_status send_part(struct sc_upload *u, struct sc_error *err) {
   }
   u->n_parts++;
   u->part.size = 0;
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   return st;
 }
 
@@ -270,7 +265,7 @@ sc_status sc_upload_commit(struct sc_upload *u, struct sc_error *err) {
                                   (char *)u->list.data, element);
   if (!st) st = ask(u, azure ? "PUT" : "POST", azure ? "comp=blocklist" : NULL, &body, &r, err);
   /* An error may come with status 200, after the answer has begun. */
-  const char *at = (char *)r.answer.data;
+  const char *at = (char *)r.response.data;
   if (!st && strstr(at, "<Error>")) {
     next_tag(&at, "Message", reason, sizeof reason);
     st = sc_fail(err, SC_IO, "%s: the store cannot put its parts together: %s", u->url, reason);
@@ -279,7 +274,7 @@ sc_status sc_upload_commit(struct sc_upload *u, struct sc_error *err) {
     sc_free(u->id);
     u->id = NULL;
   }
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   sc_buffer_free(&body);
   return st;
 }
@@ -290,7 +285,7 @@ void sc_upload_close(struct sc_upload *u) {
     struct sc_http_request r = {0};
     struct sc_error ignored = {0};
     ask(u, "DELETE", NULL, NULL, &r, &ignored);
-    sc_buffer_free(&r.answer);
+    sc_buffer_free(&r.response);
   }
   sc_free(u->url);
   sc_free(u->id);

@@ -1,5 +1,5 @@
 /* The bytes of a Parquet file; see source.h. */
-#include "parquet/source.h"
+#include "store/source.h"
 
 #include <errno.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/open.h"
-#include "raster/raster_api.h"
+#include "http/http_api.h"
+#include "store/open.h"
 
 int sc_pq_is_url(const char *path) {
   static const char *const schemes[] = {"http://", "https://", "s3://",
@@ -26,9 +26,6 @@ int sc_pq_is_url(const char *path) {
  * the size of the whole. SC_TOO_BIG where the server sends more than was asked for. */
 static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buffer *out,
                        uint64_t *total, struct sc_error *err) {
-  const struct sc_raster_api *api = sc_raster(err);
-  if (!api) return err->status;
-  if (!api->http) return sc_fail(err, SC_UNSUPPORTED, "%s: this build fetches no URLs", url);
   struct sc_http_request *r = sc_alloc_zero(1, sizeof *r);
   if (!r) return sc_fail_nomem(err);
   r->method = "GET";
@@ -36,15 +33,15 @@ static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buf
   r->offset = offset;
   r->size = n;
   r->limit_bytes = n; /* of the whole: the default, as for rasters */
-  sc_status st = api->http(r, 1, NULL, NULL, err);
+  sc_status st = sc_http(r, 1, NULL, NULL, err);
   *total = r->total_bytes;
-  sc_buffer_move(&r->answer, out);
+  sc_buffer_move(&r->response, out);
   sc_free(r);
   return st;
 }
 
 /* A server without ranges: keep all of the file, up to the limit of one answer. */
-static sc_status fetch_whole(struct sc_pq_source *s, struct sc_error *err) {
+static sc_status fetch_whole(struct sc_byte_source *s, struct sc_error *err) {
   uint64_t size = s->size;
   sc_status st = fetch(s->name, 0, 0, &s->head, &s->size, err);
   if (st == SC_TOO_BIG) {
@@ -57,7 +54,7 @@ static sc_status fetch_whole(struct sc_pq_source *s, struct sc_error *err) {
   return st;
 }
 
-static sc_status open_remote(struct sc_pq_source *s, struct sc_error *err) {
+static sc_status open_remote(struct sc_byte_source *s, struct sc_error *err) {
   s->is_remote = 1;
   sc_status st = fetch(s->name, 0, HEAD_BYTES, &s->head, &s->size, err);
   if (st == SC_TOO_BIG) st = fetch_whole(s, err);
@@ -67,7 +64,7 @@ static sc_status open_remote(struct sc_pq_source *s, struct sc_error *err) {
   return st;
 }
 
-static sc_status open_local(struct sc_pq_source *s, struct sc_error *err) {
+static sc_status open_local(struct sc_byte_source *s, struct sc_error *err) {
   struct stat info;
   sc_status st = sc_open_regular(s->name, &s->fd, &info, err);
   if (st) return sc_fail_within(err, "%s", s->name);
@@ -75,7 +72,7 @@ static sc_status open_local(struct sc_pq_source *s, struct sc_error *err) {
   return SC_OK;
 }
 
-sc_status sc_pq_source_open(const char *path, struct sc_pq_source *out, struct sc_error *err) {
+sc_status sc_byte_source_open(const char *path, struct sc_byte_source *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
   out->fd = -1;
   sc_status st = sc_strdup(path, &out->name, err);
@@ -90,8 +87,8 @@ sc_status sc_pq_source_open(const char *path, struct sc_pq_source *out, struct s
   return open_local(out, err);
 }
 
-sc_status sc_pq_source_memory(const char *name, const void *data, size_t n,
-                              struct sc_pq_source *out, struct sc_error *err) {
+sc_status sc_byte_source_memory(const char *name, const void *data, size_t n,
+                                struct sc_byte_source *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
   out->fd = -1;
   out->memory = data;
@@ -99,7 +96,7 @@ sc_status sc_pq_source_memory(const char *name, const void *data, size_t n,
   return sc_strdup(name, &out->name, err);
 }
 
-static sc_status read_local(const struct sc_pq_source *s, uint64_t offset, struct sc_buffer *out,
+static sc_status read_local(const struct sc_byte_source *s, uint64_t offset, struct sc_buffer *out,
                             struct sc_error *err) {
   size_t done = 0;
   while (done < out->size) {
@@ -114,12 +111,12 @@ static sc_status read_local(const struct sc_pq_source *s, uint64_t offset, struc
   return SC_OK;
 }
 
-static int is_in_head(const struct sc_pq_source *s, uint64_t offset, size_t n) {
+static int is_in_head(const struct sc_byte_source *s, uint64_t offset, size_t n) {
   return offset <= s->head.size && n <= s->head.size - offset;
 }
 
-sc_status sc_pq_source_read(struct sc_pq_source *s, uint64_t offset, size_t n,
-                            struct sc_buffer *out, struct sc_error *err) {
+sc_status sc_byte_source_read(struct sc_byte_source *s, uint64_t offset, size_t n,
+                              struct sc_buffer *out, struct sc_error *err) {
   if (offset > s->size || n > s->size - offset) {
     return sc_fail(err, SC_BAD_DATA, "%zu bytes at %llu leave the file of %llu bytes", n,
                    (unsigned long long)offset, (unsigned long long)s->size);
@@ -143,7 +140,7 @@ sc_status sc_pq_source_read(struct sc_pq_source *s, uint64_t offset, size_t n,
   return SC_OK;
 }
 
-void sc_pq_source_close(struct sc_pq_source *s) {
+void sc_byte_source_close(struct sc_byte_source *s) {
   if (s->name && s->fd >= 0) close(s->fd); /* a zeroed source has no name, and fd 0 */
   sc_free(s->name);
   sc_buffer_free(&s->head);

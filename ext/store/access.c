@@ -1,5 +1,5 @@
 /* Which hosts may be reached; see access.h. */
-#include "base/access.h"
+#include "store/access.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -2,8 +2,8 @@
  * What lies in a local folder, or fits a pattern, and may hold items; symbolic links are followed
  * where the access rules allow what they lead to.
  */
-#ifndef SC_STAC_FOLDER_H
-#define SC_STAC_FOLDER_H
+#ifndef SC_STORE_FOLDER_H
+#define SC_STORE_FOLDER_H
 
 #include "base/status.h"
 

@@ -1,5 +1,5 @@
 /* Where a processor writes; see store.h. */
-#include "cli/store.h"
+#include "store/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,24 +10,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
-#include "base/open.h"
-#include "parquet/sink.h"
-#include "raster/raster_api.h"
-#include "stac/href.h"
-#include "stac/objects.h"
+#include "http/http_api.h"
+#include "store/access.h"
+#include "store/href.h"
+#include "store/objects.h"
+#include "store/open.h"
+#include "store/sink.h"
 
 #define PIECE_BYTES ((size_t)16 << 20)  /* of a copy, in memory at once */
 #define WHOLE_MAX ((size_t)256 << 20)   /* of a copy from a server without ranges */
 #define OBJECT_MAX ((size_t)2000 << 20) /* of an object that is read into memory */
 /* CopyObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html */
 #define COPY_OBJECT_MAX ((uint64_t)5 << 30)
-
-static sc_status http(struct sc_http_request *r, struct sc_error *err) {
-  const struct sc_raster_api *raster = sc_raster(err);
-  return raster ? raster->http(r, 1, NULL, NULL, err) : err->status;
-}
 
 static int is_remote(const char *root) { return sc_href_is_url(root); }
 
@@ -57,10 +52,10 @@ static sc_status look_at(const char *path, int *exists, uint64_t *size, struct s
     return SC_OK;
   }
   struct sc_http_request r = {.method = "HEAD", .url = path};
-  sc_status st = http(&r, err);
+  sc_status st = sc_http(&r, 1, NULL, NULL, err);
   *exists = st == SC_OK;
   if (!st && (r.total_bytes || r.is_empty)) *size = r.total_bytes;
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   return st == SC_NOT_FOUND ? SC_OK : st;
 }
 
@@ -82,20 +77,20 @@ sc_status sc_store_look_at(const char *path, int *exists, uint64_t *size, struct
 
 /* A file is written beside its name, which it gets when it is complete. */
 static sc_status put_local(const char *path, const void *bytes, size_t n, struct sc_error *err) {
-  struct sc_pq_sink sink;
-  sc_status st = sc_pq_sink_open(path, SC_PQ_ALONE, &sink, err);
-  if (!st) st = sc_pq_sink_write(&sink, bytes, n, err);
-  if (!st) st = sc_pq_sink_finish(&sink, err);
-  if (!st) st = sc_pq_sink_commit(&sink, err);
-  sc_pq_sink_close(&sink);
+  struct sc_sink sink;
+  sc_status st = sc_sink_open(path, SC_SINK_ALONE, &sink, err);
+  if (!st) st = sc_sink_write(&sink, bytes, n, err);
+  if (!st) st = sc_sink_finish(&sink, err);
+  if (!st) st = sc_sink_commit(&sink, err);
+  sc_sink_close(&sink);
   return st;
 }
 
 /* One request: the store shows an object when it has all of it. */
 static sc_status put_remote(const char *url, const void *bytes, size_t n, struct sc_error *err) {
   struct sc_http_request r = {.method = "PUT", .url = url, .body = bytes, .body_size = n};
-  sc_status st = http(&r, err);
-  sc_buffer_free(&r.answer);
+  sc_status st = sc_http(&r, 1, NULL, NULL, err);
+  sc_buffer_free(&r.response);
   return st;
 }
 
@@ -123,8 +118,8 @@ static sc_status check_size(const char *path, uint64_t want, struct sc_error *er
   if (is_remote(path)) {
     struct sc_http_request r = {.method = "DELETE", .url = path};
     struct sc_error ignored = {0};
-    http(&r, &ignored);
-    sc_buffer_free(&r.answer);
+    sc_http(&r, 1, NULL, NULL, &ignored);
+    sc_buffer_free(&r.response);
   } else {
     unlink(path);
   }
@@ -165,9 +160,9 @@ static sc_status read_local(const char *path, struct sc_buffer *out, struct sc_e
 
 static sc_status get_url(const char *url, struct sc_buffer *out, struct sc_error *err) {
   struct sc_http_request r = {.method = "GET", .url = url, .limit_bytes = OBJECT_MAX};
-  sc_status st = http(&r, err);
-  if (!st) sc_buffer_move(&r.answer, out);
-  sc_buffer_free(&r.answer);
+  sc_status st = sc_http(&r, 1, NULL, NULL, err);
+  if (!st) sc_buffer_move(&r.response, out);
+  sc_buffer_free(&r.response);
   return st ? st : sc_buffer_terminate(out, err);
 }
 
@@ -212,16 +207,16 @@ static sc_status check_same(struct origin *o, uint64_t total, const char *versio
 static sc_status fetch_whole(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
   char shown[1024];
   struct sc_http_request r = {.method = "GET", .url = o->href, .limit_bytes = WHOLE_MAX};
-  sc_status st = http(&r, err);
+  sc_status st = sc_http(&r, 1, NULL, NULL, err);
   if (st == SC_TOO_BIG) {
     st = sc_fail(err, st, "%s: its server knows no ranges, and it has more than %zu bytes",
                  sc_access_shown(o->href, shown, sizeof shown), WHOLE_MAX);
   }
   if (!st) {
-    sc_buffer_move(&r.answer, out);
+    sc_buffer_move(&r.response, out);
     o->at = o->total = out->size;
   }
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   return st;
 }
 
@@ -234,7 +229,7 @@ static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_
       .limit_bytes = PIECE_BYTES};
   char shown[1024];
   sc_buffer_free(out); /* not two pieces at once */
-  sc_status st = http(&r, err);
+  sc_status st = sc_http(&r, 1, NULL, NULL, err);
   int is_first = o->at == 0, no_range = st == SC_TOO_BIG || st == SC_RANGE;
   if (!st && !r.total_bytes) {
     st = sc_fail(err, SC_BAD_DATA, "%s: the server does not say how long it is",
@@ -242,10 +237,10 @@ static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_
   }
   if (!st) st = check_same(o, r.total_bytes, r.etag, err);
   if (!st) {
-    o->at += r.answer.size;
-    sc_buffer_move(&r.answer, out);
+    o->at += r.response.size;
+    sc_buffer_move(&r.response, out);
   }
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   if (is_first && no_range) return fetch_whole(o, out, err);
   return st == SC_RANGE ? fail_changed(o, err) : st; /* it has become shorter */
 }
@@ -279,20 +274,20 @@ static sc_status next_piece(struct origin *o, struct sc_buffer *out, struct sc_e
 /* Nothing is seen at the path before the last piece is there. */
 static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error *err) {
   struct sc_buffer piece = {0};
-  struct sc_pq_sink sink = {0};
+  struct sc_sink sink = {0};
   sc_status st = next_piece(o, &piece, err);
   int is_whole = !st && o->at == o->total;
   if (is_whole) st = put(path, piece.data, piece.size, err);
-  if (!st && !is_whole) st = sc_pq_sink_open(path, SC_PQ_ALONE, &sink, err);
+  if (!st && !is_whole) st = sc_sink_open(path, SC_SINK_ALONE, &sink, err);
   while (!st && !is_whole) {
-    st = sc_pq_sink_write(&sink, piece.data, piece.size, err);
+    st = sc_sink_write(&sink, piece.data, piece.size, err);
     if (st || o->at == o->total) break;
     st = next_piece(o, &piece, err);
   }
-  if (!st && !is_whole) st = sc_pq_sink_finish(&sink, err);
-  if (!st && !is_whole) st = sc_pq_sink_commit(&sink, err);
+  if (!st && !is_whole) st = sc_sink_finish(&sink, err);
+  if (!st && !is_whole) st = sc_sink_commit(&sink, err);
   if (!st && !is_whole) st = check_size(path, o->total, err);
-  sc_pq_sink_close(&sink);
+  sc_sink_close(&sink);
   sc_buffer_free(&piece);
   return st;
 }
@@ -326,11 +321,11 @@ static sc_status copy_within_s3(const char *from, const char *to, struct sc_erro
   if (st) return st;
   const char *headers[] = {header, NULL};
   struct sc_http_request r = {.method = "PUT", .url = to, .headers = headers};
-  st = http(&r, err);
+  st = sc_http(&r, 1, NULL, NULL, err);
   /* An error may come with status 200, after the answer has begun. */
-  int failed = !st && r.answer.data && memmem(r.answer.data, r.answer.size, "<Error>", 7);
+  int failed = !st && r.response.data && memmem(r.response.data, r.response.size, "<Error>", 7);
   if (failed || (st && st != SC_AGAIN)) st = SC_UNSUPPORTED;
-  sc_buffer_free(&r.answer);
+  sc_buffer_free(&r.response);
   sc_free(header);
   return st ? st : check_size(to, size, err);
 }

@@ -1,6 +1,6 @@
 /* Percent escapes of URLs and folder names (RFC 3986, section 2.1). */
-#ifndef SC_BASE_PERCENT_H
-#define SC_BASE_PERCENT_H
+#ifndef SC_STORE_PERCENT_H
+#define SC_STORE_PERCENT_H
 
 static inline int sc_hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';

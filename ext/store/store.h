@@ -2,8 +2,8 @@
  * Where a processor writes: a local directory or a bucket of an object store. An object is
  * complete or absent: local files are written beside and renamed, stores do it by themselves.
  */
-#ifndef SC_CLI_STORE_H
-#define SC_CLI_STORE_H
+#ifndef SC_STORE_STORE_H
+#define SC_STORE_STORE_H
 
 #include <stdint.h>
 

@@ -5,8 +5,8 @@
  *
  * THREADS  Any, one upload in one thread at a time.
  */
-#ifndef SC_STAC_OBJECTS_H
-#define SC_STAC_OBJECTS_H
+#ifndef SC_STORE_OBJECTS_H
+#define SC_STORE_OBJECTS_H
 
 #include "base/buffer.h"
 #include "base/status.h"

@@ -3,8 +3,8 @@
  * a local file is written under a temporary name, synced and renamed; an object of a store
  * goes there in parts, which become an object by the commit.
  */
-#ifndef SC_PARQUET_SINK_H
-#define SC_PARQUET_SINK_H
+#ifndef SC_STORE_SINK_H
+#define SC_STORE_SINK_H
 
 #include <stdint.h>
 
@@ -12,7 +12,7 @@
 #include "base/status.h"
 
 /* One kind of place. */
-struct sc_pq_sink_methods {
+struct sc_sink_methods {
   sc_status (*write)(void *file, const void *data, size_t n, struct sc_error *err);
   /* Everything is written: make it durable, still under the temporary name. */
   sc_status (*finish)(void *file, struct sc_error *err);
@@ -22,8 +22,8 @@ struct sc_pq_sink_methods {
   void (*close)(void *file);
 };
 
-struct sc_pq_sink {
-  const struct sc_pq_sink_methods *methods; /* NULL: closed */
+struct sc_sink {
+  const struct sc_sink_methods *methods; /* NULL: closed */
   void *file;
   uint64_t n_written;
 };
@@ -34,15 +34,15 @@ struct sc_pq_sink {
  * but not what another is just writing; of two, the last to end wins. Files of one tree get
  * their names together, when they may be more than a process can hold open: no lock.
  */
-enum sc_pq_sink_kind { SC_PQ_ALONE, SC_PQ_IN_TREE };
+enum sc_sink_kind { SC_SINK_ALONE, SC_SINK_IN_TREE };
 
-/* Create a file at a local path, folders included, or of a store (stac/objects.h). SC_UNSUPPORTED
+/* Create a file at a local path, folders included, or of a store (store/objects.h). SC_UNSUPPORTED
  * for other URLs. */
-sc_status sc_pq_sink_open(const char *path, enum sc_pq_sink_kind kind, struct sc_pq_sink *out,
-                          struct sc_error *err);
-sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n, struct sc_error *err);
-sc_status sc_pq_sink_finish(struct sc_pq_sink *s, struct sc_error *err);
-sc_status sc_pq_sink_commit(struct sc_pq_sink *s, struct sc_error *err);
-void sc_pq_sink_close(struct sc_pq_sink *s);
+sc_status sc_sink_open(const char *path, enum sc_sink_kind kind, struct sc_sink *out,
+                       struct sc_error *err);
+sc_status sc_sink_write(struct sc_sink *s, const void *data, size_t n, struct sc_error *err);
+sc_status sc_sink_finish(struct sc_sink *s, struct sc_error *err);
+sc_status sc_sink_commit(struct sc_sink *s, struct sc_error *err);
+void sc_sink_close(struct sc_sink *s);
 
 #endif

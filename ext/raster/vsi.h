@@ -2,8 +2,8 @@
  * GDAL's way to remote files: a virtual file system "/vsistacchip/" over our own transport,
  * so that every allowed raster driver can read through it.
  */
-#ifndef SC_HTTP_VSI_H
-#define SC_HTTP_VSI_H
+#ifndef SC_RASTER_VSI_H
+#define SC_RASTER_VSI_H
 
 #include <stddef.h>
 

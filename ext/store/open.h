@@ -1,9 +1,9 @@
 /*
  * The one way in which we open a local file to read it. Whether it may be read is asked before
- * (stac/href.h, sc_href_allow()): what is opened here has passed the access rules.
+ * (store/href.h, sc_href_allow()): what is opened here has passed the access rules.
  */
-#ifndef SC_BASE_OPEN_H
-#define SC_BASE_OPEN_H
+#ifndef SC_STORE_OPEN_H
+#define SC_STORE_OPEN_H
 
 #include <sys/stat.h>
 

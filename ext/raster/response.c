@@ -1,32 +1,32 @@
-/* Bytes that came in one answer; see answer.h. */
-#include "http/answer.h"
+/* Bytes that came in one response; see response.h. */
+#include "raster/response.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 
-void sc_answers_init(struct sc_answers *home) {
+void sc_responses_init(struct sc_responses *home) {
   memset(home, 0, sizeof *home);
   pthread_mutex_init(&home->lock, NULL);
 }
 
-void sc_answers_free(struct sc_answers *home) {
+void sc_responses_free(struct sc_responses *home) {
   while (home->n_spare > 0) sc_buffer_free(&home->spare[--home->n_spare]);
   pthread_mutex_destroy(&home->lock);
 }
 
 /* The smallest spare one that has room for n bytes, or an empty one. */
-static struct sc_buffer take_spare(struct sc_answers *home, size_t n) {
+static struct sc_buffer take_spare(struct sc_responses *home, size_t n) {
   struct sc_buffer taken = {0};
-  size_t best = SC_N_SPARE_ANSWERS;
+  size_t best = SC_N_SPARE_RESPONSES;
   pthread_mutex_lock(&home->lock);
   for (size_t i = 0; i < home->n_spare; i++) {
     size_t capacity = home->spare[i].capacity;
-    if (capacity >= n && (best == SC_N_SPARE_ANSWERS || capacity < home->spare[best].capacity)) {
+    if (capacity >= n && (best == SC_N_SPARE_RESPONSES || capacity < home->spare[best].capacity)) {
       best = i;
     }
   }
-  if (best < SC_N_SPARE_ANSWERS) {
+  if (best < SC_N_SPARE_RESPONSES) {
     taken = home->spare[best];
     home->spare[best] = home->spare[--home->n_spare];
   }
@@ -36,8 +36,8 @@ static struct sc_buffer take_spare(struct sc_answers *home, size_t n) {
 }
 
 /* Keep it, or the larger one of it and the smallest; the other is left in *b. Lock held. */
-static void keep_spare(struct sc_answers *home, struct sc_buffer *b) {
-  if (home->n_spare < SC_N_SPARE_ANSWERS) {
+static void keep_spare(struct sc_responses *home, struct sc_buffer *b) {
+  if (home->n_spare < SC_N_SPARE_RESPONSES) {
     home->spare[home->n_spare++] = *b;
     memset(b, 0, sizeof *b);
     return;
@@ -52,9 +52,9 @@ static void keep_spare(struct sc_answers *home, struct sc_buffer *b) {
   *b = smaller;
 }
 
-sc_status sc_answer_new(struct sc_answers *home, size_t n, struct sc_answer **out,
-                        struct sc_error *err) {
-  struct sc_answer *a = sc_alloc_zero(1, sizeof *a);
+sc_status sc_response_new(struct sc_responses *home, size_t n, struct sc_response **out,
+                          struct sc_error *err) {
+  struct sc_response *a = sc_alloc_zero(1, sizeof *a);
   *out = NULL;
   if (!a) return sc_fail_nomem(err);
   a->bytes = take_spare(home, n);
@@ -62,21 +62,21 @@ sc_status sc_answer_new(struct sc_answers *home, size_t n, struct sc_answer **ou
   a->n_users = 1;
   sc_status st = sc_buffer_reserve(&a->bytes, n, err);
   if (st) {
-    sc_answer_release(a);
+    sc_response_release(a);
     return st;
   }
   *out = a;
   return SC_OK;
 }
 
-struct sc_shared sc_answer_share(struct sc_answer *a, size_t at, size_t n) {
+struct sc_shared sc_response_share(struct sc_response *a, size_t at, size_t n) {
   pthread_mutex_lock(&a->home->lock);
   a->n_users++;
   pthread_mutex_unlock(&a->home->lock);
   return (struct sc_shared){{a->bytes.data + at, n}, a};
 }
 
-void sc_answer_release(struct sc_answer *a) {
+void sc_response_release(struct sc_response *a) {
   if (!a) return;
   pthread_mutex_lock(&a->home->lock);
   int last = --a->n_users == 0;
@@ -88,6 +88,6 @@ void sc_answer_release(struct sc_answer *a) {
 }
 
 void sc_shared_release(struct sc_shared *s) {
-  sc_answer_release(s->answer);
+  sc_response_release(s->response);
   memset(s, 0, sizeof *s);
 }

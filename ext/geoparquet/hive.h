@@ -1,24 +1,8 @@
-/*
- * Which files a path stands for: one file or URL, a glob (* ? [..] and ** for folders), or
- * all Parquet files below a folder, local or of a store (stac/objects.h); and what a file's
- * folders say of its rows.
- */
-#ifndef SC_PARQUET_FILES_H
-#define SC_PARQUET_FILES_H
-
-#include <stddef.h>
+/* What the names of a file's folders say of its rows, in Hive's form (column=value) and in ours. */
+#ifndef SC_GEOPARQUET_HIVE_H
+#define SC_GEOPARQUET_HIVE_H
 
 #include "base/status.h"
-
-/* Paths, sorted. Zeroed is empty. */
-struct sc_files {
-  char **paths; /* owned, and each of them */
-  size_t n, max;
-};
-
-/* SC_NOT_FOUND where nothing matches. Free also after an error. */
-sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err);
-void sc_files_free(struct sc_files *f);
 
 /* What folders say of a file's rows; each owned, NULL where they do not say. Zeroed is empty. */
 struct sc_folder_values {

@@ -11,8 +11,8 @@
  *
  * THREADS  Any.
  */
-#ifndef SC_STAC_SECRETS_H
-#define SC_STAC_SECRETS_H
+#ifndef SC_STORE_SECRETS_H
+#define SC_STORE_SECRETS_H
 
 #include "base/status.h"
 

@@ -1,5 +1,5 @@
 /* Remote raster files; see remote.h. */
-#include "http/remote.h"
+#include "raster/remote.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -115,7 +115,7 @@ static const char *strong_part(const char *etag) {
   return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
 }
 
-/* Is the answer still of the same file? Learns size and ETag from the first. Lock held. */
+/* Is the response still of the same file? Learns size and ETag from the first. Lock held. */
 static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a,
                             struct sc_error *err) {
   if (!r->is_known) {
@@ -147,8 +147,8 @@ static sc_status fetch_segment(struct sc_remote *r, uint64_t offset, uint64_t n,
   struct sc_http_request request = {.method = "GET", .url = r->url, .offset = offset, .size = n};
   sc_status st = sc_http_perform(&request, 1, NULL, NULL, err);
   st = st ? check_shrunk(r, &request, err) : check_same(r, &request, err);
-  if (!st) st = add_segment(r, offset, &request.answer, err);
-  sc_buffer_free(&request.answer);
+  if (!st) st = add_segment(r, offset, &request.response, err);
+  sc_buffer_free(&request.response);
   return st;
 }
 
@@ -568,14 +568,14 @@ static size_t make_spans(const struct sc_remote_block *blocks, const size_t *ord
 
 /* Give each block of a span its bytes, or the reason why not. */
 static void share_out(struct sc_remote_block *blocks, const size_t *order, const struct span *s,
-                      struct sc_http_request *r, struct sc_answer *answer) {
+                      struct sc_http_request *r, struct sc_response *response) {
   struct sc_error err = r->err;
   const struct sc_file *file = blocks[order[s->begin]].file;
   pthread_mutex_lock(&file->remote->lock);
   if (err.status == SC_INTERRUPT) {
     /* stays so */
   } else if (file->remote->generation != file->generation) {
-    fail_changed(&err); /* another answer told: the places of the blocks are of the old file */
+    fail_changed(&err); /* another response told: the places of the blocks are of the old file */
   } else if (err.status) {
     check_shrunk(file->remote, r, &err);
   } else {
@@ -588,53 +588,53 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
     b->err = err;
     if (err.status) continue;
     if (at + b->size <= r->size) size = b->size;
-    if (at + size > answer->bytes.size) {
+    if (at + size > response->bytes.size) {
       sc_fail_text(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
                    (unsigned long long)b->size, (unsigned long long)b->offset);
     } else {
-      b->bytes = sc_answer_share(answer, (size_t)at, (size_t)size);
+      b->bytes = sc_response_share(response, (size_t)at, (size_t)size);
     }
   }
 }
 
-/* Memory for the answer of each span; a larger one gets the rest when its bytes come. */
-static sc_status make_answers(struct sc_answers *home, const struct sc_http_request *requests,
-                              size_t n, struct sc_answer **out, struct sc_error *err) {
+/* Memory for the response of each span; a larger one gets the rest when its bytes come. */
+static sc_status make_responses(struct sc_responses *home, const struct sc_http_request *requests,
+                                size_t n, struct sc_response **out, struct sc_error *err) {
   sc_status st = SC_OK;
   for (size_t i = 0; i < n && !st; i++) {
     uint64_t size = requests[i].size < MERGE_MAX ? requests[i].size : MERGE_MAX;
-    st = sc_answer_new(home, (size_t)size, &out[i], err);
+    st = sc_response_new(home, (size_t)size, &out[i], err);
   }
   return st;
 }
 
 static sc_status fetch_spans(struct sc_remote_block *blocks, const size_t *order,
                              const struct span *spans, struct sc_http_request *requests, size_t n,
-                             struct sc_answer **answers, int (*interrupted)(void *),
+                             struct sc_response **responses, int (*interrupted)(void *),
                              void *interrupt_context, struct sc_error *err) {
-  for (size_t i = 0; i < n; i++) sc_buffer_move(&answers[i]->bytes, &requests[i].answer);
+  for (size_t i = 0; i < n; i++) sc_buffer_move(&responses[i]->bytes, &requests[i].response);
   sc_status st = sc_http_perform(requests, n, interrupted, interrupt_context, err);
   for (size_t i = 0; i < n; i++) {
-    sc_buffer_move(&requests[i].answer, &answers[i]->bytes);
-    share_out(blocks, order, &spans[i], &requests[i], answers[i]);
+    sc_buffer_move(&requests[i].response, &responses[i]->bytes);
+    share_out(blocks, order, &spans[i], &requests[i], responses[i]);
   }
   return st;
 }
 
-sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_answers *home,
+sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_responses *home,
                           int (*interrupted)(void *), void *interrupt_context,
                           struct sc_error *err) {
   size_t *order = sc_alloc((n + 1) * sizeof *order), n_spans = 0;
   struct span *spans = sc_alloc((n + 1) * sizeof *spans);
   struct sc_http_request *requests = sc_alloc_zero(n + 1, sizeof *requests);
-  struct sc_answer **answers = sc_alloc_zero(n + 1, sizeof *answers);
-  sc_status st = order && spans && requests && answers ? SC_OK : sc_fail_nomem(err);
+  struct sc_response **responses = sc_alloc_zero(n + 1, sizeof *responses);
+  sc_status st = order && spans && requests && responses ? SC_OK : sc_fail_nomem(err);
   if (!st && n) {
     sort_order(blocks, order, n);
     n_spans = make_spans(blocks, order, n, spans, requests);
-    st = make_answers(home, requests, n_spans, answers, err);
+    st = make_responses(home, requests, n_spans, responses, err);
     if (!st)
-      st = fetch_spans(blocks, order, spans, requests, n_spans, answers, interrupted,
+      st = fetch_spans(blocks, order, spans, requests, n_spans, responses, interrupted,
                        interrupt_context, err);
   }
   for (size_t i = 0; i < n && !st; i++) {
@@ -642,8 +642,8 @@ sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_an
     *err = blocks[i].err;
     st = err->status;
   }
-  for (size_t i = 0; i < n_spans; i++) sc_answer_release(answers[i]);
-  sc_free(answers);
+  for (size_t i = 0; i < n_spans; i++) sc_response_release(responses[i]);
+  sc_free(responses);
   sc_free(order);
   sc_free(spans);
   sc_free(requests);

@@ -1,5 +1,5 @@
 /* What lies in a folder; see folder.h. */
-#include "stac/folder.h"
+#include "store/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/sniff.h"
-#include "stac/href.h"
+#include "store/href.h"
 
 static int has_json_suffix(const char *name) {
   static const char *const suffixes[] = {".json", ".geojson", ".ndjson", ".jsonl"};

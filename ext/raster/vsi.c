@@ -1,5 +1,5 @@
 /* GDAL's way to remote files; see vsi.h. The name of a file is its serial in hexadecimal. */
-#include "http/vsi.h"
+#include "raster/vsi.h"
 
 #include <cpl_error.h>
 #include <cpl_vsi.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "http/remote.h"
+#include "raster/remote.h"
 
 #define PREFIX "/vsistacchip/"
 

@@ -1,5 +1,5 @@
 /* Secrets in hrefs; see secrets.h. */
-#include "stac/secrets.h"
+#include "store/secrets.h"
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
@@ -10,12 +10,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
 #include "base/buffer.h"
-#include "base/percent.h"
 #include "base/sqlite.h"
 #include "stac/item.h"
+#include "store/access.h"
+#include "store/percent.h"
 
 #define NAME_MAX_BYTES 200
 #define NESTED_MAX 3        /* URLs within parameters of URLs */

@@ -2,8 +2,8 @@
  * Hrefs: resolving them against where they stand, and deciding whether the process may read
  * what they name (docs/security.md).
  */
-#ifndef SC_STAC_HREF_H
-#define SC_STAC_HREF_H
+#ifndef SC_STORE_HREF_H
+#define SC_STORE_HREF_H
 
 #include <stddef.h>
 

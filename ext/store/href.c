@@ -1,5 +1,5 @@
 /* Hrefs and access rules; see href.h. */
-#include "stac/href.h"
+#include "store/href.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -11,14 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/access.h"
 #include "base/alloc.h"
-#include "base/open.h"
-#include "base/percent.h"
 #include "base/settings.h"
 #include "base/sniff.h"
-#include "raster/raster_api.h"
-#include "stac/secrets.h"
+#include "http/http_api.h"
+#include "store/access.h"
+#include "store/open.h"
+#include "store/percent.h"
+#include "store/secrets.h"
 
 static const char *const url_schemes[] = {"https", "http", "s3", "gs", "az", "abfs", "abfss"};
 
@@ -341,14 +341,11 @@ static sc_status read_file(const char *path, struct sc_buffer *out, struct sc_er
 }
 
 static sc_status read_url(const char *url, struct sc_buffer *out, struct sc_error *err) {
-  const struct sc_raster_api *raster = sc_raster(err);
-  if (!raster) return err->status;
-  if (!raster->http) return sc_fail(err, SC_UNSUPPORTED, "this build reads no URLs");
   struct sc_http_request request = {.method = "GET", .url = url, .limit_bytes = SC_ITEM_MAX_BYTES};
-  sc_status st = raster->http(&request, 1, NULL, NULL, err);
-  if (!st) st = sc_buffer_append(out, request.answer.data, request.answer.size, err);
+  sc_status st = sc_http(&request, 1, NULL, NULL, err);
+  if (!st) st = sc_buffer_append(out, request.response.data, request.response.size, err);
   if (!st) st = sc_buffer_terminate(out, err);
-  sc_buffer_free(&request.answer);
+  sc_buffer_free(&request.response);
   return st;
 }
 

@@ -3,18 +3,18 @@
  *
  * A file's header bytes are kept in memory as segments, fetched on first touch or taken from
  * a stored header; what was touched is what a stored header holds, so that opening a file
- * from it asks the network for nothing. Each answer's ETag and size are compared: a file that
+ * from it asks the network for nothing. Each response's ETag and size are compared: a file that
  * has changed is SC_CHANGED, its header is forgotten, and the caller begins again.
  */
-#ifndef SC_HTTP_REMOTE_H
-#define SC_HTTP_REMOTE_H
+#ifndef SC_RASTER_REMOTE_H
+#define SC_RASTER_REMOTE_H
 
 #include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/status.h"
-#include "http/answer.h"
 #include "raster/file.h"
+#include "raster/response.h"
 
 struct sc_remote; /* one remote file; shared by its users */
 
@@ -40,7 +40,7 @@ unsigned sc_remote_url_failures(const char *url, struct sc_error *last);
 
 /*
  * What was read of a URL's file made no raster, or its blocks do not decode: forget its bytes, so
- * that the next call asks the server as a fresh process would. An answer that was an error page
+ * that the next call asks the server as a fresh process would. A response that was an error page
  * under status 200, or a file replaced where the server sends no ETag, does not last.
  */
 void sc_remote_url_forget(const char *url);
@@ -79,9 +79,9 @@ struct sc_remote_block {
 
 /*
  * Fetch blocks side by side, neighbours merged into one request. Each block has its own err;
- * returns the first failure, or SC_OK. The bytes lie in memory of `answers`.
+ * returns the first failure, or SC_OK. The bytes lie in memory of `responses`.
  */
-sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_answers *answers,
+sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_responses *responses,
                           int (*interrupted)(void *), void *interrupt_context,
                           struct sc_error *err);
 

@@ -1,5 +1,5 @@
 /* Where new files go; see sink.h. */
-#include "parquet/sink.h"
+#include "store/sink.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -13,13 +13,13 @@
 
 #include "base/alloc.h"
 #include "base/sqlite.h"
-#include "stac/objects.h"
+#include "store/objects.h"
 
 #define MAX_NAME_TRIES 100
 #define RANDOM_DIGITS 8 /* hexadecimal, of a temporary name */
 
 /* What temporary names end with: a locked one may be taken away by who finds it unlocked. */
-static const char *const suffixes[] = {[SC_PQ_ALONE] = ".part", [SC_PQ_IN_TREE] = ".tmp"};
+static const char *const suffixes[] = {[SC_SINK_ALONE] = ".part", [SC_SINK_IN_TREE] = ".tmp"};
 
 /* ---- local files ---- */
 
@@ -27,7 +27,7 @@ struct local_file {
   char *path;      /* final */
   char *temporary; /* NULL once renamed */
   int fd;          /* -1: closed */
-  enum sc_pq_sink_kind kind;
+  enum sc_sink_kind kind;
 };
 
 static const char *base_name(const char *path) {
@@ -66,7 +66,7 @@ static sc_status local_write(void *file, const void *data, size_t n, struct sc_e
 static sc_status local_finish(void *file, struct sc_error *err) {
   struct local_file *f = file;
   int failed = fsync(f->fd) != 0;
-  if (f->kind == SC_PQ_IN_TREE) { /* else the lock is kept until the file has its name */
+  if (f->kind == SC_SINK_IN_TREE) { /* else the lock is kept until the file has its name */
     failed |= close(f->fd) != 0;
     f->fd = -1;
   }
@@ -114,8 +114,8 @@ static void local_close(void *file) {
   sc_free(f);
 }
 
-static const struct sc_pq_sink_methods local_methods = {local_write, local_finish, local_commit,
-                                                        local_close};
+static const struct sc_sink_methods local_methods = {local_write, local_finish, local_commit,
+                                                     local_close};
 
 /* ---- objects of a store ---- */
 
@@ -130,8 +130,8 @@ static sc_status object_commit(void *file, struct sc_error *err) {
 }
 static void object_close(void *file) { sc_upload_close(file); }
 
-static const struct sc_pq_sink_methods object_methods = {object_write, object_finish, object_commit,
-                                                         object_close};
+static const struct sc_sink_methods object_methods = {object_write, object_finish, object_commit,
+                                                      object_close};
 
 /* ---- opening ---- */
 
@@ -142,7 +142,7 @@ static int is_locked_name(const char *entry, const char *name) {
   const char *digits = entry + n + 2;
   int i = 0;
   while (i < RANDOM_DIGITS && isxdigit((unsigned char)digits[i])) i++;
-  return i == RANDOM_DIGITS && strcmp(digits + i, suffixes[SC_PQ_ALONE]) == 0;
+  return i == RANDOM_DIGITS && strcmp(digits + i, suffixes[SC_SINK_ALONE]) == 0;
 }
 
 /* Remove a temporary file that no writer holds; where locks are not to be had, nothing. */
@@ -189,7 +189,7 @@ static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
     if (st) return st;
     f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (f->fd < 0 && errno != EEXIST) break;
-    if (f->fd >= 0 && (f->kind == SC_PQ_IN_TREE || lock_new(f->fd))) return SC_OK;
+    if (f->fd >= 0 && (f->kind == SC_SINK_IN_TREE || lock_new(f->fd))) return SC_OK;
     if (f->fd >= 0) close(f->fd);
     f->fd = -1;
   }
@@ -199,8 +199,8 @@ static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
   return st;
 }
 
-sc_status sc_pq_sink_open(const char *path, enum sc_pq_sink_kind kind, struct sc_pq_sink *out,
-                          struct sc_error *err) {
+sc_status sc_sink_open(const char *path, enum sc_sink_kind kind, struct sc_sink *out,
+                       struct sc_error *err) {
   struct stat info;
   memset(out, 0, sizeof *out);
   if (strstr(path, "://")) {
@@ -227,26 +227,26 @@ sc_status sc_pq_sink_open(const char *path, enum sc_pq_sink_kind kind, struct sc
   out->methods = &local_methods;
   sc_status st = sc_strdup(path, &f->path, err);
   if (!st) st = make_folders(path, err);
-  if (!st && kind == SC_PQ_ALONE) remove_left_overs(path);
+  if (!st && kind == SC_SINK_ALONE) remove_left_overs(path);
   if (!st) st = create_temporary(f, err);
-  if (st) sc_pq_sink_close(out);
+  if (st) sc_sink_close(out);
   return st;
 }
 
-sc_status sc_pq_sink_write(struct sc_pq_sink *s, const void *data, size_t n, struct sc_error *err) {
+sc_status sc_sink_write(struct sc_sink *s, const void *data, size_t n, struct sc_error *err) {
   s->n_written += n;
   return s->methods->write(s->file, data, n, err);
 }
 
-sc_status sc_pq_sink_finish(struct sc_pq_sink *s, struct sc_error *err) {
+sc_status sc_sink_finish(struct sc_sink *s, struct sc_error *err) {
   return s->methods->finish(s->file, err);
 }
 
-sc_status sc_pq_sink_commit(struct sc_pq_sink *s, struct sc_error *err) {
+sc_status sc_sink_commit(struct sc_sink *s, struct sc_error *err) {
   return s->methods->commit(s->file, err);
 }
 
-void sc_pq_sink_close(struct sc_pq_sink *s) {
+void sc_sink_close(struct sc_sink *s) {
   if (s->methods) s->methods->close(s->file);
   memset(s, 0, sizeof *s);
 }

@@ -1,8 +1,8 @@
 /*
  * Which network hosts the process may talk to; used before a request and after each redirect.
  */
-#ifndef SC_BASE_ACCESS_H
-#define SC_BASE_ACCESS_H
+#ifndef SC_STORE_ACCESS_H
+#define SC_STORE_ACCESS_H
 
 #include <stddef.h>
 

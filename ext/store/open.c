@@ -1,5 +1,5 @@
 /* Opening local files; see open.h. */
-#include "base/open.h"
+#include "store/open.h"
 
 #include <errno.h>
 #include <fcntl.h>
