@@ -1,14 +1,12 @@
 /* Per-connection state and registration helpers; see connection.h. */
 #include "connection.h"
 
+#include <assert.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
 #include "base/running.h"
-#include "pixels/scenes.h"
-#include "pixels/static_result.h"
-#include "stac/rules.h"
 
 struct sc_connection *sc_connection_ref(struct sc_connection *c) {
   c->n_references++;
@@ -19,11 +17,23 @@ void sc_connection_unref(void *connection) {
   struct sc_connection *c = connection;
   if (--c->n_references > 0) return;
   sc_interrupt_forget(c->db);
-  sc_static_result_free(c->static_result);
-  sc_scenes_free(c->scenes);
-  sc_rules_free(c->rules);
-  sc_free(c->row_tilings);
+  while (c->n_parts > 0) {
+    struct sc_part *last = &c->parts[--c->n_parts];
+    last->free(last->object);
+  }
   sc_free(c);
+}
+
+void sc_connection_on_close(struct sc_connection *c, void (*free)(void *), void *object) {
+  assert(c->n_parts < SC_PARTS_MAX);
+  c->parts[c->n_parts++] = (struct sc_part){object, free};
+}
+
+void *sc_connection_part(struct sc_connection *c, void *part, size_t bytes, void (*free)(void *)) {
+  if (part) return part;
+  part = sc_alloc_zero(1, bytes);
+  if (part) sc_connection_on_close(c, free, part);
+  return part;
 }
 
 sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *err) {

@@ -7,6 +7,7 @@
 #ifndef SC_CONNECTION_H
 #define SC_CONNECTION_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/sqlite.h"
@@ -17,19 +18,32 @@ struct sc_scenes;
 struct sc_static_result;
 struct sc_row_tilings;
 
+#define SC_PARTS_MAX 8 /* that are freed with a connection; there are four */
+
 struct sc_connection {
-  sqlite3 *db;              /* borrowed: the connection owns us */
-  struct sc_rules *rules;   /* owned: the platform rules, built-in and the application's own */
-  struct sc_scenes *scenes; /* owned: pixels/scenes.h; NULL until pixels are read */
-  struct sc_static_result
-      *static_result; /* owned: pixels/static_result.h; NULL until a large result is given */
-  struct sc_row_tilings *row_tilings; /* owned: index/row_tiling.h; NULL until a file says one */
-  uint64_t n_runs;                    /* of statements that read chips, so far */
+  sqlite3 *db; /* borrowed: the connection owns us */
+  /* What parts of the extension keep; all but the rules are made on first need. */
+  struct sc_rules *rules; /* stac/rules.h: the platform rules, built-in and the application's own */
+  struct sc_scenes *scenes;               /* pixels/scenes.h */
+  struct sc_static_result *static_result; /* pixels/static_result.h */
+  struct sc_row_tilings *row_tilings;     /* index/row_tiling.h */
+  uint64_t n_runs;                        /* of statements that read chips, so far */
   uint64_t run;    /* the one whose next chip is being read, else 0; see scenes.h */
   long process_id; /* of the process that opened it: a forked child must open its own */
   int n_references;
   int n_queries; /* that functions of ours run for the user now, one inside the other */
+  struct sc_part {
+    void *object;
+    void (*free)(void *object);
+  } parts[SC_PARTS_MAX];
+  int n_parts;
 };
+
+/* Have free(object) called when the connection closes, the last registered first. */
+void sc_connection_on_close(struct sc_connection *c, void (*free)(void *), void *object);
+/* The part that is kept (`part`), or where that is NULL a new one of zeroed bytes, registered to be
+ * freed; NULL where memory ran out. */
+void *sc_connection_part(struct sc_connection *c, void *part, size_t bytes, void (*free)(void *));
 
 /* Take and drop a reference; drop is the xDestroy of functions and modules. */
 struct sc_connection *sc_connection_ref(struct sc_connection *c);

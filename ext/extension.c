@@ -31,6 +31,8 @@ static int is_registered(sqlite3 *db) {
   return code == SQLITE_OK;
 }
 
+static void free_rules(void *rules) { sc_rules_free(rules); }
+
 static sc_status new_connection(sqlite3 *db, struct sc_connection **out, struct sc_error *err) {
   struct sc_connection *c = sc_alloc_zero(1, sizeof *c);
   if (!c) return sc_fail_nomem(err);
@@ -42,6 +44,7 @@ static sc_status new_connection(sqlite3 *db, struct sc_connection **out, struct 
     sc_free(c);
     return st;
   }
+  sc_connection_on_close(c, free_rules, c->rules);
   *out = c;
   return SC_OK;
 }

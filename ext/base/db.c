@@ -6,12 +6,33 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 
+/* The last error that the thread reported; read only while SQLite shows its text. */
+static _Thread_local struct {
+  sc_status status;
+  char text[SC_ERROR_TEXT_BYTES];
+} reported;
+
+static void note_report(const struct sc_error *err) {
+  reported.status = err->status;
+  memcpy(reported.text, err->text, sizeof reported.text);
+}
+
+static int is_reported(sqlite3 *db) {
+  return reported.status && strcmp(reported.text, sqlite3_errmsg(db)) == 0;
+}
+
 sc_status sc_db_fail(sqlite3 *db, struct sc_error *err, const char *what) {
   int code = sqlite3_extended_errcode(db);
   if ((code & 0xff) == SQLITE_NOMEM) return sc_fail_nomem(err);
-  sc_fail_text(err, SC_DB, "%s: %s", what, sqlite3_errmsg(db));
+  sc_status st = is_reported(db) && reported.status == SC_AGAIN ? SC_AGAIN : SC_DB;
+  sc_fail_text(err, st, "%s: %s", what, sqlite3_errmsg(db));
   err->db_code = code == SQLITE_OK ? SQLITE_ERROR : code;
-  return SC_DB;
+  return st;
+}
+
+sc_status sc_db_status(sqlite3 *db) {
+  if ((sqlite3_errcode(db) & 0xff) == SQLITE_BUSY) return SC_AGAIN;
+  return is_reported(db) ? reported.status : SC_DB;
 }
 
 /* Append a name with its double quotes doubled. */
@@ -113,6 +134,7 @@ const char *sc_db_bytes(sqlite3_value *value, size_t *n) {
 }
 
 void sc_result_error(sqlite3_context *context, const struct sc_error *err) {
+  note_report(err);
   if (err->status == SC_NOMEM) {
     sqlite3_result_error_nomem(context);
     return;
@@ -122,6 +144,7 @@ void sc_result_error(sqlite3_context *context, const struct sc_error *err) {
 }
 
 int sc_vtab_error(sqlite3_vtab *vtab, const struct sc_error *err) {
+  note_report(err);
   sqlite3_free(vtab->zErrMsg);
   vtab->zErrMsg = sqlite3_mprintf("%s", err->text);
   return sc_error_sqlite_code(err);

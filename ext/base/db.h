@@ -13,7 +13,8 @@
 #include "base/sqlite.h"
 #include "base/status.h"
 
-/* Turn the connection's last error into err. `what` says what was being done. */
+/* Turn the connection's last error into err. `what` says what was being done. The status is SC_DB,
+ * or SC_AGAIN where an error of ours said so. */
 sc_status sc_db_fail(sqlite3 *db, struct sc_error *err, const char *what);
 
 /* Replace {db} and {name}. *out is freed by the caller with sc_free(). */
@@ -50,6 +51,13 @@ void sc_result_error(sqlite3_context *context, const struct sc_error *err);
 
 /* Report err from a virtual-table method: the one place that does. Frees the old message. */
 int sc_vtab_error(sqlite3_vtab *vtab, const struct sc_error *err);
+
+/*
+ * The status behind what sqlite3_errmsg(db) tells, for programs that link this library: that of the
+ * last error that the calling thread reported, if it is still the connection's; SC_AGAIN of a
+ * locked database; else SC_DB. SQLite itself keeps no more than a text and a code of its own.
+ */
+sc_status sc_db_status(sqlite3 *db);
 
 /*
  * The cost of a plan in which a table-valued function lacks an argument that it needs. SQLite asks

@@ -40,15 +40,17 @@ static struct setting settings[] = {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int started;
 static atomic_uint version; /* counts the changes; read without the lock */
-static void (*configure_raster)(const struct sc_settings *); /* once the raster half is there */
+static void (*follower)(const struct sc_settings *);
 
 static sc_status parse_int(const struct setting *s, const char *value, int64_t *out,
                            struct sc_error *err) {
   char *end = NULL;
   long long n = value ? strtoll(value, &end, 10) : 0;
   if (!value || end == value || *end || n < s->least || n > s->most) {
-    return sc_fail(err, SC_BAD_ARG, "setting '%s' takes a whole number from %lld to %lld, not '%s'",
-                   s->name, (long long)s->least, (long long)s->most, value ? value : "NULL");
+    return sc_fail(
+        err, SC_BAD_ARG,
+        "stacchip_config: setting '%s': expected a whole number from %lld to %lld, found '%s'",
+        s->name, (long long)s->least, (long long)s->most, value ? value : "NULL");
   }
   *out = n;
   return SC_OK;
@@ -82,15 +84,15 @@ static struct setting *find(const char *name, struct sc_error *err) {
     if (sc_buffer_printf(&list, err, "%s%s", i ? ", " : "", settings[i].name)) break;
   }
   if (err->status != SC_NOMEM) {
-    sc_fail_text(err, SC_BAD_ARG, "no setting '%s'; there are: %s", name ? name : "NULL",
-                 (const char *)list.data);
+    sc_fail_text(err, SC_BAD_ARG, "stacchip_config: unknown setting '%s'; settings: %s",
+                 name ? name : "NULL", (const char *)list.data);
   }
   sc_buffer_free(&list);
   return NULL;
 }
 
-static void tell_raster(void) {
-  if (!configure_raster) return;
+static void tell_follower(void) {
+  if (!follower) return;
   struct sc_settings s = {
       .hosts = settings[HOSTS].text,
       .threads = (int)settings[THREADS].number,
@@ -100,7 +102,7 @@ static void tell_raster(void) {
       .timeout_ms = (int)settings[TIMEOUT].number,
       .retries = (int)settings[RETRIES].number,
   };
-  configure_raster(&s);
+  follower(&s);
 }
 
 sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_error *err) {
@@ -129,8 +131,9 @@ static sc_status check_map(const char *value, struct sc_error *err) {
   cJSON_Delete(map);
   return good ? SC_OK
               : sc_fail(err, SC_BAD_ARG,
-                        "setting 'href_map' takes a JSON object of prefixes, such as "
-                        "{\"s3://bucket/\": \"/data/\"}, not '%.200s'",
+                        "stacchip_config: setting 'href_map': expected a JSON object of prefixes, "
+                        "such as "
+                        "{\"s3://bucket/\": \"/data/\"}, found '%.200s'",
                         value);
 }
 
@@ -158,7 +161,7 @@ sc_status sc_settings_set(const char *name, const char *value, struct sc_error *
   }
   if (!st) {
     atomic_fetch_add(&version, 1);
-    tell_raster();
+    tell_follower();
   }
   pthread_mutex_unlock(&lock);
   return st;
@@ -177,10 +180,10 @@ int64_t sc_settings_int(const char *name) {
   return n;
 }
 
-void sc_settings_apply(void (*configure)(const struct sc_settings *)) {
+void sc_settings_follow(void (*changed)(const struct sc_settings *)) {
   pthread_mutex_lock(&lock);
   start();
-  configure_raster = configure;
-  tell_raster();
+  follower = changed;
+  tell_follower();
   pthread_mutex_unlock(&lock);
 }

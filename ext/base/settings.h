@@ -10,10 +10,8 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-/*
- * What may be opened and how; set by the process (stacchip_config(), environment), never by
- * stored data. A snapshot: the strings live as long as the call that gets it.
- */
+/* Those that the raster half goes by. A snapshot: its strings live as long as the call that
+ * gets it. */
 struct sc_settings {
   const char *hosts;   /* patterns of allowed hosts, comma separated; NULL: default rule */
   int threads;         /* workers; 1 to 64 */
@@ -33,7 +31,8 @@ sc_status sc_settings_set(const char *name, const char *value, struct sc_error *
 int64_t sc_settings_int(const char *name);
 /* Changes with every setting that is set. */
 unsigned sc_settings_version(void);
-/* Hand the settings to the raster half, now and whenever one changes. */
-void sc_settings_apply(void (*configure)(const struct sc_settings *settings));
+/* Call `changed` now and after each change, one call at a time: the raster half, once it is there.
+ */
+void sc_settings_follow(void (*changed)(const struct sc_settings *settings));
 
 #endif

@@ -200,34 +200,11 @@ sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err) {
   return st;
 }
 
-/* What the extension says where it means SC_AGAIN, which SQLite has no code for (http/client.c). */
-int sc_cli_means_again(const char *text) {
-  static const char *const words[] = {"HTTP status 408",
-                                      "HTTP status 429",
-                                      "HTTP status 5",
-                                      "database is locked",
-                                      "Timeout",
-                                      "Couldn't connect",
-                                      "resolve host",
-                                      "Server returned nothing",
-                                      "Transferred a partial file",
-                                      "receiving data from the peer",
-                                      "sending data to the peer",
-                                      "HTTP2 framing",
-                                      "HTTP/2 framing",
-                                      "SSL connect error"};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    if (strstr(text, words[i])) return 1;
-  }
-  return 0;
-}
-
 static sc_status fail_sql(sqlite3 *db, struct sc_error *err) {
-  const char *text = sqlite3_errmsg(db);
-  int again = sc_cli_means_again(text);
-  sc_status st = sc_fail(err, again ? SC_AGAIN : SC_DB, "%s", text);
+  int again = sc_db_status(db) == SC_AGAIN;
+  sc_fail_text(err, again ? SC_AGAIN : SC_DB, "%s", sqlite3_errmsg(db));
   if (!again) err->db_code = sqlite3_extended_errcode(db);
-  return st;
+  return err->status;
 }
 
 static sc_status prepare(sqlite3 *db, const char *sql, va_list args, sqlite3_stmt **out,

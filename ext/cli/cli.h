@@ -62,8 +62,6 @@ int sc_cli_is_new(const char *path);
 /* Take away the file of a database that this run made, where it has neither merged an item into
  * the table nor recorded a failure; db stays open. */
 void sc_cli_discard_if_empty(sqlite3 *db, const char *table, const char *path);
-/* Is it the text of a failure that may pass by itself: throttled, timed out, cut off? */
-int sc_cli_means_again(const char *text);
 
 /* Run one statement with text parameters (NULL-terminated list); no rows. */
 sc_status sc_cli_run(sqlite3 *db, struct sc_error *err, const char *sql, ...);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "cli/cli.h"
+#include "merge/error.h"
 #include "store/access.h"
 #include "store/href.h"
 
@@ -86,20 +87,13 @@ static sc_status merge_source(sqlite3 *db, const char *table, const char *source
 
 #define SHOWN_MAX 10
 
-/* May all of them pass by themselves? */
-struct shown {
-  size_t n;
-  int may_pass;
-};
-
 static sc_status show_failure(void *context, sqlite3_stmt *row, struct sc_error *err) {
-  struct shown *shown = context;
+  size_t *n_shown = context;
   const char *item = (const char *)sqlite3_column_text(row, 0);
   const char *reason = (const char *)sqlite3_column_text(row, 1);
   (void)err;
-  shown->may_pass &= reason && sc_cli_means_again(reason);
   if (!reason) reason = "no reason";
-  if (shown->n++ >= SHOWN_MAX) return SC_OK;
+  if ((*n_shown)++ >= SHOWN_MAX) return SC_OK;
   if (strncmp(reason, item, strlen(item)) == 0) { /* it names it already */
     sc_cli_say("  failed: %s", reason);
   } else {
@@ -109,9 +103,8 @@ static sc_status show_failure(void *context, sqlite3_stmt *row, struct sc_error 
 }
 
 /* The first of them, and how many more there are. */
-static sc_status show_failures(sqlite3 *db, const struct failures *f, int *may_pass,
-                               struct sc_error *err) {
-  struct shown shown = {0, f->n > 0};
+static sc_status show_failures(sqlite3 *db, const struct failures *f, struct sc_error *err) {
+  size_t n_shown = 0;
   char rowid[24], *sql = sqlite3_mprintf(
                       "SELECT coalesce(item, href, '?'), reason FROM \"%w_error\" "
                       "WHERE rowid = CAST(?1 AS INT)",
@@ -119,12 +112,11 @@ static sc_status show_failures(sqlite3 *db, const struct failures *f, int *may_p
   sc_status st = sql ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < f->n && !st; i++) {
     snprintf(rowid, sizeof rowid, "%lld", (long long)f->rowids[i]);
-    st = sc_cli_rows(db, show_failure, &shown, err, sql, rowid);
+    st = sc_cli_rows(db, show_failure, &n_shown, err, sql, rowid);
   }
-  if (shown.n > SHOWN_MAX) {
-    sc_cli_say("  and %zu more, in the table %s_error", shown.n - SHOWN_MAX, f->table);
+  if (n_shown > SHOWN_MAX) {
+    sc_cli_say("  and %zu more, in the table %s_error", n_shown - SHOWN_MAX, f->table);
   }
-  *may_pass = shown.may_pass;
   sqlite3_free(sql);
   return st;
 }
@@ -163,10 +155,12 @@ static sc_status check_sources(const char *const *sources, int n, const char *qu
   return SC_OK;
 }
 
-/* All sources; sets what failed of them, which is told. */
+/* All sources; sets what failed of them, which is told, and whether all of that may pass by itself.
+ */
 static sc_status merge_sources(sqlite3 *db, const char *const *v, const char *const *sources, int n,
                                int *failed, int *may_pass, struct sc_error *err) {
   struct failures failures = {.table = v[OPT_TABLE]};
+  unsigned long lasting = sc_merge_lasting_failures();
   sc_status st = sc_cli_run(db, err, "SELECT stacchip_config('progress', 1)");
   if (!st) st = ensure_table(db, v[OPT_TABLE], v[OPT_OPTIONS], err);
   sqlite3_update_hook(db, note_row, &failures);
@@ -175,10 +169,11 @@ static sc_status merge_sources(sqlite3 *db, const char *const *v, const char *co
                         : merge_source(db, v[OPT_TABLE], sources[i], v[OPT_QUERY], failed, err);
   }
   sqlite3_update_hook(db, NULL, NULL);
+  *may_pass = failures.n > 0 && sc_merge_lasting_failures() == lasting;
   sc_cli_bar_end();
   if (failures.n) {
     struct sc_error other = {0};
-    show_failures(db, &failures, may_pass, st ? &other : err);
+    show_failures(db, &failures, st ? &other : err);
   } else if (v[OPT_DRY_RUN] && *failed > SHOWN_MAX) {
     sc_cli_say("  and %d more", *failed - SHOWN_MAX);
   }

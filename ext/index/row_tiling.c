@@ -43,8 +43,8 @@ int sc_row_tiling_parse(const char *json, size_t n, struct sc_tiling *out) {
 }
 
 unsigned sc_row_tiling_subtype(struct sc_connection *c, const struct sc_tiling *tiling) {
-  if (!c->row_tilings) c->row_tilings = sc_alloc_zero(1, sizeof *c->row_tilings);
-  struct sc_row_tilings *all = c->row_tilings;
+  struct sc_row_tilings *all = c->row_tilings =
+      sc_connection_part(c, c->row_tilings, sizeof *all, sc_free);
   if (!all) return 0;
   unsigned i = 0;
   while (i < all->n && !sc_tiling_equals(&all->list[i], tiling)) i++;

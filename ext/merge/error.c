@@ -75,6 +75,14 @@ static sc_status insert(struct sc_merge *t, const struct error_row *row, struct 
   return st;
 }
 
+static _Thread_local unsigned long n_lasting;
+
+static int may_pass(const struct sc_error *e) {
+  return e->status == SC_AGAIN || (e->status == SC_DB && (e->db_code & 0xff) == SQLITE_BUSY);
+}
+
+unsigned long sc_merge_lasting_failures(void) { return n_lasting; }
+
 sc_status sc_merge_record_failure(struct sc_merge *t, const char *item, size_t n,
                                   const struct sc_index *index, const struct sc_error *failure,
                                   struct sc_error *err) {
@@ -83,6 +91,7 @@ sc_status sc_merge_record_failure(struct sc_merge *t, const char *item, size_t n
   sc_status st = make_row(item, n, index, &row, &is_text, err);
   if (!st) st = forget(t, &row, is_text, err);
   if (!st) st = insert(t, &row, err);
+  if (!st && !may_pass(failure)) n_lasting++;
   sc_free(row.item);
   sc_free(row.href);
   sc_free(row.item_json);

@@ -20,4 +20,8 @@ sc_status sc_merge_record_failure(struct sc_merge *t, const char *item, size_t n
                                   const struct sc_index *index, const struct sc_error *failure,
                                   struct sc_error *err);
 
+/* How many of the failures that the calling thread has recorded will not pass by
+ * themselves: SC_AGAIN and a locked database do. */
+unsigned long sc_merge_lasting_failures(void);
+
 #endif

@@ -33,8 +33,8 @@ static void cached_scene_free(struct sc_cached_scene *s) {
   sc_free(s);
 }
 
-void sc_scenes_free(struct sc_scenes *scenes) {
-  if (!scenes) return;
+static void scenes_free(void *object) {
+  struct sc_scenes *scenes = object;
   for (int i = 0; i < N_SCENES; i++) {
     if (scenes->kept[i]) cached_scene_free(scenes->kept[i]);
   }
@@ -42,8 +42,7 @@ void sc_scenes_free(struct sc_scenes *scenes) {
 }
 
 static struct sc_scenes *scenes_of(struct sc_connection *c) {
-  if (!c->scenes) c->scenes = sc_alloc_zero(1, sizeof *c->scenes);
-  return c->scenes;
+  return c->scenes = sc_connection_part(c, c->scenes, sizeof *c->scenes, scenes_free);
 }
 
 struct sc_stamp sc_stamp_of(const char *path) {

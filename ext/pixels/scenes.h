@@ -49,10 +49,6 @@ struct sc_cached_scene {
   int n_users; /* chips of a stack hold it */
 };
 
-struct sc_scenes; /* of one connection */
-
-void sc_scenes_free(struct sc_scenes *scenes);
-
 /*
  * The scene kept under a key; NULL where there is none, or where the item's file or that of
  * an asset has changed, or the rules or settings (access, moved data) have. Takes a hold. For the

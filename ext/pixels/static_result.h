@@ -1,8 +1,8 @@
 /*
  * Results of aggregates without a second copy. SQLite copies the blob of an aggregate that
  * stands in a result row, unless it is SQLITE_STATIC; a stack of 128 chips would take its size
- * twice. So a large result is lent: SQLite gets it as static, and the connection keeps the
- * memory until no statement can show it any more.
+ * twice. So SQLite gets a large result as SQLITE_STATIC, and the connection keeps the memory
+ * until no statement can show it any more.
  *
  * Who can: the statements that were running when the aggregate ended (its own among them, which
  * SQLite does not name), until each has been reset, finalized, or run anew. Everything else
@@ -10,7 +10,7 @@
  * (The exception is a function of the application that makes a column of one running statement
  * the result of another by sqlite3_result_value(), and outlives it; such a function should copy.)
  *
- * One result is lent at a time; a second one while the first is out is given the ordinary way.
+ * There is one such result at a time; a second one meanwhile is given the ordinary way.
  */
 #ifndef SC_PIXELS_STATIC_RESULT_H
 #define SC_PIXELS_STATIC_RESULT_H
@@ -19,16 +19,11 @@
 #include "base/sqlite.h"
 
 struct sc_connection;
-struct sc_static_result; /* NULL: nothing was lent yet */
-
-/* Make *bytes the result, lent or owned by SQLite; takes it over. */
+/* Make *bytes, which it takes over, the result of the function. */
 void sc_static_result_give(struct sc_connection *c, sqlite3_context *context,
                            struct sc_buffer *bytes);
 
-/* Free what was lent if no statement can show it any more. */
+/* Free the static result if no statement can show it any more. */
 void sc_static_result_reclaim(struct sc_connection *c);
-
-/* When the connection closes: SQLite has finalized every statement. */
-void sc_static_result_free(struct sc_static_result *result);
 
 #endif

@@ -72,7 +72,7 @@ const struct sc_raster_api *sc_raster(struct sc_error *err) {
   pthread_mutex_lock(&lock);
   if (!loaded && open_half(&loaded, err) == SC_OK) {
     loaded->watch(sc_interrupted);
-    sc_settings_apply(loaded->configure);
+    sc_settings_follow(loaded->configure);
   }
   const struct sc_raster_api *api = loaded;
   pthread_mutex_unlock(&lock);

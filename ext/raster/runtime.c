@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/settings.h"
 #include "http/client.h"
 #include "http/sign.h"
 #include "raster/cache.h"

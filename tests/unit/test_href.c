@@ -288,7 +288,7 @@ static void test_map(void) {
     struct sc_error err = {0};
     check_case(bad[i]);
     CHECK_INT(SC_BAD_ARG, sc_settings_set("href_map", bad[i], &err));
-    CHECK_HAS("'href_map' takes a JSON object of prefixes", err.text);
+    CHECK_HAS("'href_map': expected a JSON object of prefixes", err.text);
   }
   check_case("a_setting_that_is_refused_stays_as_it_was");
   allows("s3://b/x", SC_ORIGIN_NETWORK, SC_OK, "/nvme/x");
