@@ -26,6 +26,7 @@
 #include "geoparquet/geo_metadata.h"
 #include "geoparquet/sorter.h"
 #include "geoparquet/texts.h"
+#include "merge/source.h"
 #include "parquet/writer.h"
 #include "store/sink.h"
 
@@ -138,14 +139,12 @@ sc_status sc_export_row_read(const struct sc_export_options *o, const unsigned c
 size_t sc_export_make_chipid(const struct sc_export_cell *item, const struct sc_export_cell *x,
                              const struct sc_export_cell *y, char *out);
 
-#define SC_EXPORT_ITEM_TEXTS 6
-#define SC_EXPORT_ITEM_ID 1 /* which of them is the id */
 #define SC_EXPORT_ITEMS 256 /* remembered, direct mapped by id */
 
 /* The texts of an item of a merged index, as fetched values. */
 struct sc_export_item {
   int64_t id; /* 0: none */
-  struct sc_buffer cells[SC_EXPORT_ITEM_TEXTS];
+  struct sc_buffer cells[SC_SOURCE_N_TEXTS];
 };
 
 /* Where rows come from. Zeroed, then next_row and job, then _open(); free also after errors. */

@@ -4,8 +4,7 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "geoparquet/export.h"
-#include "sql/geoparquet/item_options.h"
-#include "sql/geoparquet/item_rules.h"
+#include "merge/source.h"
 #include "stacchip.h"
 
 static const struct sc_export_column columns[] = {
@@ -150,31 +149,6 @@ sc_status sc_export_split_name(sqlite3 *db, const char *name, char **schema, con
   return sc_strndup(name, (size_t)(dot - name), schema, err);
 }
 
-/* A JSON array of the rows of a one-column statement; JSON rows as they are. */
-static sc_status put_array(sqlite3_stmt *stmt, const char *key, struct sc_buffer *out,
-                           struct sc_error *err) {
-  int n = 0, code;
-  sc_status st = sc_buffer_printf(out, err, ",\"%s\":[", key);
-  while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *text = (const char *)sqlite3_column_text(stmt, 0);
-    if (n++) st = sc_buffer_append_text(out, ",", err);
-    if (!st) st = sc_buffer_append_text(out, text ? text : "null", err);
-  }
-  if (!st && code != SQLITE_DONE) st = sc_db_fail(sqlite3_db_handle(stmt), err, "reading rules");
-  return st ? st : sc_buffer_append_text(out, "]", err);
-}
-
-/* What a merged index keeps for its items; tables without it give nothing. */
-static sc_status put_stored(sqlite3 *db, const char *schema, const char *table, const char *sql,
-                            const char *key, struct sc_buffer *out, struct sc_error *err) {
-  sqlite3_stmt *stmt = NULL;
-  struct sc_error none = {0};
-  if (sc_db_prepare(db, sql, schema ? schema : "main", table, &stmt, &none)) return SC_OK;
-  sc_status st = put_array(stmt, key, out, err);
-  sqlite3_finalize(stmt);
-  return st;
-}
-
 /* How the tree was cut, so that a reader knows which columns its names are of. */
 static sc_status put_partition(const struct sc_export_options *o, struct sc_buffer *out,
                                struct sc_error *err) {
@@ -191,8 +165,7 @@ sc_status sc_export_metadata(sqlite3 *db, const char *schema, const char *table,
                              const struct sc_export_options *o, struct sc_buffer *out,
                              struct sc_error *err) {
   sc_status st = sc_buffer_printf(out, err, "{\"version\":\"%s\"", STACCHIP_VERSION);
-  if (!st) st = put_stored(db, schema, table, sql_geoparquet_item_options, "options", out, err);
-  if (!st) st = put_stored(db, schema, table, sql_geoparquet_item_rules, "rules", out, err);
+  if (!st) st = sc_merge_source_put_rules(db, schema, table, out, err);
   if (!st) st = put_partition(o, out, err);
   if (!st) st = sc_buffer_append_text(out, "}", err);
   return st ? st : sc_buffer_terminate(out, err);

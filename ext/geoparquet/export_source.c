@@ -2,23 +2,18 @@
  * Where an export's rows come from; see export.h.
  *
  * SQLite calls an aggregate function of ours for each row: half of what sqlite3_step() and
- * sqlite3_column_...() take, with their locks. A merged index is read by its chip table,
- * each item once, and not by the virtual table, which is three times as slow; its columns are
- * the same, as are those of the chip table's rows while writes are buffered (shadow.h).
+ * sqlite3_column_...() take, with their locks. A merged index is read past its virtual table
+ * (merge/source.h); its columns are the same, as are those of the chip table's rows while writes
+ * are buffered (merge/shadow.h).
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
 #include "geoparquet/export.h"
-#include "sql/geoparquet/merged_chips.h"
-#include "sql/geoparquet/merged_find.h"
-#include "sql/geoparquet/merged_item.h"
+#include "merge/source.h"
 
 #define POINTER_NAME "stacchip_export"
-
-/* What merged_chips.sql gives, in its order. */
-enum { AT_ITEM, AT_X, AT_Y, AT_CLOUD, AT_NODATA, AT_GEOMETRY, N_CHIP_VALUES };
 
 /* A column of a merged index: a value of the chip, a text of its item, or the chipid. */
 enum { FROM_ITEM = 16, FROM_CHIPID = 32 };
@@ -26,17 +21,17 @@ static const struct {
   const char *name;
   int from;
 } merged_columns[] = {{"chipid", FROM_CHIPID},
-                      {"platform", FROM_ITEM},
-                      {"item", FROM_ITEM + SC_EXPORT_ITEM_ID},
-                      {"date", FROM_ITEM + 2},
-                      {"chip_index_x", AT_X},
-                      {"chip_index_y", AT_Y},
-                      {"cloud_cover_percentage", AT_CLOUD},
-                      {"nodata_percentage", AT_NODATA},
-                      {"geometry", AT_GEOMETRY},
-                      {"datetime", FROM_ITEM + 3},
-                      {"collection", FROM_ITEM + 4},
-                      {"grid", FROM_ITEM + 5}};
+                      {"platform", FROM_ITEM + SC_SOURCE_PLATFORM},
+                      {"item", FROM_ITEM + SC_SOURCE_ITEM_ID},
+                      {"date", FROM_ITEM + SC_SOURCE_DATE},
+                      {"chip_index_x", SC_SOURCE_X},
+                      {"chip_index_y", SC_SOURCE_Y},
+                      {"cloud_cover_percentage", SC_SOURCE_CLOUD},
+                      {"nodata_percentage", SC_SOURCE_NODATA},
+                      {"geometry", SC_SOURCE_GEOMETRY},
+                      {"datetime", FROM_ITEM + SC_SOURCE_DATETIME},
+                      {"collection", FROM_ITEM + SC_SOURCE_COLLECTION},
+                      {"grid", FROM_ITEM + SC_SOURCE_GRID}};
 #define N_MERGED (sizeof merged_columns / sizeof *merged_columns)
 
 /* ---- fetched values: short and plain, since all else waits for the thread of the connection ----
@@ -129,15 +124,9 @@ static sc_status put_row(struct sc_export_source *s, sqlite3_value **values, str
 static sc_status read_item(struct sc_export_source *s, int64_t id, struct sc_export_item *item,
                            struct sc_error *err) {
   item->id = 0;
-  for (int i = 0; i < SC_EXPORT_ITEM_TEXTS; i++) item->cells[i].size = 0;
-  sqlite3_bind_int64(s->item, 1, id);
-  int code = sqlite3_step(s->item);
-  sc_status st = code == SQLITE_ROW ? SC_OK
-                 : code == SQLITE_DONE
-                     ? sc_fail(err, SC_BAD_DATA, "stacchip_export: item %lld of a chip is missing",
-                               (long long)id)
-                     : sc_db_fail(s->db, err, "stacchip_export: reading an item");
-  for (int i = 0; i < SC_EXPORT_ITEM_TEXTS && !st; i++) {
+  for (int i = 0; i < SC_SOURCE_N_TEXTS; i++) item->cells[i].size = 0;
+  sc_status st = sc_merge_source_item(s->item, id, err);
+  for (int i = 0; i < SC_SOURCE_N_TEXTS && !st; i++) {
     sqlite3_value *v = sqlite3_column_value(s->item, i);
     st = put_value(sc_export_find_column("item"), v, sqlite3_value_type(v), &item->cells[i], err);
   }
@@ -156,8 +145,8 @@ static sc_status put_chipid(struct sc_export_source *s, const struct sc_buffer *
   if (sc_export_has_chipid_parts(s->options) && name.size <= SC_EXPORT_CHIPID_ITEM_MAX) {
     return sc_buffer_append(out, &made, 1, err);
   }
-  x.i = sqlite3_value_int64(values[AT_X]);
-  y.i = sqlite3_value_int64(values[AT_Y]);
+  x.i = sqlite3_value_int64(values[SC_SOURCE_X]);
+  y.i = sqlite3_value_int64(values[SC_SOURCE_Y]);
   sc_status st = sc_buffer_resize(&s->chipid, name.size + SC_EXPORT_CHIPID_EXTRA, err);
   if (st) return st;
   size_t n = sc_export_make_chipid(&name, &x, &y, (char *)s->chipid.data);
@@ -168,17 +157,17 @@ static sc_status put_chipid(struct sc_export_source *s, const struct sc_buffer *
 static sc_status put_merged_row(struct sc_export_source *s, sqlite3_value **values,
                                 struct sc_buffer *out, struct sc_error *err) {
   const struct sc_export_options *o = s->options;
-  int64_t id = sqlite3_value_int64(values[AT_ITEM]);
+  int64_t id = sqlite3_value_int64(values[SC_SOURCE_ITEM]);
   int is_same = id == s->last_item && out->size > 0;
   struct sc_export_item *item = &s->items[(uint64_t)id % SC_EXPORT_ITEMS];
   sc_status st = item->id == id && id ? SC_OK : read_item(s, id, item, err);
   for (int i = 0; i < o->n_columns && !st; i++) {
     int from = s->from[i];
-    if (from < N_CHIP_VALUES) {
+    if (from < SC_SOURCE_N_VALUES) {
       sqlite3_value *v = values[from];
       st = put_value(o->columns[i], v, sqlite3_value_type(v), out, err);
     } else if (from == FROM_CHIPID) {
-      st = put_chipid(s, &item->cells[SC_EXPORT_ITEM_ID], values, out, err);
+      st = put_chipid(s, &item->cells[SC_SOURCE_ITEM_ID], values, out, err);
     } else {
       const struct sc_buffer *cell = &item->cells[from - FROM_ITEM];
       st = is_same ? sc_buffer_append(out, &same, 1, err)
@@ -203,33 +192,19 @@ static int plan_merged(struct sc_export_source *s) {
   return !o->where && o->n_sort == 0;
 }
 
-static int is_merged(sqlite3 *db, const char *schema, const char *table) {
-  sqlite3_stmt *find = NULL;
-  struct sc_error ignored = {0};
-  if (sc_db_prepare(db, sql_geoparquet_merged_find, schema ? schema : "main", table, &find,
-                    &ignored)) {
-    return 0;
-  }
-  sqlite3_bind_text(find, 1, table, -1, SQLITE_STATIC);
-  sqlite3_bind_int(find, 2, schema != NULL);
-  int found = sqlite3_step(find) == SQLITE_ROW;
-  sqlite3_finalize(find);
-  return found;
-}
-
 sc_status sc_export_source_open(struct sc_export_source *s, sqlite3 *db, const char *schema,
                                 const char *table, const struct sc_export_options *o,
                                 struct sc_error *err) {
-  const char *db_name = schema ? schema : "main";
   s->db = db;
   s->options = o;
-  if (!plan_merged(s) || !is_merged(db, schema, table)) {
+  if (!plan_merged(s) || !sc_merge_is_index(db, schema, table)) {
     s->put = put_row;
     return sc_export_prepare(db, schema, table, o, &s->stmt, err);
   }
   s->put = put_merged_row;
-  sc_status st = sc_db_prepare(db, sql_geoparquet_merged_chips, db_name, table, &s->stmt, err);
-  return st ? st : sc_db_prepare(db, sql_geoparquet_merged_item, db_name, table, &s->item, err);
+  sc_status st = sc_merge_source_chips(db, schema, table, &s->stmt, err);
+  if (!st) st = sc_merge_source_items(db, schema, table, &s->item, err);
+  return st ? sc_fail_within(err, "stacchip_export") : SC_OK;
 }
 
 /* ---- reading ---- */
@@ -266,6 +241,6 @@ void sc_export_source_free(struct sc_export_source *s) {
   sqlite3_finalize(s->item);
   sc_buffer_free(&s->chipid);
   for (int i = 0; i < SC_EXPORT_ITEMS; i++) {
-    for (int k = 0; k < SC_EXPORT_ITEM_TEXTS; k++) sc_buffer_free(&s->items[i].cells[k]);
+    for (int k = 0; k < SC_SOURCE_N_TEXTS; k++) sc_buffer_free(&s->items[i].cells[k]);
   }
 }

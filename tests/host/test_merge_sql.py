@@ -12,7 +12,8 @@ SCRIPTS = ("create", "create_layer", "register_chip", "migrate_1", "migrate_2", 
 # What reads a whole table on purpose; every other statement goes by a key.
 SCANS = ("item_scan", "item_scan_by_date", "item_scan_by_date_desc", "block_scan", "check_chip_count", "check_index_count",
          "check_area_count", "check_item_of_chip", "index_scan", "rtree_counts", "strange", "has_spatial_metadata", "has_srid", "copy_registration",
-         "move_registration", "unregister", "unregister_view", "error_delete", "pin", "block_clear")
+         "move_registration", "unregister", "unregister_view", "error_delete", "pin", "block_clear",
+         "source_find", "source_chips", "source_options", "source_rules")
 
 
 def statements():
