@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 static const char *const edge_names[] = {"drop", "pad", "shift"};
 
@@ -93,20 +94,13 @@ sc_status sc_grid_check(const struct sc_grid *grid, struct sc_error *err) {
   return SC_OK;
 }
 
-/* FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n) {
-  const unsigned char *p = bytes;
-  for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * UINT64_C(1099511628211);
-  return h;
-}
-
 void sc_grid_hash(const struct sc_grid *grid, char out[17]) {
-  uint64_t h = hash_bytes(UINT64_C(14695981039346656037), grid->crs, strlen(grid->crs));
+  uint64_t h = sc_hash_bytes(SC_HASH_START, grid->crs, strlen(grid->crs));
   double numbers[8];
   memcpy(numbers, grid->transform, sizeof grid->transform);
   numbers[6] = (double)grid->height_px;
   numbers[7] = (double)grid->width_px;
   for (int i = 0; i < 8; i++) numbers[i] += 0.0; /* -0 and 0 are one transform */
-  h = hash_bytes(h, numbers, sizeof numbers);
+  h = sc_hash_bytes(h, numbers, sizeof numbers);
   snprintf(out, 17, "%016" PRIx64, h);
 }

@@ -25,6 +25,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/rowid.h"
 #include "connection.h"
 #include "index/day_term.h"
 #include "index/geometry.h"
@@ -66,6 +67,7 @@ struct index_cursor {
   struct sc_buffer scratch;
   sqlite3_value *arguments[2]; /* owned: item_json and options, as they were given */
   size_t at;                   /* chip */
+  sqlite3_int64 first_rowid;
 };
 
 static int index_connect(sqlite3 *db, void *aux, int n, const char *const *args, sqlite3_vtab **out,
@@ -130,7 +132,9 @@ static int index_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
     info->aConstraintUsage[options].argvIndex = ++n;
     info->aConstraintUsage[options].omit = 1;
   }
-  info->estimatedCost = item >= 0 ? 1e5 : SC_COST_INCOMPLETE;
+  /* A call without options is another call: where the branches of an OR give the same item other
+   * options, the scan of each branch must win over one scan by what they share, the item. */
+  info->estimatedCost = item < 0 ? SC_COST_INCOMPLETE : options < 0 ? 1e8 : 1e5;
   info->estimatedRows = 1764; /* a Sentinel-2 scene */
   return add_days(info, n);
 }
@@ -198,10 +202,13 @@ static sc_status keep_arguments(struct index_cursor *c, int plan, sqlite3_value 
 static sc_status start(struct index_cursor *c, int plan, const char *days, sqlite3_value **values,
                        struct sc_error *err) {
   if (!(plan & PLAN_ITEM)) {
-    return sc_fail(err, SC_BAD_ARG, "stacchip_index(item_json [, options]) needs an item");
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_index(item_json [, options]) needs an item; on the right of a RIGHT "
+                   "JOIN write (SELECT * FROM stacchip_index(...))");
   }
   sc_status st = keep_arguments(c, plan, values, err);
   int n = plan & PLAN_OPTIONS ? 2 : 1;
+  c->first_rowid = 1 + sc_rowid_start(values, n);
   for (; !st && days && *days; days++) {
     int is_list = *days == 'D' || *days == 'T';
     const char *column = *days == 'd' || *days == 'D' ? "date" : "datetime";
@@ -309,7 +316,8 @@ static int index_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
 }
 
 static int index_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  *rowid = (sqlite3_int64)((struct index_cursor *)cursor)->at + 1;
+  const struct index_cursor *c = (struct index_cursor *)cursor;
+  *rowid = c->first_rowid + (sqlite3_int64)c->at;
   return SQLITE_OK;
 }
 

@@ -25,10 +25,12 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/options.h"
+#include "base/rowid.h"
 #include "connection.h"
 #include "stac/items.h"
 
 enum { ITEM_JSON, ID, COLLECTION, DATETIME, CLOUD, GEOMETRY, FIRST_ARGUMENT };
+#define ARGUMENTS_MAX 3
 
 struct items_table {
   sqlite3_vtab base;
@@ -42,7 +44,8 @@ struct items_cursor {
   struct sc_items *items;
   struct sc_listed listed;
   int found;
-  sqlite3_int64 row;
+  sqlite3_int64 rowid;
+  sqlite3_value *arguments[ARGUMENTS_MAX]; /* as they were given; owned */
 };
 
 /* The last one, behind the arguments. */
@@ -80,7 +83,7 @@ static int search_connect(sqlite3 *db, void *aux, int n, const char *const *args
 }
 
 static int items_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  int at[3] = {-1, -1, -1}, n = 0;
+  int at[ARGUMENTS_MAX] = {-1, -1, -1}, n = 0;
   int most = n_arguments((struct items_table *)vtab);
   for (int i = 0; i < info->nConstraint; i++) {
     const struct sqlite3_index_constraint *c = &info->aConstraint[i];
@@ -95,7 +98,9 @@ static int items_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
     n++;
   }
   info->idxNum = n;
-  info->estimatedCost = n > 0 ? 1e6 : SC_COST_INCOMPLETE;
+  /* A call with fewer arguments is another call: where the branches of an OR share the first and
+   * have other options, the scan of each branch must win over one scan by what they share. */
+  info->estimatedCost = n == 0 ? SC_COST_INCOMPLETE : n < most ? 1e9 : 1e6;
   info->estimatedRows = 100;
   return SQLITE_OK;
 }
@@ -119,7 +124,10 @@ static void clear_cursor(struct items_cursor *c) {
   sc_items_free(c->items);
   c->items = NULL;
   c->found = 0;
-  c->row = 0;
+  for (int i = 0; i < ARGUMENTS_MAX; i++) {
+    sqlite3_value_free(c->arguments[i]);
+    c->arguments[i] = NULL;
+  }
 }
 
 static int items_close(sqlite3_vtab_cursor *cursor) {
@@ -139,7 +147,7 @@ static int items_next(sqlite3_vtab_cursor *cursor) {
     return sc_vtab_error(cursor->pVtab, &err);
   }
   c->found = found;
-  c->row++;
+  c->rowid++;
   return SQLITE_OK;
 }
 
@@ -190,13 +198,19 @@ static int items_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text,
   clear_cursor(c);
   sc_status st = sc_connection_check_direct(t->connection, &err);
   if (!st && n == 0) {
-    st = sc_fail(&err, SC_BAD_ARG,
+    st = sc_fail(&err, SC_BAD_ARG, "%s; on the right of a RIGHT JOIN write (SELECT * FROM %s(...))",
                  t->is_search ? "stacchip_search(url, query [, options]) needs a URL"
-                              : "stacchip_items(source [, options]) needs a source");
+                              : "stacchip_items(source [, options]) needs a source",
+                 t->is_search ? "stacchip_search" : "stacchip_items");
   }
   if (st) return sc_vtab_error(cursor->pVtab, &err);
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return SQLITE_OK;
-  st = t->is_search ? open_search(c, n, values, &err) : open_items(c, n, values, &err);
+  c->rowid = sc_rowid_start(values, n);
+  for (int i = 0; i < n && !st; i++) {
+    c->arguments[i] = sqlite3_value_dup(values[i]);
+    if (!c->arguments[i]) st = sc_fail_nomem(&err);
+  }
+  if (!st) st = t->is_search ? open_search(c, n, values, &err) : open_items(c, n, values, &err);
   if (st) return sc_vtab_error(cursor->pVtab, &err);
   return items_next(cursor);
 }
@@ -246,6 +260,11 @@ static int items_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
   char *text = NULL;
   const cJSON *cloud;
   sc_status st = SC_OK;
+  int argument = column - FIRST_ARGUMENT;
+  if (argument >= 0 && argument < n_arguments(t)) {
+    if (c->arguments[argument]) sqlite3_result_value(context, c->arguments[argument]);
+    return SQLITE_OK;
+  }
   if (c->listed.reason) {
     result_failure(t, &c->listed, context, column);
     return SQLITE_OK;
@@ -274,7 +293,7 @@ static int items_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
 }
 
 static int items_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  *rowid = ((struct items_cursor *)cursor)->row;
+  *rowid = ((struct items_cursor *)cursor)->rowid;
   return SQLITE_OK;
 }
 

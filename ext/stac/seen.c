@@ -4,17 +4,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/sqlite.h"
 
-/* FNV-1a from a secret start, its bits mixed at the end as MurmurHash3's 64-bit finaliser does. */
+/* From a secret start: nobody can make texts that meet. The first's zero byte parts the two. */
 static uint64_t hash(uint64_t key, const char *text, const char *more) {
-  uint64_t h = key ^ UINT64_C(0xcbf29ce484222325);
-  for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-  h = (h ^ 0x100) * UINT64_C(0x100000001b3); /* no byte: where the parts meet */
-  for (; more && *more; more++) h = (h ^ (unsigned char)*more) * UINT64_C(0x100000001b3);
-  h = (h ^ (h >> 33)) * UINT64_C(0xff51afd7ed558ccd);
-  h = (h ^ (h >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
-  h ^= h >> 33;
+  uint64_t h = sc_hash_bytes(key ^ SC_HASH_START, text, strlen(text) + 1);
+  if (more) h = sc_hash_bytes(h, more, strlen(more));
+  h = sc_hash_mix(h);
   return h ? h : 1;
 }
 
