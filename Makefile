@@ -8,6 +8,8 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 VARIANT ?= release
 B := build/$(VARIANT)
 VERSION := $(shell sed -n 's/^\#define STACCHIP_VERSION "\(.*\)"/\1/p' include/stacchip.h)
@@ -89,6 +91,12 @@ CORE_LIBS = $(call pkgs,--libs,$(CORE_PKGS)) -lsqlite3 -lm -ldl
 $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) $(call pkgs,--libs,gdal)
 
+# The manual page and bash's completion, by the program that has the options.
+$(B)/stacchip.1: $(B)/stacchip
+	@$< --manual >$@.tmp && mv $@.tmp $@
+$(B)/stacchip.bash: $(B)/stacchip
+	@$< --completion >$@.tmp && mv $@.tmp $@
+
 # The synthetic scenes of demo, tests and benchmarks.
 build/release/make_scene: tests/support/make_scene.c
 	@mkdir -p $(@D)
@@ -116,7 +124,7 @@ demo: deps
 # A word for the shell, whatever is in it; the same in the .pc file, whose prefix may have blanks.
 quote = '$(subst ','\'',$(1))'
 to = $(call quote,$(DESTDIR)$(1))
-install: all
+install: all $(if $(CLI_SRC),$(B)/stacchip.1 $(B)/stacchip.bash)
 	install -d $(call to,$(LIBDIR)/pkgconfig) $(call to,$(INCLUDEDIR)) $(call to,$(BINDIR))
 	install -m 755 $(B)/stacchip.so $(B)/stacchip_raster.so $(call to,$(LIBDIR))
 	install -m 644 $(B)/libstacchip.a $(call to,$(LIBDIR))
@@ -125,12 +133,17 @@ install: all
 	  $(call quote,$(PREFIX)) $(call quote,$(LIBDIR)) $(call quote,$(INCLUDEDIR)) '$(VERSION)' >$(call to,$(LIBDIR)/pkgconfig/stacchip.pc)
 ifneq ($(CLI_SRC),)
 	install -m 755 $(B)/stacchip $(call to,$(BINDIR))
-	for n in $(CLI_NAMES); do ln -sf stacchip $(call to,$(BINDIR))/stacchip-$$n; done
+	install -d $(call to,$(MANDIR)/man1) $(call to,$(COMPLETIONDIR))
+	install -m 644 $(B)/stacchip.1 $(call to,$(MANDIR)/man1)
+	install -m 644 $(B)/stacchip.bash $(call to,$(COMPLETIONDIR))/stacchip
+	for n in $(CLI_NAMES); do ln -sf stacchip $(call to,$(BINDIR))/stacchip-$$n; ln -sf stacchip $(call to,$(COMPLETIONDIR))/stacchip-$$n; done
 endif
 uninstall:
 	cd $(call to,$(LIBDIR)) && rm -f stacchip.so stacchip_raster.so libstacchip.a pkgconfig/stacchip.pc
 	rm -f $(call to,$(INCLUDEDIR))/stacchip.h
 	cd $(call to,$(BINDIR)) && rm -f stacchip $(CLI_NAMES:%=stacchip-%)
+	rm -f $(call to,$(MANDIR))/man1/stacchip.1
+	cd $(call to,$(COMPLETIONDIR)) && rm -f stacchip $(CLI_NAMES:%=stacchip-%)
 
 .PHONY: clean dist format format-check help
 clean:

@@ -59,25 +59,21 @@ void sc_cli_say(const char *format, ...) {
 
 /* --- options --- */
 
-static void print_usage(FILE *to, const char *command, const char *summary, const char *rest_usage,
-                        const struct sc_cli_option *options, int n) {
-  fprintf(to, "usage: stacchip %s [options]%s%s\n\n%s\n\n", command, rest_usage[0] ? " " : "",
-          rest_usage, summary);
-  for (int i = 0; i < n; i++) {
+static void print_usage(const struct sc_cli_command *c) {
+  printf("usage: stacchip %s [options]%s%s\n\n%s\n\n", c->name, c->rest[0] ? " " : "", c->rest,
+         c->description);
+  for (const struct sc_cli_option *o = c->options; o < c->options + c->n_options; o++) {
     char flag[60];
-    if (!options[i].flag) continue;
-    snprintf(flag, sizeof flag, "%s%s%s", options[i].flag, options[i].value ? " " : "",
-             options[i].value ? options[i].value : "");
-    fprintf(to, "  %-24s %s", flag, options[i].help);
-    for (int k = 0; k < 4 && options[i].variables[k]; k++) {
-      fprintf(to, "%s%s", k ? ", " : " [", options[i].variables[k]);
+    if (!o->flag) continue;
+    snprintf(flag, sizeof flag, "%s%s%s", o->flag, o->value ? " " : "", o->value ? o->value : "");
+    printf("  %-24s %s", flag, o->help);
+    for (int k = 0; k < 4 && o->variables[k]; k++) {
+      printf("%s%s", k ? ", " : " [", o->variables[k]);
     }
-    fprintf(to, "%s%s%s%s\n", options[i].variables[0] ? "]" : "",
-            options[i].fallback ? " (default " : "", options[i].fallback ? options[i].fallback : "",
-            options[i].fallback ? ")" : "");
+    printf("%s%s%s%s\n", o->variables[0] ? "]" : "", o->fallback ? " (default " : "",
+           o->fallback ? o->fallback : "", o->fallback ? ")" : "");
   }
-  fprintf(
-      to,
+  printf(
       "  %-24s this text\n  %-24s the version\n\nExit: 0 done, 1 failed, 2 usage, 75 try again.\n",
       "--help", "--version");
 }
@@ -90,73 +86,78 @@ static const char *from_environment(const struct sc_cli_option *o) {
   return NULL;
 }
 
-static int find_option(const struct sc_cli_option *options, int n, const char *arg,
-                       size_t *length) {
+/* Which option a "--flag" or "--flag=value" names, or -1; *length is that of the flag. */
+static int find_option(const struct sc_cli_command *c, const char *arg, size_t *length) {
   *length = strcspn(arg, "=");
-  for (int i = 0; i < n; i++) {
-    if (options[i].flag && strlen(options[i].flag) == *length &&
-        strncmp(options[i].flag, arg, *length) == 0)
-      return i;
+  for (int i = 0; i < c->n_options; i++) {
+    const char *flag = c->options[i].flag;
+    if (flag && strlen(flag) == *length && strncmp(flag, arg, *length) == 0) return i;
   }
   return -1;
 }
 
-static int check_needed(const char *command, const struct sc_cli_option *options, int n,
-                        const char **values) {
+static int refuse_option(const struct sc_cli_command *c, const char *arg) {
+  const char *before = "";
+  fprintf(stderr, "stacchip %s: unknown option '%s'; options: ", c->name, arg);
+  for (int i = 0; i < c->n_options; i++) {
+    if (!c->options[i].flag) continue;
+    fprintf(stderr, "%s%s", before, c->options[i].flag);
+    before = ", ";
+  }
+  fputc('\n', stderr);
+  return SC_EXIT_USAGE;
+}
+
+static int check_needed(const struct sc_cli_command *c, const struct sc_cli_args *args) {
   int missing = 0;
-  for (int i = 0; i < n; i++) {
-    if (!options[i].flag || !options[i].needed || values[i]) continue;
-    fprintf(stderr, "stacchip %s: %s is not set (%s%s%s)\n", command,
-            options[i].variables[0] ? options[i].variables[0] : options[i].flag, options[i].flag,
-            options[i].value ? " " : "", options[i].value ? options[i].value : "");
+  for (int i = 0; i < c->n_options; i++) {
+    const struct sc_cli_option *o = &c->options[i];
+    if (!o->flag || !o->needed || args->values[i]) continue;
+    fprintf(stderr, "stacchip %s: %s is not set (%s%s%s)\n", c->name,
+            o->variables[0] ? o->variables[0] : o->flag, o->flag, o->value ? " " : "",
+            o->value ? o->value : "");
     missing = 1;
   }
   return missing ? SC_EXIT_USAGE : -1;
 }
 
-int sc_cli_options(const char *command, const char *summary, const char *rest_usage,
-                   const struct sc_cli_option *options, int n, int argc, char **argv,
-                   const char **values, const char **rest, int max_rest, int *n_rest) {
-  *n_rest = 0;
-  for (int i = 0; i < n; i++) values[i] = NULL;
+int sc_cli_options(const struct sc_cli_command *c, int argc, char **argv, struct sc_cli_args *out) {
+  *out = (struct sc_cli_args){0};
   for (int a = 0; a < argc; a++) {
     size_t length;
-    int i = find_option(options, n, argv[a], &length);
+    int i = find_option(c, argv[a], &length);
     if (strcmp(argv[a], "--help") == 0 || strcmp(argv[a], "-h") == 0) {
-      print_usage(stdout, command, summary, rest_usage, options, n);
+      print_usage(c);
       return SC_EXIT_DONE;
     }
     if (strcmp(argv[a], "--version") == 0) {
       printf("stacchip %s\n", STACCHIP_VERSION);
       return SC_EXIT_DONE;
     }
-    if (i < 0 && argv[a][0] == '-' && argv[a][1]) {
-      fprintf(stderr, "stacchip %s: unknown option %s (see --help)\n", command, argv[a]);
-      return SC_EXIT_USAGE;
-    }
+    if (i < 0 && argv[a][0] == '-' && argv[a][1]) return refuse_option(c, argv[a]);
     if (i < 0) {
-      if (*n_rest == max_rest) {
-        fprintf(stderr, "stacchip %s: too many arguments at '%s'\n", command, argv[a]);
+      if (out->n_rest == c->max_rest) {
+        fprintf(stderr, "stacchip %s: too many arguments at '%s'\n", c->name, argv[a]);
         return SC_EXIT_USAGE;
       }
-      rest[(*n_rest)++] = argv[a];
-    } else if (!options[i].value) {
-      values[i] = "1";
+      out->rest[out->n_rest++] = argv[a];
+    } else if (!c->options[i].value) {
+      out->values[i] = "1";
     } else if (argv[a][length] == '=') {
-      values[i] = argv[a] + length + 1;
+      out->values[i] = argv[a] + length + 1;
     } else if (a + 1 < argc) {
-      values[i] = argv[++a];
+      out->values[i] = argv[++a];
     } else {
-      fprintf(stderr, "stacchip %s: %s needs a value\n", command, argv[a]);
+      fprintf(stderr, "stacchip %s: %s needs a value\n", c->name, argv[a]);
       return SC_EXIT_USAGE;
     }
   }
-  for (int i = 0; i < n; i++) {
-    if (!options[i].flag) continue;
-    if (!values[i]) values[i] = from_environment(&options[i]);
-    if (!values[i]) values[i] = options[i].fallback;
+  for (int i = 0; i < c->n_options; i++) {
+    if (!c->options[i].flag) continue;
+    if (!out->values[i]) out->values[i] = from_environment(&c->options[i]);
+    if (!out->values[i]) out->values[i] = c->options[i].fallback;
   }
-  return check_needed(command, options, n, values);
+  return check_needed(c, out);
 }
 
 sc_status sc_cli_number(const struct sc_cli_option *o, const char *text, int64_t least,
@@ -165,7 +166,7 @@ sc_status sc_cli_number(const struct sc_cli_option *o, const char *text, int64_t
   errno = 0;
   long long n = strtoll(text, &end, 10);
   if (end == text || *end || errno || n < least) {
-    return sc_fail(err, SC_BAD_ARG, "%s is a whole number from %lld, not '%s'", o->flag,
+    return sc_fail(err, SC_BAD_ARG, "%s: expected a whole number from %lld, found '%s'", o->flag,
                    (long long)least, text);
   }
   *out = n;
@@ -176,7 +177,7 @@ sc_status sc_cli_fraction(const struct sc_cli_option *o, const char *text, struc
   char *end = NULL;
   double v = strtod(text, &end);
   if (end != text && !*end && v >= 0 && v <= 1) return SC_OK;
-  return sc_fail(err, SC_BAD_ARG, "%s is a fraction from 0 to 1, not '%s'", o->flag, text);
+  return sc_fail(err, SC_BAD_ARG, "%s: expected a fraction from 0 to 1, found '%s'", o->flag, text);
 }
 
 /* --- SQL --- */

@@ -34,14 +34,34 @@ struct sc_cli_option {
   const char *fallback; /* default, or NULL */
 };
 
+/* A sub-command, as its usage text, the manual page and the shell's completion show it. */
+struct sc_cli_command {
+  const char *name;
+  int (*run)(const struct sc_cli_command *c, int argc, char **argv); /* returns an exit code */
+  const char *summary;                                               /* in a list of commands */
+  const char *description;                                           /* sentences */
+  const char *rest; /* its other arguments in the usage text; "": none */
+  int max_rest;
+  const struct sc_cli_option *options;
+  int n_options; /* at most SC_CLI_OPTIONS_MAX */
+};
+
+#define SC_CLI_OPTIONS_MAX 16
+#define SC_CLI_REST_MAX 256
+
+/* What a sub-command was called with; all borrowed from argv, environment and options. */
+struct sc_cli_args {
+  const char *values[SC_CLI_OPTIONS_MAX]; /* of options[i]: from argv, else a variable, else the
+                                             fallback; NULL: not given */
+  const char *rest[SC_CLI_REST_MAX];
+  int n_rest;
+};
+
 /*
- * Fill values[i] for options[i] from the arguments, else the environment, else the default.
- * What is no option goes to rest (n_rest, at most max_rest). Prints usage and returns an exit
- * code for --help, unknown options and needed ones that are missing; -1 to go on.
+ * Read the arguments. Prints usage and returns an exit code for --help, unknown options and
+ * needed ones that are missing; -1 to go on.
  */
-int sc_cli_options(const char *command, const char *summary, const char *rest_usage,
-                   const struct sc_cli_option *options, int n, int argc, char **argv,
-                   const char **values, const char **rest, int max_rest, int *n_rest);
+int sc_cli_options(const struct sc_cli_command *c, int argc, char **argv, struct sc_cli_args *out);
 
 /* The whole number, at least `least`, that an option's text is; SC_BAD_ARG. */
 sc_status sc_cli_number(const struct sc_cli_option *o, const char *text, int64_t least,
@@ -83,11 +103,18 @@ void sc_cli_bar(const char *what, int64_t done, int64_t total, double seconds);
 void sc_cli_bar_end(void);
 double sc_cli_seconds(void); /* monotonic */
 
-/* Sub-commands: main()'s arguments after the command; they return an exit code. */
-int sc_cmd_index(int argc, char **argv);
-int sc_cmd_processor(const char *name, int argc, char **argv);
-int sc_cmd_merge_index(int argc, char **argv);
-int sc_cmd_prechip(int argc, char **argv);
-int sc_cmd_stats(int argc, char **argv);
+/* --- the sub-commands --- */
+
+extern const struct sc_cli_command sc_cli_index, sc_cli_merge_index, sc_cli_prechip, sc_cli_stats;
+
+/*
+ * Sub-command number i, or 0 where there are no more. A processor's options differ by system:
+ * they are made in options[SC_CLI_OPTIONS_MAX], which *out then points to.
+ */
+int sc_cli_command(int i, struct sc_cli_option *options, struct sc_cli_command *out);
+
+/* Print the manual page (mdoc), and the completion for bash. */
+void sc_cli_print_manual(void);
+void sc_cli_print_completion(void);
 
 #endif

@@ -133,13 +133,18 @@ static sc_status list_item(void *context, sqlite3_stmt *row, struct sc_error *er
   return SC_OK;
 }
 
-/* --dry-run: the ids of what would be merged, and what cannot be read. */
-static sc_status list_source(sqlite3 *db, const char *source, const char *query, int *n_broken,
-                             struct sc_error *err) {
-  return query ? sc_cli_rows(db, list_item, n_broken, err,
-                             "SELECT id, error FROM stacchip_search(?1, ?2)", source, query)
+/* --dry-run: print the ids of what would be merged; what cannot be read is counted and told. */
+static sc_status list_sources(sqlite3 *db, const char *const *sources, int n, const char *query,
+                              int *n_broken, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < n && !st; i++) {
+    st = query ? sc_cli_rows(db, list_item, n_broken, err,
+                             "SELECT id, error FROM stacchip_search(?1, ?2)", sources[i], query)
                : sc_cli_rows(db, list_item, n_broken, err,
-                             "SELECT id, error FROM stacchip_items(?1)", source);
+                             "SELECT id, error FROM stacchip_items(?1)", sources[i]);
+  }
+  if (*n_broken > SHOWN_MAX) sc_cli_say("  and %d more", *n_broken - SHOWN_MAX);
+  return st;
 }
 
 /* A query is for catalogues that can be searched. */
@@ -155,8 +160,8 @@ static sc_status check_sources(const char *const *sources, int n, const char *qu
   return SC_OK;
 }
 
-/* All sources; sets what failed of them, which is told, and whether all of that may pass by itself.
- */
+/* Merge all sources; counts and prints what failed of them. *may_pass: all of that may pass by
+ * itself. */
 static sc_status merge_sources(sqlite3 *db, const char *const *v, const char *const *sources, int n,
                                int *failed, int *may_pass, struct sc_error *err) {
   struct failures failures = {.table = v[OPT_TABLE]};
@@ -165,8 +170,7 @@ static sc_status merge_sources(sqlite3 *db, const char *const *v, const char *co
   if (!st) st = ensure_table(db, v[OPT_TABLE], v[OPT_OPTIONS], err);
   sqlite3_update_hook(db, note_row, &failures);
   for (int i = 0; i < n && !st; i++) {
-    st = v[OPT_DRY_RUN] ? list_source(db, sources[i], v[OPT_QUERY], failed, err)
-                        : merge_source(db, v[OPT_TABLE], sources[i], v[OPT_QUERY], failed, err);
+    st = merge_source(db, v[OPT_TABLE], sources[i], v[OPT_QUERY], failed, err);
   }
   sqlite3_update_hook(db, NULL, NULL);
   *may_pass = failures.n > 0 && sc_merge_lasting_failures() == lasting;
@@ -174,47 +178,61 @@ static sc_status merge_sources(sqlite3 *db, const char *const *v, const char *co
   if (failures.n) {
     struct sc_error other = {0};
     show_failures(db, &failures, st ? &other : err);
-  } else if (v[OPT_DRY_RUN] && *failed > SHOWN_MAX) {
-    sc_cli_say("  and %d more", *failed - SHOWN_MAX);
   }
   sc_free(failures.rowids);
   return st;
 }
 
-int sc_cmd_index(int argc, char **argv) {
-  static const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_TABLE] = {"--table", {NULL}, "NAME", "name of the merged index", 0, "chips"},
-      [OPT_QUERY] = {"--query", {NULL}, "JSON", "search body: the sources are STAC APIs", 0, NULL},
-      [OPT_OPTIONS] = {"--with",
-                       {NULL},
-                       "ARGUMENTS",
-                       "of stacchip_merge, for a new table: 'chip_size=512, max_nodata=1'",
-                       0,
-                       NULL},
-      [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "list the items", 0, NULL},
-  };
-  const char *v[N_OPTIONS], *rest[256];
+static const struct sc_cli_option options[N_OPTIONS] = {
+    [OPT_TABLE] = {"--table", {NULL}, "NAME", "name of the merged index", 0, "chips"},
+    [OPT_QUERY] = {"--query", {NULL}, "JSON", "search body: the sources are STAC APIs", 0, NULL},
+    [OPT_OPTIONS] = {"--with",
+                     {NULL},
+                     "ARGUMENTS",
+                     "of stacchip_merge, for a new table: 'chip_size=512, max_nodata=1'",
+                     0,
+                     NULL},
+    [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "list the items", 0, NULL},
+};
+
+static int run(const struct sc_cli_command *c, int argc, char **argv) {
+  struct sc_cli_args args;
+  const char *const *v = args.values;
   struct sc_error err = {0};
   sqlite3 *db = NULL;
-  int n_rest, failed = 0, may_pass = 0;
-  int code =
-      sc_cli_options("index",
-                     "Merge the items of folders, files, catalogues and searches into a database. "
-                     "An item that is there is skipped; running it again goes on.",
-                     "DB SOURCE...", options, N_OPTIONS, argc, argv, v, rest, 256, &n_rest);
+  int failed = 0, may_pass = 0;
+  int code = sc_cli_options(c, argc, argv, &args);
   if (code >= 0) return code;
-  if (n_rest < 2) {
+  if (args.n_rest < 2) {
     sc_cli_message("index needs a database and a source (see --help)");
     return SC_EXIT_USAGE;
   }
-  const char *path = v[OPT_DRY_RUN] ? ":memory:" : rest[0];
+  const char *path = v[OPT_DRY_RUN] ? ":memory:" : args.rest[0];
+  const char *const *sources = args.rest + 1;
+  int n = args.n_rest - 1;
   int is_new = sc_cli_is_new(path);
-  sc_status st = check_sources(rest + 1, n_rest - 1, v[OPT_QUERY], &err);
+  sc_status st = check_sources(sources, n, v[OPT_QUERY], &err);
   if (!st) st = sc_cli_open(path, &db, &err);
-  if (!st) st = merge_sources(db, v, rest + 1, n_rest - 1, &failed, &may_pass, &err);
+  if (!st && v[OPT_DRY_RUN]) {
+    st = list_sources(db, sources, n, v[OPT_QUERY], &failed, &err);
+  } else if (!st) {
+    st = merge_sources(db, v, sources, n, &failed, &may_pass, &err);
+  }
   if (st) sc_cli_message("%s", err.text);
   if (st && is_new) sc_cli_discard_if_empty(db, v[OPT_TABLE], path);
   sqlite3_close(db);
   if (st) return sc_exit_code(&err);
   return !failed ? SC_EXIT_DONE : may_pass ? SC_EXIT_AGAIN : SC_EXIT_FAILED;
 }
+
+const struct sc_cli_command sc_cli_index = {
+    .name = "index",
+    .run = run,
+    .summary = "index folders, files, catalogues and searches into a database",
+    .description =
+        "Merge the items of folders, files, catalogues and searches into a database. "
+        "An item that is there is skipped; running it again goes on.",
+    .rest = "DB SOURCE...",
+    .max_rest = SC_CLI_REST_MAX,
+    .options = options,
+    .n_options = N_OPTIONS};

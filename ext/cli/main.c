@@ -9,38 +9,23 @@
 #include "cli/cli.h"
 #include "stacchip.h"
 
-static const struct {
-  const char *name;
-  int (*run)(int argc, char **argv); /* NULL: a processor */
-  const char *help;
-} commands[] = {
-    {"index", sc_cmd_index, "index folders, files, catalogues and searches into a database"},
-    {"sentinel-2", NULL, "processor: Sentinel-2 L2A by MGRS tile"},
-    {"landsat", NULL, "processor: Landsat Collection 2 L1 and L2 by sample point"},
-    {"naip", NULL, "processor: NAIP by sample point"},
-    {"linz", NULL, "processor: LINZ aerial imagery by region"},
-    {"modis", NULL, "processor: MODIS 09A1 by sinusoidal tile"},
-    {"sentinel-1", NULL, "processor: Sentinel-1 RTC by MGRS tile"},
-    {"merge-index", sc_cmd_merge_index,
-     "merge an index tree into one GeoParquet file, or a database"},
-    {"prechip", sc_cmd_prechip, "write cubes of random chips as .npz"},
-    {"stats", sc_cmd_stats, "mean and standard deviation per band"},
-};
-#define N_COMMANDS (sizeof commands / sizeof *commands)
-
 static void usage(FILE *to) {
+  struct sc_cli_option options[SC_CLI_OPTIONS_MAX];
+  struct sc_cli_command c;
   fprintf(to, "usage: stacchip COMMAND [options]\n\n");
-  for (size_t i = 0; i < N_COMMANDS; i++)
-    fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
+  for (int i = 0; sc_cli_command(i, options, &c); i++) {
+    fprintf(to, "  %-12s %s\n", c.name, c.summary);
+  }
   fprintf(to, "\n`stacchip COMMAND --help` has more.\n");
 }
 
 static int run(const char *name, int argc, char **argv) {
-  for (size_t i = 0; i < N_COMMANDS; i++) {
-    if (strcmp(commands[i].name, name) != 0) continue;
-    return commands[i].run ? commands[i].run(argc, argv) : sc_cmd_processor(name, argc, argv);
+  struct sc_cli_option options[SC_CLI_OPTIONS_MAX];
+  struct sc_cli_command c;
+  for (int i = 0; sc_cli_command(i, options, &c); i++) {
+    if (strcmp(c.name, name) == 0) return c.run(&c, argc, argv);
   }
-  fprintf(stderr, "stacchip: no command '%s'\n", name);
+  fprintf(stderr, "stacchip: unknown command '%s'\n", name);
   usage(stderr);
   return SC_EXIT_USAGE;
 }
@@ -55,11 +40,14 @@ int main(int argc, char **argv) {
   }
   if (strcmp(argv[1], "--version") == 0) {
     printf("stacchip %s\n", STACCHIP_VERSION);
-    return SC_EXIT_DONE;
-  }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+  } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
     usage(stdout);
-    return SC_EXIT_DONE;
+  } else if (strcmp(argv[1], "--manual") == 0) { /* for the build: Makefile */
+    sc_cli_print_manual();
+  } else if (strcmp(argv[1], "--completion") == 0) {
+    sc_cli_print_completion();
+  } else {
+    return run(argv[1], argc - 2, argv + 2);
   }
-  return run(argv[1], argc - 2, argv + 2);
+  return SC_EXIT_DONE;
 }

@@ -154,41 +154,41 @@ static sc_status merge(struct merge_job *job, struct sc_error *err) {
   return st;
 }
 
-int sc_cmd_merge_index(int argc, char **argv) {
-  static const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_BUCKET] = {"--bucket",
-                      {"STACCHIP_BUCKET"},
-                      "BUCKET",
-                      "s3://bucket, or a directory; its index/ is merged",
-                      1,
-                      NULL},
-      [OPT_TARGET] = {"--output",
-                      {"STACCHIP_MERGE_TARGET_DIR"},
-                      "PATH",
-                      "a .parquet file, or a folder",
-                      0,
-                      NULL},
-      [OPT_DB] = {"--db",
-                  {"STACCHIP_MERGE_DB"},
-                  "FILE",
-                  "also (or only) a database with the table chips",
-                  0,
-                  NULL},
-      [OPT_PARTITION] =
-          {"--partition", {NULL}, NULL, "write a dataset by platform and item", 0, NULL},
-      [OPT_KEEP] = {"--keep-going",
-                    {NULL},
-                    NULL,
-                    "leave out index files that cannot be read, and name them",
+static const struct sc_cli_option options[N_OPTIONS] = {
+    [OPT_BUCKET] = {"--bucket",
+                    {"STACCHIP_BUCKET"},
+                    "BUCKET",
+                    "s3://bucket, or a directory; its index/ is merged",
+                    1,
+                    NULL},
+    [OPT_TARGET] = {"--output",
+                    {"STACCHIP_MERGE_TARGET_DIR"},
+                    "PATH",
+                    "a .parquet file, or a folder",
                     0,
                     NULL},
-      [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
-  };
-  const char *v[N_OPTIONS], *rest[1];
+    [OPT_DB] = {"--db",
+                {"STACCHIP_MERGE_DB"},
+                "FILE",
+                "also (or only) a database with the table chips",
+                0,
+                NULL},
+    [OPT_PARTITION] =
+        {"--partition", {NULL}, NULL, "write a dataset by platform and item", 0, NULL},
+    [OPT_KEEP] = {"--keep-going",
+                  {NULL},
+                  NULL,
+                  "leave out index files that cannot be read, and name them",
+                  0,
+                  NULL},
+    [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
+};
+
+static int run(const struct sc_cli_command *c, int argc, char **argv) {
+  struct sc_cli_args args;
+  const char *const *v = args.values;
   struct sc_error err = {0};
-  int n_rest;
-  int code = sc_cli_options("merge-index", "Merge the index tree of a bucket.", "", options,
-                            N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options(c, argc, argv, &args);
   if (code >= 0) return code;
   if (!v[OPT_TARGET] && !v[OPT_DB]) {
     sc_cli_message(
@@ -213,3 +213,13 @@ int sc_cmd_merge_index(int argc, char **argv) {
   sc_free(job.root);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;
 }
+
+const struct sc_cli_command sc_cli_merge_index = {
+    .name = "merge-index",
+    .run = run,
+    .summary = "merge an index tree into one GeoParquet file, or a database",
+    .description = "Merge the index tree of a bucket.",
+    .rest = "",
+    .max_rest = 0,
+    .options = options,
+    .n_options = N_OPTIONS};

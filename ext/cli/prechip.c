@@ -204,40 +204,40 @@ static sc_status make_cubes(struct cube *c, int64_t row, int64_t cubes, int keep
   return st;
 }
 
-int sc_cmd_prechip(int argc, char **argv) {
-  static const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_ROW] = {"--row",
-                   {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"},
-                   "N",
-                   "which job, from 0",
-                   1,
-                   NULL},
-      [OPT_DATA] = {"--data-bucket",
-                    {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"},
-                    "BUCKET",
-                    "where the items are",
-                    1,
-                    NULL},
-      [OPT_INDEX] =
-          {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "merged index, or index tree", 1, NULL},
-      [OPT_CHIPS] =
-          {"--chip-bucket", {"STACCHIP_CHIP_BUCKET"}, "BUCKET", "where the cubes go", 1, NULL},
-      [OPT_PLATFORM] =
-          {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
-      [OPT_CUBES] = {"--cubes", {"STACCHIP_CUBES_PER_JOB"}, "N", "cubes of a job", 0, "10"},
-      [OPT_POOL] = {"--threads", {"STACCHIP_POOL_SIZE"}, "N", "readers at once", 0, NULL},
-      [OPT_NODATA] = {"--max-nodata", {"STACCHIP_MAX_NODATA"}, "FRACTION", "of a chip", 0, "0.05"},
-      [OPT_KEEP] =
-          {"--keep-incomplete", {NULL}, NULL, "write the last cube with fewer chips too", 0, NULL},
-      [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
-  };
-  const char *v[N_OPTIONS], *rest[1];
+static const struct sc_cli_option options[N_OPTIONS] = {
+    [OPT_ROW] = {"--row",
+                 {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"},
+                 "N",
+                 "which job, from 0",
+                 1,
+                 NULL},
+    [OPT_DATA] = {"--data-bucket",
+                  {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"},
+                  "BUCKET",
+                  "where the items are",
+                  1,
+                  NULL},
+    [OPT_INDEX] =
+        {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "merged index, or index tree", 1, NULL},
+    [OPT_CHIPS] =
+        {"--chip-bucket", {"STACCHIP_CHIP_BUCKET"}, "BUCKET", "where the cubes go", 1, NULL},
+    [OPT_PLATFORM] =
+        {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
+    [OPT_CUBES] = {"--cubes", {"STACCHIP_CUBES_PER_JOB"}, "N", "cubes of a job", 0, "10"},
+    [OPT_POOL] = {"--threads", {"STACCHIP_POOL_SIZE"}, "N", "readers at once", 0, NULL},
+    [OPT_NODATA] = {"--max-nodata", {"STACCHIP_MAX_NODATA"}, "FRACTION", "of a chip", 0, "0.05"},
+    [OPT_KEEP] =
+        {"--keep-incomplete", {NULL}, NULL, "write the last cube with fewer chips too", 0, NULL},
+    [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
+};
+
+static int run(const struct sc_cli_command *command, int argc, char **argv) {
+  struct sc_cli_args args;
+  const char *const *v = args.values;
   struct sc_error err = {0};
   struct cube c = {0};
   char *data = NULL, *chips = NULL;
-  int n_rest;
-  int code = sc_cli_options("prechip", "Write cubes of 128 random chips as .npz, each chip once.",
-                            "", options, N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options(command, argc, argv, &args);
   if (code >= 0) return code;
   int64_t row = 0, cubes = 0, pool;
   sc_status st = sc_cli_number(&options[OPT_ROW], v[OPT_ROW], 0, &row, &err);
@@ -266,3 +266,13 @@ int sc_cmd_prechip(int argc, char **argv) {
   sc_free(chips);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;
 }
+
+const struct sc_cli_command sc_cli_prechip = {
+    .name = "prechip",
+    .run = run,
+    .summary = "write cubes of random chips as .npz",
+    .description = "Write cubes of 128 random chips as .npz, each chip once.",
+    .rest = "",
+    .max_rest = 0,
+    .options = options,
+    .n_options = N_OPTIONS};

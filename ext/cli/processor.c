@@ -70,7 +70,8 @@ static int is_sorted_by_year(const struct job *job) {
 /* The search body; what a catalogue ignores of it is checked again when scenes come. */
 static char *search_body(const struct job *job, const struct search *s) {
   const struct sc_system *y = job->place.system;
-  cJSON *body = cJSON_CreateObject(), *query = cJSON_CreateObject();
+  cJSON *body = cJSON_CreateObject();
+  cJSON *query = y->query ? cJSON_Parse(y->query) : cJSON_CreateObject();
   char text[80];
   cJSON *collections = cJSON_AddArrayToObject(body, "collections");
   cJSON_AddItemToArray(collections, cJSON_CreateString(s->collection));
@@ -95,12 +96,7 @@ static char *search_body(const struct job *job, const struct search *s) {
     add_number_filter(query, "modis:vertical-tile", "eq", s->vertical);
     add_number_filter(query, "modis:horizontal-tile", "eq", s->horizontal);
   }
-  if (strcmp(y->name, "landsat") == 0) {
-    cJSON *in = cJSON_AddArrayToObject(cJSON_AddObjectToObject(query, "platform"), "in");
-    cJSON_AddItemToArray(in, cJSON_CreateString("LANDSAT_8"));
-    cJSON_AddItemToArray(in, cJSON_CreateString("LANDSAT_9"));
-  }
-  if (query->child) {
+  if (query && query->child) {
     cJSON_AddItemToObject(body, "query", query);
   } else {
     cJSON_Delete(query);
@@ -235,7 +231,8 @@ static sc_status draw(struct job *job, const char *what, int first, int last, ui
                   "FROM t WHERE v < CAST(?2 AS INT)) SELECT v FROM t ORDER BY "
                   "stacchip_hash(?3, ?4, v), v LIMIT ?5",
                   a, b, row, what, count);
-  for (uint32_t i = 0; i < list.n && i < n; i++) out[i] = (uint32_t)strtoul(list.v[i], NULL, 10);
+  if (!st && list.n < n) st = sc_fail(err, SC_DB, "only %u of %u numbers were drawn", list.n, n);
+  for (uint32_t i = 0; i < n && !st; i++) out[i] = (uint32_t)strtoul(list.v[i], NULL, 10);
   texts_free(&list);
   return st;
 }
@@ -454,61 +451,56 @@ static int report(const struct job *job, sc_status st, const struct sc_error *er
   return SC_EXIT_DONE;
 }
 
-int sc_cmd_processor(const char *name, int argc, char **argv) {
-  const struct sc_system *y = sc_system_find(name);
-  int by_mgrs = y->sampling == SC_SAMPLE_TILE || y->sampling == SC_SAMPLE_AREA;
-  int by_point = y->sampling == SC_SAMPLE_POINT;
-  const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_ROW] = {"--row",
-                   {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"},
-                   "N",
-                   "row of the layer, tile or region, from 0",
-                   1,
-                   NULL},
-      [OPT_MGRS] = {by_mgrs ? "--mgrs-source" : NULL,
-                    {"STACCHIP_MGRS_SOURCE"},
-                    "LAYER",
-                    "layer of MGRS tiles (any that OGR opens)",
-                    1,
-                    NULL},
-      [OPT_SAMPLE] = {by_point ? "--sample-source" : NULL,
-                      {"STACCHIP_SAMPLE_SOURCE"},
-                      "LAYER",
-                      "layer of sample places",
-                      1,
+/* Of all systems; sc_cli_processor() leaves to each what it has. */
+static const struct sc_cli_option options[N_OPTIONS] = {
+    [OPT_ROW] = {"--row",
+                 {"AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"},
+                 "N",
+                 "row of the layer, tile or region, from 0",
+                 1,
+                 NULL},
+    [OPT_MGRS] = {"--mgrs-source",
+                  {"STACCHIP_MGRS_SOURCE"},
+                  "LAYER",
+                  "layer of MGRS tiles (any that OGR opens)",
+                  1,
+                  NULL},
+    [OPT_SAMPLE] =
+        {"--sample-source", {"STACCHIP_SAMPLE_SOURCE"}, "LAYER", "layer of sample places", 1, NULL},
+    [OPT_BUCKET] =
+        {"--bucket", {"STACCHIP_BUCKET"}, "BUCKET", "s3://bucket, or a directory", 1, NULL},
+    [OPT_API] = {"--stac-api", {"STACCHIP_STAC_API"}, "URL", "catalogue", 0, NULL},
+    [OPT_DRAW] = {"--draw",
+                  {"STACCHIP_DRAW"},
+                  "WAY",
+                  "hash, or python: the scenes that the Python package takes",
+                  0,
+                  "hash"},
+    [OPT_RELATIVE] = {"--relative",
+                      {NULL},
+                      NULL,
+                      "in a folder: hrefs beside the item, for a folder that will be moved",
+                      0,
                       NULL},
-      [OPT_BUCKET] =
-          {"--bucket", {"STACCHIP_BUCKET"}, "BUCKET", "s3://bucket, or a directory", 1, NULL},
-      [OPT_API] = {"--stac-api", {"STACCHIP_STAC_API"}, "URL", "catalogue", 0, y->api},
-      [OPT_DRAW] = {"--draw",
-                    {"STACCHIP_DRAW"},
-                    "WAY",
-                    "hash, or python: the scenes that the Python package takes",
-                    0,
-                    "hash"},
-      [OPT_RELATIVE] = {"--relative",
-                        {NULL},
-                        NULL,
-                        "in a folder: hrefs beside the item, for a folder that will be moved",
-                        0,
-                        NULL},
-      [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
-  };
-  const char *v[N_OPTIONS], *rest[1];
+    [OPT_DRY_RUN] = {"--dry-run", {NULL}, NULL, "say what would be done", 0, NULL},
+};
+
+static int run(const struct sc_cli_command *c, int argc, char **argv) {
+  const struct sc_system *y = sc_system_find(c->name);
+  struct sc_cli_args args;
+  const char *const *v = args.values;
   struct sc_error err = {0};
   struct job job = {.place = {.system = y}};
   char *root = NULL;
-  int n_rest;
-  int code = sc_cli_options(name, "Find scenes, copy their assets, write items and indexes.", "",
-                            options, N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options(c, argc, argv, &args);
   if (code >= 0) return code;
   job.api = v[OPT_API];
   job.dry_run = v[OPT_DRY_RUN] != NULL;
   job.is_python = strcmp(v[OPT_DRAW], "python") == 0;
   job.place.is_relative = v[OPT_RELATIVE] != NULL;
-  sc_status st = sc_cli_number(&options[OPT_ROW], v[OPT_ROW], 0, &job.row, &err);
+  sc_status st = sc_cli_number(&c->options[OPT_ROW], v[OPT_ROW], 0, &job.row, &err);
   if (!st && !job.is_python && strcmp(v[OPT_DRAW], "hash") != 0)
-    st = sc_fail(&err, SC_BAD_ARG, "--draw is hash or python, not '%s'", v[OPT_DRAW]);
+    st = sc_fail(&err, SC_BAD_ARG, "--draw: '%s' is not one of hash, python", v[OPT_DRAW]);
   if (!st) st = sc_store_root(v[OPT_BUCKET], &root, &err);
   job.place.root = root;
   if (!st) st = sc_cli_open(":memory:", &job.place.db, &err);
@@ -519,4 +511,20 @@ int sc_cmd_processor(const char *name, int argc, char **argv) {
   sc_geo_row_free(&job.sample);
   sc_free(root);
   return code;
+}
+
+void sc_cli_processor(const struct sc_system *y, struct sc_cli_option *own,
+                      struct sc_cli_command *out) {
+  memcpy(own, options, sizeof options);
+  if (y->sampling != SC_SAMPLE_TILE && y->sampling != SC_SAMPLE_AREA) own[OPT_MGRS].flag = NULL;
+  if (y->sampling != SC_SAMPLE_POINT) own[OPT_SAMPLE].flag = NULL;
+  own[OPT_API].fallback = y->api;
+  *out = (struct sc_cli_command){
+      .name = y->name,
+      .run = run,
+      .summary = y->summary,
+      .description = "Find scenes, copy their assets, write items and indexes.",
+      .rest = "",
+      .options = own,
+      .n_options = N_OPTIONS};
 }

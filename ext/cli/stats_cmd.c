@@ -335,38 +335,33 @@ static sc_status stats_of_index(const char *index, const char *bucket, const cha
   return st;
 }
 
-int sc_cmd_stats(int argc, char **argv) {
-  static const struct sc_cli_option options[N_OPTIONS] = {
-      [OPT_PLATFORM] =
-          {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
-      [OPT_CHIPS] = {"--chip-bucket",
-                     {"STACCHIP_CHIP_BUCKET"},
-                     "BUCKET",
-                     "cubes of stacchip prechip",
-                     0,
-                     NULL},
-      [OPT_INDEX] =
-          {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "an index instead of cubes", 0, NULL},
-      [OPT_DATA] = {"--data-bucket",
-                    {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"},
-                    "BUCKET",
-                    "where its items are",
-                    0,
-                    NULL},
-      [OPT_LIMIT] =
-          {"--max-cubes", {"STACCHIP_MAX_CUBES"}, "N", "cubes (of 128 chips) at most", 0, "1000"},
-      [OPT_POOL] = {"--threads",
-                    {"STACCHIP_POOL_SIZE"},
-                    "N",
-                    "readers at once (of cubes: 1, each holds one in memory)",
-                    0,
-                    NULL},
-  };
-  const char *v[N_OPTIONS], *rest[1];
+static const struct sc_cli_option options[N_OPTIONS] = {
+    [OPT_PLATFORM] =
+        {"--platform", {"STACCHIP_PLATFORM"}, "NAME", "platform of the chips", 1, NULL},
+    [OPT_CHIPS] =
+        {"--chip-bucket", {"STACCHIP_CHIP_BUCKET"}, "BUCKET", "cubes of stacchip prechip", 0, NULL},
+    [OPT_INDEX] = {"--index", {"STACCHIP_INDEXPATH"}, "PATH", "an index instead of cubes", 0, NULL},
+    [OPT_DATA] = {"--data-bucket",
+                  {"STACCHIP_DATA_BUCKET", "STACCHIP_BUCKET"},
+                  "BUCKET",
+                  "where its items are",
+                  0,
+                  NULL},
+    [OPT_LIMIT] =
+        {"--max-cubes", {"STACCHIP_MAX_CUBES"}, "N", "cubes (of 128 chips) at most", 0, "1000"},
+    [OPT_POOL] = {"--threads",
+                  {"STACCHIP_POOL_SIZE"},
+                  "N",
+                  "readers at once (of cubes: 1, each holds one in memory)",
+                  0,
+                  NULL},
+};
+
+static int run(const struct sc_cli_command *c, int argc, char **argv) {
+  struct sc_cli_args args;
+  const char *const *v = args.values;
   struct sc_error err = {0};
-  int n_rest;
-  int code = sc_cli_options("stats", "Mean and standard deviation per band, as JSON.", "", options,
-                            N_OPTIONS, argc, argv, v, rest, 0, &n_rest);
+  int code = sc_cli_options(c, argc, argv, &args);
   if (code >= 0) return code;
   if (!v[OPT_CHIPS] && !(v[OPT_INDEX] && v[OPT_DATA])) {
     sc_cli_message(
@@ -387,3 +382,13 @@ int sc_cmd_stats(int argc, char **argv) {
   if (st) sc_cli_message("%s", err.text);
   return st ? sc_exit_code(&err) : SC_EXIT_DONE;
 }
+
+const struct sc_cli_command sc_cli_stats = {
+    .name = "stats",
+    .run = run,
+    .summary = "mean and standard deviation per band",
+    .description = "Mean and standard deviation per band, as JSON.",
+    .rest = "",
+    .max_rest = 0,
+    .options = options,
+    .n_options = N_OPTIONS};

@@ -12,6 +12,7 @@
 
 static const struct sc_system systems[] = {
     {.name = "sentinel-2",
+     .summary = "processor: Sentinel-2 L2A by MGRS tile",
      .api = EARTH_SEARCH,
      .sampling = SC_SAMPLE_TILE,
      .periods = SC_PERIODS_QUARTERS,
@@ -26,7 +27,9 @@ static const struct sc_system systems[] = {
      .max_nodata = 0.5,
      .making = SC_MAKE_COPY},
     {.name = "landsat",
+     .summary = "processor: Landsat Collection 2 L1 and L2 by sample point",
      .api = USGS,
+     .query = "{\"platform\":{\"in\":[\"LANDSAT_8\",\"LANDSAT_9\"]}}",
      .sampling = SC_SAMPLE_POINT,
      .periods = SC_PERIODS_QUARTERS,
      .n_years = 1,
@@ -41,6 +44,7 @@ static const struct sc_system systems[] = {
      .prefer_s3 = 1,
      .making = SC_MAKE_COPY},
     {.name = "naip",
+     .summary = "processor: NAIP by sample point",
      .api = PLANETARY,
      .sampling = SC_SAMPLE_POINT,
      .periods = SC_PERIODS_LATEST,
@@ -53,6 +57,7 @@ static const struct sc_system systems[] = {
      .max_nodata = 0.5,
      .making = SC_MAKE_COPY},
     {.name = "linz",
+     .summary = "processor: LINZ aerial imagery by region",
      .api = LINZ,
      .sampling = SC_SAMPLE_REGION,
      .collections = {"linz"},
@@ -64,6 +69,7 @@ static const struct sc_system systems[] = {
      .max_nodata = 0.5,
      .making = SC_MAKE_RESAMPLED},
     {.name = "modis",
+     .summary = "processor: MODIS 09A1 by sinusoidal tile",
      .api = PLANETARY,
      .sampling = SC_SAMPLE_SIN,
      .periods = SC_PERIODS_MONTHS,
@@ -77,6 +83,7 @@ static const struct sc_system systems[] = {
      .max_nodata = 0.5,
      .making = SC_MAKE_MERCATOR},
     {.name = "sentinel-1",
+     .summary = "processor: Sentinel-1 RTC by MGRS tile",
      .api = PLANETARY,
      .sampling = SC_SAMPLE_AREA,
      .periods = SC_PERIODS_QUARTER,
@@ -97,6 +104,10 @@ const struct sc_system *sc_system_find(const char *name) {
     if (strcmp(systems[i].name, name) == 0) return &systems[i];
   }
   return NULL;
+}
+
+const struct sc_system *sc_system_at(int i) {
+  return i >= 0 && (size_t)i < sizeof systems / sizeof *systems ? &systems[i] : NULL;
 }
 
 /* Land tiles that lie wholly on the globe, as runs of horizontal numbers per vertical one. */

@@ -2,6 +2,8 @@
 #ifndef SC_CLI_SYSTEMS_H
 #define SC_CLI_SYSTEMS_H
 
+#include "cli/cli.h"
+
 enum sc_sampling {
   SC_SAMPLE_TILE,  /* a row of an MGRS layer: searched by its area and grid code */
   SC_SAMPLE_AREA,  /* a row of an MGRS layer: searched by its area */
@@ -20,8 +22,10 @@ enum sc_periods {
 enum sc_making { SC_MAKE_COPY, SC_MAKE_MERCATOR, SC_MAKE_RESAMPLED };
 
 struct sc_system {
-  const char *name; /* of the sub-command */
-  const char *api;  /* catalogue */
+  const char *name;    /* of the sub-command */
+  const char *summary; /* of the sub-command, for a list of them */
+  const char *api;     /* catalogue */
+  const char *query;   /* JSON: conditions of each search beside those of its place; or NULL */
   enum sc_sampling sampling;
   enum sc_periods periods;
   int n_years;                 /* drawn out of 2018 to 2023 */
@@ -37,8 +41,13 @@ struct sc_system {
   enum sc_making making;
 };
 
-/* NULL where there is none. */
+/* NULL where there is none of that name, or number. */
 const struct sc_system *sc_system_find(const char *name);
+const struct sc_system *sc_system_at(int i);
+
+/* The sub-command of a system; its options are made in own[SC_CLI_OPTIONS_MAX]. */
+void sc_cli_processor(const struct sc_system *y, struct sc_cli_option *own,
+                      struct sc_cli_command *out);
 
 #define SC_SIN_TILES 233
 /* Vertical and horizontal number of a land tile of the sinusoidal grid, in the Python

@@ -121,7 +121,8 @@ class Install(unittest.TestCase):
         self.make("install", f"DESTDIR={stage}", "PREFIX=/usr")
         files = sorted(os.path.relpath(os.path.join(d, f), stage) for d, _, names in os.walk(stage) for f in names)
         self.assertEqual(files, sorted(["usr/bin/stacchip", "usr/include/stacchip.h", "usr/lib/libstacchip.a", "usr/lib/pkgconfig/stacchip.pc", "usr/lib/stacchip.so", "usr/lib/stacchip_raster.so"]
-                                       + ["usr/bin/stacchip-" + n for n in NAMES]))
+                                       + ["usr/bin/stacchip-" + n for n in NAMES] + ["usr/share/man/man1/stacchip.1"]
+                                       + ["usr/share/bash-completion/completions/stacchip" + n for n in [""] + ["-" + n for n in NAMES]]))
         with open(os.path.join(stage, "usr/lib/pkgconfig/stacchip.pc")) as f:
             self.assertTrue(f.read().startswith("prefix=/usr\nlibdir=/usr/lib\n"))
         self.check_program(os.path.join(stage, "usr/bin/stacchip"))

@@ -297,7 +297,7 @@ class Draws(Work):
         self.server.scenes = scenes
         for clouds, limit, n in (((3, 1), "python", 0), ((3, 0.7), "python", 8), ((3, 1), "hash", 8), ((80,), "hash", 0)):
             self.assertEqual(self.draw("sentinel-2", 4, "--draw", limit).stderr.count("would process"), n, (clouds, limit))
-        self.assertIn("--draw is hash or python, not 'dice'", self.run_it("naip", "--row", "0", "--bucket", "x", "--draw", "dice", code=2, STACCHIP_SAMPLE_SOURCE=self.layer).stderr)
+        self.assertIn("--draw: 'dice' is not one of hash, python", self.run_it("naip", "--row", "0", "--bucket", "x", "--draw", "dice", code=2, STACCHIP_SAMPLE_SOURCE=self.layer).stderr)
 
 
 class FakeStore(Server):
