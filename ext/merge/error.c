@@ -49,7 +49,7 @@ static sc_status make_row(const char *item, size_t n, const struct sc_index *ind
 /* What was recorded of the same item: that of a place by it, since rasters in several folders may
  * have one name; that of a text by its id. */
 static sc_status forget(struct sc_merge *t, const struct error_row *row, int is_text,
-                        struct sc_error *err) {
+                        const char *found_at, struct sc_error *err) {
   sqlite3_stmt *s;
   const char *location = is_text ? NULL : row->href, *id = is_text ? row->item : NULL;
   if (!id && !location) return SC_OK;
@@ -57,6 +57,7 @@ static sc_status forget(struct sc_merge *t, const struct error_row *row, int is_
   if (st) return st;
   sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 2, location, -1, SQLITE_STATIC);
+  sqlite3_bind_text(s, 3, found_at, -1, SQLITE_STATIC);
   st = sc_db_step_reset(s, err);
   sqlite3_clear_bindings(s);
   return st;
@@ -83,17 +84,34 @@ static int may_pass(const struct sc_error *e) {
 
 unsigned long sc_merge_lasting_failures(void) { return n_lasting; }
 
+static void free_row(struct error_row *row) {
+  sc_free(row->item);
+  sc_free(row->href);
+  sc_free(row->item_json);
+}
+
 sc_status sc_merge_record_failure(struct sc_merge *t, const char *item, size_t n,
                                   const struct sc_index *index, const struct sc_error *failure,
                                   struct sc_error *err) {
   struct error_row row = {.reason = failure->text};
   int is_text = 0;
   sc_status st = make_row(item, n, index, &row, &is_text, err);
-  if (!st) st = forget(t, &row, is_text, err);
+  if (!st) st = forget(t, &row, is_text, NULL, err);
   if (!st) st = insert(t, &row, err);
   if (!st && !may_pass(failure)) n_lasting++;
-  sc_free(row.item);
-  sc_free(row.href);
-  sc_free(row.item_json);
+  free_row(&row);
+  return st;
+}
+
+sc_status sc_merge_forget_failure(struct sc_merge *t, const char *item, size_t n,
+                                  const struct sc_index *index, struct sc_error *err) {
+  struct error_row row = {0};
+  char *found_at = NULL;
+  int is_text = 0;
+  sc_status st = make_row(item, n, index, &row, &is_text, err);
+  if (!st && index->location) st = sc_href_without_secrets(index->location, &found_at, err);
+  if (!st) st = forget(t, &row, is_text, found_at, err);
+  sc_free(found_at);
+  free_row(&row);
   return st;
 }

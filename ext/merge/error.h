@@ -24,4 +24,11 @@ sc_status sc_merge_record_failure(struct sc_merge *t, const char *item, size_t n
  * themselves: SC_AGAIN and a locked database do. */
 unsigned long sc_merge_lasting_failures(void);
 
+/*
+ * The item was merged: what was recorded of it goes. index is that of the item, the rest as above.
+ * A text is known by its id, a path or URL by itself, as it was given then or as it was found now.
+ */
+sc_status sc_merge_forget_failure(struct sc_merge *t, const char *item, size_t n,
+                                  const struct sc_index *index, struct sc_error *err);
+
 #endif

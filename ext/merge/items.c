@@ -186,7 +186,7 @@ static sc_status record_failure(struct items_job *job, const struct sc_item_task
 /* The INSERT commits by itself unless the caller is inside BEGIN. */
 static sc_status write_task(struct items_job *job, struct sc_item_task *task,
                             struct sc_error *err) {
-  struct sc_merge_ready ready = {&task->index, task->headers};
+  struct sc_merge_ready ready = {task->item, task->size, &task->index, task->headers};
   sqlite3 *db = job->table->db;
   if (!task->err.status) sc_merge_check_raster(job->table, &task->index, &task->err);
   if (task->err.status) return record_failure(job, task, err);

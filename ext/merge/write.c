@@ -127,6 +127,16 @@ static sc_status record_failure(struct sc_merge *t, const char *item, size_t n,
   return st;
 }
 
+/* What is merged has not failed: a row of <name>_error that says so goes in the same write. */
+static sc_status write_ready(struct sc_merge *t, const struct sc_merge_ready *ready,
+                             enum sc_conflict conflict, int64_t *rowid, struct sc_error *err) {
+  sc_status st = sc_merge_insert_item(t, ready->index, ready->headers, conflict, rowid, err);
+  if (st) return st;
+  st = sc_merge_forget_failure(t, ready->item, ready->size, ready->index, err);
+  if (st) t->is_broken = 1;
+  return st;
+}
+
 static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
                             enum sc_conflict conflict, int64_t *rowid, struct sc_error *err) {
   struct sc_index_call call = {t->db, t->connection->rules, NULL, NULL};
@@ -141,7 +151,8 @@ static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
   }
   if (conflict != SC_CONFLICT_REPLACE) st = sc_merge_check_new(t, &index, err);
   if (!st) st = sc_merge_make_headers(&t->args, &index, &headers, err);
-  if (!st) st = sc_merge_insert_item(t, &index, headers, conflict, rowid, err);
+  struct sc_merge_ready ready = {item, n, &index, headers};
+  if (!st) st = write_ready(t, &ready, conflict, rowid, err);
   sc_merge_headers_free(headers, index.n_assets);
   sc_index_free(&index);
   return st;
@@ -160,9 +171,7 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
   enum sc_conflict mode = conflict == SQLITE_REPLACE ? SC_CONFLICT_REPLACE : SC_CONFLICT_FAIL;
   const struct sc_merge_ready *ready =
       sqlite3_value_pointer(columns[SC_COL_ITEM_JSON], SC_MERGE_READY);
-  if (ready) {
-    return sc_merge_insert_item(t, ready->index, ready->headers, mode, rowid, err);
-  }
+  if (ready) return write_ready(t, ready, mode, rowid, err);
   if (sqlite3_value_type(columns[SC_COL_COMMAND]) != SQLITE_NULL) {
     return sc_merge_command(t, text_of(columns, SC_COL_COMMAND), text_of(columns, SC_COL_RANK),
                             err);

@@ -15,6 +15,8 @@ struct sc_merge_header;
 
 /* An item that was indexed beforehand, by a worker of stacchip_merge_items(). */
 struct sc_merge_ready {
+  const char *item; /* as it was given */
+  size_t size;
   const struct sc_index *index;
   const struct sc_merge_header *headers; /* one for each asset, or NULL */
 };

@@ -103,7 +103,7 @@ INSERT INTO "{db}"."{name}_error"(item, href, reason, time, item_json)
   VALUES (?1, ?2, ?3, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?4)
 
 -- name: error_delete
-DELETE FROM "{db}"."{name}_error" WHERE item = ?1 OR href = ?2
+DELETE FROM "{db}"."{name}_error" WHERE item = ?1 OR href IN (?2, ?3)
 
 -- name: insert_ready
 -- Through the virtual table: ?1 is a pointer to what a worker has indexed (write.h).

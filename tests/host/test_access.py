@@ -814,6 +814,29 @@ class Answers(Access):
         self.refused(self.db, "SELECT count(*) FROM stacchip_index(?)", self.server.url + "/i.json", words="too many redirects")
         self.assertLess(len(self.server.requests), 10)
 
+    def test_headers_of_assets_are_asked_for_as_pixels_are(self):
+        """Merging an item reads headers of its assets ahead: where href_map says they are, and nowhere else."""
+        folder = web.scene("sentinel-2", 600)
+        with open(os.path.join(folder, "red.tif"), "rb") as f:
+            self.server.files["/red.tif"] = f.read()
+        item = {"type": "Feature", "stac_version": "1.0.0", "id": "a", "properties": {"datetime": "2024-01-01T00:00:00Z", "proj:epsg": 32720},
+                "assets": {"red": {"href": "http://moved.example/red.tif", "type": "image/tiff; application=geotiff", "roles": ["data"],
+                                   "proj:shape": [600, 600], "proj:transform": [10, 0, 499980, 0, -10, 6400000]}}}
+        to_server, to_folder = {"http://moved.example/": self.server.url + "/"}, {self.server.url + "/": folder + "/"}
+        for name, href, settings, n_requests, n_headers in (
+                ("moved", "http://moved.example/red.tif", {"href_map": to_server}, 1, 1), ("to disk", self.server.url + "/red.tif", {"href_map": to_folder}, 0, 0),
+                ("other hosts", self.server.url + "/red.tif", {"hosts": "*.example"}, 0, 0), ("as it is", self.server.url + "/red.tif", {}, 1, 1)):
+            with self.subTest(name):
+                del self.server.requests[:]
+                item["assets"]["red"]["href"] = href
+                f = self.path(name + ".db")
+                web.cold(f, *[["SELECT stacchip_config(?, ?)", [k, v if isinstance(v, str) else json.dumps(v)]] for k, v in settings.items()],
+                         ["CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1, platform=none)"], ["INSERT INTO chips(item_json) VALUES (?)", [json.dumps(item)]])
+                self.assertEqual(n_requests, len(self.server.requests), self.server.requests)
+                db = sqlite3.connect(f)
+                self.assertEqual((n_headers, href), db.execute("SELECT count(header), href FROM chips_asset").fetchone())
+                db.close()
+
     def test_addresses_in_stored_tables(self):
         """A merged index whose tables a stranger has changed names nothing that its item could not."""
         folder = web.scene("sentinel-2", 600)

@@ -465,6 +465,47 @@ class Items(unittest.TestCase):
                 self.assertEqual(sorted(map(str, want + want[-1:])), sorted(map(str, self.db.execute(rows).fetchall())))
             self.assertIn("SCL.tif", one(self.db, "SELECT reason FROM chips_error WHERE item = 'other'"))
 
+    def test_a_failure_is_forgotten_when_the_item_is_merged(self):
+        with open(self.items[0]) as f:
+            item = json.load(f)
+        folder = os.path.dirname(self.items[0])
+        for asset in item["assets"].values():
+            asset["href"] = os.path.join(folder, asset["href"])
+        mask = next(k for k in item["assets"] if k.lower() == "scl")
+        broken = json.loads(json.dumps(dict(item, id="again")))
+        broken["assets"][mask]["href"] = "/nowhere/SCL.tif"
+        reasons = "SELECT count(*) FROM chips_error"
+        self.db.execute("INSERT INTO chips(chips, rank) VALUES('on_error', 'record')")
+        with tempfile.TemporaryDirectory() as tmp:
+            path = os.path.join(tmp, "item.json")
+            for merge in ("INSERT INTO chips(item_json) VALUES (?)", "SELECT stacchip_merge_items('chips', printf('SELECT %Q', ?))"):
+                for given in (lambda x: json.dumps(x), lambda x: path):
+                    self.db.execute("DELETE FROM chips")
+                    for content, left in ((broken, 2), (dict(item, id="again"), 1)):
+                        with open(path, "w") as f:
+                            json.dump(content, f)
+                        self.db.execute(merge, (given(content),))
+                        if left == 2:  # somebody else's failure stays
+                            self.db.execute("INSERT INTO chips(item_json) VALUES ('/nowhere/other.json')")
+                        self.assertEqual(left, one(self.db, reasons), merge)
+                    self.assertEqual(1, one(self.db, "SELECT count(*) FROM chips_item"))
+                    # All or nothing: a rollback brings back the failure with the rest.
+                    self.db.execute("DELETE FROM chips_error")
+                    self.db.execute("DELETE FROM chips")
+                    for content in (broken, dict(item, id="again")):
+                        with open(path, "w") as f:
+                            json.dump(content, f)
+                        self.db.execute("SAVEPOINT a")
+                        self.db.execute(merge, (given(content),))
+                        if content is broken:
+                            self.db.execute("RELEASE a")
+                    self.assertEqual(0, one(self.db, reasons))
+                    self.db.execute("ROLLBACK TO a")
+                    self.db.execute("RELEASE a")
+                    self.assertEqual(1, one(self.db, reasons))
+                    check(self.db)
+                    self.db.execute("DELETE FROM chips_error")
+
     def test_merge_items(self):
         self.db.execute("CREATE TABLE todo(item_json)")
         self.db.executemany("INSERT INTO todo VALUES(?)", [(p,) for p in self.items + ["/nowhere/item.json", None]])

@@ -168,6 +168,7 @@ class Walk:
                 return after
             raise Refused(state, "ROLLBACK" in conflict)
         after.items.pop(key, None)
+        after.errors -= {stac["id"]}
         for row in rows:
             after.put(row, False)
         return after
