@@ -11,7 +11,7 @@
 #include "base/poll.h"
 #include "base/thread.h"
 #include "raster/raster_api.h"
-#include "stac/href.h"
+#include "store/href.h"
 
 #define MAX_READERS 16
 
