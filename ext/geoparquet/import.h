@@ -73,6 +73,7 @@ static inline int sc_import_eof(const struct sc_import *m) { return m->at >= m->
 /* Give a column of the current row to SQLite. */
 sc_status sc_import_column(struct sc_import *m, int column, sqlite3_context *context,
                            struct sc_error *err);
+/* The position of the current row among those of the path: rises. */
 sqlite3_int64 sc_import_rowid(const struct sc_import *m);
 void sc_import_free(struct sc_import *m);
 

@@ -11,8 +11,9 @@
 #include "store/href.h"
 
 #define MAX_BOX_FILTERS 4
-#define SRID_UNKNOWN 0      /* SpatiaLite's number for it */
-#define FILE_ROWID_SHIFT 40 /* rowids: number of the file, then of the row in it */
+#define SRID_UNKNOWN 0 /* SpatiaLite's number for it */
+/* Rowids: number of the file, then of the row in it. Below 2^62 up to 4 million files. */
+#define FILE_ROWID_SHIFT 40
 
 sc_status sc_import_init(struct sc_import *m, struct sc_connection *connection, int is_index,
                          size_t n_columns, size_t max_constraints, struct sc_error *err) {

@@ -31,6 +31,7 @@
 #include "base/buffer.h"
 #include "base/db.h"
 #include "base/outer_on.h"
+#include "base/rowid.h"
 #include "connection.h"
 #include "geoparquet/import.h"
 #include "geoparquet/import_columns.h"
@@ -60,6 +61,7 @@ struct parquet_cursor {
   sqlite3_vtab_cursor base;
   struct sc_import import;
   int is_on_checked, has_outer_on; /* outer_on.h: boxes say nothing then; once a statement */
+  int64_t rowid_start;             /* of the table-valued function's call; else 0 */
 };
 
 struct plan {
@@ -377,6 +379,7 @@ static sc_status start(struct parquet_cursor *cursor, const char *plan, int argc
   struct parquet_table *t = (struct parquet_table *)cursor->base.pVtab;
   struct sc_import *m = &cursor->import;
   const char *path = t->path;
+  cursor->rowid_start = 0;
   sc_import_free(m);
   sc_status st = sc_connection_check_direct(t->connection, err);
   if (!st && t->is_unknown) {
@@ -398,6 +401,8 @@ static sc_status start(struct parquet_cursor *cursor, const char *plan, int argc
       st = sc_fail(err, SC_BAD_ARG, "stacchip_parquet: the path should be text");
     } else if (!(path = (const char *)sqlite3_value_text(argv[i]))) {
       st = sc_fail_nomem(err);
+    } else {
+      cursor->rowid_start = sc_rowid_start(&argv[i], 1);
     }
   }
   if (!st && !path) {
@@ -442,7 +447,9 @@ static int parquet_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
 }
 
 static int parquet_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  *rowid = sc_import_rowid(&((struct parquet_cursor *)cursor)->import);
+  const struct parquet_cursor *c = (struct parquet_cursor *)cursor;
+  uint64_t position = (uint64_t)sc_import_rowid(&c->import);
+  *rowid = (sqlite3_int64)(((uint64_t)c->rowid_start + position) & INT64_MAX);
   return SQLITE_OK;
 }
 
