@@ -60,6 +60,8 @@ struct parquet_table {
 struct parquet_cursor {
   sqlite3_vtab_cursor base;
   struct sc_import import;
+  sqlite3_value *path; /* owned: the argument; its column shows it, since SQLite (3.51 at least)
+                          compares it again in the branches of an OR, whatever omit says */
   int is_on_checked, has_outer_on; /* outer_on.h: boxes say nothing then; once a statement */
   int64_t rowid_start;             /* of the table-valued function's call; else 0 */
 };
@@ -324,6 +326,7 @@ static int parquet_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
 static int parquet_close(sqlite3_vtab_cursor *cursor) {
   struct parquet_cursor *c = (struct parquet_cursor *)cursor;
   sc_import_free(&c->import);
+  sqlite3_value_free(c->path);
   sc_free(c);
   return SQLITE_OK;
 }
@@ -399,9 +402,11 @@ static sc_status start(struct parquet_cursor *cursor, const char *plan, int argc
       st = add_argument(m, s, argv[i], err);
     } else if (sqlite3_value_type(argv[i]) != SQLITE_TEXT) {
       st = sc_fail(err, SC_BAD_ARG, "stacchip_parquet: the path should be text");
-    } else if (!(path = (const char *)sqlite3_value_text(argv[i]))) {
-      st = sc_fail_nomem(err);
     } else {
+      sqlite3_value_free(cursor->path);
+      cursor->path = sqlite3_value_dup(argv[i]);
+      path = (const char *)sqlite3_value_text(cursor->path);
+      if (!path) st = sc_fail_nomem(err);
       cursor->rowid_start = sc_rowid_start(&argv[i], 1);
     }
   }
@@ -437,8 +442,8 @@ static int parquet_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
   struct sc_error err;
   int i = column - c->import.is_index;
   sc_error_init(&err);
-  if (i < 0) { /* the path of the file that the row is from */
-    sqlite3_result_text(context, c->import.file.source.name, -1, SQLITE_TRANSIENT);
+  if (i < 0) {
+    if (c->path) sqlite3_result_value(context, c->path);
   } else if (sc_import_column(&c->import, i, context, &err)) {
     sc_result_error(context, &err);
     return sc_vtab_error(cursor->pVtab, &err);

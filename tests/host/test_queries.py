@@ -227,6 +227,22 @@ class Fixed(unittest.TestCase):
         self.db.execute("CREATE VIEW joined AS SELECT 1 FROM c a LEFT JOIN t ON ST_Intersects(a.geometry, %s)" % BOX)
         self.refused("SELECT count(*) FROM joined", "ON of a LEFT JOIN")
 
+    def test_arguments_are_columns_with_their_values(self):
+        """SQLite compares them again in the branches of an OR (3.51 and 3.53 do)."""
+        item = os.path.join(host.ROOT, "build", "scenes", "sentinel-2", "item.json")
+        with tempfile.TemporaryDirectory() as folder:
+            self.db.execute("SELECT stacchip_export('c', ?, '{\"partition_by\": [\"platform\"]}')", (folder,))
+            for call, columns in (("stacchip_parquet('%s/')" % folder, {"path": folder + "/"}), ("stacchip_index('%s', '{}')" % item, {"item_json": item, "options": "{}"}),
+                                  ("stacchip_items('%s', '{}')" % item, {"source": item, "options": "{}"})):
+                for name, value in columns.items():
+                    self.assertEqual(self.db.execute("SELECT DISTINCT a.%s FROM %s a" % (name, call)).fetchall(), [(value,)])
+                if "items" not in call:
+                    for where in ("chip_index_x = 3 OR chip_index_y = 1", "chipid = 'I2-2-9' OR platform = '7' OR chip_index_x > 3", "(item = 'I2' AND date > '2024') OR chip_index_y BETWEEN 1 AND 2"):
+                        self.db.execute("CREATE TEMP TABLE whole AS SELECT * FROM " + call)
+                        self.assertEqual(self.db.execute("SELECT chipid FROM %s a WHERE %s ORDER BY 1" % (call, where)).fetchall(), self.db.execute("SELECT chipid FROM whole WHERE %s ORDER BY 1" % where).fetchall())
+                        self.db.execute("DROP TABLE whole")
+        self.assertEqual(self.one("SELECT count(*) FROM stacchip_items('%s') WHERE id = (SELECT id FROM stacchip_items('%s')) OR collection = 'x'" % (item, item)), 1)
+
     def test_texts_that_are_numbers_on_a_numeric_side(self):
         self.db.execute("CREATE TABLE q(id INTEGER PRIMARY KEY, item TEXT, platform TEXT)")
         self.db.execute("INSERT INTO q SELECT rowid, item, platform FROM c")
