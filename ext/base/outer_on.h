@@ -1,5 +1,5 @@
 /*
- * A fault of SQLite's (3.38 to 3.50 at least), and how we notice it.
+ * A fault of SQLite's (3.38 to 3.50; mended in 3.51), and how we notice it.
  *
  *   SELECT ... FROM chips LEFT JOIN t ON ST_Intersects(chips.geometry, ?)
  *

@@ -86,7 +86,8 @@ class Table:
         text, in_order = self.maker.statement()
         ours, plain = random_queries.ours(text, self.source), random_queries.plain(text, self.name)
         want = self.rows(plain, in_order)
-        if isinstance(want, str):  # no statement that SQLite takes
+        if isinstance(want, str) or text.startswith("SELECT DISTINCT") and len(set(want)) < len(want):
+            # no statement that SQLite takes, or a fault of its own: 3.40 keeps rows twice where a text column equals a number
             return None
         self.n_run += 1
         got = self.rows(ours, in_order)
@@ -155,6 +156,7 @@ class Queries(unittest.TestCase):
 
 
 BOX = "BuildMbr(0, 0, .25, .25, 4326)"
+OUTER_ON_IS_MENDED = sqlite3.sqlite_version_info >= (3, 51)  # SQLite's own fault; since then it no longer hands such calls down
 
 
 class Fixed(unittest.TestCase):
@@ -220,12 +222,15 @@ class Fixed(unittest.TestCase):
                 sql = "SELECT count(*), count(t.k), count(a.item) FROM " + sql.replace("{b}", BOX)
                 want = self.db.execute(sql.replace("{c}", "plain")).fetchall()
                 self.assertEqual(want, self.db.execute(sql.replace("{c}", "stacchip_parquet('%s')" % path)).fetchall(), sql)
-                if is_refused:
+                if is_refused and not OUTER_ON_IS_MENDED:
                     self.refused(sql.replace("{c}", "c"), "ON of a LEFT JOIN.*= 1")
                 else:
                     self.assertEqual(want, self.db.execute(sql.replace("{c}", "c")).fetchall(), sql)
         self.db.execute("CREATE VIEW joined AS SELECT 1 FROM c a LEFT JOIN t ON ST_Intersects(a.geometry, %s)" % BOX)
-        self.refused("SELECT count(*) FROM joined", "ON of a LEFT JOIN")
+        if OUTER_ON_IS_MENDED:
+            self.assertEqual(self.one("SELECT count(*) FROM joined"), self.one("SELECT count(*) FROM plain a LEFT JOIN t ON ST_Intersects(a.geometry, %s)" % BOX))
+        else:
+            self.refused("SELECT count(*) FROM joined", "ON of a LEFT JOIN")
 
     def test_arguments_are_columns_with_their_values(self):
         """SQLite compares them again in the branches of an OR (3.51 and 3.53 do)."""

@@ -207,7 +207,9 @@ class Places(Case):
                             want = whole[y * size - b:y * size + size + b, x * size - b:x * size + size + b]
                             what = str((ratio, offset, layout, kernel, dtype, x, y, size, b))
                             if kernel == "nearest" or abs(offset - round(offset)) < 1e-6:
-                                numpy.testing.assert_array_equal(got, want, what)
+                                # GDAL 3.13 adds up in another order at a window's edge: the last bit of a float may differ
+                                last_bit = 2e-7 if kernel != "nearest" and dtype == "float32" else 0
+                                numpy.testing.assert_allclose(got, want, rtol=last_bit, atol=0, err_msg=what)
                             else:  # GDAL's sums of shares of pixels differ in their last bit, by which an integer is rounded
                                 numpy.testing.assert_allclose(got.astype("f8"), want.astype("f8"), rtol=1e-5, atol=1, err_msg=what)
 
