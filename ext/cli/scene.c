@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/geo.h"
+#include "index/handle.h"
 #include "stac/item.h"
 #include "store/href.h"
 #include "store/secrets.h"
@@ -22,15 +23,6 @@
 
 /* --- names --- */
 
-/* An item's id as a folder name: STAC allows '/' in ids. */
-static void safe_name(const char *id, char *out, size_t n) {
-  snprintf(out, n, "%s", id);
-  for (char *p = out; *p; p++) {
-    if (*p == '/') *p = '_';
-  }
-  if (strcmp(out, ".") == 0 || strcmp(out, "..") == 0) out[0] = '_';
-}
-
 static void file_name(const char *href, char *out, size_t n) {
   size_t length = sc_href_is_url(href) ? strcspn(href, "?#") : strlen(href), begin = length;
   while (begin > 0 && href[begin - 1] != '/') begin--;
@@ -40,10 +32,9 @@ static void file_name(const char *href, char *out, size_t n) {
 /* Keys of a scene: its folder and its index, freed with sc_free(). */
 static sc_status make_keys(const char *platform, const char *id, char **folder, char **index,
                            struct sc_error *err) {
-  char name[300];
-  safe_name(id, name, sizeof name);
-  sc_status st = sc_format(folder, err, "%s/%s", platform, name);
+  sc_status st = sc_archive_folder(platform, id, folder, err);
   if (st) return st;
+  const char *name = *folder + strlen(platform) + 1;
   return sc_format(index, err, "index/%s/%s/index_%s.parquet", platform, name, name);
 }
 
@@ -133,7 +124,7 @@ static sc_status check_item(const struct sc_scene_place *p, const char *folder, 
                             char reason[400], struct sc_error *err) {
   char *key = NULL;
   struct sc_buffer text = {0};
-  sc_status st = sc_format(&key, err, "%s/stac_item.json", folder);
+  sc_status st = sc_format(&key, err, "%s/" SC_ARCHIVE_ITEM, folder);
   if (st) return st;
   st = sc_store_get(p->root, key, &text, err);
   if (st && !is_passing(st)) {
@@ -380,7 +371,7 @@ static sc_status write_item(const struct sc_scene_place *p, cJSON *item, const c
   cJSON_DeleteItemFromObjectCaseSensitive(item, SC_ITEM_ORIGIN);
   char *json = cJSON_PrintUnformatted(item), *clean = NULL;
   sc_status st = json ? sc_href_without_secrets(json, &clean, err) : sc_fail_nomem(err);
-  if (!st) st = sc_format(&key, err, "%s/stac_item.json", folder);
+  if (!st) st = sc_format(&key, err, "%s/" SC_ARCHIVE_ITEM, folder);
   if (!st) st = sc_store_put(p->root, key, clean, strlen(clean), err);
   cJSON_free(json);
   sc_free(key);
@@ -409,7 +400,7 @@ static sc_status write_index(const struct sc_scene_place *p, const char *platfor
                    p->system->max_nodata);
   sc_status st = sc_href_is_url(p->root)
                      ? sc_strdup(item_text, &item, err)
-                     : sc_format(&item, err, "%s/%s/stac_item.json", p->root, folder);
+                     : sc_format(&item, err, "%s/%s/" SC_ARCHIVE_ITEM, p->root, folder);
   if (!st) st = sc_cli_run(p->db, err, "DROP TABLE IF EXISTS item_index");
   if (!st) {
     st = sc_cli_run(p->db, err, "CREATE TABLE item_index AS SELECT * FROM stacchip_index(?1, ?2)",

@@ -38,8 +38,8 @@ static const struct sc_option option_table[] = {
     {"base", SC_OPTION_TEXT, offsetof(struct raw_options, base), 0, 0, 0},
 };
 
-static sc_status take_shape(const cJSON *shape, const char *what, int64_t out[2],
-                            struct sc_error *err) {
+sc_status sc_shape_read(const cJSON *shape, const char *what, int64_t out[2],
+                        struct sc_error *err) {
   const cJSON *rows = cJSON_GetArrayItem(shape, 0), *columns = cJSON_GetArrayItem(shape, 1);
   if (!shape) return SC_OK;
   if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) != 2 || !cJSON_IsNumber(rows) ||
@@ -72,7 +72,7 @@ sc_status sc_index_options_read(const cJSON *object, const char *what,
   } else if (raw.platform) {
     memcpy(out->platform, raw.platform, strlen(raw.platform) + 1);
   }
-  if (!st) st = take_shape(raw.shape, what, out->shape, err);
+  if (!st) st = sc_shape_read(raw.shape, what, out->shape, err);
   if (!st) st = sc_strdup(raw.base, &out->base, err);
   if (st) sc_index_options_free(out);
   return st;

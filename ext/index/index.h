@@ -38,6 +38,9 @@ sc_status sc_index_options_read(const struct cJSON *object, const char *what,
 sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_buffer *out,
                                   struct sc_error *err);
 void sc_index_options_free(struct sc_index_options *o);
+/* The option "shape", [rows, columns]; NULL leaves out as it is. */
+sc_status sc_shape_read(const struct cJSON *shape, const char *what, int64_t out[2],
+                        struct sc_error *err);
 
 struct sc_index_chip {
   int32_t x, y;        /* chip_index_x, chip_index_y */

@@ -29,8 +29,8 @@
 #include "connection.h"
 #include "index/day_term.h"
 #include "index/geometry.h"
+#include "index/handle.h"
 #include "index/index.h"
-#include "pixels/handle.h"
 
 enum {
   CHIPID,

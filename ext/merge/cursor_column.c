@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/db.h"
+#include "index/handle.h"
 #include "merge/cursor_item.h"
 
 static char *put_number(char *p, int64_t v) {
@@ -41,21 +42,16 @@ static sc_status result_chipid(struct sc_cursor *c, sqlite3_context *context,
   return SC_OK;
 }
 
-/* The handle: ["<table>", rowid, "<item>", x, y], and the schema where it is not main. */
 static sc_status result_row(struct sc_cursor *c, sqlite3_context *context, struct sc_error *err) {
+  const struct sc_handle_row row = {.schema = c->table->schema,
+                                    .table = c->table->name,
+                                    .item = c->item->text[SC_COL_ITEM],
+                                    .rowid = c->chip.id,
+                                    .x = c->chip.x,
+                                    .y = c->chip.y};
   struct sc_buffer *b = &c->scratch;
-  const struct sc_merge *t = c->table;
   b->size = 0;
-  sc_status st = sc_buffer_append_text(b, "[", err);
-  if (!st) st = sc_buffer_append_json(b, t->name, err);
-  if (!st) st = sc_buffer_printf(b, err, ",%lld,", (long long)c->chip.id);
-  if (!st) st = sc_buffer_append_json(b, c->item->text[SC_COL_ITEM], err);
-  if (!st) st = sc_buffer_printf(b, err, ",%d,%d", c->chip.x, c->chip.y);
-  if (!st && sqlite3_stricmp(t->schema, "main") != 0) {
-    st = sc_buffer_append_text(b, ",", err);
-    if (!st) st = sc_buffer_append_json(b, t->schema, err);
-  }
-  if (!st) st = sc_buffer_append_text(b, "]", err);
+  sc_status st = sc_handle_row_format(&row, b, err);
   if (!st) sqlite3_result_text(context, (char *)b->data, (int)b->size, SQLITE_TRANSIENT);
   return st;
 }

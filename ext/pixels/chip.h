@@ -40,7 +40,7 @@ struct sc_chip {
 };
 
 /*
- * Resolve a handle (see handle.h) and open what it names.
+ * Resolve a handle (see index/handle.h) and open what it names.
  *
  * value    TEXT, or an integer with the option "table".
  * Returns  SC_NOT_FOUND for a stale handle or an asset that is not there, SC_RANGE for a

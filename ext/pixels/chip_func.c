@@ -8,9 +8,9 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "index/handle.h"
 #include "pixels/chip.h"
 #include "pixels/encode.h"
-#include "pixels/handle.h"
 #include "pixels/locate.h"
 
 static void free_options(void *options) {
@@ -203,7 +203,20 @@ static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const c
   sc_status st = sc_connection_check_direct(c, err);
   if (!st) st = sc_chip_locate(c, row, &options, &chip, err);
   if (st) return st;
-  st = sc_handle_export(&chip, out, err);
+  int64_t x = chip.x, y = chip.y;
+  if (x < 0) { /* round a centre: the same window, counted pixel by pixel */
+    chip.tiling.stride_px = 1;
+    chip.tiling.edge = SC_EDGE_PAD;
+    x = chip.window.x;
+    y = chip.window.y;
+  }
+  if (x < 0 || y < 0) {
+    st = sc_fail(err, SC_RANGE,
+                 "item %s: a chip that leaves the grid at the upper left has no position to export",
+                 chip.scene->item.id);
+  } else {
+    st = sc_handle_export(chip.scene, &chip.tiling, x, y, out, err);
+  }
   sc_chip_close(&chip);
   return st;
 }

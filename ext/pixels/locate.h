@@ -1,4 +1,4 @@
-/* From a handle (see handle.h) to the scene, window and position that it names. */
+/* From a handle (see index/handle.h) to the scene, window and position that it names. */
 #ifndef SC_PIXELS_LOCATE_H
 #define SC_PIXELS_LOCATE_H
 

@@ -1,9 +1,7 @@
 /* Handles of merged indexes; see merged.h. */
 #include "pixels/merged.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,34 +9,6 @@
 #include "index/footprint.h"
 #include "index/lattice.h"
 #include "merge/lookup.h"
-
-/* The parts of ["table",rowid,"item id",x,y(,"schema")]. Texts are borrowed from json. */
-struct merged_handle {
-  const char *schema, *table, *item;
-  int64_t rowid, x, y;
-};
-
-static int take_int(const cJSON *value, int64_t *out) {
-  if (!cJSON_IsNumber(value) || !(fabs(value->valuedouble) < 9e18)) return 0;
-  *out = (int64_t)value->valuedouble;
-  return 1;
-}
-
-static sc_status parse_handle(const cJSON *json, struct merged_handle *out, struct sc_error *err) {
-  const cJSON *table = cJSON_GetArrayItem(json, 0), *item = cJSON_GetArrayItem(json, 2);
-  const cJSON *schema = cJSON_GetArrayItem(json, 5);
-  if (!cJSON_IsArray(json) || !cJSON_IsString(table) || !cJSON_IsString(item) ||
-      !take_int(cJSON_GetArrayItem(json, 1), &out->rowid) ||
-      !take_int(cJSON_GetArrayItem(json, 3), &out->x) ||
-      !take_int(cJSON_GetArrayItem(json, 4), &out->y) || (schema && !cJSON_IsString(schema))) {
-    return sc_fail(err, SC_BAD_ARG,
-                   "chip handle: not of the form [\"table\", rowid, \"item\", x, y]");
-  }
-  out->table = table->valuestring;
-  out->item = item->valuestring;
-  out->schema = schema ? schema->valuestring : "main";
-  return SC_OK;
-}
 
 /* Rows that came from index files have their item in the bucket. */
 static sc_status item_of_bucket(const struct sc_merge_row *row, char **out, struct sc_error *err) {
@@ -49,9 +19,7 @@ static sc_status item_of_bucket(const struct sc_merge_row *row, char **out, stru
         "give the table the argument bucket=",
         row->item);
   }
-  size_t n = strlen(row->bucket);
-  return sc_format(out, err, "%s%s%s/%s/stac_item.json", row->bucket,
-                   row->bucket[n - 1] == '/' ? "" : "/", row->platform, row->item);
+  return sc_archive_item(row->bucket, row->platform, row->item, out, err);
 }
 
 static sc_status read_scene(struct sc_connection *c, const struct sc_merge_row *row,
@@ -148,23 +116,18 @@ static sc_status open_row(struct sc_connection *c, const struct sc_merge_row *ro
   return st ? sc_fail_within(err, "item %s", row->item) : SC_OK;
 }
 
-sc_status sc_merged_locate(struct sc_connection *c, const char *handle, struct sc_chip *out,
-                           struct sc_error *err) {
-  struct merged_handle h = {0};
+sc_status sc_merged_locate(struct sc_connection *c, const struct sc_handle_row *h,
+                           struct sc_chip *out, struct sc_error *err) {
   struct sc_merge_row row = {0};
-  cJSON *json = cJSON_Parse(handle);
-  sc_status st = parse_handle(json, &h, err);
-  if (!st) st = sc_merge_lookup(c->db, h.schema, h.table, h.rowid, &row, err);
-  if (!st && (strcmp(row.item, h.item) != 0 || row.x != h.x || row.y != h.y)) {
-    st = sc_fail(err, SC_NOT_FOUND,
-                 "stale chip handle: row %" PRId64
-                 " of %s is now chip (%d, %d) of item %s, not "
-                 "(%" PRId64 ", %" PRId64 ") of %s",
-                 h.rowid, h.table, row.x, row.y, row.item, h.x, h.y, h.item);
+  sc_status st = sc_merge_lookup(c->db, h->schema, h->table, h->rowid, &row, err);
+  if (st) return st;
+  if (strcmp(row.item, h->item) != 0 || row.x != h->x || row.y != h->y) {
+    return sc_fail(err, SC_NOT_FOUND,
+                   "stale chip handle: row %" PRId64
+                   " of %s is now chip (%d, %d) of item %s, not (%" PRId64 ", %" PRId64 ") of %s",
+                   h->rowid, h->table, row.x, row.y, row.item, h->x, h->y, h->item);
   }
-  if (!st) st = open_row(c, &row, h.schema, h.table, out, err);
-  cJSON_Delete(json);
-  return st;
+  return open_row(c, &row, h->schema, h->table, out, err);
 }
 
 sc_status sc_merged_locate_rowid(struct sc_connection *c, const char *table, sqlite3_int64 rowid,

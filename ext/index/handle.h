@@ -1,0 +1,93 @@
+/*
+ * Handles: the text that names one chip and survives sorting, subqueries and CREATE TABLE AS; the
+ * value of the hidden column `row`. All that is known of their form is here.
+ *
+ *   {"item":"/data/item.json","chip_index_x":3,"chip_index_y":7,"chip_size":256,...}
+ *       of stacchip_index(), and what people write; item is a path, a URL or an item object, and
+ *       "center":[lon,lat] may stand for the position
+ *   {"bucket":"s3://...","platform":"...","item":"S2A_...","chip_index_x":3,...}
+ *       the archive layout of the Python package: the same, but that item is an id
+ *   ["chips",4711,"S2A_...",3,7]
+ *       of a merged index: table, rowid, item id, position; a sixth member is the schema
+ *   an integer: a rowid of the merged index that the option "table" names
+ */
+#ifndef SC_INDEX_HANDLE_H
+#define SC_INDEX_HANDLE_H
+
+#include "base/buffer.h"
+#include "base/options.h"
+#include "base/status.h"
+#include "index/index.h"
+#include "index/scene.h"
+
+/* ---- writing ---- */
+
+/*
+ * The part of a handle of stacchip_index() that is the same for all chips of an item: the
+ * item and the options that are no defaults, without the closing brace.
+ */
+sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_options *options,
+                           struct sc_buffer *out, struct sc_error *err);
+/* The whole handle of a chip: prefix, position, "}". Appended to out. */
+sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct sc_buffer *out,
+                           struct sc_error *err);
+
+/* Append a self-contained handle: hrefs and projection fields instead of a path. */
+sc_status sc_handle_export(const struct sc_scene *scene, const struct sc_tiling *tiling, int64_t x,
+                           int64_t y, struct sc_buffer *out, struct sc_error *err);
+
+/* What a handle of a merged index says; the texts are borrowed. */
+struct sc_handle_row {
+  const char *schema, *table;
+  const char *item; /* id */
+  int64_t rowid, x, y;
+};
+/* Append ["table",rowid,"item",x,y], with the schema behind where it is not main. */
+sc_status sc_handle_row_format(const struct sc_handle_row *row, struct sc_buffer *out,
+                               struct sc_error *err);
+
+/* ---- reading ---- */
+
+/* A handle that is read; sc_handle_free(). Texts and JSON are borrowed from `json`. */
+struct sc_handle {
+  struct sc_options json;
+  int is_row; /* of a merged index: only `row` counts */
+  struct sc_handle_row row;
+  const struct cJSON *item;
+  const char *bucket; /* or NULL: item says where it is itself */
+  const char *platform, *base;
+  int64_t shape[2];
+  struct sc_tiling tiling;
+  int has_position, has_center; /* one of them */
+  int64_t x, y;                 /* chip_index_x, chip_index_y */
+  double center[2];             /* longitude, latitude */
+};
+
+/* SC_BAD_ARG for what is none, says what is not known, or names both a position and a center. */
+sc_status sc_handle_read(const char *text, struct sc_handle *out, struct sc_error *err);
+void sc_handle_free(struct sc_handle *h);
+
+/*
+ * Handles of stacchip_index() are equal, up to their position at the end, for all chips of an
+ * item: the length of that part, and the position. 0 where the text is another, which may be a
+ * handle all the same.
+ */
+size_t sc_handle_common_part(const char *text, size_t n, int64_t *x, int64_t *y);
+
+/* What sc_scene_open() takes for the item that an object names; *out is freed with sc_free(). */
+sc_status sc_handle_item(const struct sc_handle *h, char **out, struct sc_error *err);
+/* The options for it. A platform is a folder of a bucket first: it is a rule where there is such
+ * a rule. Free with sc_index_options_free(). */
+sc_status sc_handle_options(const struct sc_handle *h, struct sc_rules *rules,
+                            struct sc_index_options *out, struct sc_error *err);
+
+/* ---- the archive ---- */
+
+/* The folder of an item below its bucket, {platform}/{item}, where a '/' of the id is '_'; what the
+ * file of the item is called there; and all of it. *out is freed with sc_free(). */
+#define SC_ARCHIVE_ITEM "stac_item.json"
+sc_status sc_archive_folder(const char *platform, const char *id, char **out, struct sc_error *err);
+sc_status sc_archive_item(const char *bucket, const char *platform, const char *id, char **out,
+                          struct sc_error *err);
+
+#endif
