@@ -91,11 +91,12 @@ static sc_status take_norms(void *context, sqlite3_stmt *row, struct sc_error *e
 
 static sc_status add_norms(struct sc_npz *npz, const struct norms *m, const char *first,
                            const char *second, struct sc_error *err) {
-  const size_t shape[2] = {m->n, 2}, bytes = 2 * m->n * sizeof *m->first;
+  const struct sc_npy_array array = {"<f4", 2, {m->n, 2}};
+  const size_t bytes = 2 * m->n * sizeof *m->first;
   if (m->n_set != m->n)
     return sc_fail(err, SC_BAD_DATA, "%zu of %zu chips have %s", m->n_set, m->n, first);
-  sc_status st = sc_npz_add(npz, first, "<f4", shape, 2, m->first, bytes, err);
-  return st ? st : sc_npz_add(npz, second, "<f4", shape, 2, m->second, bytes, err);
+  sc_status st = sc_npz_add(npz, first, &array, m->first, bytes, err);
+  return st ? st : sc_npz_add(npz, second, &array, m->second, bytes, err);
 }
 
 struct band_names {

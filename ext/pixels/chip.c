@@ -392,22 +392,24 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
   }
 }
 
-/* Read a run of chips of one shape. */
+/* Read chips of one shape as their files have them, in one call, so that a block is decoded once
+ * for all that want it. */
 static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips, size_t n,
-                            enum sc_dtype dtype, unsigned char *pixels, struct sc_error *errors,
-                            struct sc_error *err) {
+                            const struct sc_chip_target *to, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
-  size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], dtype);
+  size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], to->dtype);
   if (!raster) return err->status;
   struct sc_read *reads = sc_alloc_zero(n * n_bands, sizeof *reads);
   if (!reads) return sc_fail_nomem(err);
   for (size_t i = 0; i < n; i++)
-    sc_chip_plan(&chips[i], pixels + i * bytes, dtype, reads + i * n_bands);
+    sc_chip_plan(&chips[i], to->pixels + i * bytes, to->dtype, reads + i * n_bands);
   sc_status st = raster->read(reads, n * n_bands, sc_db_interrupted, c->db, err);
-  for (size_t i = 0; i < n * n_bands && errors && st != SC_INTERRUPT && st != SC_NOMEM; i++) {
-    struct sc_error *to = &errors[i / n_bands];
-    if (to->status == SC_OK && reads[i].err.status) *to = reads[i].err;
-    if (i + 1 == n * n_bands) st = SC_OK;
+  if (to->errors && st != SC_INTERRUPT && st != SC_NOMEM) {
+    for (size_t i = 0; i < n * n_bands; i++) {
+      struct sc_error *first = &to->errors[i / n_bands];
+      if (first->status == SC_OK && reads[i].err.status) *first = reads[i].err;
+    }
+    st = SC_OK;
   }
   sc_free(reads);
   return st;
@@ -532,22 +534,23 @@ static void work(const struct sc_chip *chip, const struct sc_chip_options *optio
   }
 }
 
-/* One chip through float64, where values are worked on. valid: not NULL. */
+/* One chip by way of float64: to->valid says which pixels have values to work on. */
 static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip,
-                             const struct sc_chip_options *options, enum sc_dtype dtype,
-                             unsigned char *pixels, uint8_t *valid, struct sc_error *err) {
+                             const struct sc_chip_options *options, const struct sc_chip_target *to,
+                             struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
+  size_t size = sc_dtype_bytes(to->dtype), n = sc_chip_bytes(chip, SC_DTYPE_U8);
   if (!raster) return err->status;
   if (check_real(chip, err)) return err->status;
-  if (sc_chip_check_size(chip, sizeof(double) + 1 + sc_dtype_bytes(dtype), err)) return err->status;
-  double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
+  if (sc_chip_check_size(chip, sizeof(double) + 1 + size, err)) return err->status;
+  double *values = sc_alloc(n * sizeof *values);
   if (!values) return sc_fail_nomem(err);
-  sc_status st = read_plain(c, chip, 1, SC_DTYPE_F64, (unsigned char *)values, NULL, err);
-  if (!st) st = sc_chip_valid(c, chip, values, SC_DTYPE_F64, valid, err);
+  struct sc_chip_target plain = {.dtype = SC_DTYPE_F64, .pixels = (unsigned char *)values};
+  sc_status st = read_plain(c, chip, 1, &plain, err);
+  if (!st) st = sc_chip_valid(c, chip, values, SC_DTYPE_F64, to->valid, err);
   if (!st) {
-    work(chip, options, values, valid);
-    raster->convert(values, SC_DTYPE_F64, sizeof *values, pixels, dtype, sc_dtype_bytes(dtype),
-                    sc_chip_bytes(chip, SC_DTYPE_F64) / sizeof *values);
+    work(chip, options, values, to->valid);
+    raster->convert(values, SC_DTYPE_F64, sizeof *values, to->pixels, to->dtype, size, n);
   }
   sc_free(values);
   return st;
@@ -555,36 +558,40 @@ static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip
 
 /* Worked on, or as they are with their validity. */
 static sc_status read_one(struct sc_connection *c, const struct sc_chip *chip,
-                          const struct sc_chip_options *options, enum sc_dtype dtype,
-                          unsigned char *pixels, uint8_t *valid, struct sc_error *err) {
+                          const struct sc_chip_options *options, const struct sc_chip_target *to,
+                          struct sc_error *err) {
   if (!options->scale && !options->harmonize) {
     sc_status st = options->format == SC_FORMAT_GEOTIFF ? SC_OK : check_real(chip, err);
-    if (!st) st = read_plain(c, chip, 1, dtype, pixels, NULL, err);
-    return st ? st : sc_chip_valid(c, chip, pixels, dtype, valid, err);
+    if (!st) st = read_plain(c, chip, 1, to, err);
+    return st ? st : sc_chip_valid(c, chip, to->pixels, to->dtype, to->valid, err);
   }
-  uint8_t *own = valid ? NULL : sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
-  if (!valid && !own) return sc_fail_nomem(err);
-  sc_status st = read_worked(c, chip, options, dtype, pixels, valid ? valid : own, err);
+  struct sc_chip_target with_valid = *to;
+  uint8_t *own = to->valid ? NULL : sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
+  if (!to->valid && !own) return sc_fail_nomem(err);
+  if (own) with_valid.valid = own;
+  sc_status st = read_worked(c, chip, options, &with_valid, err);
   sc_free(own);
   return st;
 }
 
 sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
-                        const struct sc_chip_options *options, enum sc_dtype dtype,
-                        unsigned char *pixels, uint8_t *valid, struct sc_error *errors,
+                        const struct sc_chip_options *options, const struct sc_chip_target *to,
                         struct sc_error *err) {
+  struct sc_error *errors = to->errors;
   if (n == 0) return SC_OK;
-  if (!options->scale && !options->harmonize && !valid) {
-    sc_status st = read_plain(c, chips, n, dtype, pixels, errors, err);
+  if (!options->scale && !options->harmonize && !to->valid) {
+    sc_status st = read_plain(c, chips, n, to, err);
     for (size_t i = 0; i < n; i++)
       sc_scenes_forget_failed(c, chips[i].cached, errors ? errors[i].status : st);
     return st;
   }
-  size_t bytes = sc_chip_bytes(&chips[0], dtype), n_values = bytes / sc_dtype_bytes(dtype);
+  size_t bytes = sc_chip_bytes(&chips[0], to->dtype), n_values = bytes / sc_dtype_bytes(to->dtype);
   for (size_t i = 0; i < n; i++) {
     struct sc_error own = {0};
-    sc_status st = read_one(c, &chips[i], options, dtype, pixels + i * bytes,
-                            valid ? valid + i * n_values : NULL, &own);
+    struct sc_chip_target one = {.dtype = to->dtype,
+                                 .pixels = to->pixels + i * bytes,
+                                 .valid = to->valid ? to->valid + i * n_values : NULL};
+    sc_status st = read_one(c, &chips[i], options, &one, &own);
     sc_scenes_forget_failed(c, chips[i].cached, st);
     if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
       *err = own;

@@ -90,14 +90,17 @@ void sc_chip_delivered(const struct sc_chip_band *band, const struct sc_chip_opt
 sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, const void *pixels,
                         enum sc_dtype dtype, uint8_t *valid, struct sc_error *err);
 
-/*
- * Read chips side by side into pixels, one after another: n_chips arrays of sc_chip_bytes() of
- * `dtype` each, all of one shape, harmonized and scaled where the options say so. valid: the
- * same of sc_chip_valid(), or NULL. errors: one per chip, or NULL to stop at the first.
- */
+/* Where the pixels of chips of one shape go, one chip after the other. */
+struct sc_chip_target {
+  enum sc_dtype dtype;
+  unsigned char *pixels;   /* sc_chip_bytes() of dtype for each chip */
+  uint8_t *valid;          /* as sc_chip_valid() has it, or NULL */
+  struct sc_error *errors; /* one per chip; NULL: the first failure ends the call */
+};
+
+/* Read n chips at once, harmonized and scaled where the options say so. */
 sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
-                        const struct sc_chip_options *options, enum sc_dtype dtype,
-                        unsigned char *pixels, uint8_t *valid, struct sc_error *errors,
+                        const struct sc_chip_options *options, const struct sc_chip_target *to,
                         struct sc_error *err);
 
 #endif

@@ -17,63 +17,71 @@ void sc_chip_transform(const struct sc_chip *chip, double out[6]) {
   sc_grid_xy(g, (double)chip->window.x, (double)chip->window.y, &out[2], &out[5]);
 }
 
-/* The pixels behind what is in `out` already. */
+/* Pixels in their own type, behind what is in `out` already. */
 static sc_status append_pixels(struct sc_connection *c, const struct sc_chip *chip,
-                               const struct sc_chip_options *options, uint8_t *valid,
-                               struct sc_buffer *out, struct sc_error *err) {
-  size_t bytes = sc_chip_bytes(chip, chip->dtype), at = out->size;
-  sc_status st = sc_buffer_resize(out, at + bytes, err);
-  return st ? st
-            : sc_chips_read(c, chip, 1, options, chip->dtype, out->data + at, valid, NULL, err);
+                               const struct sc_chip_options *options, struct sc_buffer *out,
+                               struct sc_error *err) {
+  size_t at = out->size;
+  sc_status st = sc_buffer_resize(out, at + sc_chip_bytes(chip, chip->dtype), err);
+  struct sc_chip_target to = {.dtype = chip->dtype, .pixels = out->data + at};
+  return st ? st : sc_chips_read(c, chip, 1, options, &to, err);
 }
 
 static sc_status encode_npy(struct sc_connection *c, const struct sc_chip *chip,
                             const struct sc_chip_options *options, struct sc_buffer *out,
                             struct sc_error *err) {
-  size_t shape[3] = {(size_t)chip->n_bands, (size_t)chip->height, (size_t)chip->width};
-  sc_status st = sc_npy_header(sc_npy_descr(chip->dtype), shape, 3, out, err);
-  return st ? st : append_pixels(c, chip, options, NULL, out, err);
+  const struct sc_npy_array array = {
+      sc_npy_descr(chip->dtype),
+      3,
+      {(size_t)chip->n_bands, (size_t)chip->height, (size_t)chip->width}};
+  sc_status st = sc_npy_header(&array, out, err);
+  return st ? st : append_pixels(c, chip, options, out, err);
 }
 
-/* Pixels of the chip in memory of their own, with the mask of valid ones where asked for. */
+/* Read the chip as to->dtype into memory of its own; free with target_free(), also after an error.
+ */
 static sc_status load(struct sc_connection *c, const struct sc_chip *chip,
-                      const struct sc_chip_options *options, enum sc_dtype dtype,
-                      unsigned char **pixels, uint8_t **valid, struct sc_error *err) {
-  *pixels = sc_alloc(sc_chip_bytes(chip, dtype));
-  if (valid) *valid = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
-  if (!*pixels || (valid && !*valid)) return sc_fail_nomem(err);
-  return sc_chips_read(c, chip, 1, options, dtype, *pixels, valid ? *valid : NULL, NULL, err);
+                      const struct sc_chip_options *options, int with_valid,
+                      struct sc_chip_target *to, struct sc_error *err) {
+  to->pixels = sc_alloc(sc_chip_bytes(chip, to->dtype));
+  if (with_valid) to->valid = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
+  if (!to->pixels || (with_valid && !to->valid)) return sc_fail_nomem(err);
+  return sc_chips_read(c, chip, 1, options, to, err);
+}
+
+static void target_free(struct sc_chip_target *to) {
+  sc_free(to->pixels);
+  sc_free(to->valid);
 }
 
 /* One array per asset, as the Python package's dict has them, each in its own type. */
 static sc_status encode_npz(struct sc_connection *c, const struct sc_chip *chip,
                             const struct sc_chip_options *options, struct sc_buffer *out,
                             struct sc_error *err) {
-  unsigned char *pixels = NULL;
-  uint8_t *valid = NULL;
+  struct sc_chip_target read = {.dtype = chip->dtype};
   struct sc_npz npz = {{0}, {0}, 0};
   size_t plane = (size_t)chip->width * (size_t)chip->height * sc_dtype_bytes(chip->dtype);
-  size_t shape[3] = {0, (size_t)chip->height, (size_t)chip->width};
-  sc_status st = load(c, chip, options, chip->dtype, &pixels, options->valid ? &valid : NULL, err);
+  struct sc_npy_array array = {
+      sc_npy_descr(chip->dtype), 3, {0, (size_t)chip->height, (size_t)chip->width}};
+  sc_status st = load(c, chip, options, options->valid, &read, err);
   for (int i = 0; i < chip->n_bands && !st;) {
     const struct sc_chip_band *b = &chip->bands[i];
     int n = b->n_bands_of_asset;
     if (i + n > chip->n_bands) n = chip->n_bands - i;
-    shape[0] = (size_t)n;
-    st = sc_npz_add(&npz, n > 1 ? b->key : b->name, sc_npy_descr(chip->dtype), shape, 3,
-                    pixels + (size_t)i * plane, (size_t)n * plane, err);
+    array.shape[0] = (size_t)n;
+    st = sc_npz_add(&npz, n > 1 ? b->key : b->name, &array, read.pixels + (size_t)i * plane,
+                    (size_t)n * plane, err);
     i += n;
   }
-  shape[0] = (size_t)chip->n_bands;
-  if (!st && valid) {
-    st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 3, valid, sc_chip_bytes(chip, SC_DTYPE_U8),
-                    err);
+  array.descr = SC_NPY_BOOL;
+  array.shape[0] = (size_t)chip->n_bands;
+  if (!st && read.valid) {
+    st = sc_npz_add(&npz, "valid", &array, read.valid, sc_chip_bytes(chip, SC_DTYPE_U8), err);
   }
   if (!st) st = sc_npz_finish(&npz, err);
   if (!st) sc_buffer_move(&npz.archive, out);
   sc_npz_free(&npz);
-  sc_free(pixels);
-  sc_free(valid);
+  target_free(&read);
   return st;
 }
 
@@ -107,16 +115,15 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
                                 const struct sc_chip_options *options, struct sc_buffer *out,
                                 struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
-  unsigned char *pixels = NULL;
-  uint8_t *valid = NULL;
+  struct sc_chip_target read = {.dtype = chip->dtype};
   struct sc_carried carried = {{0}, NULL};
   struct descriptions d = {0};
   sc_status st = raster ? sc_chip_check_placed(chip, err) : err->status;
   if (!st) st = describe(chip, options, &d, err);
-  if (!st) st = load(c, chip, options, chip->dtype, &pixels, &valid, err);
-  if (!st) st = sc_carry_validity(chip, options, d.alpha, pixels, valid, &carried, err);
+  if (!st) st = load(c, chip, options, 1, &read, err);
+  if (!st) st = sc_carry_validity(chip, options, d.alpha, read.pixels, read.valid, &carried, err);
   if (!st) {
-    struct sc_geotiff image = {.pixels = pixels,
+    struct sc_geotiff image = {.pixels = read.pixels,
                                .mask = carried.mask,
                                .dtype = chip->dtype,
                                .n_bands = chip->n_bands,
@@ -133,8 +140,7 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
   }
   sc_free(d.names);
   sc_free(d.scales);
-  sc_free(pixels);
-  sc_free(valid);
+  target_free(&read);
   sc_free(carried.mask);
   return st;
 }
@@ -142,12 +148,10 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
 static sc_status encode_picture(struct sc_connection *c, const struct sc_chip *chip,
                                 const struct sc_chip_options *options, struct sc_buffer *out,
                                 struct sc_error *err) {
-  unsigned char *values = NULL;
-  uint8_t *valid = NULL;
-  sc_status st = load(c, chip, options, SC_DTYPE_F64, &values, &valid, err);
-  if (!st) st = sc_view_encode(chip, 1, options, (double *)(void *)values, valid, out, err);
-  sc_free(values);
-  sc_free(valid);
+  struct sc_chip_target read = {.dtype = SC_DTYPE_F64};
+  sc_status st = load(c, chip, options, 1, &read, err);
+  if (!st) st = sc_view_encode(chip, 1, options, &read, out, err);
+  target_free(&read);
   return st;
 }
 
@@ -174,7 +178,7 @@ sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
   if (sc_chip_check_size(chip, held_bytes(chip, options), err)) return err->status;
   switch (options->format) {
     case SC_FORMAT_NPZ: return encode_npz(c, chip, options, out, err);
-    case SC_FORMAT_RAW: return append_pixels(c, chip, options, NULL, out, err);
+    case SC_FORMAT_RAW: return append_pixels(c, chip, options, out, err);
     case SC_FORMAT_GEOTIFF: return encode_geotiff(c, chip, options, out, err);
     case SC_FORMAT_PNG:
     case SC_FORMAT_JPEG: return encode_picture(c, chip, options, out, err);

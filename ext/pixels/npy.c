@@ -14,18 +14,15 @@ const char *sc_npy_descr(enum sc_dtype dtype) {
   return names[dtype];
 }
 
-sc_status sc_npy_header(const char *descr, const size_t *shape, int n_dims, struct sc_buffer *out,
-                        struct sc_error *err) {
+sc_status sc_npy_header(const struct sc_npy_array *a, struct sc_buffer *out, struct sc_error *err) {
   char text[256], dims[128] = "";
   size_t used = 0;
-  for (int i = 0; i < n_dims && used < sizeof dims; i++) {
-    used += (size_t)snprintf(dims + used, sizeof dims - used, "%zu%s", shape[i],
-                             i + 1 < n_dims ? ", "
-                             : n_dims == 1  ? ","
-                                            : "");
+  for (int i = 0; i < a->n_dims && used < sizeof dims; i++) {
+    const char *behind = i + 1 < a->n_dims ? ", " : a->n_dims == 1 ? "," : "";
+    used += (size_t)snprintf(dims + used, sizeof dims - used, "%zu%s", a->shape[i], behind);
   }
   int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
-                   descr, dims);
+                   a->descr, dims);
   /* Magic, version, length and header take a multiple of 64 bytes. */
   size_t total = ((size_t)n + 1 + 10 + 63) / 64 * 64;
   sc_status st = sc_buffer_reserve(out, total, err);
@@ -87,10 +84,10 @@ static sc_status make_head(struct sc_npz *z, const char *name, const struct sc_b
   return st;
 }
 
-sc_status sc_npz_add(struct sc_npz *z, const char *name, const char *descr, const size_t *shape,
-                     int n_dims, const void *data, size_t n, struct sc_error *err) {
+sc_status sc_npz_add(struct sc_npz *z, const char *name, const struct sc_npy_array *array,
+                     const void *data, size_t n, struct sc_error *err) {
   struct sc_buffer header = {0}, head = {0};
-  sc_status st = sc_npy_header(descr, shape, n_dims, &header, err);
+  sc_status st = sc_npy_header(array, &header, err);
   if (!st) st = make_head(z, name, &header, data, n, &head, err);
   if (!st) st = sc_buffer_reserve(&z->archive, head.size + n, err);
   if (!st) st = sc_buffer_append(&z->archive, head.data, head.size, err);
@@ -100,10 +97,10 @@ sc_status sc_npz_add(struct sc_npz *z, const char *name, const char *descr, cons
   return st;
 }
 
-sc_status sc_npz_take(struct sc_npz *z, const char *name, const char *descr, const size_t *shape,
-                      int n_dims, struct sc_buffer *data, struct sc_error *err) {
+sc_status sc_npz_take(struct sc_npz *z, const char *name, const struct sc_npy_array *array,
+                      struct sc_buffer *data, struct sc_error *err) {
   struct sc_buffer header = {0}, head = {0};
-  sc_status st = sc_npy_header(descr, shape, n_dims, &header, err);
+  sc_status st = sc_npy_header(array, &header, err);
   if (!st) st = make_head(z, name, &header, data->data, data->size, &head, err);
   if (!st) st = sc_buffer_reserve(data, head.size, err);
   if (!st) {
@@ -144,7 +141,8 @@ sc_status sc_npz_add_texts(struct sc_npz *z, const char *name, const char *const
     if (texts[i]) to_utf32(texts[i], all + i * width);
   }
   snprintf(descr, sizeof descr, "<U%zu", width);
-  sc_status st = sc_npz_add(z, name, descr, &n, 1, all, n * width * sizeof *all, err);
+  const struct sc_npy_array array = {descr, 1, {n}};
+  sc_status st = sc_npz_add(z, name, &array, all, n * width * sizeof *all, err);
   sc_free(all);
   return st;
 }

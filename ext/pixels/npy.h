@@ -14,8 +14,15 @@
 /* NumPy's name of a type, "<u2"; little-endian. */
 const char *sc_npy_descr(enum sc_dtype dtype);
 
-/* Append the header of an array in C order; its data follow. n_dims 1 to 4. */
-sc_status sc_npy_header(const char *descr, const size_t *shape, int n_dims, struct sc_buffer *out,
+/* The type and shape of an array in C order. */
+struct sc_npy_array {
+  const char *descr; /* as NumPy names it */
+  int n_dims;        /* 1 to 4 */
+  size_t shape[4];
+};
+
+/* Append the header of an array; its data follow. */
+sc_status sc_npy_header(const struct sc_npy_array *array, struct sc_buffer *out,
                         struct sc_error *err);
 
 /* A ZIP archive in the making. Zeroed is empty; free with sc_buffer_free on both. */
@@ -25,13 +32,13 @@ struct sc_npz {
   int n_members;
 };
 
-/* Add "name.npy" with an array: header and data. SC_TOO_BIG beyond 4 GB. */
-sc_status sc_npz_add(struct sc_npz *npz, const char *name, const char *descr, const size_t *shape,
-                     int n_dims, const void *data, size_t n, struct sc_error *err);
+/* Add "name.npy" with an array of n bytes: header and data. SC_TOO_BIG beyond 4 GB. */
+sc_status sc_npz_add(struct sc_npz *npz, const char *name, const struct sc_npy_array *array,
+                     const void *data, size_t n, struct sc_error *err);
 /* Begin the archive with an array whose data are in a buffer, which becomes the archive: no copy
  * where its capacity suffices. npz is empty. */
-sc_status sc_npz_take(struct sc_npz *npz, const char *name, const char *descr, const size_t *shape,
-                      int n_dims, struct sc_buffer *data, struct sc_error *err);
+sc_status sc_npz_take(struct sc_npz *npz, const char *name, const struct sc_npy_array *array,
+                      struct sc_buffer *data, struct sc_error *err);
 /* Texts as an array of fixed-width strings ("<U24"). */
 sc_status sc_npz_add_texts(struct sc_npz *npz, const char *name, const char *const *texts, size_t n,
                            struct sc_error *err);

@@ -16,13 +16,15 @@
 
 /* --- reading --- */
 
-/* The chips of a group, open. */
+/* The chips of a group, open, and their pixels, one chip after the other. */
 struct batch {
   struct sc_chip *chips;
   size_t n, n_open;
+  enum sc_dtype dtype;
+  size_t chip_values, chip_bytes; /* of the pixels of one chip */
   unsigned char *memory, *pixels; /* pixels begin `front` bytes into memory */
   size_t front, capacity;         /* capacity: bytes of memory */
-  uint8_t *valid;
+  uint8_t *valid;                 /* NULL where no format shows it */
 };
 
 static void batch_free(struct batch *b) {
@@ -79,9 +81,45 @@ static enum sc_dtype batch_dtype(const struct batch *b) {
   return widest;
 }
 
+static sc_status check_limit(const struct batch *b, size_t limit, struct sc_error *err) {
+  size_t total;
+  if (!__builtin_mul_overflow(b->chip_bytes, b->n, &total) && total + 65536 <= limit) return SC_OK;
+  return sc_fail(
+      err, SC_TOO_BIG,
+      "a stack of %zu chips of %zu bytes; this connection allows %zu bytes, which hold %zu", b->n,
+      b->chip_bytes, limit, limit / b->chip_bytes);
+}
+
+#define NPY_HEADER_BYTES 128 /* as long as it is for any shape that fits into memory */
+#define NPZ_CHIP_BYTES 1024  /* of a chip's id and datetime, four bytes a letter */
+
+/* Memory for the pixels and for what a format puts around them, so that the result needs no second
+ * copy: see finish_npy() and finish_npz(). */
+static sc_status make_room(struct batch *b, int format, struct sc_error *err) {
+  int want_valid = sc_format_is_picture(format) || format == SC_FORMAT_NPZ;
+  b->front = format == SC_FORMAT_NPY ? NPY_HEADER_BYTES : 0;
+  b->capacity = b->n * b->chip_bytes + 256;
+  if (format == SC_FORMAT_NPZ) b->capacity += b->n * (b->chip_values + NPZ_CHIP_BYTES) + 65536;
+  b->memory = sc_alloc(b->capacity);
+  if (want_valid) b->valid = sc_alloc(b->n * b->chip_values);
+  if (!b->memory || (want_valid && !b->valid)) return sc_fail_nomem(err);
+  b->pixels = b->memory + b->front;
+  return SC_OK;
+}
+
+static sc_status first_failure(const struct batch *b, const struct sc_error *errors,
+                               struct sc_error *err) {
+  for (size_t i = 0; i < b->n; i++) {
+    if (!errors[i].status) continue;
+    *err = errors[i];
+    return sc_fail_within(err, "position %zu", i);
+  }
+  return SC_OK;
+}
+
 /* Take failed chips out of all arrays. */
-static void drop_failed(struct batch *b, const struct sc_error *errors, size_t bytes,
-                        size_t values) {
+static void drop_failed(struct batch *b, const struct sc_error *errors) {
+  const size_t bytes = b->chip_bytes, values = b->chip_values;
   size_t kept = 0;
   for (size_t i = 0; i < b->n; i++) {
     if (errors[i].status) {
@@ -99,47 +137,32 @@ static void drop_failed(struct batch *b, const struct sc_error *errors, size_t b
   b->n = b->n_open = kept;
 }
 
-#define NPY_HEADER_BYTES 128 /* as long as it is for any shape that fits into memory */
-#define NPZ_CHIP_BYTES 1024  /* of a chip's id and datetime, four bytes a letter */
-
 static sc_status read_batch(struct sc_connection *c, const struct sc_chip_options *options,
-                            struct batch *b, enum sc_dtype dtype, int want_valid, size_t limit,
-                            struct sc_error *err) {
-  size_t bytes = sc_chip_bytes(&b->chips[0], dtype), values = bytes / sc_dtype_bytes(dtype), total;
-  if (__builtin_mul_overflow(bytes, b->n, &total) || total + 65536 > limit) {
-    return sc_fail(
-        err, SC_TOO_BIG,
-        "a stack of %zu chips of %zu bytes; this connection allows %zu bytes, which hold %zu", b->n,
-        bytes, limit, limit / bytes);
-  }
-  int skip = options->on_error == SC_ON_ERROR_SKIP;
+                            struct batch *b, struct sc_error *err) {
   struct sc_error *errors = sc_alloc_zero(b->n, sizeof *errors);
-  /* Room for what a format puts around the pixels: see finish_npy() and finish_npz(). */
-  b->front = options->format == SC_FORMAT_NPY ? NPY_HEADER_BYTES : 0;
-  b->capacity = total + 256;
-  if (options->format == SC_FORMAT_NPZ) b->capacity += b->n * (values + NPZ_CHIP_BYTES) + 65536;
-  b->memory = sc_alloc(b->capacity);
-  b->pixels = b->memory ? b->memory + b->front : NULL;
-  if (want_valid) b->valid = sc_alloc(b->n * values);
-  sc_status st = errors && b->memory && (b->valid || !want_valid) ? SC_OK : sc_fail_nomem(err);
-  if (!st) st = sc_chips_read(c, b->chips, b->n, options, dtype, b->pixels, b->valid, errors, err);
-  for (size_t i = 0; i < b->n && !st && !skip; i++) {
-    if (!errors[i].status) continue;
-    *err = errors[i];
-    st = sc_fail_within(err, "position %zu", i);
+  struct sc_chip_target to = {
+      .dtype = b->dtype, .pixels = b->pixels, .valid = b->valid, .errors = errors};
+  sc_status st = errors ? sc_chips_read(c, b->chips, b->n, options, &to, err) : sc_fail_nomem(err);
+  if (!st && options->on_error == SC_ON_ERROR_SKIP) {
+    drop_failed(b, errors);
+  } else if (!st) {
+    st = first_failure(b, errors, err);
   }
-  if (!st && skip) drop_failed(b, errors, bytes, values);
   sc_free(errors);
   return st;
 }
 
 /* --- results --- */
 
-static void shape_of(const struct batch *b, size_t shape[4]) {
-  shape[0] = b->n;
-  shape[1] = (size_t)b->chips[0].n_bands;
-  shape[2] = (size_t)b->chips[0].height;
-  shape[3] = (size_t)b->chips[0].width;
+/* (n, bands, rows, columns); all 0 of no chips. */
+static struct sc_npy_array array_of(const struct batch *b, const char *descr) {
+  struct sc_npy_array array = {descr, 4, {b->n}};
+  if (b->n) {
+    array.shape[1] = (size_t)b->chips[0].n_bands;
+    array.shape[2] = (size_t)b->chips[0].height;
+    array.shape[3] = (size_t)b->chips[0].width;
+  }
+  return array;
 }
 
 static void give_memory(struct batch *b, size_t size, struct sc_buffer *out) {
@@ -148,13 +171,13 @@ static void give_memory(struct batch *b, size_t size, struct sc_buffer *out) {
 }
 
 /* The pixels stay where they were read, behind the room of the header. */
-static sc_status finish_npy(struct batch *b, const size_t shape[4], enum sc_dtype dtype,
-                            struct sc_buffer *out, struct sc_error *err) {
+static sc_status finish_npy(struct batch *b, struct sc_buffer *out, struct sc_error *err) {
   struct sc_buffer header = {0};
-  size_t bytes = b->n * (b->n ? sc_chip_bytes(&b->chips[0], dtype) : 0);
-  sc_status st = sc_npy_header(sc_npy_descr(dtype), shape, 4, &header, err);
+  size_t bytes = b->n * b->chip_bytes;
+  struct sc_npy_array array = array_of(b, sc_npy_descr(b->dtype));
+  sc_status st = sc_npy_header(&array, &header, err);
   if (!st && header.size > 256)
-    st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes", header.size);
+    st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes; the limit is 256", header.size);
   if (!st) {
     if (header.size != b->front) memmove(b->memory + header.size, b->pixels, bytes);
     memcpy(b->memory, header.data, header.size);
@@ -185,15 +208,15 @@ static sc_status add_names(struct batch *b, struct sc_npz *npz, struct sc_error 
   return st;
 }
 
-static sc_status finish_npz(struct batch *b, const size_t shape[4], enum sc_dtype dtype,
-                            struct sc_buffer *out, struct sc_error *err) {
+static sc_status finish_npz(struct batch *b, struct sc_buffer *out, struct sc_error *err) {
   struct sc_npz npz = {{0}, {0}, 0};
-  size_t n = shape[0] * shape[1] * shape[2] * shape[3];
+  struct sc_npy_array array = array_of(b, sc_npy_descr(b->dtype));
   struct sc_buffer pixels;
-  give_memory(b, n * sc_dtype_bytes(dtype), &pixels);
-  sc_status st = sc_npz_take(&npz, "pixels", sc_npy_descr(dtype), shape, 4, &pixels, err);
+  give_memory(b, b->n * b->chip_bytes, &pixels);
+  sc_status st = sc_npz_take(&npz, "pixels", &array, &pixels, err);
   sc_buffer_free(&pixels);
-  if (!st) st = sc_npz_add(&npz, "valid", SC_NPY_BOOL, shape, 4, b->valid, n, err);
+  array.descr = SC_NPY_BOOL;
+  if (!st) st = sc_npz_add(&npz, "valid", &array, b->valid, b->n * b->chip_values, err);
   if (!st) st = add_names(b, &npz, err);
   if (!st) st = sc_npz_finish(&npz, err);
   if (!st) sc_buffer_move(&npz.archive, out);
@@ -201,29 +224,40 @@ static sc_status finish_npz(struct batch *b, const size_t shape[4], enum sc_dtyp
   return st;
 }
 
+static sc_status finish_picture(const struct batch *b, const struct sc_chip_options *options,
+                                struct sc_buffer *out, struct sc_error *err) {
+  const struct sc_chip_target read = {.dtype = b->dtype, .pixels = b->pixels, .valid = b->valid};
+  return sc_view_encode(b->chips, b->n, options, &read, out, err);
+}
+
+/* out stays empty, the result NULL, where no chip is left but in npz. */
+static sc_status finish(struct batch *b, const struct sc_chip_options *options,
+                        struct sc_buffer *out, struct sc_error *err) {
+  if (options->format == SC_FORMAT_NPZ) return finish_npz(b, out, err);
+  if (b->n == 0) return SC_OK;
+  if (sc_format_is_picture(options->format)) return finish_picture(b, options, out, err);
+  if (options->format != SC_FORMAT_RAW) return finish_npy(b, out, err);
+  give_memory(b, b->n * b->chip_bytes, out);
+  return SC_OK;
+}
+
 static sc_status make_stack(struct sc_connection *c, const struct sc_group *s,
                             const struct sc_chip_options *options, size_t limit,
                             struct sc_buffer *out, struct sc_error *err) {
   struct batch b = {0};
-  size_t shape[4] = {0, 0, 0, 0};
-  int is_picture = sc_format_is_picture(options->format);
-  sc_status st =
-      options->format == SC_FORMAT_GEOTIFF
-          ? sc_fail(err, SC_BAD_ARG, "stacchip_stack options: 'format' geotiff is for one chip")
-          : open_batch(c, s, options, &b, err);
-  enum sc_dtype dtype = is_picture ? SC_DTYPE_F64 : batch_dtype(&b);
-  int want_valid = is_picture || options->format == SC_FORMAT_NPZ;
-  if (!st && b.n) st = read_batch(c, options, &b, dtype, want_valid, limit, err);
-  if (!st && b.n) shape_of(&b, shape);
-  if (!st && is_picture && b.n) {
-    st = sc_view_encode(b.chips, b.n, options, (double *)(void *)b.pixels, b.valid, out, err);
-  } else if (!st && options->format == SC_FORMAT_NPZ) {
-    st = finish_npz(&b, shape, dtype, out, err);
-  } else if (!st && options->format == SC_FORMAT_RAW && b.n) {
-    give_memory(&b, b.n * sc_chip_bytes(&b.chips[0], dtype), out);
-  } else if (!st && b.n) {
-    st = finish_npy(&b, shape, dtype, out, err);
+  if (options->format == SC_FORMAT_GEOTIFF) {
+    return sc_fail(err, SC_BAD_ARG, "stacchip_stack options: 'format' geotiff is for one chip");
   }
+  sc_status st = open_batch(c, s, options, &b, err);
+  b.dtype = sc_format_is_picture(options->format) ? SC_DTYPE_F64 : batch_dtype(&b);
+  if (!st && b.n) {
+    b.chip_values = sc_chip_bytes(&b.chips[0], SC_DTYPE_U8);
+    b.chip_bytes = sc_chip_bytes(&b.chips[0], b.dtype);
+    st = check_limit(&b, limit, err);
+    if (!st) st = make_room(&b, options->format, err);
+    if (!st) st = read_batch(c, options, &b, err);
+  }
+  if (!st) st = finish(&b, options, out, err);
   batch_free(&b);
   return st;
 }

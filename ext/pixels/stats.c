@@ -16,6 +16,7 @@
 #include "base/db.h"
 #include "pixels/chip.h"
 #include "pixels/group.h"
+#include "pixels/percentile.h"
 #include "stac/classify.h"
 #include "stac/validity.h"
 
@@ -206,9 +207,9 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
   uint8_t *excluded = options->exclude_cloud ? sc_alloc(n) : NULL;
   sc_status st =
       values && valid && (excluded || !options->exclude_cloud) ? SC_OK : sc_fail_nomem(err);
-  if (!st)
-    st =
-        sc_chips_read(c, chip, 1, options, SC_DTYPE_F64, (unsigned char *)values, valid, NULL, err);
+  struct sc_chip_target to = {
+      .dtype = SC_DTYPE_F64, .pixels = (unsigned char *)values, .valid = valid};
+  if (!st) st = sc_chips_read(c, chip, 1, options, &to, err);
   if (!st && excluded) st = find_clouds(c, chip, excluded, err);
   for (int k = 0; k < chip->n_bands && !st; k++) {
     add_values(&s->bands[k], values + (size_t)k * n, valid + (size_t)k * n, excluded, n);
@@ -221,18 +222,6 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
 
 /* --- JSON --- */
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-static double quantile(const double *sorted, size_t n, double percent) {
-  double at = percent / 100 * (double)(n - 1);
-  size_t low = (size_t)at;
-  double part = at - (double)low, a = sorted[low], b = low + 1 < n ? sorted[low + 1] : a;
-  return part == 0 || a == b ? a : a + part * (b - a); /* no difference of infinities */
-}
-
 static cJSON *number_or_null(double v) {
   return isfinite(v) ? cJSON_CreateNumber(v) : cJSON_CreateNull();
 }
@@ -241,7 +230,7 @@ static void add_percentiles(cJSON *to, const struct band_stats *b, const cJSON *
   const cJSON *p;
   cJSON *list = cJSON_CreateArray();
   cJSON_ArrayForEach(p, wanted) {
-    double v = b->n_sample ? quantile(b->sample, b->n_sample, p->valuedouble) : NAN;
+    double v = b->n_sample ? sc_percentile(b->sample, b->n_sample, p->valuedouble) : NAN;
     cJSON_AddItemToArray(list, number_or_null(v));
   }
   cJSON_AddItemToArray(to, list);
@@ -256,7 +245,7 @@ static cJSON *number_or_overflow(double v) {
 static void add_sketch(cJSON *to, const struct band_stats *b) {
   cJSON *list = cJSON_CreateArray();
   for (int i = 0; i < SKETCH && b->n_sample; i++) {
-    double v = quantile(b->sample, b->n_sample, 100.0 * i / (SKETCH - 1));
+    double v = sc_percentile(b->sample, b->n_sample, 100.0 * i / (SKETCH - 1));
     cJSON_AddItemToArray(list, number_or_overflow(v));
   }
   cJSON_AddItemToArray(to, list);
@@ -274,7 +263,7 @@ static char *stats_json(const struct stats *s, const cJSON *wanted) {
   cJSON *sketch = cJSON_AddArrayToObject(json, "quantiles");
   for (int i = 0; i < s->n_bands; i++) {
     struct band_stats *b = &s->bands[i];
-    if (b->n_sample) qsort(b->sample, b->n_sample, sizeof *b->sample, by_value);
+    if (b->n_sample) sc_sort_values(b->sample, b->n_sample);
     cJSON_AddItemToArray(names, cJSON_CreateString(s->names[i]));
     cJSON_AddItemToArray(count, cJSON_CreateNumber(b->n));
     cJSON_AddItemToArray(mean, number_or_null(b->n > 0 ? b->mean : NAN));

@@ -2,54 +2,49 @@
 #include "pixels/view.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pixels/percentile.h"
 
 #define SAMPLE_MAX 200000 /* pixels that percentiles are taken from, evenly spread */
 #define GAP_PX 2          /* between the chips of a contact sheet */
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
+/* Chips of one shape and their pixels. */
+struct shown {
+  const struct sc_chip *chips;
+  size_t n;
+  const double *values;
+  const uint8_t *valid;
+};
 
 /* Valid values of band k over all chips, evenly thinned; returns how many. */
-static size_t take_sample(const struct sc_chip *chips, size_t n, int k, const double *values,
-                          const uint8_t *valid, double *sample) {
-  size_t plane = (size_t)chips[0].width * (size_t)chips[0].height;
-  size_t per_chip = plane * (size_t)chips[0].n_bands, total = n * plane, got = 0;
+static size_t take_sample(const struct shown *s, int k, double *sample) {
+  const struct sc_chip *first = &s->chips[0];
+  size_t plane = (size_t)first->width * (size_t)first->height;
+  size_t per_chip = plane * (size_t)first->n_bands, total = s->n * plane, got = 0;
   size_t step = total / SAMPLE_MAX + 1;
   for (size_t i = 0; i < total; i += step) {
     size_t at = i / plane * per_chip + (size_t)k * plane + i % plane;
-    if (valid[at] && isfinite(values[at])) sample[got++] = values[at];
+    if (s->valid[at] && isfinite(s->values[at])) sample[got++] = s->values[at];
   }
   return got;
 }
 
-static double percentile(const double *sorted, size_t n, double percent) {
-  double at = percent / 100 * (double)(n - 1);
-  size_t low = (size_t)at;
-  double part = at - (double)low;
-  return low + 1 < n ? sorted[low] + part * (sorted[low + 1] - sorted[low]) : sorted[low];
-}
-
-static sc_status find_range(const struct sc_chip *chips, size_t n, int k,
-                            const struct sc_chip_options *options, const double *values,
-                            const uint8_t *valid, double range[2], struct sc_error *err) {
+static sc_status find_range(const struct shown *s, int k, const struct sc_chip_options *options,
+                            double range[2], struct sc_error *err) {
   range[0] = options->rescale[0];
   range[1] = options->rescale[1];
   if (options->has_rescale) return SC_OK;
   double *sample = sc_alloc((SAMPLE_MAX + 1) * sizeof *sample);
   if (!sample) return sc_fail_nomem(err);
-  size_t got = take_sample(chips, n, k, values, valid, sample);
+  size_t got = take_sample(s, k, sample);
   range[0] = 0;
   range[1] = 1;
   if (got) {
-    qsort(sample, got, sizeof *sample, by_value);
-    range[0] = percentile(sample, got, options->stretch[0]);
-    range[1] = percentile(sample, got, options->stretch[1]);
+    sc_sort_values(sample, got);
+    range[0] = sc_percentile(sample, got, options->stretch[0]);
+    range[1] = sc_percentile(sample, got, options->stretch[1]);
   }
   if (!(range[1] > range[0])) range[1] = range[0] + 1;
   sc_free(sample);
@@ -67,9 +62,13 @@ struct sheet {
   uint8_t *pixels;
 };
 
-static void draw_chip(const struct sheet *s, const struct sc_chip *chip, size_t i,
-                      const double *values, const uint8_t *valid, double ranges[][2]) {
-  size_t plane = (size_t)chip->width * (size_t)chip->height;
+static void draw_chip(const struct sheet *s, const struct shown *shown, size_t i,
+                      double ranges[][2]) {
+  const struct sc_chip *chip = &shown->chips[i];
+  size_t plane = (size_t)chip->width * (size_t)chip->height,
+         per_chip = plane * (size_t)chip->n_bands;
+  const double *values = shown->values + i * per_chip;
+  const uint8_t *valid = shown->valid + i * per_chip;
   int left = (int)(i % (size_t)s->columns) * (chip->width + GAP_PX);
   int top = (int)(i / (size_t)s->columns) * (chip->height + GAP_PX);
   for (int y = 0; y < chip->height; y++) {
@@ -107,29 +106,25 @@ static void layout(const struct sc_chip *chips, size_t n, int has_alpha, struct 
 }
 
 sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
-                         const struct sc_chip_options *options, const double *values,
-                         const uint8_t *valid, struct sc_buffer *out, struct sc_error *err) {
+                         const struct sc_chip_options *options, const struct sc_chip_target *read,
+                         struct sc_buffer *out, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
+  const struct shown shown = {chips, n, (const double *)(const void *)read->pixels, read->valid};
   struct sheet s;
   double ranges[3][2];
   int n_bands = chips[0].n_bands, is_png = options->format == SC_FORMAT_PNG;
-  size_t per_chip = sc_chip_bytes(&chips[0], SC_DTYPE_U8);
   if (!raster) return err->status;
   if (n_bands != 1 && n_bands != 3) {
     return sc_fail(err, SC_BAD_ARG, "a picture has 1 or 3 bands, not %d: name them in 'assets'",
                    n_bands);
   }
-  int has_invalid = n > 1 || memchr(valid, 0, n * per_chip) != NULL;
+  int has_invalid = n > 1 || memchr(read->valid, 0, sc_chip_bytes(chips, SC_DTYPE_U8)) != NULL;
   layout(chips, n, is_png && has_invalid, &s);
   s.pixels = sc_alloc_zero((size_t)s.width * (size_t)s.height, 4);
   if (!s.pixels) return sc_fail_nomem(err);
   sc_status st = SC_OK;
-  for (int k = 0; k < n_bands && !st; k++) {
-    st = find_range(chips, n, k, options, values, valid, ranges[k], err);
-  }
-  for (size_t i = 0; i < n && !st; i++) {
-    draw_chip(&s, &chips[i], i, values + i * per_chip, valid + i * per_chip, ranges);
-  }
+  for (int k = 0; k < n_bands && !st; k++) st = find_range(&shown, k, options, ranges[k], err);
+  for (size_t i = 0; i < n && !st; i++) draw_chip(&s, &shown, i, ranges);
   if (s.channels == 2) {
     grey_to_rgba(s.pixels, (size_t)s.width * (size_t)s.height, s.pixels);
     s.channels = 4;

@@ -11,11 +11,11 @@
  * ceil(sqrt(n)) chips), stretched together by `stretch` percentiles of the valid pixels of
  * each band, or by `rescale`. 1 or 3 bands.
  *
- * values  n * bands * height * width, as read (float64)
- * valid   the same, 1 where the pixel is valid; others are transparent (PNG) or black
+ * read  As sc_chips_read() filled it, float64 with `valid`: pixels that are not valid are
+ *       transparent (PNG) or black.
  */
 sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
-                         const struct sc_chip_options *options, const double *values,
-                         const uint8_t *valid, struct sc_buffer *out, struct sc_error *err);
+                         const struct sc_chip_options *options, const struct sc_chip_target *read,
+                         struct sc_buffer *out, struct sc_error *err);
 
 #endif

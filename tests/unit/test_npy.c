@@ -7,11 +7,11 @@
 
 static void test_header(void) {
   check_case("header_is_aligned_and_says_type_and_shape");
-  static const size_t shape[4] = {7, 10, 256, 100000};
   for (int n = 1; n <= 4; n++) {
     struct sc_buffer out = {0};
     struct sc_error err = {0};
-    CHECK_INT(SC_OK, sc_npy_header("<u2", shape, n, &out, &err));
+    const struct sc_npy_array array = {"<u2", n, {7, 10, 256, 100000}};
+    CHECK_INT(SC_OK, sc_npy_header(&array, &out, &err));
     CHECK_BYTES("\x93NUMPY\x01\x00", 8, out.data, 8);
     CHECK_INT(0, out.size % 64);
     CHECK_INT(out.size - 10, out.data[8] + 256 * out.data[9]);
@@ -40,9 +40,9 @@ static void test_archive(void) {
   struct sc_npz npz = {{0}, {0}, 0};
   struct sc_error err = {0};
   static const uint8_t data[6] = {1, 2, 3, 4, 5, 6};
-  static const size_t shape[2] = {2, 3};
+  static const struct sc_npy_array array = {"|u1", 2, {2, 3}};
   static const char *const texts[] = {"a", "lang-\xc3\xa4", ""};
-  CHECK_INT(SC_OK, sc_npz_add(&npz, "pixels", "|u1", shape, 2, data, sizeof data, &err));
+  CHECK_INT(SC_OK, sc_npz_add(&npz, "pixels", &array, data, sizeof data, &err));
   CHECK_INT(SC_OK, sc_npz_add_texts(&npz, "names", texts, 3, &err));
   CHECK_INT(SC_OK, sc_npz_finish(&npz, &err));
   CHECK_INT(2, npz.n_members);
