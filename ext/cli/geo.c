@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "store/href.h"
 
 void sc_geo_row_free(struct sc_geo_row *row) {
   sc_free(row->name);
@@ -92,18 +94,54 @@ static sc_status fail_layer(const char *source, const char *what, struct sc_erro
   return sc_fail(err, st, "%.*s: %s%s%s", shown, source, what, *reason ? ": " : "", reason);
 }
 
+/* A pipe would hang, a device have no end; a folder may hold a Shapefile. What is missing GDAL
+ * says. */
+static sc_status check_regular(const char *path, struct sc_error *err) {
+  struct stat s;
+  if (sc_href_is_url(path) || stat(path, &s) != 0 || S_ISREG(s.st_mode) || S_ISDIR(s.st_mode)) {
+    return SC_OK;
+  }
+  return sc_fail(err, SC_BAD_ARG, "%s: not a regular file", path);
+}
+
+/*
+ * Open a layer that the access rules allow. Drivers that read files of the layer's own and nothing
+ * that it names: no VRT, no database server, no GML whose schema is fetched.
+ */
+static sc_status open_layer(const char *source, GDALDatasetH *out, struct sc_error *err) {
+  static const char *const drivers[] = {"GeoJSON", "GeoJSONSeq", "TopoJSON",
+                                        "GPKG",    "FlatGeobuf", "ESRI Shapefile",
+                                        "Parquet", "CSV",        NULL};
+  char name[4200];
+  char *located = NULL, *allowed = NULL;
+  sc_status st = sc_href_locate(source, &located, err);
+  if (!st) st = sc_href_allow(located, SC_ORIGIN_LOCAL, &allowed, err);
+  if (!st) st = check_regular(allowed, err);
+  if (!st) {
+    start();
+    vsi_name(allowed, name, sizeof name);
+    *out = GDALOpenEx(name, GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR, drivers,
+                      NULL, NULL);
+    if (!*out) {
+      st = fail_layer(source,
+                      "cannot open as GeoJSON, TopoJSON, GeoPackage, FlatGeobuf, Shapefile, "
+                      "Parquet or CSV",
+                      err);
+    }
+  }
+  sc_free(located);
+  sc_free(allowed);
+  return st;
+}
+
 sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *out,
                           struct sc_error *err) {
-  char name[4200];
+  GDALDatasetH ds = NULL;
   memset(out, 0, sizeof *out);
-  start();
-  vsi_name(source, name, sizeof name);
-  GDALDatasetH ds =
-      GDALOpenEx(name, GDAL_OF_VECTOR | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR, NULL, NULL, NULL);
-  if (!ds) return fail_layer(source, "cannot open as a vector layer", err);
+  sc_status st = open_layer(source, &ds, err);
+  if (st) return st;
   OGRLayerH layer = GDALDatasetGetLayer(ds, 0);
   int64_t n = layer ? (int64_t)OGR_L_GetFeatureCount(layer, 1) : 0;
-  sc_status st = SC_OK;
   if (row < 0 || row >= n) {
     st = sc_fail(err, SC_RANGE, "%s: no row %lld; it has %lld", source, (long long)row,
                  (long long)n);

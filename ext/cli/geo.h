@@ -14,8 +14,10 @@ struct sc_geo_row {
   double lon, lat; /* its centroid */
 };
 
-/* Read feature `row` (from 0) of the first layer of any source that OGR opens; https:// and
- * s3:// too. SC_RANGE where the layer has no such row. */
+/* Read feature `row` (from 0) of the first layer of a file that the access rules allow
+ * (store/href.h): GeoJSON, TopoJSON, GeoPackage, FlatGeobuf, Shapefile, Parquet or CSV; https://
+ * and s3:// too, by GDAL's own client, which judges no redirect. SC_RANGE where the layer has no
+ * such row. */
 sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *out,
                           struct sc_error *err);
 void sc_geo_row_free(struct sc_geo_row *row);

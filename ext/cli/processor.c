@@ -462,7 +462,7 @@ static const struct sc_cli_option options[N_OPTIONS] = {
     [OPT_MGRS] = {"--mgrs-source",
                   {"STACCHIP_MGRS_SOURCE"},
                   "LAYER",
-                  "layer of MGRS tiles (any that OGR opens)",
+                  "layer of MGRS tiles",
                   1,
                   NULL},
     [OPT_SAMPLE] =

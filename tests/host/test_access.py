@@ -759,6 +759,33 @@ class LocalFiles(Access):
                     self.assertNotIn("secret.txt", there)
                     self.assertFalse(any(b"local secret" in v for v in there.values()))
 
+    def test_layers_of_the_program(self):
+        """The access rules hold for them, and no driver follows what a layer names."""
+        good = self.save("good.geojson", {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": "20HNJ"}, "geometry": {"type": "Point", "coordinates": [-75, 45]}}]})
+        os.mkfifo(self.path("layer"))
+        vrt = "<OGRVRTDataSource><OGRVRTLayer name='good'><SrcDataSource>%s</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>"
+        xml = self.save("x.gml", "<gml:FeatureCollection xmlns:gml='http://www.opengis.net/gml' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:schemaLocation='x %s/x.xsd'/>" % self.server.url)
+        self.server.files = {"/good.geojson": open(good, "rb").read(), "/v.vrt": (vrt % good).encode()}
+        def run(layer, **env):
+            r = subprocess.run([PROGRAM, "naip", "--row", "0", "--sample-source", layer, "--bucket", self.folder, "--stac-api", self.server.url + "/api"], capture_output=True, text=True, timeout=60, env={**os.environ, **env})
+            self.assertNotEqual(r.returncode, 0)
+            return r.stderr
+        for layer, env in ((good, {}), (self.server.url + "/good.geojson", {})):
+            self.assertIn("404", run(layer, **env), "the layer is read, and the catalogue asked")
+        asked = len(self.server.requests)
+        for layer in (self.save("v.vrt", vrt % (self.server.url + "/probe")), vrt % (self.server.url + "/probe"), xml, "PG:host=127.0.0.1", "WFS:%s/wfs" % self.server.url, "OAPIF:%s/o" % self.server.url, "/vsicurl/%s/good.geojson" % self.server.url,
+                      "GeoJSON:%s/good.geojson" % self.server.url, "ESRIJSON:%s/good.geojson" % self.server.url, "CSV:/vsicurl/%s/good.csv" % self.server.url, json.dumps({"type": "Point", "coordinates": [0, 0]}), self.path("layer")):
+            said = run(layer)
+            with self.subTest(layer=layer, said=said):
+                self.assertNotIn("404", said)
+        self.assertEqual(len(self.server.requests), asked)
+        run(self.server.url + "/v.vrt")
+        self.assertNotIn("/probe", [r[1] for r in self.server.requests])
+        self.assertIn("STACCHIP_LOCAL", run(good, STACCHIP_LOCAL="deny"))
+        asked = len(self.server.requests)
+        self.assertIn("STACCHIP_HOSTS", run(self.server.url + "/good.geojson", STACCHIP_HOSTS="elsewhere.example"))
+        self.assertEqual(len(self.server.requests), asked)
+
     def test_processors_make_nothing_of_a_raster_that_names_others(self):
         keys = ["sur_refl_b0%d" % i for i in range(1, 8)] + ["sur_refl_qc_500m", "sur_refl_state_500m"]
         for inside in (os.path.join(self.outside, "a.tif"), "/vsicurl/%s/probe.tif" % self.server.url):
