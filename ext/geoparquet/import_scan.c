@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "geoparquet/import.h"
 #include "geoparquet/import_columns.h"
+#include "index/day_term.h"
 #include "index/geometry.h"
 #include "index/row_tiling.h"
 #include "parquet/value.h"
@@ -290,6 +291,18 @@ static int may_stay_shut(struct sc_import *m, const char *path) {
   return sc_pq_is_url(path) && folders_exclude(m) && sc_import_names_trust(m) == SC_NAMES_TRUE;
 }
 
+/* Parquet's days are texts to SQLite, whoever named the column. */
+static sc_status check_days(const struct sc_import *m, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < m->n_constraints && !st; i++) {
+    const struct sc_pq_leaf *leaf = &m->file.meta.leaves[m->leaves[m->constraints[i].column]];
+    if (leaf->kind == SC_PQ_KIND_DATE) {
+      st = sc_day_term_check_day(leaf->path, m->constraints[i].value, err);
+    }
+  }
+  return st;
+}
+
 static sc_status open_footer(struct sc_import *m, const char *path, int *is_skipped,
                              struct sc_error *err) {
   m->is_open = 1;
@@ -315,7 +328,7 @@ static sc_status open_next(struct sc_import *m, struct sc_error *err) {
   if (m->is_index) sc_import_names_settle(m);
   sc_geo_parse(&m->file.meta, "geometry", &geo);
   st = m->is_index ? map_index_columns(m, &geo, err) : map_all_columns(m, err);
-  if (!st && m->is_index) st = check_geometry(m, &geo, err);
+  if (!st) st = m->is_index ? check_geometry(m, &geo, err) : check_days(m, err);
   if (st) return st;
   if (path_excludes(m) || file_is_elsewhere(m, &geo)) {
     m->is_open = 0;

@@ -279,6 +279,9 @@ static int parquet_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   struct plan_step s;
   int n = 0, code = plan_begin(&p, (uint64_t)info->colUsed, &err) ? SQLITE_NOMEM : SQLITE_OK;
   double rows = ROWS_GUESS;
+  if (!code && t->is_index && sc_day_term_check_plan(info, SC_INDEX_DATE + 1, -1, &err)) {
+    code = sc_vtab_error(vtab, &err);
+  }
   if (!code && t->is_index) code = take_path(info, &p, &n, &err);
   int is_incomplete = t->is_index && n == 0;
   for (int i = 0; i < info->nConstraint && !code; i++) {

@@ -20,16 +20,17 @@ static int has_time(const char *text, size_t n) {
          is_digit(text[DAY_CHARS + 1]);
 }
 
+static sc_status fail_day(const char *column, const char *text, struct sc_error *err) {
+  return sc_fail(err, SC_BAD_ARG,
+                 "%s is a day, YYYY-MM-DD, compared with '%.40s'; did you mean '%.10s'?", column,
+                 text, text);
+}
+
 sc_status sc_day_term_check(const char *column, const char *text, size_t n, struct sc_error *err) {
   int is_day = strcmp(column, "date") == 0, is_instant = strcmp(column, "datetime") == 0;
   char ours[SC_DATETIME_BYTES];
   if ((!is_day && !is_instant) || !has_time(text, n)) return SC_OK;
-  if (is_day) {
-    return sc_fail(err, SC_BAD_ARG,
-                   "date is a day, YYYY-MM-DD, compared with '%.40s'; did you "
-                   "mean '%.10s'?",
-                   text, text);
-  }
+  if (is_day) return fail_day(column, text, err);
   int has_zone = strpbrk(text + DAY_CHARS, "Zz+-") != NULL;
   if ((text[DAY_CHARS] == 'T' && !has_zone) || !sc_datetime_normalise(text, ours) ||
       strcmp(ours, text) == 0) {
@@ -48,6 +49,13 @@ static sc_status check_text(const char *column, sqlite3_value *value, struct sc_
   return sc_day_term_check(column, text, (size_t)sqlite3_value_bytes(value), err);
 }
 
+sc_status sc_day_term_check_day(const char *column, sqlite3_value *value, struct sc_error *err) {
+  if (sqlite3_value_type(value) != SQLITE_TEXT) return SC_OK;
+  const char *text = (const char *)sqlite3_value_text(value);
+  if (!text) return sc_fail_nomem(err);
+  return has_time(text, (size_t)sqlite3_value_bytes(value)) ? fail_day(column, text, err) : SC_OK;
+}
+
 sc_status sc_day_term_check_value(const char *column, int is_list, sqlite3_value *value,
                                   struct sc_error *err) {
   if (!is_list) return check_text(column, value, err);
@@ -58,4 +66,17 @@ sc_status sc_day_term_check_value(const char *column, int is_list, sqlite3_value
     st = check_text(column, one, err);
   }
   return st ? st : code == SQLITE_NOMEM ? sc_fail_nomem(err) : SC_OK;
+}
+
+sc_status sc_day_term_check_plan(sqlite3_index_info *info, int date, int datetime,
+                                 struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int i = 0; i < info->nConstraint && !st; i++) {
+    int column = info->aConstraint[i].iColumn;
+    sqlite3_value *value = NULL;
+    if (column < 0 || (column != date && column != datetime)) continue;
+    if (sqlite3_vtab_rhs_value(info, i, &value) != SQLITE_OK || !value) continue;
+    st = check_text(column == date ? "date" : "datetime", value, err);
+  }
+  return st;
 }

@@ -26,4 +26,16 @@ sc_status sc_day_term_check(const char *column, const char *text, size_t n, stru
 sc_status sc_day_term_check_value(const char *column, int is_list, sqlite3_value *value,
                                   struct sc_error *err);
 
+/* The same of a column of days by another name, as Parquet's type DATE is. */
+sc_status sc_day_term_check_day(const char *column, sqlite3_value *value, struct sc_error *err);
+
+/*
+ * In xBestIndex: the literals that date and datetime (numbers of the table's columns; -1: none) are
+ * compared with. SQLite plans the branches of an OR so, too, before it decides to test them itself.
+ * What it never shows a virtual table stays unseen and is compared as text: terms within NOT, CASE
+ * or another expression, and of an OR that it tests itself those with a parameter.
+ */
+sc_status sc_day_term_check_plan(sqlite3_index_info *info, int date, int datetime,
+                                 struct sc_error *err);
+
 #endif

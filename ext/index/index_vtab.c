@@ -113,7 +113,8 @@ static int add_days(sqlite3_index_info *info, int n) {
 
 static int index_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
   int item = -1, options = -1;
-  (void)vtab;
+  struct sc_error err = {0};
+  if (sc_day_term_check_plan(info, DATE, DATETIME, &err)) return sc_vtab_error(vtab, &err);
   for (int i = 0; i < info->nConstraint; i++) {
     const struct sqlite3_index_constraint *c = &info->aConstraint[i];
     if (c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;

@@ -23,6 +23,7 @@
 #include "connection.h"
 
 #include "base/db.h"
+#include "index/day_term.h"
 #include "merge/columns.h"
 #include "merge/cursor.h"
 #include "merge/items.h"
@@ -90,7 +91,9 @@ static int merge_connect(sqlite3 *db, void *connection, int argc, const char *co
 }
 
 static int merge_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  (void)vtab;
+  struct sc_error err = {0};
+  if (sc_day_term_check_plan(info, SC_COL_DATE, SC_COL_DATETIME, &err))
+    return sc_vtab_error(vtab, &err);
   return sc_plan_best_index(info);
 }
 
