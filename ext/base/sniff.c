@@ -29,10 +29,20 @@ static const struct magic {
     {"\xfe\xff", 2, "UTF-16 text"},
 };
 
-/* Markup begins with '<', maybe behind blanks and a byte-order mark. */
-static const char *markup(const char *p, size_t n) {
+/* First byte behind blanks and a byte-order mark; n where there is none. */
+static size_t skip_blanks(const char *p, size_t n) {
   size_t i = n >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  while (i < n && strchr(" \t\r\n", p[i]) && p[i]) i++;
+  while (i < n && p[i] && strchr(" \t\n\v\f\r", p[i])) i++;
+  return i;
+}
+
+int sc_sniff_is_json(const char *text, size_t n) {
+  size_t i = skip_blanks(text, n);
+  return i < n && (text[i] == '{' || text[i] == '[');
+}
+
+static const char *markup(const char *p, size_t n) {
+  size_t i = skip_blanks(p, n);
   if (i >= n || p[i] != '<') return NULL;
   size_t end = n - i < 1000 ? n : i + 1000;
   for (size_t at = i; at + 5 <= end; at++) {

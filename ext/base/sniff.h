@@ -10,6 +10,9 @@
  */
 const char *sc_sniff(const void *bytes, size_t n);
 
+/* Does it begin as a JSON object or array, maybe behind blanks and a byte-order mark? */
+int sc_sniff_is_json(const char *text, size_t n);
+
 /* Position of the first byte that is no UTF-8 (RFC 3629), or a zero byte; n where all are. */
 size_t sc_sniff_utf8(const void *bytes, size_t n);
 

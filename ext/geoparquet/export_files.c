@@ -7,8 +7,9 @@
 #include "geoparquet/export.h"
 #include "parquet/value.h"
 #include "store/href.h"
+#include "store/listing.h"
+#include "store/percent.h"
 
-#define HIVE_NULL "__HIVE_DEFAULT_PARTITION__" /* Hive's folder for NULL */
 #define MAX_FOLDER_BYTES 200
 
 static int is_in_partition(const struct sc_export_options *o, int column) {
@@ -95,20 +96,15 @@ sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export
   return sc_pq_writer_init(&f->writer, &w, err);
 }
 
-/* A value as part of a path: everything but letters, digits and "._-" as %XX. */
+/* A value as part of a path: all of ASCII but letters, digits and "._-" as %XX. */
 static sc_status put_name(struct sc_buffer *out, const char *text, size_t n, struct sc_error *err) {
-  sc_status st = SC_OK;
+  size_t first = n > 0; /* at the beginning '.' and '_' hide a folder */
   if (n > MAX_FOLDER_BYTES) {
     return sc_fail(err, SC_BAD_DATA, "stacchip_export: '%.40s...' is too long for a folder name",
                    text);
   }
-  for (size_t i = 0; i < n && !st; i++) {
-    unsigned char c = (unsigned char)text[i];
-    int is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                   c == '-' || (c == '_' && i) || (c == '.' && i) || c >= 0x80;
-    st = is_plain ? sc_buffer_append(out, &c, 1, err) : sc_buffer_printf(out, err, "%%%02X", c);
-  }
-  return st;
+  sc_status st = sc_percent_encode(out, text, first, "-\x80", err);
+  return st ? st : sc_percent_encode(out, text + first, n - first, "-_.\x80", err);
 }
 
 /* The value of a partition column as a name; NULL and empty text as Hive has them. */
@@ -116,7 +112,7 @@ static sc_status put_cell_name(struct sc_buffer *out, const struct sc_export_col
                                const struct sc_export_cell *cell, struct sc_error *err) {
   char day[32];
   if (cell->is_null || (c->kind == SC_EXPORT_TEXT && cell->size == 0)) {
-    return sc_buffer_append_text(out, HIVE_NULL, err);
+    return sc_buffer_append_text(out, SC_HIVE_NULL, err);
   }
   if (c->kind == SC_EXPORT_TEXT) return put_name(out, cell->bytes, cell->size, err);
   int n = sc_date_format(cell->i, day, sizeof day);
@@ -164,7 +160,7 @@ static sc_status check_folder(const char *path, struct sc_error *err) {
   char *folder = NULL, *allowed = NULL, *slash;
   struct stat info;
   sc_status st = SC_OK;
-  if (strstr(path, "://")) return SC_OK; /* each request is checked, with its redirects */
+  if (sc_href_is_url(path)) return SC_OK; /* each request is checked, with its redirects */
   st = sc_href_refuse_vsi(path, err);
   if (!st) st = sc_strdup(path, &folder, err);
   if (st) return st;

@@ -14,13 +14,7 @@ static sc_status decode_name(const char *name, size_t n, char **out, struct sc_e
   if (n == strlen(SC_HIVE_NULL) && memcmp(name, SC_HIVE_NULL, n) == 0) return SC_OK;
   sc_status st = sc_strndup(name, n, out, err);
   if (st) return st;
-  char *to = *out;
-  for (const char *p = *out; *p; to++) {
-    int byte = sc_percent_byte(p);
-    *to = byte ? (char)byte : *p;
-    p += byte ? 3 : 1;
-  }
-  *to = '\0';
+  sc_percent_decode(*out);
   return SC_OK;
 }
 

@@ -288,7 +288,7 @@ static int folders_exclude(const struct sc_import *m) {
  * it is read, and it decides.
  */
 static int may_stay_shut(struct sc_import *m, const char *path) {
-  return sc_pq_is_url(path) && folders_exclude(m) && sc_import_names_trust(m) == SC_NAMES_TRUE;
+  return sc_href_is_remote(path) && folders_exclude(m) && sc_import_names_trust(m) == SC_NAMES_TRUE;
 }
 
 /* Parquet's days are texts to SQLite, whoever named the column. */

@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "store/access.h"
+#include "store/percent.h"
+#include "store/scheme.h"
 
 void sc_signed_free(struct sc_signed *s) {
   sc_free(s->url);
@@ -204,15 +206,10 @@ static void hmac(const void *key, size_t key_bytes, const char *text, unsigned c
   HMAC(EVP_sha256(), key, (int)key_bytes, (const unsigned char *)text, strlen(text), out, &size);
 }
 
-/* Percent-encode all but unreserved characters and '/'. */
-static sc_status escape_path(const char *path, char **out, struct sc_error *err) {
+/* *out gets an escaped copy of text; `keep` as for sc_percent_encode(). */
+static sc_status escape(const char *text, const char *keep, char **out, struct sc_error *err) {
   struct sc_buffer b = {0};
-  sc_status st = SC_OK;
-  for (; *path && !st; path++) {
-    unsigned char c = (unsigned char)*path;
-    st = isalnum(c) || strchr("-._~/", c) ? sc_buffer_append(&b, path, 1, err)
-                                          : sc_buffer_printf(&b, err, "%%%02X", c);
-  }
+  sc_status st = sc_percent_encode(&b, text, strlen(text), keep, err);
   if (!st) st = sc_buffer_terminate(&b, err);
   if (st) {
     sc_buffer_free(&b);
@@ -351,7 +348,7 @@ static sc_status sign_s3(const struct sc_http_request *r, const char *rest, stru
   size_t key_bytes = question ? (size_t)(question - (rest + n)) : strlen(rest + n);
   if (question) canonical_query(question + 1, query, sizeof query);
   st = sc_format(&key, err, "%s%.*s", prefix, (int)key_bytes, rest + n);
-  if (!st) st = escape_path(*key ? key : "/", &path, err);
+  if (!st) st = escape(*key ? key : "/", SC_UNRESERVED "/", &path, err);
   if (!st) {
     st = sc_format(&out->url, err, "%s://%s%s%s%s", https ? "https" : "http", host, path,
                    query[0] ? "?" : "", query);
@@ -384,7 +381,7 @@ static sc_status sign_gs(const struct sc_http_request *r, const char *rest, stru
   while (n && endpoint[n - 1] == '/') n--;
   if (rest[key_bytes]) canonical_query(rest + key_bytes + 1, query, sizeof query);
   st = sc_format(&whole, err, "/%.*s", (int)key_bytes, rest);
-  if (!st) st = escape_path(whole, &path, err);
+  if (!st) st = escape(whole, SC_UNRESERVED "/", &path, err);
   if (!st) {
     st =
         sc_format(&out->url, err, "%.*s%s%s%s", (int)n, endpoint, path, query[0] ? "?" : "", query);
@@ -538,7 +535,7 @@ static sc_status sign_azure(const char *url, const char *rest, struct sc_signed 
                    url);
   }
   st = sc_format(&name, err, "%.*s", (int)key_bytes, key);
-  if (!st) st = escape_path(name, &path, err);
+  if (!st) st = escape(name, SC_UNRESERVED "/", &path, err);
   if (!st) {
     const char *query = key[key_bytes] ? key + key_bytes + 1 : "";
     st =
@@ -661,23 +658,9 @@ void sc_sign_keep_token(const char *url, const struct sc_http_request *response)
 
 void sc_sign_abandon(void) { pthread_mutex_init(&token_lock, NULL); }
 
-/* A URL as it stands in an item may hold spaces and letters that HTTP wants escaped. */
-static sc_status escape_url(const char *url, char **out, struct sc_error *err) {
-  struct sc_buffer b = {0};
-  sc_status st = SC_OK;
-  for (; *url && !st; url++) {
-    unsigned char c = (unsigned char)*url;
-    int plain = c > 0x20 && c < 0x7f && !strchr("\"<>\\^`{|}", c);
-    st = plain ? sc_buffer_append(&b, url, 1, err) : sc_buffer_printf(&b, err, "%%%02X", c);
-  }
-  if (!st) st = sc_buffer_terminate(&b, err);
-  if (st) {
-    sc_buffer_free(&b);
-    return st;
-  }
-  *out = (char *)b.data;
-  return SC_OK;
-}
+/* A URL as it stands in an item may hold spaces and letters that HTTP wants escaped; what it has
+ * escaped already, and what parts it, stays. */
+#define URL_CHARACTERS SC_UNRESERVED "!#$%&'()*+,/:;=?@[]"
 
 static sc_status sign_http(const char *whole, struct sc_signed *out, struct sc_error *err) {
   char place[200], token[2000] = "", *signed_url = NULL, *url = NULL;
@@ -691,7 +674,7 @@ static sc_status sign_http(const char *whole, struct sc_signed *out, struct sc_e
     pthread_mutex_unlock(&token_lock);
   }
   st = sc_format(&signed_url, err, "%s%s%s", url, token[0] ? "?" : "", token);
-  if (!st) st = escape_url(signed_url, &out->url, err);
+  if (!st) st = escape(signed_url, URL_CHARACTERS, &out->url, err);
   sc_free(signed_url);
   sc_free(url);
   return st;
@@ -706,7 +689,6 @@ sc_status sc_sign_request(const struct sc_http_request *r, struct sc_signed *out
   rest += 3;
   if (n == 2 && strncasecmp(r->url, "s3", 2) == 0) return sign_s3(r, rest, out, err);
   if (n == 2 && strncasecmp(r->url, "gs", 2) == 0) return sign_gs(r, rest, out, err);
-  if (n == 2 && strncasecmp(r->url, "az", 2) == 0) return sign_azure(r->url, rest, out, err);
-  if (n >= 4 && strncasecmp(r->url, "abfs", 4) == 0) return sign_azure(r->url, rest, out, err);
+  if (sc_href_is_azure(r->url)) return sign_azure(r->url, rest, out, err);
   return sign_http(r->url, out, err);
 }

@@ -30,7 +30,7 @@ static sc_status make_row(const char *item, size_t n, const struct sc_index *ind
                           struct error_row *row, int *is_text, struct sc_error *err) {
   const char *href = index->failed_href;
   sc_status st = SC_OK;
-  *is_text = sc_item_is_text(item, n);
+  *is_text = sc_sniff_is_json(item, n);
   if (sc_sniff_utf8(item, n) < n) {
     st = sc_format(&row->href, err, "%zu bytes that are no UTF-8", n);
     return st ? st : sc_strdup(index->item, &row->item, err);

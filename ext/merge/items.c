@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/sniff.h"
 #include "base/db.h"
 #include "base/options.h"
 #include "base/settings.h"
@@ -107,7 +108,7 @@ static sc_status is_text_done(struct sc_merge *t, const char *item, size_t n, in
 /* An item as a path or URL, by where it was read from. */
 static sc_status is_location_done(struct sc_merge *t, const char *item, int *out,
                                   struct sc_error *err) {
-  char *path = strstr(item, "://") ? NULL : realpath(item, NULL);
+  char *path = sc_href_is_url(item) ? NULL : realpath(item, NULL);
   sqlite3_stmt *s;
   *out = 0;
   sc_status st = sc_merge_statement(t, SC_STMT_ITEM_AT, &s, err);
@@ -131,7 +132,7 @@ static sc_status is_done(struct items_job *job, const char *item, size_t n, int 
   if (job->options.replace) return SC_OK;
   sc_status st = sc_merge_flush_blocks(job->table, err); /* items without chips left go */
   if (st) return st;
-  if (sc_item_is_text(item, n)) return is_text_done(job->table, item, n, out, err);
+  if (sc_sniff_is_json(item, n)) return is_text_done(job->table, item, n, out, err);
   return is_location_done(job->table, item, out, err);
 }
 

@@ -45,17 +45,6 @@ static struct sc_scenes *scenes_of(struct sc_connection *c) {
   return c->scenes = sc_connection_part(c, c->scenes, sizeof *c->scenes, scenes_free);
 }
 
-struct sc_stamp sc_stamp_of(const char *path) {
-  struct sc_stamp stamp = {0, 0, 0};
-  struct stat info;
-  if (path && *path == '/' && stat(path, &info) == 0) {
-    stamp.modified_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-    stamp.size = info.st_size;
-    stamp.inode = info.st_ino;
-  }
-  return stamp;
-}
-
 static int is_unchanged(const struct sc_connection *c, struct sc_cached_scene *s) {
   if (s->rules_version != sc_rules_version(c->rules) ||
       s->settings_version != sc_settings_version())

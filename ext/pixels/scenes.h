@@ -14,9 +14,6 @@
 #include "index/scene.h"
 #include "raster/raster_api.h"
 
-/* Of a local file; zero for others. */
-struct sc_stamp sc_stamp_of(const char *path);
-
 /* An asset that was opened. */
 struct sc_opened_asset {
   int is_open;

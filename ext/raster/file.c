@@ -12,6 +12,7 @@
 #include "raster/remote.h"
 #include "raster/runtime.h"
 #include "store/open.h"
+#include "store/scheme.h"
 
 #define N_FILES 256    /* kept open when nobody uses them */
 #define SMALL_SHARE 16 /* a file is small that takes one of so many parts of the cache */
@@ -30,33 +31,17 @@ static void file_free(struct sc_file *f) {
   sc_free(f);
 }
 
-static int64_t read_at(void *context, uint64_t offset, void *bytes, size_t n) {
-  const struct sc_file *f = context;
-  size_t got = 0;
-  while (got < n) {
-    ssize_t one = pread(f->descriptor, (char *)bytes + got, n - got, (off_t)(offset + got));
-    if (one < 0 && errno == EINTR) continue;
-    if (one < 0) return -1;
-    if (one == 0) break;
-    got += (size_t)one;
-  }
-  return (int64_t)got;
+static int64_t read_at(void *file, uint64_t offset, void *bytes, size_t n) {
+  return sc_read_at(((const struct sc_file *)file)->descriptor, offset, bytes, n);
 }
 
 sc_status sc_file_read(const struct sc_file *f, uint64_t offset, void *out, size_t n,
                        struct sc_error *err) {
-  int64_t got = read_at((void *)(size_t)f, offset, out, n);
+  int64_t got = sc_read_at(f->descriptor, offset, out, n);
   if (got < 0) return sc_fail(err, SC_IO, "reading: %s", strerror(errno));
   if ((size_t)got == n) return SC_OK;
   return sc_fail(err, SC_IO, "the file ends %zu bytes into a block of %zu at %llu", (size_t)got, n,
                  (unsigned long long)offset);
-}
-
-struct sc_stamp sc_file_stamp(const struct stat *info) {
-  return (struct sc_stamp){
-      .modified_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec,
-      .size = info->st_size,
-      .inode = info->st_ino};
 }
 
 static sc_status open_local(const struct sc_source *source, struct sc_file *f,
@@ -67,7 +52,7 @@ static sc_status open_local(const struct sc_source *source, struct sc_file *f,
     return sc_source_fail(source, why.status, err, "cannot open", why.text);
   }
   f->size = (uint64_t)info.st_size;
-  f->stamp = sc_file_stamp(&info);
+  f->stamp = sc_stamp_from(&info);
   struct sc_error ignored = {0};
   sc_status st = sc_tiff_open(read_at, f, f->size, &f->tiff, &ignored);
   if (st == SC_NOMEM) return sc_fail_nomem(err);
@@ -80,7 +65,7 @@ static sc_status open_file(const struct sc_source *source, struct sc_file **out,
   struct sc_file *f = sc_alloc_zero(1, sizeof *f);
   if (!f) return sc_fail_nomem(err);
   f->descriptor = -1;
-  f->is_remote = strstr(source->href, "://") != NULL;
+  f->is_remote = sc_href_is_url(source->href);
   sc_status st = sc_strdup(source->href, &f->href, err);
   if (!st) st = f->is_remote ? sc_remote_open(source, f, err) : open_local(source, f, err);
   if (st) {
@@ -92,11 +77,9 @@ static sc_status open_file(const struct sc_source *source, struct sc_file **out,
 }
 
 static int is_unchanged(const struct sc_file *f, const struct sc_source *source) {
-  struct stat info;
-  if (f->is_remote) return sc_remote_generation(f->remote) == f->generation;
+  if (f->is_remote) return sc_remote_generation(f->remote) == f->stamp.generation;
   if (source->stamp) return sc_stamp_equals(source->stamp, &f->stamp);
-  if (stat(f->href, &info) != 0) return 0;
-  const struct sc_stamp now = sc_file_stamp(&info);
+  const struct sc_stamp now = sc_stamp_of(f->href);
   return sc_stamp_equals(&now, &f->stamp);
 }
 

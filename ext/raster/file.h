@@ -26,9 +26,8 @@ struct sc_file {
   struct sc_tiff tiff;
   int descriptor; /* local files; -1 else */
   uint64_t size;
-  struct sc_stamp stamp;    /* local files */
+  struct sc_stamp stamp;    /* when it was opened */
   struct sc_remote *remote; /* remote files: held */
-  unsigned generation;      /* of the remote file when this was opened */
   /* of file.c: */
   int n_users;
   unsigned long used;
@@ -50,7 +49,6 @@ void sc_file_release(struct sc_file *file);
 int sc_file_expects_more(struct sc_file *file, struct sc_file_window window);
 
 struct stat;
-struct sc_stamp sc_file_stamp(const struct stat *info);
 
 /* Read n bytes at offset of a local file; SC_IO says how many were there. */
 sc_status sc_file_read(const struct sc_file *file, uint64_t offset, void *out, size_t n,

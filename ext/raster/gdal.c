@@ -23,6 +23,7 @@
 #include "raster/valid.h"
 #include "raster/vsi.h"
 #include "store/access.h"
+#include "store/scheme.h"
 
 /* --- errors and thread configuration --- */
 
@@ -209,7 +210,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
   static const char *const drivers[] = {"GTiff", "JP2OpenJPEG", "PNG", "JPEG", NULL};
   struct sc_gdal_scope scope;
   char path[4200];
-  int remote = strstr(source->href, "://") != NULL;
+  int remote = sc_href_is_url(source->href);
   sc_gdal_register();
   sc_status st = remote ? sc_vsi_path(source, path, sizeof path, err) : check_regular(source, err);
   if (st) return st;
@@ -242,7 +243,7 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
 
 struct pooled {
   char *href;
-  struct sc_stamp stamp; /* of a local file when it was opened; of a remote one its generation */
+  struct sc_stamp stamp; /* when it was opened */
   GDALDatasetH dataset;
   unsigned long used;
 };
@@ -252,13 +253,8 @@ static unsigned long pool_clock;
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void identify(const char *href, struct pooled *p) {
-  struct stat info = {0};
-  if (strstr(href, "://")) {
-    p->stamp = (struct sc_stamp){.size = (int64_t)sc_remote_url_generation(href)};
-  } else {
-    stat(href, &info);
-    p->stamp = sc_file_stamp(&info);
-  }
+  p->stamp = sc_href_is_url(href) ? (struct sc_stamp){.generation = sc_remote_url_generation(href)}
+                                  : sc_stamp_of(href);
 }
 
 static void clear_pooled(struct pooled *p) {
@@ -904,7 +900,7 @@ static sc_status read_dataset(GDALDatasetH ds, const struct sc_read *r, struct s
 
 /* One try; the dataset is given back. */
 static sc_status read_once(const struct sc_read *r, GDALDatasetH ds, struct sc_error *err) {
-  int remote = strstr(r->source->href, "://") != NULL;
+  int remote = sc_href_is_url(r->source->href);
   unsigned failures = remote ? sc_remote_url_failures(r->source->href, NULL) : 0;
   size_t bytes = (size_t)block_cost(ds);
   sc_runtime_large_begin(bytes);
@@ -933,7 +929,7 @@ sc_status sc_gdal_read(const struct sc_read *r, struct sc_error *err) {
   sc_status st = sc_gdal_acquire(r->source, &ds, err);
   if (st) return st;
   st = read_once(r, ds, &first);
-  int may_be_lost = (st == SC_IO || st == SC_BAD_DATA) && !strstr(r->source->href, "://");
+  int may_be_lost = (st == SC_IO || st == SC_BAD_DATA) && !sc_href_is_url(r->source->href);
   if (may_be_lost) {
     st = open_dataset(r->source, &ds, err);
     return st ? st : read_once(r, ds, err);

@@ -11,6 +11,7 @@
 #include "http/client.h"
 #include "raster/gdal.h"
 #include "raster/info.h"
+#include "store/scheme.h"
 
 #define N_REMOTES 2048        /* known at once when nobody uses them */
 #define HEAD_BYTES 32768      /* of the first request */
@@ -355,13 +356,6 @@ sc_status sc_remote_acquire(const struct sc_source *source, struct sc_remote **o
   return SC_OK;
 }
 
-struct sc_remote *sc_remote_hold(struct sc_remote *r) {
-  pthread_mutex_lock(&lock);
-  r->n_users++;
-  pthread_mutex_unlock(&lock);
-  return r;
-}
-
 void sc_remote_release(struct sc_remote *r) {
   if (!r) return;
   pthread_mutex_lock(&lock);
@@ -468,7 +462,7 @@ sc_status sc_remote_open(const struct sc_source *source, struct sc_file *f, stru
   struct sc_error ignored = {0};
   sc_status st = sc_remote_acquire(source, &f->remote, err);
   if (st) return st;
-  f->generation = sc_remote_generation(f->remote);
+  f->stamp.generation = sc_remote_generation(f->remote);
   f->size = sc_remote_size(f->remote);
   struct layout_reader reader = {.remote = f->remote};
   st = sc_tiff_open(read_layout, &reader, f->size, &f->tiff, &ignored);
@@ -485,7 +479,7 @@ sc_status sc_remote_info(const struct sc_source *source, struct sc_raster_info *
   struct sc_error ignored = {0};
   *known = 0;
   memset(out, 0, sizeof *out);
-  if (!source->header_size || !strstr(source->href, "://")) return SC_OK;
+  if (!source->header_size || !sc_href_is_url(source->href)) return SC_OK;
   sc_status st = sc_remote_acquire(source, &r, err);
   if (st) return st;
   pthread_mutex_lock(&r->lock);
@@ -574,7 +568,7 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
   pthread_mutex_lock(&file->remote->lock);
   if (err.status == SC_INTERRUPT) {
     /* stays so */
-  } else if (file->remote->generation != file->generation) {
+  } else if (file->remote->generation != file->stamp.generation) {
     fail_changed(&err); /* another response told: the places of the blocks are of the old file */
   } else if (err.status) {
     check_shrunk(file->remote, r, &err);

@@ -21,7 +21,6 @@ struct sc_remote; /* one remote file; shared by its users */
 /* The remote file of a source; asks for its first bytes unless they are known. Release it. */
 sc_status sc_remote_acquire(const struct sc_source *source, struct sc_remote **out,
                             struct sc_error *err);
-struct sc_remote *sc_remote_hold(struct sc_remote *remote);
 void sc_remote_release(struct sc_remote *remote); /* NULL is fine */
 
 /* A number of the process that names it, and back again (held; NULL where it is gone). */

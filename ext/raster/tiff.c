@@ -234,8 +234,6 @@ size_t sc_tiff_row_bytes(const struct sc_tiff *t) {
   return (size_t)t->block_width * sc_tiff_pixel_bytes(t);
 }
 
-int sc_tiff_is_interleaved(const struct sc_tiff *t) { return !t->planar && t->n_bands > 1; }
-
 int sc_tiff_block_rows(const struct sc_tiff *t, size_t block) {
   int row = (int)(block / (size_t)t->blocks_across % (size_t)t->blocks_down);
   int left = t->height - row * t->block_height;

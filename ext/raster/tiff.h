@@ -49,8 +49,6 @@ void sc_tiff_free(struct sc_tiff *tiff);
 /* Bytes of one pixel in a block (all bands when interleaved), of a block row, of a block. */
 size_t sc_tiff_pixel_bytes(const struct sc_tiff *tiff);
 size_t sc_tiff_row_bytes(const struct sc_tiff *tiff);
-/* Do the pixels of a block have several bands, side by side? */
-int sc_tiff_is_interleaved(const struct sc_tiff *tiff);
 /* Rows of the block: fewer in the last strip of an untiled file. */
 int sc_tiff_block_rows(const struct sc_tiff *tiff, size_t block);
 

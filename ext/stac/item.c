@@ -17,6 +17,7 @@
 #include "stac/json_reader.h"
 #include "store/access.h"
 #include "store/open.h"
+#include "store/read.h"
 
 const char *sc_json_text(const cJSON *object, const char *key) {
   const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -194,18 +195,6 @@ static sc_status read_text_item(const char *text, size_t n, const char *base, st
   return st;
 }
 
-/* First byte that is no blank or byte-order mark; n where there is none. */
-static size_t skip_blanks(const char *text, size_t n) {
-  size_t i = n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  while (i < n && isspace((unsigned char)text[i])) i++;
-  return i;
-}
-
-int sc_item_is_text(const char *argument, size_t n) {
-  size_t i = skip_blanks(argument, n);
-  return i < n && (argument[i] == '{' || argument[i] == '[');
-}
-
 static int ends_with(const char *text, const char *end) {
   size_t n = strlen(text), m = strlen(end);
   return n >= m && strcasecmp(text + n - m, end) == 0;
@@ -215,13 +204,9 @@ static int ends_with(const char *text, const char *end) {
 static int names_json(const char *location) {
   char head[512];
   if (sc_href_is_url(location)) return !sc_format_has_suffix(location);
-  struct sc_error ignored = {0};
-  int fd;
-  if (sc_open_regular(location, &fd, NULL, &ignored)) return !sc_format_has_suffix(location);
-  ssize_t n = read(fd, head, sizeof head);
-  close(fd);
-  if (n <= 0) return !sc_format_has_suffix(location);
-  if (sc_item_is_text(head, (size_t)n)) return 1;
+  size_t n = sc_read_head(location, head, sizeof head);
+  if (!n) return !sc_format_has_suffix(location);
+  if (sc_sniff_is_json(head, n)) return 1;
   return !sc_format_has_suffix(location) && ends_with(location, "json");
 }
 
@@ -278,7 +263,7 @@ static sc_status read_file_item(const char *location, struct sc_item *out, struc
   char *folder = NULL, shown[1024];
   enum sc_origin origin = sc_href_is_url(location) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
   sc_access_shown(location, shown, sizeof shown);
-  sc_status st = sc_href_read_text(location, &text, err);
+  sc_status st = sc_read_whole(location, SC_ITEM_MAX_BYTES, &text, err);
   if (!st) st = sc_json_reader_one(text.data, text.size, shown, &json, err);
   if (!st) st = sc_href_folder(location, &folder, err);
   if (st) {
@@ -314,7 +299,7 @@ static sc_status locate(const char *argument, size_t n, char **out, struct sc_er
 sc_status sc_item_read(const char *argument, size_t n, const char *base, struct sc_item *out,
                        struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  if (sc_item_is_text(argument, n)) {
+  if (sc_sniff_is_json(argument, n)) {
     sc_status st =
         n > SC_ITEM_MAX_BYTES
             ? sc_fail(err, SC_TOO_BIG, "an item of %zu bytes; at most %d", n, SC_ITEM_MAX_BYTES)

@@ -10,6 +10,8 @@
 #include "base/status.h"
 #include "store/href.h"
 
+#define SC_ITEM_MAX_BYTES (64 << 20) /* text of an item or a catalogue page */
+
 struct cJSON;
 
 /*
@@ -40,9 +42,6 @@ struct sc_item {
   struct sc_asset *assets;          /* in the order of the item; owned array */
   size_t n_assets;
 };
-
-/* Is an argument the text of an item, rather than a path or URL? */
-int sc_item_is_text(const char *argument, size_t n);
 
 /*
  * Read an item from its text, its path or URL, or the path of a bare raster.

@@ -19,6 +19,7 @@
 #include "stac/seen.h"
 #include "store/access.h"
 #include "store/folder.h"
+#include "store/read.h"
 
 #define DEPTH_MAX 32
 #define DOCUMENTS_MAX 10000000
@@ -358,7 +359,7 @@ static sc_status take_value(struct sc_items *s, cJSON *json, struct sc_listed *o
 
 static sc_status read_document(struct document *d, struct sc_error *err) {
   char shown[600];
-  sc_status st = sc_href_read_text(d->from.href, &d->bytes, err);
+  sc_status st = sc_read_whole(d->from.href, SC_ITEM_MAX_BYTES, &d->bytes, err);
   if (!st) st = sc_href_folder(d->from.href, &d->folder, err);
   d->origin = sc_href_is_url(d->from.href) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
   if (st) return st;

@@ -6,16 +6,10 @@
 #include <strings.h>
 
 #include "stac/item.h"
+#include "store/percent.h"
 
 static sc_status append_escaped(struct sc_buffer *b, const char *text, struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (; *text && !st; text++) {
-    unsigned char c = (unsigned char)*text;
-    int plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                strchr("-._~,:/", c);
-    st = plain ? sc_buffer_append(b, text, 1, err) : sc_buffer_printf(b, err, "%%%02X", c);
-  }
-  return st;
+  return sc_percent_encode(b, text, strlen(text), SC_UNRESERVED ",:/", err);
 }
 
 static sc_status append_json(const cJSON *value, struct sc_buffer *out, struct sc_error *err) {

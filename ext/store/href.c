@@ -14,27 +14,15 @@
 #include "base/alloc.h"
 #include "base/settings.h"
 #include "base/sniff.h"
-#include "http/http_api.h"
 #include "store/access.h"
-#include "store/open.h"
 #include "store/percent.h"
 #include "store/secrets.h"
-
-static const char *const url_schemes[] = {"https", "http", "s3", "gs", "az", "abfs", "abfss"};
-
-/* Length of the scheme of "scheme://", else 0. */
-static size_t scheme_length(const char *href) {
-  size_t n = strspn(href, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
-  return n >= 2 && strncmp(href + n, "://", 3) == 0 ? n : 0;
-}
-
-int sc_href_is_url(const char *href) { return scheme_length(href) > 0; }
 
 sc_status sc_href_folder(const char *href, char **out, struct sc_error *err) {
   size_t n = strlen(href), head = 0;
   if (sc_href_is_url(href)) {
     n = strcspn(href, "?#");
-    head = scheme_length(href) + 3;
+    head = sc_scheme_length(href) + 3;
     head += strcspn(href + head, "/");
     if (n <= head) return sc_format(out, err, "%.*s/", (int)n, href);
   }
@@ -80,20 +68,12 @@ sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err) {
                  sc_access_shown(path, shown, sizeof shown));
 }
 
-/* Put the bytes that percent signs stand for into a text (RFC 3986, section 2.1), in place; NULL,
- * or where a sign stands for none. What is no UTF-8 then is in no text that can be stored. */
-static const char *decode_percent(char *text) {
-  const char *from = text;
-  char *to = text;
-  for (; *from; to++) {
-    int byte = sc_percent_byte(from);
-    if (*from == '%' && !byte) return from;
-    *to = byte ? (char)byte : *from;
-    from += byte ? 3 : 1;
-  }
-  *to = '\0';
-  size_t n = (size_t)(to - text), good = sc_sniff_utf8(text, n);
-  return good < n ? text + good : NULL;
+/* Undo the percent escapes of a text (RFC 3986, section 2.1), in place. Returns NULL, or where a
+ * sign stands for no byte; what is no UTF-8 then is in no text that can be stored. */
+static const char *decode(char *text) {
+  const char *wrong = sc_percent_decode(text);
+  size_t n = strlen(text), good = wrong ? n : sc_sniff_utf8(text, n);
+  return good < n ? text + good : wrong;
 }
 
 /* The path of a file: URL: its percent signs stand for bytes (RFC 8089). */
@@ -103,36 +83,35 @@ static sc_status resolve_file_url(const char *href, char **out, struct sc_error 
   if (strncasecmp(from, "localhost/", 10) == 0) from += 9;
   if (*from != '/') return sc_fail(err, SC_BAD_DATA, "%s: a file: URL of another host", href);
   sc_status st = sc_strdup(from, &path, err);
-  if (!st) wrong = decode_percent(path);
+  if (!st) wrong = decode(path);
   if (wrong)
-    st = sc_fail(err, SC_BAD_DATA, "%s: '%.3s' stands for no character of UTF-8", href, wrong);
+    st = sc_fail(err, SC_BAD_DATA, "%s: '%.3s' is not an escaped UTF-8 character", href, wrong);
   if (!st) st = sc_href_resolve(NULL, path, out, err);
   sc_free(path);
   return st;
 }
 
+sc_status sc_href_refuse_scheme(const char *href, struct sc_error *err) {
+  char shown[1024];
+  return sc_fail(err, SC_BAD_DATA, "%s: scheme '%.*s' is not one of " SC_SCHEMES,
+                 sc_access_shown(href, shown, sizeof shown), (int)sc_scheme_length(href), href);
+}
+
 static sc_status resolve_url(const char *href, char **out, struct sc_error *err) {
-  size_t n = scheme_length(href);
+  size_t n = sc_scheme_length(href);
   if (sc_href_remembered(href, out, err) || *out) return err->status;
   if (n == 4 && strncasecmp(href, "file", 4) == 0) return resolve_file_url(href, out, err);
-  for (size_t i = 0; i < sizeof url_schemes / sizeof *url_schemes; i++) {
-    if (strlen(url_schemes[i]) == n && strncasecmp(href, url_schemes[i], n) == 0) {
-      return sc_strdup(href, out, err);
-    }
-  }
-  char shown[1024];
-  return sc_fail(err, SC_BAD_DATA, "%s: scheme '%.*s' is not one of https, http, s3, gs, az, abfs",
-                 sc_access_shown(href, shown, sizeof shown), (int)n, href);
+  return sc_href_is_remote(href) ? sc_strdup(href, out, err) : sc_href_refuse_scheme(href, err);
 }
 
 /* Join with a base that is a URL. An absolute path replaces the URL's path, a name behind two
  * slashes its host, too. */
 static sc_status join_url(const char *base, const char *href, char **out, struct sc_error *err) {
-  size_t authority = scheme_length(base) + 3;
+  size_t authority = sc_scheme_length(base) + 3;
   authority += strcspn(base + authority, "/");
   size_t keep = *href == '/' ? authority : strlen(base);
   if (strncmp(href, "//", 2) == 0) {
-    return sc_format(out, err, "%.*s:%s", (int)scheme_length(base), base, href);
+    return sc_format(out, err, "%.*s:%s", (int)sc_scheme_length(base), base, href);
   }
   sc_status st = sc_format(out, err, "%.*s%s", (int)keep, base, href);
   if (!st) normalise_path(*out + authority, EMPTY_KEEP);
@@ -146,8 +125,8 @@ static sc_status resolve_path(const char *base, const char *href, char **out,
     st = sc_strdup(href, out, err);
   } else if (!base) {
     return sc_fail(err, SC_BAD_DATA,
-                   "%s is relative and nothing says to what: give the item by its path or URL, "
-                   "or the option 'base'",
+                   "relative href '%s' has no base: give the item by its path or URL, or set "
+                   "option 'base'",
                    href);
   } else {
     st = sc_format(out, err, "%s%s", base, href);
@@ -164,7 +143,7 @@ static sc_status resolve_path(const char *base, const char *href, char **out,
 
 sc_status sc_href_resolve(const char *base, const char *href, char **out, struct sc_error *err) {
   *out = NULL;
-  if (!*href) return sc_fail(err, SC_BAD_DATA, "an empty href");
+  if (!*href) return sc_fail(err, SC_BAD_DATA, "the href is empty");
   if (sc_href_refuse_vsi(href, err)) return err->status;
   if (sc_href_is_url(href)) return resolve_url(href, out, err);
   if (base && sc_href_is_url(base)) return join_url(base, href, out, err);
@@ -180,7 +159,7 @@ sc_status sc_href_resolve_reference(const char *base, const char *href, char **o
   if (st || sc_href_is_url(href) || sc_href_is_url(*out) || !strchr(href, '%')) return st;
   if (stat(*out, &info) == 0) return SC_OK;
   st = sc_strdup(href, &decoded, err);
-  if (!st && !decode_percent(decoded)) {
+  if (!st && !decode(decoded)) {
     sc_free(*out);
     st = sc_href_resolve(base, decoded, out, err);
   }
@@ -217,7 +196,7 @@ static sc_status apply_href_map(const char *href, char **out, struct sc_error *e
   sc_buffer_free(&text);
   if (!cJSON_IsObject(map)) {
     cJSON_Delete(map);
-    return sc_fail(err, SC_BAD_ARG, "setting 'href_map' is no JSON object of prefixes");
+    return sc_fail(err, SC_BAD_ARG, "setting 'href_map' is not a JSON object of prefixes");
   }
   cJSON_ArrayForEach(entry, map) {
     if (!cJSON_IsString(entry) || strncmp(href, entry->string, strlen(entry->string)) != 0)
@@ -305,50 +284,4 @@ sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, str
     *out = NULL;
   }
   return st;
-}
-
-static sc_status read_descriptor(int fd, const char *path, size_t size, struct sc_buffer *out,
-                                 struct sc_error *err) {
-  sc_status st = sc_buffer_reserve(out, size + 1, err);
-  while (!st) {
-    st = sc_buffer_reserve(out, 4096, err);
-    if (st) break;
-    ssize_t n = read(fd, out->data + out->size, out->capacity - out->size - 1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return sc_fail(err, SC_IO, "%s: %s", path, strerror(errno));
-    if (n == 0) break;
-    out->size += (size_t)n;
-    if (out->size > SC_ITEM_MAX_BYTES) {
-      st = sc_fail(err, SC_TOO_BIG, "%s: more than %d bytes", path, SC_ITEM_MAX_BYTES);
-    }
-  }
-  return st ? st : sc_buffer_terminate(out, err);
-}
-
-static sc_status read_file(const char *path, struct sc_buffer *out, struct sc_error *err) {
-  struct stat info;
-  int fd;
-  sc_status st = sc_open_regular(path, &fd, &info, err);
-  if (st) return sc_fail_within(err, "%s", path);
-  if (info.st_size > SC_ITEM_MAX_BYTES) {
-    st = sc_fail(err, SC_TOO_BIG, "%s: %lld bytes; at most %d are read", path,
-                 (long long)info.st_size, SC_ITEM_MAX_BYTES);
-  } else {
-    st = read_descriptor(fd, path, (size_t)info.st_size, out, err);
-  }
-  close(fd);
-  return st;
-}
-
-static sc_status read_url(const char *url, struct sc_buffer *out, struct sc_error *err) {
-  struct sc_http_request request = {.method = "GET", .url = url, .limit_bytes = SC_ITEM_MAX_BYTES};
-  sc_status st = sc_http(&request, 1, NULL, NULL, err);
-  if (!st) st = sc_buffer_append(out, request.response.data, request.response.size, err);
-  if (!st) st = sc_buffer_terminate(out, err);
-  sc_buffer_free(&request.response);
-  return st;
-}
-
-sc_status sc_href_read_text(const char *href, struct sc_buffer *out, struct sc_error *err) {
-  return sc_href_is_url(href) ? read_url(href, out, err) : read_file(href, out, err);
 }

@@ -9,11 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
-
-#define SC_ITEM_MAX_BYTES (64 << 20) /* text of an item or a catalogue page */
-
-/* True for "scheme://": two letters or more of a scheme, so that no drive letter is one. */
-int sc_href_is_url(const char *href);
+#include "store/scheme.h"
 
 /* The folder of a path or URL with its '/' at the end, query and fragment left out; "" for
  * none. *out is freed with sc_free(). */
@@ -43,6 +39,9 @@ enum sc_origin {
   SC_ORIGIN_NETWORK /* named by something that came over the network: no local files */
 };
 
+/* SC_BAD_DATA that says which schemes are read, for a URL of another. */
+sc_status sc_href_refuse_scheme(const char *href, struct sc_error *err);
+
 /* SC_DENIED for GDAL's own names, "/vsicurl/..." and the like. */
 sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err);
 
@@ -54,8 +53,5 @@ sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, str
 
 /* The rules alone, for what was found beside something allowed: href_map is not looked at. */
 sc_status sc_href_check(const char *href, struct sc_error *err);
-
-/* Read a local file or URL whole, up to SC_ITEM_MAX_BYTES; out gets a zero byte behind. */
-sc_status sc_href_read_text(const char *href, struct sc_buffer *out, struct sc_error *err);
 
 #endif

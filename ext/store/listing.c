@@ -233,7 +233,7 @@ static sc_status add_object(void *context, const char *key, struct sc_error *err
 /* A folder, a glob, or one object: names do not say which, so that a file's is taken for one. */
 static sc_status list_store(const char *url, struct sc_files *out, struct sc_error *err) {
   char *root = NULL;
-  size_t fixed = strcspn(url, "*?["), n = strlen(url), scheme = sc_objects_scheme_bytes(url);
+  size_t fixed = strcspn(url, "*?["), n = strlen(url), scheme = sc_href_store_bytes(url);
   int is_glob = fixed < n, is_folder = url[n - 1] == '/';
   if (!is_glob && !is_folder && is_parquet_name(url)) return add_path(out, url, err);
   struct listed l = {out, NULL, "**"};
@@ -242,7 +242,7 @@ static sc_status list_store(const char *url, struct sc_files *out, struct sc_err
     l.pattern = url + fixed;
   }
   while (fixed > scheme && url[fixed - 1] == '/') fixed--;
-  if (fixed == scheme) return sc_fail(err, SC_BAD_ARG, "%s: it names no bucket", url);
+  if (fixed == scheme) return sc_fail(err, SC_BAD_ARG, "%s: no bucket in the URL", url);
   sc_status st = sc_strndup(url, fixed, &root, err);
   l.root = root;
   if (!st) st = sc_objects_list(root, "", add_object, &l, err);
@@ -253,8 +253,8 @@ static sc_status list_store(const char *url, struct sc_files *out, struct sc_err
 sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err) {
   struct walk w = {out, {0}, 0, err};
   memset(out, 0, sizeof *out);
-  int is_store = sc_objects_scheme_bytes(path) > 0, is_glob = path[strcspn(path, "*?[")] != '\0';
-  int kind = is_store ? (is_glob ? 0 : 'd') : sc_pq_is_url(path) ? 'f' : kind_of(path);
+  int is_store = sc_href_store_bytes(path) > 0, is_glob = path[strcspn(path, "*?[")] != '\0';
+  int kind = is_store ? (is_glob ? 0 : 'd') : sc_href_is_remote(path) ? 'f' : kind_of(path);
   if (kind == 'f' || (!kind && !is_glob)) return add_path(out, path, err);
   sc_status st = is_store ? list_store(path, out, err) : walk_path(&w, path, kind);
   sc_buffer_free(&w.path);

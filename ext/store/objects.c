@@ -1,13 +1,14 @@
 /* Listing and writing of object stores; see objects.h. */
 #include "store/objects.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/sqlite.h"
 #include "http/http_api.h"
+#include "store/percent.h"
+#include "store/scheme.h"
 
 #define KEY_MAX_BYTES 2048 /* S3 allows 1024, before XML's escapes */
 /* All parts but the last are of one size, at least 5 MiB, and at most 10 000: 160 GB. Azure takes
@@ -18,25 +19,8 @@
 static const char *const azure_headers[] = {"Content-Type: application/octet-stream",
                                             "x-ms-version: 2021-08-06", NULL};
 
-size_t sc_objects_scheme_bytes(const char *url) {
-  static const char *const schemes[] = {"s3://", "gs://", "az://", "abfs://"};
-  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-    size_t n = strlen(schemes[i]);
-    if (strncmp(url, schemes[i], n) == 0) return n;
-  }
-  return 0;
-}
-
-static int is_azure(const char *url) { return url[0] == 'a'; }
-
 static sc_status escape(const char *text, struct sc_buffer *out, struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (; *text && !st; text++) {
-    unsigned char c = (unsigned char)*text;
-    st = isalnum(c) || strchr("-._~", c) ? sc_buffer_append(out, text, 1, err)
-                                         : sc_buffer_printf(out, err, "%%%02X", c);
-  }
-  return st;
+  return sc_percent_encode(out, text, strlen(text), SC_UNRESERVED, err);
 }
 
 /* The text between <tag> and </tag> from *at on, XML's escapes undone, into out. */
@@ -71,7 +55,7 @@ struct listing {
   char token[2048];              /* of the next page; "" at the end */
 };
 
-/* How a store asks and answers. */
+/* How a store is asked, and where its response has what. */
 static const struct dialect {
   const char *query, *more, *key, *token;
 } dialects[] = {
@@ -79,7 +63,9 @@ static const struct dialect {
     {"?restype=container&comp=list&prefix=", "&marker=", "Name", "NextMarker"},
 };
 
-static const struct dialect *dialect_of(const char *url) { return &dialects[is_azure(url)]; }
+static const struct dialect *dialect_of(const char *url) {
+  return &dialects[sc_href_is_azure(url)];
+}
 
 static sc_status fetch_page(const struct listing *l, const char *prefix,
                             struct sc_http_request *page, struct sc_error *err) {
@@ -95,7 +81,7 @@ static sc_status fetch_page(const struct listing *l, const char *prefix,
   if (!st) st = sc_buffer_terminate(&url, err);
   page->method = "GET";
   page->url = (char *)url.data;
-  page->headers = is_azure(l->bucket) ? azure_headers : NULL;
+  page->headers = sc_href_is_azure(l->bucket) ? azure_headers : NULL;
   if (!st) st = sc_http(page, 1, NULL, NULL, err);
   if (!st) st = sc_buffer_terminate(&page->response, err);
   sc_buffer_free(&url);
@@ -108,7 +94,7 @@ sc_status sc_objects_list(const char *root, const char *prefix,
   struct listing l = {"", "", ""};
   char key[KEY_MAX_BYTES];
   const struct dialect *d = dialect_of(root);
-  const char *slash = strchr(root + sc_objects_scheme_bytes(root), '/');
+  const char *slash = strchr(root + sc_href_store_bytes(root), '/');
   snprintf(l.bucket, sizeof l.bucket, "%.*s", slash ? (int)(slash - root) : (int)strlen(root),
            root);
   snprintf(l.inside, sizeof l.inside, "%s%s", slash ? slash + 1 : "", slash ? "/" : "");
@@ -151,7 +137,7 @@ static sc_status ask(const struct sc_upload *u, const char *method, const char *
                            query && u->id ? "&" : "", u->id ? "uploadId=" : "", u->id ? u->id : "");
   r->method = method;
   r->url = url;
-  r->headers = is_azure(u->url) ? azure_headers : headers;
+  r->headers = sc_href_is_azure(u->url) ? azure_headers : headers;
   r->body = body ? body->data : NULL;
   r->body_size = body ? body->size : 0;
   if (!st) st = sc_http(r, 1, NULL, NULL, err);
@@ -168,7 +154,7 @@ static sc_status begin(struct sc_upload *u, struct sc_error *err) {
   sc_status st = ask(u, "POST", "uploads", NULL, &r, err);
   const char *at = (char *)r.response.data;
   if (!st && !next_tag(&at, "UploadId", id, sizeof id)) {
-    st = sc_fail(err, SC_IO, "%s: the store gives no upload id", u->url);
+    st = sc_fail(err, SC_IO, "%s: the store's response has no upload id", u->url);
   }
   if (!st) st = escape(id, &escaped, err);
   if (!st) st = sc_buffer_terminate(&escaped, err);
@@ -199,11 +185,12 @@ static sc_status put_block(struct sc_upload *u, struct sc_error *err) {
 static sc_status send_part(struct sc_upload *u, struct sc_error *err) {
   struct sc_http_request r = {0};
   char query[40];
-  if (is_azure(u->url)) return put_block(u, err);
+  if (sc_href_is_azure(u->url)) return put_block(u, err);
   sc_status st = u->id ? SC_OK : begin(u, err);
   snprintf(query, sizeof query, "partNumber=%d", u->n_parts + 1);
   if (!st) st = ask(u, "PUT", query, &u->part, &r, err);
-  if (!st && !r.etag[0]) st = sc_fail(err, SC_IO, "%s: a part has no ETag", u->url);
+  if (!st && !r.etag[0])
+    st = sc_fail(err, SC_IO, "%s: the store's response to a part has no ETag", u->url);
   if (!st) {
     st = sc_buffer_printf(&u->list, err, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>",
                           u->n_parts + 1, r.etag);
@@ -216,13 +203,14 @@ static sc_status send_part(struct sc_upload *u, struct sc_error *err) {
 
 sc_status sc_upload_open(const char *url, struct sc_upload **out, struct sc_error *err) {
   *out = NULL;
-  size_t scheme = sc_objects_scheme_bytes(url);
+  size_t scheme = sc_href_store_bytes(url);
   const char *slash = scheme ? strchr(url + scheme, '/') : NULL;
   if (!slash || !slash[1] || slash == url + scheme || strpbrk(url, "?#")) {
-    return sc_fail(err, SC_UNSUPPORTED,
-                   "%s: it cannot be written to; local paths, s3://bucket/key, gs://bucket/key, "
-                   "az://container/key and abfs://container@account.dfs.core.windows.net/key can",
-                   url);
+    return sc_fail(
+        err, SC_UNSUPPORTED,
+        "%s: cannot be written to; write to a local path, s3://bucket/key, gs://bucket/key, "
+        "az://container/key or abfs://container@account.dfs.core.windows.net/key",
+        url);
   }
   struct sc_upload *u = sc_alloc_zero(1, sizeof *u);
   if (!u) return sc_fail_nomem(err);
@@ -259,16 +247,16 @@ sc_status sc_upload_commit(struct sc_upload *u, struct sc_error *err) {
   struct sc_http_request r = {0};
   struct sc_buffer body = {0};
   char reason[200] = "";
-  int azure = is_azure(u->url);
+  int azure = sc_href_is_azure(u->url);
   const char *element = azure ? "BlockList" : "CompleteMultipartUpload";
   sc_status st = sc_buffer_printf(&body, err, "<%s>%.*s</%s>", element, (int)u->list.size,
                                   (char *)u->list.data, element);
   if (!st) st = ask(u, azure ? "PUT" : "POST", azure ? "comp=blocklist" : NULL, &body, &r, err);
-  /* An error may come with status 200, after the answer has begun. */
+  /* An error may come with status 200, after the response has begun. */
   const char *at = (char *)r.response.data;
   if (!st && strstr(at, "<Error>")) {
     next_tag(&at, "Message", reason, sizeof reason);
-    st = sc_fail(err, SC_IO, "%s: the store cannot put its parts together: %s", u->url, reason);
+    st = sc_fail(err, SC_IO, "%s: the store cannot assemble the parts: %s", u->url, reason);
   }
   if (!st) {
     sc_free(u->id);

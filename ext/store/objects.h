@@ -11,9 +11,6 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-/* Bytes of the scheme, "s3://", of URLs of stores that can be listed and written to; else 0. */
-size_t sc_objects_scheme_bytes(const char *url);
-
 /*
  * Keys below root that begin with prefix, without root, in their order, each passed to found().
  *

@@ -1,4 +1,4 @@
-/* Opening local files; see open.h. */
+/* Opening and reading local files; see open.h. */
 #include "store/open.h"
 
 #include <errno.h>
@@ -19,4 +19,53 @@ sc_status sc_open_regular(const char *path, int *fd, struct stat *info, struct s
   if (!code) return sc_fail(err, SC_BAD_DATA, "not a regular file");
   sc_status st = code == ENOENT || code == ENOTDIR ? SC_NOT_FOUND : SC_IO;
   return sc_fail(err, st, "%s", strerror(code));
+}
+
+int64_t sc_read_at(int fd, uint64_t offset, void *out, size_t n) {
+  size_t got = 0;
+  while (got < n) {
+    ssize_t one = pread(fd, (char *)out + got, n - got, (off_t)(offset + got));
+    if (one < 0 && errno == EINTR) continue;
+    if (one < 0) return -1;
+    if (one == 0) break;
+    got += (size_t)one;
+  }
+  return (int64_t)got;
+}
+
+size_t sc_read_head(const char *path, void *out, size_t n) {
+  struct sc_error ignored = {0};
+  int fd;
+  if (sc_open_regular(path, &fd, NULL, &ignored)) return 0;
+  int64_t got = sc_read_at(fd, 0, out, n);
+  close(fd);
+  return got < 0 ? 0 : (size_t)got;
+}
+
+/* A file may grow or shrink while it is read: what counts is what comes. */
+static sc_status read_all(int fd, size_t limit, struct sc_buffer *out, struct sc_error *err) {
+  while (out->size <= limit) {
+    sc_status st = sc_buffer_reserve(out, 4096, err);
+    if (st) return st;
+    int64_t n = sc_read_at(fd, out->size, out->data + out->size, out->capacity - out->size - 1);
+    if (n < 0) return sc_fail(err, SC_IO, "%s", strerror(errno));
+    if (n == 0) return sc_buffer_terminate(out, err);
+    out->size += (size_t)n;
+  }
+  return sc_fail(err, SC_TOO_BIG, "more than %zu bytes, the limit", limit);
+}
+
+sc_status sc_read_file(const char *path, size_t limit, struct sc_buffer *out,
+                       struct sc_error *err) {
+  struct stat info;
+  int fd;
+  sc_status st = sc_open_regular(path, &fd, &info, err);
+  if (st) return sc_fail_within(err, "%s", path);
+  out->size = 0;
+  st = (uint64_t)info.st_size > limit ? sc_fail(err, SC_TOO_BIG, "%lld bytes; the limit is %zu",
+                                                (long long)info.st_size, limit)
+                                      : sc_buffer_reserve(out, (size_t)info.st_size + 4097, err);
+  if (!st) st = read_all(fd, limit, out, err);
+  close(fd);
+  return st ? sc_fail_within(err, "%s", path) : SC_OK;
 }

@@ -5,8 +5,10 @@
 #ifndef SC_STORE_OPEN_H
 #define SC_STORE_OPEN_H
 
+#include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/buffer.h"
 #include "base/status.h"
 
 /*
@@ -18,5 +20,15 @@
  *          err->text is the reason alone: the caller says of what.
  */
 sc_status sc_open_regular(const char *path, int *fd, struct stat *info, struct sc_error *err);
+
+/* Read n bytes at an offset, fewer at the end of the file. Returns how many, or -1 (errno). */
+int64_t sc_read_at(int fd, uint64_t offset, void *out, size_t n);
+
+/* The first bytes of a file, up to n. Returns how many; 0 where it cannot be read. */
+size_t sc_read_head(const char *path, void *out, size_t n);
+
+/* Replace `out` by all of a local file, and a zero byte behind that does not count. SC_TOO_BIG
+ * where it has more bytes than `limit`. */
+sc_status sc_read_file(const char *path, size_t limit, struct sc_buffer *out, struct sc_error *err);
 
 #endif

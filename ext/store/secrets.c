@@ -12,8 +12,8 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/sniff.h"
 #include "base/sqlite.h"
-#include "stac/item.h"
 #include "store/access.h"
 #include "store/percent.h"
 
@@ -134,13 +134,7 @@ static int is_random(const char *value) {
 /* Undo percent escapes in place, also of percent signs themselves. Zero bytes stay escaped. */
 static void unescape(char *text) {
   for (int i = 0; i < NESTED_MAX && strchr(text, '%'); i++) {
-    char *to = text;
-    for (const char *p = text; *p; to++) {
-      int byte = sc_percent_byte(p);
-      *to = byte ? (char)byte : *p;
-      p += byte ? 3 : 1;
-    }
-    *to = '\0';
+    sc_percent_decode(text);
   }
 }
 
@@ -440,8 +434,8 @@ static sc_status without_secrets(const char *text, enum purpose purpose, char **
   struct sc_buffer b = {0};
   *out = NULL;
   if (!text) return SC_OK;
-  sc_status st = sc_item_is_text(text, strlen(text)) ? append_item(&b, text, purpose, err)
-                                                     : append_text(&b, text, purpose, err);
+  sc_status st = sc_sniff_is_json(text, strlen(text)) ? append_item(&b, text, purpose, err)
+                                                      : append_text(&b, text, purpose, err);
   if (!st) st = sc_buffer_terminate(&b, err);
   if (st) {
     sc_buffer_free(&b);

@@ -193,7 +193,7 @@ static sc_status create_temporary(struct local_file *f, struct sc_error *err) {
     if (f->fd >= 0) close(f->fd);
     f->fd = -1;
   }
-  sc_status st = sc_fail(err, SC_IO, "%s: cannot create it: %s", f->path, strerror(errno));
+  sc_status st = sc_fail(err, SC_IO, "%s: cannot create the file: %s", f->path, strerror(errno));
   sc_free(f->temporary);
   f->temporary = NULL;
   return st;
@@ -213,10 +213,10 @@ sc_status sc_sink_open(const char *path, enum sc_sink_kind kind, struct sc_sink 
   }
   int is_there = stat(path, &info) == 0;
   if (!*base_name(path) || (is_there && S_ISDIR(info.st_mode))) {
-    return sc_fail(err, SC_BAD_ARG, "'%s' is a folder; a file name is expected", path);
+    return sc_fail(err, SC_BAD_ARG, "'%s' is a folder; expected the name of a file", path);
   }
   if (is_there && !S_ISREG(info.st_mode)) {
-    return sc_fail(err, SC_BAD_ARG, "'%s' is there and no regular file: it would be replaced",
+    return sc_fail(err, SC_BAD_ARG, "'%s' exists and is not a regular file; it is not replaced",
                    path);
   }
   struct local_file *f = sc_alloc_zero(1, sizeof *f);

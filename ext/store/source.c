@@ -8,16 +8,8 @@
 
 #include "base/alloc.h"
 #include "http/http_api.h"
+#include "store/href.h"
 #include "store/open.h"
-
-int sc_pq_is_url(const char *path) {
-  static const char *const schemes[] = {"http://", "https://", "s3://",
-                                        "gs://",   "az://",    "abfs://"};
-  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-    if (strncmp(path, schemes[i], strlen(schemes[i])) == 0) return 1;
-  }
-  return 0;
-}
 
 /* Read with the first request: a small file, such as the index of one item, needs no other. */
 #define HEAD_BYTES ((size_t)128 << 10)
@@ -40,12 +32,13 @@ static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buf
   return st;
 }
 
-/* A server without ranges: keep all of the file, up to the limit of one answer. */
+/* A server without ranges: keep all of the file, up to the limit of one response. */
 static sc_status fetch_whole(struct sc_byte_source *s, struct sc_error *err) {
   uint64_t size = s->size;
   sc_status st = fetch(s->name, 0, 0, &s->head, &s->size, err);
   if (st == SC_TOO_BIG) {
-    return sc_fail_within(err, "its server knows no ranges, so that it is read whole");
+    return sc_fail_within(err,
+                          "the server does not support range requests, and the file is read whole");
   }
   if (!st && size && size != s->size) {
     st = sc_fail(err, SC_CHANGED, "%s: the file has changed on the server while it was read",
@@ -77,14 +70,8 @@ sc_status sc_byte_source_open(const char *path, struct sc_byte_source *out, stru
   out->fd = -1;
   sc_status st = sc_strdup(path, &out->name, err);
   if (st) return st;
-  if (sc_pq_is_url(path)) return open_remote(out, err);
-  if (strstr(path, "://")) {
-    return sc_fail(err, SC_UNSUPPORTED,
-                   "%s: only local paths and http, https, s3, gs, az and "
-                   "abfs URLs can be read",
-                   path);
-  }
-  return open_local(out, err);
+  if (sc_href_is_remote(path)) return open_remote(out, err);
+  return sc_href_is_url(path) ? sc_href_refuse_scheme(path, err) : open_local(out, err);
 }
 
 sc_status sc_byte_source_memory(const char *name, const void *data, size_t n,
@@ -98,17 +85,10 @@ sc_status sc_byte_source_memory(const char *name, const void *data, size_t n,
 
 static sc_status read_local(const struct sc_byte_source *s, uint64_t offset, struct sc_buffer *out,
                             struct sc_error *err) {
-  size_t done = 0;
-  while (done < out->size) {
-    ssize_t n = pread(s->fd, out->data + done, out->size - done, (off_t)(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      return sc_fail(err, SC_IO, "%s: reading byte %llu: %s", s->name,
-                     (unsigned long long)(offset + done), n ? strerror(errno) : "end of file");
-    }
-    done += (size_t)n;
-  }
-  return SC_OK;
+  int64_t got = sc_read_at(s->fd, offset, out->data, out->size);
+  if (got == (int64_t)out->size) return SC_OK;
+  return sc_fail(err, SC_IO, "%s: reading %zu bytes at %llu: %s", s->name, out->size,
+                 (unsigned long long)offset, got < 0 ? strerror(errno) : "the file ends before");
 }
 
 static int is_in_head(const struct sc_byte_source *s, uint64_t offset, size_t n) {

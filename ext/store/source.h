@@ -20,9 +20,6 @@ struct sc_byte_source {
   const unsigned char *memory; /* borrowed, or NULL */
 };
 
-/* 1 for "https://..." and the other schemes that are fetched. */
-int sc_pq_is_url(const char *path);
-
 /* Open a path or URL. Close with sc_byte_source_close(), also after an error. */
 sc_status sc_byte_source_open(const char *path, struct sc_byte_source *out, struct sc_error *err);
 /* Borrowed bytes as a file. */

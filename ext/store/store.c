@@ -16,7 +16,9 @@
 #include "store/href.h"
 #include "store/objects.h"
 #include "store/open.h"
+#include "store/read.h"
 #include "store/sink.h"
+#include "store/stamp.h"
 
 #define PIECE_BYTES ((size_t)16 << 20)  /* of a copy, in memory at once */
 #define WHOLE_MAX ((size_t)256 << 20)   /* of a copy from a server without ranges */
@@ -24,13 +26,11 @@
 /* CopyObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html */
 #define COPY_OBJECT_MAX ((uint64_t)5 << 30)
 
-static int is_remote(const char *root) { return sc_href_is_url(root); }
-
 sc_status sc_store_root(const char *bucket, char **out, struct sc_error *err) {
   struct stat info;
   size_t n = strlen(bucket);
   while (n > 1 && bucket[n - 1] == '/') n--;
-  int is_name = !is_remote(bucket) && !strchr(bucket, '/') && stat(bucket, &info) != 0;
+  int is_name = !sc_href_is_url(bucket) && !strchr(bucket, '/') && stat(bucket, &info) != 0;
   *out = NULL;
   sc_status st = is_name ? SC_OK : sc_href_check(bucket, err);
   if (st) return st;
@@ -46,7 +46,7 @@ static sc_status look_at(const char *path, int *exists, uint64_t *size, struct s
   struct stat info;
   *exists = 0;
   *size = SC_SIZE_UNKNOWN;
-  if (!is_remote(path)) {
+  if (!sc_href_is_url(path)) {
     *exists = stat(path, &info) == 0;
     if (*exists) *size = (uint64_t)info.st_size;
     return SC_OK;
@@ -115,7 +115,7 @@ static sc_status check_size(const char *path, uint64_t want, struct sc_error *er
   if (st || (exists && (size == want || size == SC_SIZE_UNKNOWN))) return st;
   st = sc_fail(err, SC_IO, "%s: the copy has %lld bytes, its source %lld", path,
                exists ? (long long)size : 0, (long long)want);
-  if (is_remote(path)) {
+  if (sc_href_is_url(path)) {
     struct sc_http_request r = {.method = "DELETE", .url = path};
     struct sc_error ignored = {0};
     sc_http(&r, 1, NULL, NULL, &ignored);
@@ -127,7 +127,8 @@ static sc_status check_size(const char *path, uint64_t want, struct sc_error *er
 }
 
 static sc_status put(const char *path, const void *bytes, size_t n, struct sc_error *err) {
-  sc_status st = is_remote(path) ? put_remote(path, bytes, n, err) : put_local(path, bytes, n, err);
+  sc_status st =
+      sc_href_is_url(path) ? put_remote(path, bytes, n, err) : put_local(path, bytes, n, err);
   return st ? st : check_size(path, n, err);
 }
 
@@ -140,37 +141,11 @@ sc_status sc_store_put(const char *root, const char *key, const void *bytes, siz
   return st;
 }
 
-static sc_status read_local(const char *path, struct sc_buffer *out, struct sc_error *err) {
-  struct stat info;
-  int fd;
-  sc_status st = sc_open_regular(path, &fd, &info, err);
-  if (st) return sc_fail_within(err, "%s", path);
-  st = (size_t)info.st_size > OBJECT_MAX
-           ? sc_fail(err, SC_TOO_BIG, "%s: more than %zu bytes", path, OBJECT_MAX)
-           : sc_buffer_resize(out, (size_t)info.st_size, err);
-  size_t got = 0;
-  while (!st && got < out->size) {
-    ssize_t n = read(fd, out->data + got, out->size - got);
-    if (n <= 0) st = sc_fail(err, SC_IO, "%s: cannot read", path);
-    if (n > 0) got += (size_t)n;
-  }
-  close(fd);
-  return st ? st : sc_buffer_terminate(out, err);
-}
-
-static sc_status get_url(const char *url, struct sc_buffer *out, struct sc_error *err) {
-  struct sc_http_request r = {.method = "GET", .url = url, .limit_bytes = OBJECT_MAX};
-  sc_status st = sc_http(&r, 1, NULL, NULL, err);
-  if (!st) sc_buffer_move(&r.response, out);
-  sc_buffer_free(&r.response);
-  return st ? st : sc_buffer_terminate(out, err);
-}
-
 sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
                        struct sc_error *err) {
   char *path = NULL;
   sc_status st = sc_store_path(root, key, &path, err);
-  if (!st) st = is_remote(root) ? get_url(path, out, err) : read_local(path, out, err);
+  if (!st) st = sc_read_whole(path, OBJECT_MAX, out, err);
   sc_free(path);
   return st;
 }
@@ -187,7 +162,7 @@ struct origin {
 
 static sc_status fail_changed(const struct origin *o, struct sc_error *err) {
   char shown[1024];
-  return sc_fail(err, SC_CHANGED, "%s: it has changed while it was copied",
+  return sc_fail(err, SC_CHANGED, "%s: the file has changed while it was copied",
                  sc_access_shown(o->href, shown, sizeof shown));
 }
 
@@ -209,7 +184,9 @@ static sc_status fetch_whole(struct origin *o, struct sc_buffer *out, struct sc_
   struct sc_http_request r = {.method = "GET", .url = o->href, .limit_bytes = WHOLE_MAX};
   sc_status st = sc_http(&r, 1, NULL, NULL, err);
   if (st == SC_TOO_BIG) {
-    st = sc_fail(err, st, "%s: its server knows no ranges, and it has more than %zu bytes",
+    st = sc_fail(err, st,
+                 "%s: the server does not support range requests, and the file has more than "
+                 "%zu bytes",
                  sc_access_shown(o->href, shown, sizeof shown), WHOLE_MAX);
   }
   if (!st) {
@@ -232,7 +209,7 @@ static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_
   sc_status st = sc_http(&r, 1, NULL, NULL, err);
   int is_first = o->at == 0, no_range = st == SC_TOO_BIG || st == SC_RANGE;
   if (!st && !r.total_bytes) {
-    st = sc_fail(err, SC_BAD_DATA, "%s: the server does not say how long it is",
+    st = sc_fail(err, SC_BAD_DATA, "%s: the server does not say how large the file is",
                  sc_access_shown(o->href, shown, sizeof shown));
   }
   if (!st) st = check_same(o, r.total_bytes, r.etag, err);
@@ -294,7 +271,7 @@ static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error
 
 static sc_status copy_streamed(const char *href, const char *path, struct sc_error *err) {
   struct origin o = {.href = href, .fd = -1};
-  if (!is_remote(href) && sc_open_regular(href, &o.fd, NULL, err)) {
+  if (!sc_href_is_url(href) && sc_open_regular(href, &o.fd, NULL, err)) {
     return sc_fail_within(err, "%s", href);
   }
   sc_status st = copy_pieces(&o, path, err);
@@ -315,14 +292,14 @@ static sc_status copy_within_s3(const char *from, const char *to, struct sc_erro
   uint64_t size;
   sc_status st = look_at(from, &exists, &size, err);
   if (st == SC_AGAIN) return st;
-  if (!st && !exists) return sc_fail(err, SC_NOT_FOUND, "%s: it is not there", from);
+  if (!st && !exists) return sc_fail(err, SC_NOT_FOUND, "%s: no such object", from);
   if (st || size > COPY_OBJECT_MAX) return SC_UNSUPPORTED; /* also of unknown size */
   st = sc_format(&header, err, "x-amz-copy-source: /%s", from + 5);
   if (st) return st;
   const char *headers[] = {header, NULL};
   struct sc_http_request r = {.method = "PUT", .url = to, .headers = headers};
   st = sc_http(&r, 1, NULL, NULL, err);
-  /* An error may come with status 200, after the answer has begun. */
+  /* An error may come with status 200, after the response has begun. */
   int failed = !st && r.response.data && memmem(r.response.data, r.response.size, "<Error>", 7);
   if (failed || (st && st != SC_AGAIN)) st = SC_UNSUPPORTED;
   sc_buffer_free(&r.response);
@@ -373,9 +350,10 @@ static sc_status list_local(const char *root, const char *below,
 sc_status sc_store_list(const char *root, const char *prefix,
                         sc_status (*found)(void *, const char *, struct sc_error *), void *context,
                         struct sc_error *err) {
-  if (sc_objects_scheme_bytes(root)) return sc_objects_list(root, prefix, found, context, err);
-  if (is_remote(root)) {
-    return sc_fail(err, SC_UNSUPPORTED, "%s: only s3, gs, az and abfs stores can be listed", root);
+  if (sc_href_store_bytes(root)) return sc_objects_list(root, prefix, found, context, err);
+  if (sc_href_is_url(root)) {
+    return sc_fail(err, SC_UNSUPPORTED, "%s: only s3, gs, az, abfs and abfss stores can be listed",
+                   root);
   }
   size_t n = strlen(prefix);
   char folder[4096];

@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define sc_raster fuzz_raster
-#define sc_href_read_text fuzz_read_text
+#define sc_http fuzz_http
+#define sc_read_whole fuzz_read_whole
 #define sc_pages_open fuzz_pages_open
 #define sc_pages_next fuzz_pages_next
 #define sc_pages_free fuzz_pages_free
@@ -58,8 +58,9 @@ static sc_status give(struct sc_buffer *out, struct sc_error *err) {
   return st ? st : sc_buffer_terminate(out, err);
 }
 
-sc_status fuzz_read_text(const char *href, struct sc_buffer *out, struct sc_error *err) {
-  MUST(href && *href);
+sc_status fuzz_read_whole(const char *href, size_t limit, struct sc_buffer *out,
+                          struct sc_error *err) {
+  MUST(href && *href && limit == SC_ITEM_MAX_BYTES);
   return give(out, err);
 }
 
@@ -88,18 +89,12 @@ static void check_request(const struct sc_http_request *r) {
   MUST(is_own || (!r->body && strcmp(r->method, "GET") == 0));
 }
 
-static sc_status http(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
-                      void *interrupt_context, struct sc_error *err) {
+sc_status fuzz_http(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
+                    void *interrupt_context, struct sc_error *err) {
   (void)interrupted, (void)interrupt_context;
   MUST(n == 1);
   check_request(requests);
-  return give(&requests->answer, err);
-}
-
-const struct sc_raster_api *fuzz_raster(struct sc_error *err) {
-  static const struct sc_raster_api api = {.http = http};
-  (void)err;
-  return &api;
+  return give(&requests->response, err);
 }
 
 static void check_text(const char *text) {

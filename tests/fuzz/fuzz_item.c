@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     sc_settings_set("local_roots", "deny", &err);
     sc_settings_set("hosts", "*.example.com", &err);
   }
-  if (!sc_item_is_text((const char *)data, size)) return 0;
+  if (!sc_sniff_is_json((const char *)data, size)) return 0;
   sc_status st = sc_item_read((const char *)data, size, "https://x.example.com/a/", &item, &err);
   check_error(st, &err);
   if (!st) use_item(&item);

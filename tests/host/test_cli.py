@@ -530,9 +530,9 @@ class BigAsset:
 
     def test_a_source_that_changes(self):
         self.fault = self.from_the_middle(lambda h: h.answer(206, h.data()[h.span()[0]:h.span()[1] + 1], ETag='"other"', Content_Range="bytes %d-%d/%d" % (*h.span(), self.SIZE)))
-        self.check_failed(1, "it has changed while it was copied")
+        self.check_failed(1, "the file has changed while it was copied")
         self.fault = self.from_the_middle(lambda h: h.answer(416, Content_Range=f"bytes */{self.SIZE // 2}"))
-        self.check_failed(1, "it has changed while it was copied")
+        self.check_failed(1, "the file has changed while it was copied")
 
     def test_a_server_without_ranges(self):
         whole = lambda h: h.answer(200, h.data())
@@ -545,7 +545,7 @@ class BigAsset:
             while h.command == "GET":
                 h.wfile.write(bytes(1 << 20))
         self.fault = lambda h: endless
-        self.check_failed(1, "its server knows no ranges, and it has more than 268435456 bytes")
+        self.check_failed(1, "the server does not support range requests, and the file has more than 268435456 bytes")
 
     def test_an_empty_source(self):
         self.server.files["/big.tif"] = b""
@@ -658,7 +658,7 @@ class BigAssetInStore(BigAsset, unittest.TestCase):
         self.assertFalse([r for r in self.server.requests if r[0] == "GET"])
         self.forget()
         self.item["assets"]["image"]["href"] = "s3://archive/nothing/big.tif"
-        self.check_failed(1, "it is not there")
+        self.check_failed(1, "no such object")
 
 
 SLURM = [shutil.which(n, path="/usr/sbin:/usr/bin:/sbin:/bin") for n in ("munged", "slurmctld", "slurmd", "sbatch")]

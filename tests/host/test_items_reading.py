@@ -320,7 +320,7 @@ class Hrefs(Case):
 
     def test_bytes_that_are_no_text(self):
         self.refused("No such file", "SELECT * FROM stacchip_index(?, ?)", self.save("i.json", item("a", "%E9.tif")), self.OPTIONS)
-        self.refused("stands for no character of UTF-8", "SELECT * FROM stacchip_index(?, ?)", self.save("i.json", item("a", "file:///x/%E9.tif")), self.OPTIONS)
+        self.refused("is not an escaped UTF-8 character", "SELECT * FROM stacchip_index(?, ?)", self.save("i.json", item("a", "file:///x/%E9.tif")), self.OPTIONS)
         for h in ("%E9.tif", "file:///x/%E9.tif", "%00.tif"):
             self.db.execute("SELECT item_json FROM stacchip_items(?)", (self.save("i.json", item("a", h)),)).fetchall()  # Python decodes it: valid text
 

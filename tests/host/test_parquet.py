@@ -362,7 +362,7 @@ class Errors(Case):
                               ("not one condition", ("chips", "x.parquet", '{"where":"1) OR (1"}')), ("not one condition", ("chips", "x.parquet", '{"where":"1) ORDER BY (1"}')),
                               ("syntax error", ("chips", "x.parquet", '{"where":"1 ORDER BY 1"}')), ("'path' has a NUL", ("chips", self.path("x") + "\0.parquet")),
                               ("together with partition_by", ("chips", "x.parquet", '{"partition_style":"hive"}')), ("GDAL /vsi prefix", ("chips", "/vsimem/x.parquet")),
-                              ("GDAL /vsi prefix", ("chips", "/vsis3/b/x", '{"partition_by":["item"]}')), ("is there and no regular file", ("chips", self.path("fifo"))),
+                              ("GDAL /vsi prefix", ("chips", "/vsis3/b/x", '{"partition_by":["item"]}')), ("exists and is not a regular file", ("chips", self.path("fifo"))),
                               ("is a folder", ("chips", self.dir)), ("cannot be written to", ("chips", "https://host/x.parquet")),
                               ("cannot create", ("chips", "/proc/x.parquet")), ("partition_by", ("chips", "x", '{"partition_by":["geometry"]}'))):
             with self.subTest(args=args):

@@ -352,7 +352,7 @@ class Uploads(ScriptedStore):
         refuse = lambda h: h.answer(403, b"<Error><Message>no, thanks</Message></Error>")
         broken = lambda h: h.answer(200, b"<Error><Message>parts are missing</Message></Error>")
         for step, answer, message in (("begin", refuse, "403"), ("part", refuse, "403"), ("commit", refuse, "403"), ("commit", broken, "parts are missing"),
-                                      ("begin", lambda h: h.answer(200, b"<R/>"), "no upload id"), ("part", lambda h: h.answer(200), "no ETag")):
+                                      ("begin", lambda h: h.answer(200, b"<R/>"), "no upload id"), ("part", lambda h: h.answer(200), "has no ETag")):
             with self.subTest(step=step, message=message):
                 self.server.clear()
                 self.answers = {step: answer}

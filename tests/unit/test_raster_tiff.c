@@ -251,7 +251,7 @@ static void check_shape(size_t i) {
     CHECK_INT(s->dtype, t.dtype);
     CHECK_INT(s->predictor, t.predictor);
     CHECK_INT(s->planar == PLANES, t.planar != 0);
-    CHECK_INT(s->bands > 1 && s->planar == PIXELS, sc_tiff_is_interleaved(&t));
+    CHECK_INT(s->bands > 1 && s->planar == PIXELS, !t.planar && t.n_bands > 1);
     check_strile(path, &t);
     CHECK(ds != NULL);
     if (ds) {
