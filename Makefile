@@ -109,6 +109,7 @@ DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev
 DEPS_TEST := g++ python3 python3-numpy nginx-light gdal-bin spatialite-bin libjemalloc2 \
   $(if $(shell command -v node && command -v npm),,nodejs npm)
 DEPS_LINT := clang clang-tidy clang-format cppcheck python3
+DEPS_FUZZ := clang libclang-rt-dev
 .PHONY: deps deps-test
 deps:
 	@tests/support/deps.sh $(DEPS_BUILD)

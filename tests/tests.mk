@@ -90,7 +90,9 @@ FUZZ_RUNS ?=
 MUTATIONS ?= 5000
 FUZZ_CFLAGS := -D_GNU_SOURCE -DSQLITE_CORE -std=c11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJ := $(sort $(patsubst %.c,build/fuzz/obj/%.o,$(BASE_SRC) $(CORE_SRC) $(RASTER_SRC)))
-.PHONY: fuzz check-fuzz mutate-parquet $(FUZZERS:%=fuzz-%)
+.PHONY: deps-fuzz fuzz check-fuzz mutate-parquet $(FUZZERS:%=fuzz-%)
+deps-fuzz:
+	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_FUZZ)
 .SECONDARY: $(FUZZ_OBJ)
 build/fuzz/obj/%.o: %.c | $(SQL_GEN)
 	@mkdir -p $(@D)

@@ -28,12 +28,15 @@ int sc_cli_command(int i, struct sc_cli_option *options, struct sc_cli_command *
 
 /* --- the manual page, in mdoc(7) --- */
 
-/* A line of text: what mdoc would take for a request or an escape is written out. */
+/* Sentences, each on a line; what mdoc would take for a request or an escape is written out. */
 static void print_text(const char *text) {
   if (*text == '.' || *text == '\'') fputs("\\&", stdout);
   for (; *text; text++) {
     if (*text == '\\') {
       fputs("\\e", stdout);
+    } else if (text[0] == '.' && text[1] == ' ') {
+      fputs(".\n", stdout);
+      text++;
     } else {
       putchar(*text);
     }
