@@ -359,7 +359,3 @@ sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err) {
   sc_merge_leave(t);
   return st;
 }
-
-int sc_merge_has_buffers(const struct sc_merge *t) {
-  return t->n_new_chips > 0 || t->blocks.n > 0 || t->n_new_cells > 0 || t->n_old_ids > 0;
-}

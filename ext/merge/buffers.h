@@ -32,7 +32,4 @@ sc_status sc_merge_index_remove(struct sc_merge *t, int64_t id, struct sc_error 
 sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err);
 sc_status sc_merge_flush_blocks(struct sc_merge *t, struct sc_error *err);
 
-/* True when a buffer holds something. */
-int sc_merge_has_buffers(const struct sc_merge *t);
-
 #endif

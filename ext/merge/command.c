@@ -15,9 +15,9 @@ static sc_status set_on_error(struct sc_merge *t, const char *value, struct sc_e
   enum sc_merge_on_error mode;
   if (!value) {
     return sc_fail(err, SC_BAD_ARG,
-                   "INSERT INTO %s(%s, rank) VALUES ('on_error', ...): rank is "
-                   "NULL; expected abort or record",
-                   t->name, t->name);
+                   "%s: command 'on_error' takes abort or record in column rank: "
+                   "INSERT INTO %s(%s, rank) VALUES ('on_error', 'record')",
+                   t->name, t->name, t->name);
   }
   sc_status st = sc_merge_on_error_parse(value, &mode, err);
   if (!st) st = sc_merge_prepare(t, SC_STMT_CONFIG_SET, &stmt, err);
@@ -40,7 +40,7 @@ sc_status sc_merge_command(struct sc_merge *t, const char *command, const char *
   if (sqlite3_stricmp(command, "rebuild") == 0) return sc_merge_rebuild(t, err);
   if (sqlite3_stricmp(command, "optimize") == 0) return sc_merge_optimize(t, err);
   return sc_fail(err, SC_BAD_ARG,
-                 "%s: no command '%s'; there are 'integrity-check', 'rebuild', "
-                 "'optimize', and with rank 'on_error'",
+                 "%s: unknown command '%s'; commands: integrity-check, rebuild, optimize, and "
+                 "on_error with rank",
                  t->name, command);
 }

@@ -34,14 +34,14 @@ static int64_t column_px(sqlite3_stmt *s, int column, int64_t greatest) {
 }
 
 static void read_tiling(sqlite3_stmt *s, struct sc_cursor_item *item) {
-  const char *edge = (const char *)sqlite3_column_text(s, AT_EDGE);
+  struct sc_error unknown = {0};
   item->width_px = column_px(s, AT_WIDTH, SC_GRID_MAX_PX);
   item->height_px = column_px(s, AT_HEIGHT, SC_GRID_MAX_PX);
   item->tiling.chip_size_px = (int32_t)column_px(s, AT_CHIP_SIZE, SC_CHIP_SIZE_MAX_PX);
   item->tiling.stride_px = (int32_t)column_px(s, AT_STRIDE, SC_CHIP_SIZE_MAX_PX);
-  item->tiling.edge = !edge || !strcmp(edge, "drop") ? SC_EDGE_DROP
-                      : !strcmp(edge, "shift")       ? SC_EDGE_SHIFT
-                                                     : SC_EDGE_PAD;
+  if (sc_edge_parse((const char *)sqlite3_column_text(s, AT_EDGE), &item->tiling.edge, &unknown)) {
+    item->tiling.stride_px = 0; /* nobody knows where its chips lie */
+  }
 }
 
 static int passes_texts(const struct sc_cursor *c, const struct sc_cursor_item *item) {

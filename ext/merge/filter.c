@@ -226,8 +226,8 @@ static sc_status add_area(struct sc_filter *f, struct sc_predicates *p, const st
     return SC_OK;
   }
   if (f->n_areas == SC_FILTER_MAX_AREAS) {
-    return sc_fail(err, SC_BAD_ARG, "more than %d spatial conditions on a merged index",
-                   SC_FILTER_MAX_AREAS);
+    return sc_fail(err, SC_BAD_ARG, "%d spatial conditions on a merged index; the limit is %d",
+                   SC_FILTER_MAX_AREAS + 1, SC_FILTER_MAX_AREAS);
   }
   sc_status st = sc_area_init(p, term->predicate, value, &f->areas[f->n_areas], err);
   if (!st) f->n_areas++;

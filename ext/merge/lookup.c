@@ -77,13 +77,9 @@ static sc_status read_texts(sqlite3_stmt *s, struct sc_lookup_cache *cache, stru
 
 static int is_length(int64_t px) { return px >= 0 && px <= SC_GRID_MAX_PX; }
 
-static void read_grid(sqlite3_stmt *s, struct sc_lookup_cache *cache) {
-  const char *edge = (const char *)sqlite3_column_text(s, AT_EDGE);
+static sc_status read_grid(sqlite3_stmt *s, struct sc_lookup_cache *cache, struct sc_error *err) {
   cache->tiling.chip_size_px = sqlite3_column_int(s, AT_CHIP_SIZE);
   cache->tiling.stride_px = sqlite3_column_int(s, AT_STRIDE);
-  cache->tiling.edge = edge && !strcmp(edge, "pad")     ? SC_EDGE_PAD
-                       : edge && !strcmp(edge, "shift") ? SC_EDGE_SHIFT
-                                                        : SC_EDGE_DROP;
   cache->grid.width_px = sqlite3_column_int64(s, AT_WIDTH);
   cache->grid.height_px = sqlite3_column_int64(s, AT_HEIGHT);
   cache->grid.crs = cache->texts[TEXT_CRS];
@@ -92,6 +88,7 @@ static void read_grid(sqlite3_stmt *s, struct sc_lookup_cache *cache) {
     cache->grid.crs = NULL;
     cache->grid.width_px = cache->grid.height_px = 0;
   }
+  return sc_edge_parse((const char *)sqlite3_column_text(s, AT_EDGE), &cache->tiling.edge, err);
 }
 
 static sc_status check_item(const struct sc_merge *t, const struct sc_lookup_cache *cache,
@@ -103,8 +100,10 @@ static sc_status check_item(const struct sc_merge *t, const struct sc_lookup_cac
   }
   if (tiling->chip_size_px < 1 || tiling->chip_size_px > SC_CHIP_SIZE_MAX_PX ||
       tiling->stride_px < 1 || tiling->stride_px > SC_CHIP_SIZE_MAX_PX) {
-    return sc_fail(err, SC_BAD_DATA, "%s_item, row %lld: chips of %d pixels, %d apart", t->name,
-                   (long long)cache->item_row, tiling->chip_size_px, tiling->stride_px);
+    return sc_fail(err, SC_BAD_DATA,
+                   "%s_item, row %lld: chip_size_px %d, stride_px %d: expected 1 to %d", t->name,
+                   (long long)cache->item_row, tiling->chip_size_px, tiling->stride_px,
+                   SC_CHIP_SIZE_MAX_PX);
   }
   return SC_OK;
 }
@@ -120,11 +119,11 @@ static sc_status load_item(struct sc_merge *t, int64_t item_row, uint64_t versio
   int is_row;
   st = sc_db_next(s, &is_row, err);
   if (!st && !is_row) {
-    st = sc_fail(err, SC_BAD_DATA, "%s_item: row %lld of a chip is missing", t->name,
-                 (long long)item_row);
+    st = sc_fail(err, SC_BAD_DATA, "a chip's item is missing");
   }
   if (!st) st = read_texts(s, cache, err);
-  if (!st) read_grid(s, cache);
+  if (!st) st = read_grid(s, cache, err);
+  if (st == SC_BAD_DATA) sc_fail_within(err, "%s_item, row %lld", t->name, (long long)item_row);
   sqlite3_reset(s);
   cache->item_row = item_row;
   if (!st) st = check_item(t, cache, err);

@@ -102,7 +102,7 @@ static void decode_order(const char *words, struct sc_plan *out) {
 sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
   if (number < 0 || number >= SC_N_SCANS) {
-    return sc_fail(err, SC_BAD_DATA, "stacchip_merge: a plan of source %d", number);
+    return sc_fail(err, SC_BAD_DATA, "stacchip_merge: unknown plan %d", number);
   }
   out->source = (enum sc_scan_source)number;
   decode_order(words, out);
@@ -114,7 +114,7 @@ sc_status sc_plan_decode(int number, const char *words, struct sc_plan *out, str
     const char *comma = strchr(p, ',');
     size_t n = (size_t)((comma && comma < end ? comma : end) - p);
     if (out->n_terms == SC_PLAN_MAX_TERMS || !decode_term(p, n, &out->terms[out->n_terms++])) {
-      return sc_fail(err, SC_BAD_DATA, "stacchip_merge: the plan \"%s\" is not ours", words);
+      return sc_fail(err, SC_BAD_DATA, "stacchip_merge: unknown plan '%s'", words);
     }
     p = comma && comma < end ? comma : NULL;
   }

@@ -61,6 +61,11 @@ struct check {
   struct item_day day;
 };
 
+/* Where a block says that a chip lies. */
+struct place {
+  int64_t item_id, x, y;
+};
+
 /* Step to the row of an id; where there is none, "chip 7 is missing" or the like. */
 static sc_status find_row(struct sc_merge *t, sqlite3_stmt *s, int64_t id, const char *what,
                           int64_t named, const char *missing, struct sc_error *err) {
@@ -91,33 +96,47 @@ static sc_status check_index(struct sc_merge *t, struct check *c, int64_t id,
                  t->name, (long long)id);
 }
 
-/* A chip of a block: its row says the same, and its boxes are its geometry's. */
-static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc_chip_entry *chip,
-                            int64_t item_id, int64_t x, int64_t y, struct sc_error *err) {
-  const struct sc_chip_block *b = &c->block;
-  float slack_x = b->is_exact ? 0 : b->slack_x, slack_y = b->is_exact ? 0 : b->slack_y;
-  struct sc_footprint f;
-  struct sc_box32 box, west;
-  int srid;
+/* The chip's row says what its block does; c->chip stands on it until it is reset. */
+static sc_status check_row(struct sc_merge *t, struct check *c, const struct sc_chip_entry *chip,
+                           const struct place *at, struct sc_error *err) {
   sc_status st =
       find_row(t, c->chip, chip->id, "the blocks name chip", chip->id, "which is missing", err);
   if (st) return st;
-  if (sqlite3_column_int64(c->chip, 1) != item_id || sqlite3_column_int64(c->chip, 2) != x ||
-      sqlite3_column_int64(c->chip, 3) != y || !is_same_fraction(chip->cloud, c->chip, 4) ||
-      !is_same_fraction(chip->nodata, c->chip, 5)) {
-    return sc_fail(err, SC_DB, "%s: chip %lld is not what its block says", t->name,
-                   (long long)chip->id);
+  if (sqlite3_column_int64(c->chip, 1) == at->item_id &&
+      sqlite3_column_int64(c->chip, 2) == at->x && sqlite3_column_int64(c->chip, 3) == at->y &&
+      is_same_fraction(chip->cloud, c->chip, 4) && is_same_fraction(chip->nodata, c->chip, 5)) {
+    return SC_OK;
   }
+  return sc_fail(err, SC_DB, "%s: chip %lld is not what its block says", t->name,
+                 (long long)chip->id);
+}
+
+/* The boxes in the block are those of the geometry: exactly, but for blocks of earlier versions. */
+static sc_status check_boxes(const struct sc_merge *t, const struct sc_chip_block *b,
+                             const struct sc_chip_entry *chip, const struct sc_footprint *f,
+                             struct sc_error *err) {
+  float slack_x = b->is_exact ? 0 : b->slack_x, slack_y = b->is_exact ? 0 : b->slack_y;
+  struct sc_box32 box, west;
+  sc_chip_block_boxes(f, &box, &west);
+  if (fits(&chip->box, &box, slack_x, slack_y) && fits(&chip->west, &west, slack_x, slack_y)) {
+    return SC_OK;
+  }
+  return sc_fail(err, SC_DB, "%s: the box of chip %lld in its block is not its geometry's", t->name,
+                 (long long)chip->id);
+}
+
+static sc_status check_chip(struct sc_merge *t, struct check *c, const struct sc_chip_entry *chip,
+                            const struct place *at, struct sc_error *err) {
+  struct sc_footprint f;
+  int srid;
+  sc_status st = check_row(t, c, chip, at, err);
+  if (st) return st;
   st = sc_footprint_from_blob(sqlite3_column_blob(c->chip, 6),
                               (size_t)sqlite3_column_bytes(c->chip, 6), &f, &srid, err);
   if (st) return sc_fail_within(err, "%s: chip %lld", t->name, (long long)chip->id);
   sqlite3_reset(c->chip);
-  sc_chip_block_boxes(&f, &box, &west);
-  if (!fits(&chip->box, &box, slack_x, slack_y) || !fits(&chip->west, &west, slack_x, slack_y)) {
-    return sc_fail(err, SC_DB, "%s: the box of chip %lld in its block is not its geometry's",
-                   t->name, (long long)chip->id);
-  }
-  return check_index(t, c, chip->id, &f, err);
+  st = check_boxes(t, &c->block, chip, &f, err);
+  return st ? st : check_index(t, c, chip->id, &f, err);
 }
 
 static sc_status check_area(struct sc_merge *t, struct check *c, int64_t id,
@@ -173,9 +192,9 @@ static sc_status check_block(struct sc_merge *t, struct check *c, struct sc_erro
   uint64_t mask = c->block.mask;
   for (int i = 0; i < c->block.n && !st; i++, mask &= mask - 1) {
     int bit = __builtin_ctzll(mask);
-    st = check_chip(t, c, &c->block.chips[i], item_id,
-                    tile_x * SC_CHIP_BLOCK_SIDE + bit % SC_CHIP_BLOCK_SIDE,
-                    tile_y * SC_CHIP_BLOCK_SIDE + bit / SC_CHIP_BLOCK_SIDE, err);
+    struct place at = {item_id, tile_x * SC_CHIP_BLOCK_SIDE + bit % SC_CHIP_BLOCK_SIDE,
+                       tile_y * SC_CHIP_BLOCK_SIDE + bit / SC_CHIP_BLOCK_SIDE};
+    st = check_chip(t, c, &c->block.chips[i], &at, err);
   }
   c->n_chips += c->block.n;
   struct sc_chip_block_range range = sc_chip_block_range(&c->block);

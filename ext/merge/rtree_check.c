@@ -44,8 +44,8 @@ static sc_status check_cell(struct walk *w, const struct sc_rtree_node *node, in
                    (long long)cell->id, (long long)node->number, (long long)holder);
   }
   if (!is_box(cell, w->t->n_coords)) {
-    return sc_fail(err, SC_BAD_DATA, "%s: cell %d of node %lld is no box", w->t->name, i,
-                   (long long)node->number);
+    return sc_fail(err, SC_BAD_DATA, "%s: cell %d of node %lld has a minimum above its maximum",
+                   w->t->name, i, (long long)node->number);
   }
   if (bounds && !sc_rtree_cell_holds(bounds, cell, w->t->n_coords)) {
     return sc_fail(err, SC_BAD_DATA, "%s: cell %d of node %lld leaves its parent's box", w->t->name,

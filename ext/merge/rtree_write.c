@@ -247,29 +247,38 @@ static sc_status insert_cell(struct sc_rtree *t, int height, const struct sc_rtr
   return st ? st : write_path(t, steps, chosen, err);
 }
 
+/* One level of a tree that is packed bottom-up. */
+struct packing {
+  const struct sc_rtree_cell *cells; /* of the level */
+  const uint32_t *order;             /* the cells along the curve; NULL: as they come */
+  size_t n;
+  struct sc_rtree_cell *up; /* gets a cell for each node of the level */
+  uint32_t *node_of;        /* gets the position of each cell's node in the level; or NULL */
+};
+
 /*
- * Pack cells, already in order, into nodes of one height and write them; `up` gets a cell for
- * each node. The root (is_root) is one node that keeps its number.
+ * Pack cells into nodes of one height and write them. The root (is_root) is one node that keeps
+ * its number. Nodes share the cells evenly: full ones would leave a rest, and the next delete of the
+ * module dissolves a node under a third full.
  */
-static sc_status pack_level(struct sc_rtree *t, int height, int is_root,
-                            const struct sc_rtree_cell *cells, const uint32_t *order, size_t n,
-                            struct sc_rtree_cell *up, uint32_t *node_of, struct sc_error *err) {
+static sc_status pack_level(struct sc_rtree *t, int height, int is_root, const struct packing *p,
+                            struct sc_error *err) {
   struct sc_rtree_node *node = &t->path[0];
-  size_t n_nodes = (n + (size_t)t->max_cells - 1) / (size_t)t->max_cells;
+  size_t n_nodes = (p->n + (size_t)t->max_cells - 1) / (size_t)t->max_cells;
   for (size_t k = 0; k < n_nodes; k++) {
-    size_t begin_at = n * k / n_nodes, end_at = n * (k + 1) / n_nodes;
+    size_t begin_at = p->n * k / n_nodes, end_at = p->n * (k + 1) / n_nodes;
     node->number = is_root ? ROOT : t->next_node++;
     node->depth = is_root ? height : 0;
     node->n = (int)(end_at - begin_at);
     for (size_t i = begin_at; i < end_at; i++) {
-      size_t from = order ? order[i] : i;
-      node->cells[i - begin_at] = cells[from];
-      if (node_of) node_of[from] = (uint32_t)k;
+      size_t from = p->order ? p->order[i] : i;
+      node->cells[i - begin_at] = p->cells[from];
+      if (p->node_of) p->node_of[from] = (uint32_t)k;
     }
     sc_status st = write_node(t, node, err);
     if (!st && height > 0) st = set_holders(t, height, node, err);
     if (st) return st;
-    up[k] = sc_rtree_node_cell(node, t->n_coords);
+    p->up[k] = sc_rtree_node_cell(node, t->n_coords);
     if (is_root) t->root = *node;
   }
   return SC_OK;
@@ -307,13 +316,15 @@ static sc_status pack(struct sc_rtree *t, const struct sc_rtree_cell *entries, s
   sc_status st = node_of && level ? sc_rtree_order(entries, n, &order, err) : sc_fail_nomem(err);
   if (st) goto done;
   int64_t first = top < 0 && n_level == 1 ? ROOT : t->next_node;
-  st = pack_level(t, 0, first == ROOT, entries, order, n, level, node_of, err);
+  struct packing leaves = {entries, order, n, level, node_of};
+  st = pack_level(t, 0, first == ROOT, &leaves, err);
   if (!st) st = write_rowids(t, entries, n, node_of, first, err);
   while (!st && (top < 0 ? n_level > 1 : height < top && n_level > max)) {
     size_t n_up = (n_level + max - 1) / max;
     height++;
     /* In place: node k reads cells from k on only, since each has several. */
-    st = pack_level(t, height, top < 0 && n_up == 1, level, NULL, n_level, level, NULL, err);
+    struct packing inner = {level, NULL, n_level, level, NULL};
+    st = pack_level(t, height, top < 0 && n_up == 1, &inner, err);
     n_level = n_up;
   }
   for (size_t k = 0; top >= 0 && k < n_level && !st; k++) {

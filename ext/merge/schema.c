@@ -42,7 +42,7 @@ static sc_status call_spatialite(sqlite3 *db, enum sc_merge_statement which, str
   sqlite3_finalize(stmt);
   if (!st && result != 1) {
     const char *text = strstr(sql, "SELECT ");
-    st = sc_fail(err, SC_DB, "SpatiaLite refused: %.*s", (int)strcspn(text + 7, "("), text + 7);
+    st = sc_fail(err, SC_DB, "SpatiaLite: %.*s() failed", (int)strcspn(text + 7, "("), text + 7);
   }
   return st;
 }
@@ -59,10 +59,11 @@ static sc_status make_metadata(sqlite3 *db, const char *schema, struct sc_error 
 
 static sc_status check_name(const char *schema, const char *name, struct sc_error *err) {
   if (sqlite3_stricmp(schema, "main") != 0) {
-    return sc_fail(err, SC_BAD_ARG,
-                   "a merged index can only be made in \"main\", not in \"%s\": SpatiaLite's "
-                   "functions work there alone",
-                   schema);
+    return sc_fail(
+        err, SC_BAD_ARG,
+        "a merged index can only be made in \"main\", not in \"%s\": SpatiaLite supports "
+        "no other database of a connection",
+        schema);
   }
   if (strpbrk(name, "'\"")) {
     return sc_fail(err, SC_BAD_ARG, "a merged index cannot have a quote in its name: %s", name);
@@ -122,7 +123,7 @@ static sc_status check_tables(sqlite3 *db, const char *schema, const char *name,
   if (!st) sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
   if (!st) st = sc_db_next(stmt, &is_row, err);
   if (!st && is_row) {
-    st = sc_fail(err, SC_BAD_DATA, "merged index %s: %s is no table of stacchip's making", name,
+    st = sc_fail(err, SC_BAD_DATA, "merged index %s: table %s was not made by stacchip", name,
                  (const char *)sqlite3_column_text(stmt, 0));
   }
   sqlite3_finalize(stmt);

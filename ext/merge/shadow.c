@@ -50,7 +50,7 @@ struct ready_chip {
 
 static sc_status ready_footprint(struct ready_chip *chip, struct sc_error *err) {
   if (chip->footprint.n_parts == 0) {
-    return sc_fail(err, SC_BAD_DATA, "geometry: it has no polygon");
+    return sc_fail(err, SC_BAD_DATA, "geometry: expected a polygon, found none");
   }
   chip->box = sc_footprint_box(&chip->footprint);
   sc_chip_block_boxes(&chip->footprint, &chip->in_block.box, &chip->in_block.west);
@@ -248,8 +248,11 @@ static sc_status place_chip(struct sc_merge *t, struct ready_chip *chip, float d
     return st ? st : add_chip(t, chip, block, err);
   }
   if (conflict != SC_CONFLICT_REPLACE) {
-    return sc_fail(err, SC_CONSTRAINT, "chip (%d, %d) of that item is there already", chip->x,
-                   chip->y);
+    return sc_fail(
+        err, SC_CONSTRAINT,
+        "chip (%d, %d) of that item is there already; INSERT OR REPLACE replaces it, OR IGNORE "
+        "passes over it",
+        chip->x, chip->y);
   }
   chip->id = block->block.chips[sc_chip_block_rank(&block->block, bit)].id;
   st = sc_merge_index_remove(t, chip->id, err);

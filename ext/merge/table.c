@@ -59,7 +59,7 @@ sc_status sc_merge_find_table(sqlite3 *db, const char *schema, const char *name,
   }
   *out = st ? NULL : registry_find(db, schema, name);
   if (!st && !*out) {
-    st = sc_fail(err, SC_NOT_FOUND, "\"%s\" is no stacchip_merge table", name);
+    st = sc_fail(err, SC_NOT_FOUND, "\"%s\" is not a stacchip_merge table", name);
   }
   return st;
 }

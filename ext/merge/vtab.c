@@ -50,7 +50,8 @@ static int creation_error(char **message, const struct sc_error *err) {
 static sc_status declare(sqlite3 *db, const char *name, struct sc_error *err) {
   for (int i = 0; i < SC_N_COLUMNS; i++) {
     if (i != SC_COL_COMMAND && sqlite3_stricmp(name, sc_merge_column_name(i)) == 0) {
-      return sc_fail(err, SC_BAD_ARG, "a merged index cannot be named %s, as its column is", name);
+      return sc_fail(err, SC_BAD_ARG,
+                     "'%s' is a column of every merged index; choose another table name", name);
     }
   }
   char *sql = sqlite3_mprintf(declaration, name);

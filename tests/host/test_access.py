@@ -308,7 +308,7 @@ class DeclaredTables(Access):
                 x.commit()
                 for statement in ("SELECT count(*) FROM chips", "SELECT row, item_json FROM chips", "DELETE FROM chips"):
                     with self.subTest(name=name, sql=sql, statement=statement):
-                        self.refused(host.connect(f), statement, words="no table of stacchip's making")
+                        self.refused(host.connect(f), statement, words="was not made by stacchip")
             x.close()
         self.assertEqual(self.server.requests, [])
 

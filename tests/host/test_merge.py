@@ -516,7 +516,7 @@ class Items(unittest.TestCase):
         with self.assertRaisesRegex(sqlite3.OperationalError, "No such file"):
             self.db.execute(merge, ('{"on_error":"abort"}',))
         for sql, text in (("SELECT stacchip_merge_items('nope', 'SELECT 1')", "no merged index"), ("SELECT stacchip_merge_items('chips', 'DELETE FROM todo')", "is a query"),
-                          ("SELECT stacchip_merge_items('chips', 'SELECT 1', '{\"a\":1}')", "unknown option"), ("SELECT stacchip_merge_items('todo', 'SELECT 1')", "no stacchip_merge table"),
+                          ("SELECT stacchip_merge_items('chips', 'SELECT 1', '{\"a\":1}')", "unknown option"), ("SELECT stacchip_merge_items('todo', 'SELECT 1')", "not a stacchip_merge table"),
                           ("SELECT stacchip_merge_items('chips', NULL)", "query is NULL")):
             with self.assertRaisesRegex(sqlite3.OperationalError, text):
                 self.db.execute(sql)
@@ -680,7 +680,7 @@ class LifeCycle(unittest.TestCase):
                 db.execute(f"CREATE VIRTUAL TABLE chips USING stacchip_merge({arguments})")
             self.assertEqual([], db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'chips%'").fetchall())
         db = host.connect()
-        for name, text in (("item", "cannot be named"), ("\"a'b\"", "quote"), ("temp.x", "main")):
+        for name, text in (("item", "choose another table name"), ("\"a'b\"", "quote"), ("temp.x", "main")):
             with self.assertRaisesRegex(sqlite3.OperationalError, text):
                 db.execute(f"CREATE VIRTUAL TABLE {name} USING stacchip_merge()")
 
@@ -733,7 +733,7 @@ class LifeCycle(unittest.TestCase):
         for command in ("integrity-check", "rebuild", "optimize"):
             db.execute("INSERT INTO chips(chips) VALUES(?)", (command,))
             check(db)
-        with self.assertRaisesRegex(sqlite3.OperationalError, "no command 'what'"):
+        with self.assertRaisesRegex(sqlite3.OperationalError, "unknown command 'what'"):
             db.execute("INSERT INTO chips(chips) VALUES('what')")
         with self.assertRaisesRegex(sqlite3.OperationalError, "is not one of abort, record"):
             db.execute("INSERT INTO chips(chips, rank) VALUES('on_error', 'x')")

@@ -296,5 +296,19 @@ class LostItems(unittest.TestCase):
                     db.execute("INSERT INTO c(c) VALUES (?)", (command,))
 
 
+class Edges(unittest.TestCase):
+    def test_a_word_that_is_no_edge_is_not_taken_for_one(self):
+        """For some readers it was "pad", for others "drop"."""
+        db = make()
+        db.executemany(INSERT, grid("I", 10, 20, 2))
+        self.assertEqual([0, 256], column(db, "SELECT DISTINCT col_off FROM c ORDER BY 1"))
+        db.execute("UPDATE c_item SET edge = 'cut'")
+        self.assertEqual([None], column(db, "SELECT DISTINCT col_off FROM c"))
+        self.assertEqual([4], column(db, "SELECT count(*) FROM c WHERE item = 'I'"))
+        with self.assertRaisesRegex(sqlite3.Error, "c_item, row 1: edge: 'cut' is not one of drop, pad, shift"):
+            db.execute("SELECT stacchip_chip_info(row) FROM c").fetchone()
+        check(db)
+
+
 if __name__ == "__main__":
     host.main()
