@@ -289,8 +289,8 @@ struct sc_export_files {
   size_t n_sinks, max_sinks;
   int is_open;            /* the last sink takes rows */
   struct sc_geo_info geo; /* of the file being written */
-  /* one for each of the writer's slots, and the one that is gathered */
-  struct sc_export_group groups[SC_PQ_MAX_SLOTS + 1];
+  /* one for each row group that the writer has pending, and the one that is gathered */
+  struct sc_export_group groups[SC_PQ_MAX_PENDING + 1];
   int group;
 };
 

@@ -78,7 +78,7 @@ sc_status sc_export_files_init(struct sc_export_files *f, const struct sc_export
   f->options = o;
   f->root = root;
   f->metadata = metadata;
-  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1; i++) {
+  for (int i = 0; i < SC_PQ_MAX_PENDING + 1; i++) {
     f->groups[i].files = f;
     f->groups[i].packer = packer;
   }
@@ -213,7 +213,7 @@ static sc_status put_group(struct sc_export_files *f, struct sc_error *err) {
   struct sc_export_group *g = &f->groups[f->group];
   sc_status st = sc_pq_writer_put_group(&f->writer, sc_export_group_fill, g, err);
   if (st) return st;
-  f->group = (f->group + 1) % (f->writer.n_slots + 1);
+  f->group = (f->group + 1) % (f->writer.n_pending + 1);
   sc_export_group_take(&f->groups[f->group], &f->geo);
   return SC_OK;
 }
@@ -237,7 +237,8 @@ sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err) {
   size_t n_keys = 1;
   sc_status st = f->groups[f->group].n_rows ? put_group(f, err) : SC_OK;
   if (!st) st = sc_pq_writer_flush(&f->writer, err);
-  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1 && !st; i++) sc_export_group_take(&f->groups[i], &f->geo);
+  for (int i = 0; i < SC_PQ_MAX_PENDING + 1 && !st; i++)
+    sc_export_group_take(&f->groups[i], &f->geo);
   int *first_type = types + !f->geo.has_polygons;
   size_t n_types = (size_t)(f->geo.has_polygons + f->geo.has_multipolygons);
   for (size_t i = 0; i < f->n_specs; i++) n_keys = f->specs[i].group ? 2 : n_keys;
@@ -259,7 +260,7 @@ sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err
 
 void sc_export_files_free(struct sc_export_files *f) {
   if (f->has_writer) sc_pq_writer_free(&f->writer); /* waits for who uses the groups */
-  for (int i = 0; i < SC_PQ_MAX_SLOTS + 1; i++) sc_export_group_free(&f->groups[i]);
+  for (int i = 0; i < SC_PQ_MAX_PENDING + 1; i++) sc_export_group_free(&f->groups[i]);
   for (size_t i = 0; i < f->n_sinks; i++) sc_sink_close(&f->sinks[i]);
   sc_free(f->sinks);
   memset(f, 0, sizeof *f);

@@ -19,12 +19,12 @@ struct batch {
   struct export_job *job;
   struct sc_buffer bytes;
   int n_rows;
-  uint64_t number; /* in the lane; 0: not given to it */
+  uint64_t number; /* in the queue; 0: not given to it */
   struct sc_error err;
 };
 
-/* From run_job() to the end of reading, the lane's thread owns all but db, source, the batches that
- * are not given to it, and current. */
+/* From run_job() to the end of reading, the queue's thread owns all but db, source, the batches
+ * that are not given to it, and current. */
 struct export_job {
   sqlite3 *db;
   const struct sc_export_options *options;
@@ -38,8 +38,8 @@ struct export_job {
   struct sc_buffer scratch;
   int64_t n_rows;
   int is_sorted;
-  struct sc_lane lane;
-  int has_failed; /* the lane's: no work on the batches after */
+  struct sc_task_queue queue;
+  int has_failed; /* the queue's: no work on the batches after */
   struct batch batches[BATCHES];
   int current; /* the one that is being fetched */
 };
@@ -129,7 +129,7 @@ static void work_batch(void *argument) {
 
 /* Have a batch free; its error is the export's. */
 static sc_status wait_batch(struct export_job *j, struct batch *b, struct sc_error *err) {
-  sc_lane_wait(&j->lane, b->number);
+  sc_queue_wait(&j->queue, b->number);
   if (b->number && b->err.status) *err = b->err;
   b->number = 0;
   b->bytes.size = 0;
@@ -141,7 +141,7 @@ static sc_status wait_batch(struct export_job *j, struct batch *b, struct sc_err
 static sc_status hand_over(struct export_job *j, struct sc_error *err) {
   struct batch *b = &j->batches[j->current];
   j->n_rows += b->n_rows;
-  b->number = sc_lane_put(&j->lane, b);
+  b->number = sc_queue_put(&j->queue, b);
   j->current = (j->current + 1) % BATCHES;
   return wait_batch(j, &j->batches[j->current], err);
 }
@@ -159,7 +159,7 @@ static struct sc_buffer *next_row(void *job, struct sc_error *err) {
 
 /* Some batches in turn: one is fetched while others are worked on. */
 static sc_status read_rows(struct export_job *j, struct sc_error *err) {
-  sc_lane_open(&j->lane, work_batch);
+  sc_queue_open(&j->queue, work_batch);
   sc_status st = sc_export_source_read(&j->source, err);
   if (!st) st = hand_over(j, err);
   for (int i = 0; i < BATCHES; i++) { /* in the order that they were fetched */
@@ -168,7 +168,7 @@ static sc_status read_rows(struct export_job *j, struct sc_error *err) {
     sc_status other = wait_batch(j, b, st ? &ignored : err);
     if (!st) st = other;
   }
-  sc_lane_close(&j->lane);
+  sc_queue_close(&j->queue);
   return st;
 }
 

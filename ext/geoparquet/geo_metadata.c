@@ -154,7 +154,7 @@ static void take_crs(const cJSON *crs, struct sc_geo_file *out) {
  * The CRS of a GEOMETRY column's type: PROJJSON, the name of a key that has it, or another
  * spelling. Source: parquet-format, Geospatial.md.
  */
-static void take_type_crs(const struct sc_pq_meta *meta, struct sc_span text,
+static void take_type_crs(const struct sc_pq_meta *meta, struct sc_view text,
                           struct sc_geo_file *out) {
   static const char prefix[] = "projjson:";
   size_t n = sizeof prefix - 1;
@@ -162,7 +162,7 @@ static void take_type_crs(const struct sc_pq_meta *meta, struct sc_span text,
   if (text.size > n && text.size - n < sizeof name && memcmp(text.data, prefix, n) == 0) {
     memcpy(name, text.data + n, text.size - n);
     name[text.size - n] = '\0';
-    struct sc_span value = sc_pq_meta_find_key(meta, name);
+    struct sc_view value = sc_pq_meta_find_key(meta, name);
     if (value.data) text = value;
   }
   if (!text.data || text.size == 0 || text.size > GEO_MAX_BYTES) return;
@@ -208,7 +208,7 @@ static void parse_columns(const struct sc_pq_meta *meta, const cJSON *geo, const
 }
 
 void sc_geo_parse(const struct sc_pq_meta *meta, const char *name, struct sc_geo_file *out) {
-  struct sc_span text = sc_pq_meta_find_key(meta, "geo");
+  struct sc_view text = sc_pq_meta_find_key(meta, "geo");
   memset(out, 0, sizeof *out);
   for (int i = 0; i < 4; i++) out->covering[i] = -1;
   out->geometry_leaf = find_geometry(meta, name);

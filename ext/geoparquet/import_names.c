@@ -80,7 +80,7 @@ static void settle(const cJSON *columns, int is_hive, const char *name, char **v
 }
 
 void sc_import_names_settle(struct sc_import *m) {
-  struct sc_span own = sc_pq_meta_find_key(&m->file.meta, "stacchip");
+  struct sc_view own = sc_pq_meta_find_key(&m->file.meta, "stacchip");
   cJSON *json = own.data ? cJSON_ParseWithLength((const char *)own.data, own.size) : NULL;
   const cJSON *columns = cJSON_GetObjectItemCaseSensitive(json, "partition_by");
   const cJSON *style = cJSON_GetObjectItemCaseSensitive(json, "partition_style");

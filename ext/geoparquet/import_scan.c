@@ -99,7 +99,7 @@ static const char *constant_of(const struct sc_import *m, int column) {
 static int path_is_excluded(const char *text, const struct sc_import_constraint *c) {
   struct sc_pq_leaf leaf = {0};
   struct sc_pq_filter f;
-  struct sc_span span = {(const unsigned char *)text, text ? strlen(text) : 0};
+  struct sc_view span = {(const unsigned char *)text, text ? strlen(text) : 0};
   struct sc_pq_stats stats = {span, span, -1};
   leaf.type = SC_PQ_BYTE_ARRAY;
   leaf.kind = SC_PQ_KIND_TEXT;
@@ -263,7 +263,7 @@ sc_status sc_import_open_file(const char *path, struct sc_pq_file *out, struct s
 
 /* Files of ours say how their chips lie on the grids. */
 static unsigned subtype_of_file(const struct sc_import *m) {
-  struct sc_span own = sc_pq_meta_find_key(&m->file.meta, "stacchip");
+  struct sc_view own = sc_pq_meta_find_key(&m->file.meta, "stacchip");
   struct sc_tiling tiling;
   if (!own.data || !sc_row_tiling_parse((const char *)own.data, own.size, &tiling)) return 0;
   return sc_row_tiling_subtype(m->connection, &tiling);

@@ -1,5 +1,5 @@
 /*
- * Memory that is given out in pieces and freed at once: the parsed footer of a file.
+ * Memory that is handed out bit by bit and freed at once: the parsed footer of a file.
  * Zeroed is empty.
  */
 #ifndef SC_PARQUET_ARENA_H

@@ -261,7 +261,7 @@ static sc_status put_indexes(struct sc_pq_encoder *e, const struct slice *s, str
 }
 
 /* Pack a page's body, and write a header and it. */
-static sc_status put_page(struct sc_pq_encoder *e, struct sc_span body, int type, int64_t n_values,
+static sc_status put_page(struct sc_pq_encoder *e, struct sc_view body, int type, int64_t n_values,
                           int encoding, struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
                           struct sc_error *err) {
   size_t head_at = out->size;
@@ -290,7 +290,7 @@ static sc_status put_page(struct sc_pq_encoder *e, struct sc_span body, int type
 
 static sc_status put_dictionary(struct sc_pq_encoder *e, struct sc_buffer *out,
                                 struct sc_pq_chunk_out *chunk, struct sc_error *err) {
-  struct sc_span body = {e->dictionary.entries.data, e->dictionary.entries.size};
+  struct sc_view body = {e->dictionary.entries.data, e->dictionary.entries.size};
   return put_page(e, body, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, SC_PQ_PLAIN, out, chunk, err);
 }
 
@@ -299,7 +299,7 @@ static sc_status put_dictionary(struct sc_pq_encoder *e, struct sc_buffer *out,
  * these are, over those of the page before, which is done. The first page's values are copied.
  */
 static sc_status join_values(struct sc_pq_encoder *e, struct sc_pq_column_rows *column,
-                             const struct slice *s, struct sc_span *body, struct sc_error *err) {
+                             const struct slice *s, struct sc_view *body, struct sc_error *err) {
   size_t n = s->bytes_end - s->bytes_begin, n_levels = e->body.size;
   unsigned char *values = column->values.data + s->bytes_begin;
   sc_status st = SC_OK;
@@ -320,7 +320,7 @@ static sc_status put_data(struct sc_pq_encoder *e, struct sc_pq_rows *rows, size
   const struct sc_pq_spec *spec = &rows->specs[c];
   struct sc_pq_column_rows *column = &rows->columns[c];
   struct sc_pq_page_out page = {0};
-  struct sc_span body = {NULL, 0};
+  struct sc_view body = {NULL, 0};
   page.begin = out->size;
   page.first_row = (int64_t)s->begin;
   page.n_rows = (int64_t)(s->end - s->begin);

@@ -29,7 +29,7 @@ static int has_min_max(const struct sc_pq_leaf *leaf) {
  */
 struct sc_pq_stats sc_pq_stats_parse(struct sc_thrift_in *t, const struct sc_pq_leaf *leaf) {
   struct sc_pq_stats s = {{NULL, 0}, {NULL, 0}, -1};
-  struct sc_span old_min = {NULL, 0}, old_max = {NULL, 0};
+  struct sc_view old_min = {NULL, 0}, old_max = {NULL, 0};
   struct sc_thrift_field f = {0, SC_THRIFT_STOP};
   while (sc_thrift_next(t, &f)) {
     switch (f.id) {
@@ -316,8 +316,8 @@ int sc_pq_meta_find_leaf(const struct sc_pq_meta *meta, const char *path) {
   return -1;
 }
 
-struct sc_span sc_pq_meta_find_key(const struct sc_pq_meta *meta, const char *key) {
-  struct sc_span none = {NULL, 0};
+struct sc_view sc_pq_meta_find_key(const struct sc_pq_meta *meta, const char *key) {
+  struct sc_view none = {NULL, 0};
   for (size_t i = 0; i < meta->n_key_values; i++) {
     const struct sc_pq_key_value *kv = &meta->key_values[i];
     if (kv->key.size == strlen(key) && memcmp(kv->key.data, key, kv->key.size) == 0) {

@@ -30,11 +30,11 @@ struct sc_pq_leaf {
   int is_utc;
   int scale, precision; /* DECIMAL */
   int bits;             /* UINT */
-  struct sc_span crs;   /* GEOMETRY: as the file spells it; data NULL where absent */
+  struct sc_view crs;   /* GEOMETRY: as the file spells it; data NULL where absent */
 };
 
 struct sc_pq_stats {
-  struct sc_span min, max; /* data NULL where absent */
+  struct sc_view min, max; /* data NULL where absent */
   int64_t null_count;      /* -1 unknown */
 };
 
@@ -61,7 +61,7 @@ struct sc_pq_row_group {
 };
 
 struct sc_pq_key_value {
-  struct sc_span key, value;
+  struct sc_view key, value;
 };
 
 struct sc_pq_meta {
@@ -88,7 +88,7 @@ void sc_pq_meta_free(struct sc_pq_meta *meta);
 /* The leaf with that path, or -1. */
 int sc_pq_meta_find_leaf(const struct sc_pq_meta *meta, const char *path);
 /* The value of a key, data NULL where it is absent. */
-struct sc_span sc_pq_meta_find_key(const struct sc_pq_meta *meta, const char *key);
+struct sc_view sc_pq_meta_find_key(const struct sc_pq_meta *meta, const char *key);
 
 /* Parse one Statistics struct (also of page headers). */
 struct sc_pq_stats sc_pq_stats_parse(struct sc_thrift_in *t, const struct sc_pq_leaf *leaf);

@@ -10,10 +10,10 @@
 /* A SchemaElement as it stands. */
 struct element {
   int has_type, type, fixed_bytes, repetition, n_children, converted, scale, precision;
-  struct sc_span name;
+  struct sc_view name;
   int logical; /* field number in LogicalType, 0 for none */
   int unit_digits, is_utc, bits, is_signed;
-  struct sc_span crs;
+  struct sc_view crs;
 };
 
 /* Where we are in the tree: a group whose children are still to come. */

@@ -148,7 +148,7 @@ static void parse_bounds(struct sc_thrift_in *t, enum sc_thrift_type type, size_
   enum sc_thrift_type element;
   size_t n = sc_thrift_list(t, type, 1, &element);
   for (size_t i = 0; i < n && !t->fault; i++) {
-    struct sc_span s = sc_thrift_binary(t, element);
+    struct sc_view s = sc_thrift_binary(t, element);
     if (i < n_pages) *(is_max ? &stats[i].max : &stats[i].min) = s;
   }
 }

@@ -34,61 +34,61 @@ void sc_task_wait(struct sc_task *t) {
   t->is_running = 0;
 }
 
-static void lane_main(void *lane) {
-  struct sc_lane *l = lane;
-  pthread_mutex_lock(&l->lock);
+static void queue_main(void *queue) {
+  struct sc_task_queue *q = queue;
+  pthread_mutex_lock(&q->lock);
   for (;;) {
-    while (l->n_done == l->n_put && !l->is_closing) pthread_cond_wait(&l->changed, &l->lock);
-    if (l->n_done == l->n_put) break;
-    void *argument = l->arguments[l->n_done % SC_LANE_PLACES];
-    pthread_mutex_unlock(&l->lock);
-    l->run(argument);
-    pthread_mutex_lock(&l->lock);
-    l->n_done++;
-    pthread_cond_signal(&l->changed);
+    while (q->n_done == q->n_put && !q->is_closing) pthread_cond_wait(&q->changed, &q->lock);
+    if (q->n_done == q->n_put) break;
+    void *argument = q->arguments[q->n_done % SC_QUEUE_PLACES];
+    pthread_mutex_unlock(&q->lock);
+    q->run(argument);
+    pthread_mutex_lock(&q->lock);
+    q->n_done++;
+    pthread_cond_signal(&q->changed);
   }
-  pthread_mutex_unlock(&l->lock);
+  pthread_mutex_unlock(&q->lock);
 }
 
-void sc_lane_open(struct sc_lane *l, void (*run)(void *)) {
-  l->run = run;
-  l->is_open = pthread_mutex_init(&l->lock, NULL) == 0;
-  if (l->is_open && pthread_cond_init(&l->changed, NULL) != 0) {
-    pthread_mutex_destroy(&l->lock);
-    l->is_open = 0;
+void sc_queue_open(struct sc_task_queue *q, void (*run)(void *)) {
+  q->run = run;
+  q->is_open = pthread_mutex_init(&q->lock, NULL) == 0;
+  if (q->is_open && pthread_cond_init(&q->changed, NULL) != 0) {
+    pthread_mutex_destroy(&q->lock);
+    q->is_open = 0;
   }
-  if (l->is_open) start_thread(&l->task, lane_main, l);
+  if (q->is_open) start_thread(&q->task, queue_main, q);
 }
 
-uint64_t sc_lane_put(struct sc_lane *l, void *argument) {
-  if (!l->task.is_running) {
-    l->run(argument);
-    l->n_done = ++l->n_put;
-    return l->n_put;
+uint64_t sc_queue_put(struct sc_task_queue *q, void *argument) {
+  if (!q->task.is_running) {
+    q->run(argument);
+    q->n_done = ++q->n_put;
+    return q->n_put;
   }
-  if (l->n_put >= SC_LANE_PLACES) sc_lane_wait(l, l->n_put - SC_LANE_PLACES + 1);
-  pthread_mutex_lock(&l->lock);
-  l->arguments[l->n_put++ % SC_LANE_PLACES] = argument;
-  pthread_cond_signal(&l->changed);
-  pthread_mutex_unlock(&l->lock);
-  return l->n_put;
+  if (q->n_put >= SC_QUEUE_PLACES) sc_queue_wait(q, q->n_put - SC_QUEUE_PLACES + 1);
+  pthread_mutex_lock(&q->lock);
+  q->arguments[q->n_put++ % SC_QUEUE_PLACES] = argument;
+  pthread_cond_signal(&q->changed);
+  pthread_mutex_unlock(&q->lock);
+  return q->n_put;
 }
 
-void sc_lane_wait(struct sc_lane *l, uint64_t number) {
-  if (!l->task.is_running) return;
-  pthread_mutex_lock(&l->lock);
-  while (l->n_done < number) pthread_cond_wait(&l->changed, &l->lock);
-  pthread_mutex_unlock(&l->lock);
+void sc_queue_wait(struct sc_task_queue *q, uint64_t number) {
+  if (!q->task.is_running) return;
+  pthread_mutex_lock(&q->lock);
+  while (q->n_done < number) pthread_cond_wait(&q->changed, &q->lock);
+  pthread_mutex_unlock(&q->lock);
 }
 
-void sc_lane_close(struct sc_lane *l) {
-  if (!l->is_open) return;
-  pthread_mutex_lock(&l->lock);
-  l->is_closing = 1;
-  pthread_cond_signal(&l->changed);
-  pthread_mutex_unlock(&l->lock);
-  sc_task_wait(&l->task);
-  pthread_cond_destroy(&l->changed);
-  pthread_mutex_destroy(&l->lock);
-  l->is_open = 0;
+void sc_queue_close(struct sc_task_queue *q) {
+  if (!q->is_open) return;
+  pthread_mutex_lock(&q->lock);
+  q->is_closing = 1;
+  pthread_cond_signal(&q->changed);
+  pthread_mutex_unlock(&q->lock);
+  sc_task_wait(&q->task);
+  pthread_cond_destroy(&q->changed);
+  pthread_mutex_destroy(&q->lock);
+  q->is_open = 0;
 }

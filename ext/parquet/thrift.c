@@ -85,8 +85,8 @@ double sc_thrift_double(struct sc_thrift_in *t, enum sc_thrift_type type) {
   return p ? sc_le_double(p) : 0;
 }
 
-struct sc_span sc_thrift_binary(struct sc_thrift_in *t, enum sc_thrift_type type) {
-  struct sc_span none = {NULL, 0};
+struct sc_view sc_thrift_binary(struct sc_thrift_in *t, enum sc_thrift_type type) {
+  struct sc_view none = {NULL, 0};
   if (type != SC_THRIFT_BINARY) {
     fault(t, "a field that should be text is something else");
     return none;
@@ -97,7 +97,7 @@ struct sc_span sc_thrift_binary(struct sc_thrift_in *t, enum sc_thrift_type type
     fault(t, "a text is longer than what is left");
     return none;
   }
-  struct sc_span s = {sc_bytes_take(&t->bytes, (size_t)n), (size_t)n};
+  struct sc_view s = {sc_bytes_take(&t->bytes, (size_t)n), (size_t)n};
   return s;
 }
 

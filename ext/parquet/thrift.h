@@ -43,11 +43,6 @@ struct sc_thrift_field {
   enum sc_thrift_type type;
 };
 
-struct sc_span {
-  const unsigned char *data; /* borrowed from the bytes that were read; NULL where absent */
-  size_t size;
-};
-
 struct sc_thrift_in sc_thrift_of(const void *data, size_t size);
 /* The next field of a struct; 0 at its end or after a fault. */
 int sc_thrift_next(struct sc_thrift_in *t, struct sc_thrift_field *f);
@@ -58,7 +53,8 @@ int64_t sc_thrift_int(struct sc_thrift_in *t, enum sc_thrift_type type);
 int32_t sc_thrift_int32(struct sc_thrift_in *t, enum sc_thrift_type type);
 int sc_thrift_bool(struct sc_thrift_in *t, enum sc_thrift_type type);
 double sc_thrift_double(struct sc_thrift_in *t, enum sc_thrift_type type);
-struct sc_span sc_thrift_binary(struct sc_thrift_in *t, enum sc_thrift_type type);
+/* Borrowed from the bytes that are read; data is NULL after a fault. */
+struct sc_view sc_thrift_binary(struct sc_thrift_in *t, enum sc_thrift_type type);
 /*
  * A list's head: the number of elements that follow and their type. A fault (and 0) where
  * the elements, of at least `least_bytes` each, cannot be there.

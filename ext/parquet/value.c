@@ -217,7 +217,7 @@ void sc_pq_value_to_sql(const struct sc_pq_leaf *leaf, const struct sc_pq_value 
   }
 }
 
-int sc_pq_value_from_bound(const struct sc_pq_leaf *leaf, const struct sc_span *bound,
+int sc_pq_value_from_bound(const struct sc_pq_leaf *leaf, const struct sc_view *bound,
                            struct sc_pq_value *out) {
   const unsigned char *p = bound->data;
   float f;

@@ -36,7 +36,7 @@ void sc_pq_value_to_sql(const struct sc_pq_leaf *leaf, const struct sc_pq_value 
                         struct sc_pq_sql *out);
 
 /* A bound in statistics (PLAIN, without a length) as a value; 0 where its size is wrong. */
-int sc_pq_value_from_bound(const struct sc_pq_leaf *leaf, const struct sc_span *bound,
+int sc_pq_value_from_bound(const struct sc_pq_leaf *leaf, const struct sc_view *bound,
                            struct sc_pq_value *out);
 
 /* Does the order of the SQL values follow the order that the leaf's statistics use? */

@@ -6,9 +6,9 @@
 #include "base/alloc.h"
 #include "base/settings.h"
 
-static sc_status new_chunks(struct sc_pq_slot *s, size_t n, struct sc_error *err) {
-  s->chunks = sc_alloc_zero(n, sizeof *s->chunks);
-  return s->chunks ? SC_OK : sc_fail_nomem(err);
+static sc_status new_chunks(struct sc_pq_pending *p, size_t n, struct sc_error *err) {
+  p->chunks = sc_alloc_zero(n, sizeof *p->chunks);
+  return p->chunks ? SC_OK : sc_fail_nomem(err);
 }
 
 static void free_chunks(struct sc_pq_chunk_out *chunks, size_t n) {
@@ -23,11 +23,11 @@ sc_status sc_pq_writer_init(struct sc_pq_writer *w, const struct sc_pq_writer_op
   memset(w, 0, sizeof *w);
   w->options = *options;
   if (!options->is_grouped || threads == 0) threads++;
-  w->n_slots = threads > SC_PQ_MAX_SLOTS ? SC_PQ_MAX_SLOTS : (int)threads;
-  for (int i = 0; i < w->n_slots && !st; i++) {
-    w->slots[i].encoder.codec = options->codec;
-    w->slots[i].encoder.level = options->level;
-    st = sc_pq_rows_init(&w->slots[i].rows, options->specs, options->n_columns, err);
+  w->n_pending = threads > SC_PQ_MAX_PENDING ? SC_PQ_MAX_PENDING : (int)threads;
+  for (int i = 0; i < w->n_pending && !st; i++) {
+    w->pending[i].encoder.codec = options->codec;
+    w->pending[i].encoder.level = options->level;
+    st = sc_pq_rows_init(&w->pending[i].rows, options->specs, options->n_columns, err);
   }
   return st;
 }
@@ -47,60 +47,63 @@ sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_sink *sink, struc
   return sc_sink_write(sink, SC_PQ_MAGIC, 4, err);
 }
 
-static void encode_slot(void *argument) {
-  struct sc_pq_slot *s = argument;
-  s->err.status = SC_OK;
-  s->bytes.size = 0;
-  sc_status st = s->fill ? s->fill(s->argument, &s->rows, &s->box, &s->err) : SC_OK;
-  if (!st) st = sc_pq_encode(&s->encoder, &s->rows, &s->bytes, s->chunks, &s->err);
-  sc_settle(&s->err, st);
+static void encode_pending(void *argument) {
+  struct sc_pq_pending *p = argument;
+  p->err.status = SC_OK;
+  p->bytes.size = 0;
+  sc_status st = p->fill ? p->fill(p->argument, &p->rows, &p->box, &p->err) : SC_OK;
+  if (!st) st = sc_pq_encode(&p->encoder, &p->rows, &p->bytes, p->chunks, &p->err);
+  sc_settle(&p->err, st);
 }
 
-/* Wait for a slot's row group and take it out: into w->bytes, which are next in the file. */
-static sc_status take_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
+/* Wait for a row group on its way and take it out: into w->bytes, which are next in the file. */
+static sc_status take_pending(struct sc_pq_writer *w, struct sc_pq_pending *p,
+                              struct sc_error *err) {
   w->bytes.size = 0;
-  if (!s->is_busy) return SC_OK;
-  sc_task_wait(&s->task);
-  s->is_busy = 0;
-  struct sc_pq_written group = {w->sink->n_written, (int64_t)s->rows.n_rows, s->chunks};
-  if (s->err.status) {
-    *err = s->err;
+  if (!p->is_busy) return SC_OK;
+  sc_task_wait(&p->task);
+  p->is_busy = 0;
+  struct sc_pq_written group = {w->sink->n_written, (int64_t)p->rows.n_rows, p->chunks};
+  if (p->err.status) {
+    *err = p->err;
     return err->status;
   }
   for (size_t c = 0; c < w->options.n_columns; c++) {
-    if (w->options.specs[c].type == SC_PQ_BYTE_ARRAY) s->chunks[c].box = s->box;
+    if (w->options.specs[c].type == SC_PQ_BYTE_ARRAY) p->chunks[c].box = p->box;
   }
   sc_status st = sc_buffer_append(&w->written, &group, sizeof group, err);
   if (st) return st;
-  s->chunks = NULL; /* now in w->written */
+  p->chunks = NULL; /* now in w->written */
   w->n_written++;
   w->n_rows += group.n_rows;
-  s->box.present = 0;
-  s->fill = NULL;
-  sc_pq_rows_clear(&s->rows);
+  p->box.present = 0;
+  p->fill = NULL;
+  sc_pq_rows_clear(&p->rows);
   struct sc_buffer bytes = w->bytes;
-  w->bytes = s->bytes;
-  s->bytes = bytes;
+  w->bytes = p->bytes;
+  p->bytes = bytes;
   return SC_OK;
 }
 
-static sc_status write_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
-  sc_status st = take_slot(w, s, err);
+static sc_status write_pending(struct sc_pq_writer *w, struct sc_pq_pending *p,
+                               struct sc_error *err) {
+  sc_status st = take_pending(w, p, err);
   return st ? st : sc_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
-static sc_status start_slot(struct sc_pq_writer *w, struct sc_pq_slot *s, struct sc_error *err) {
-  free_chunks(s->chunks, w->options.n_columns);
-  sc_status st = new_chunks(s, w->options.n_columns, err);
+static sc_status start_pending(struct sc_pq_writer *w, struct sc_pq_pending *p,
+                               struct sc_error *err) {
+  free_chunks(p->chunks, w->options.n_columns);
+  sc_status st = new_chunks(p, w->options.n_columns, err);
   if (st) return st;
-  s->is_busy = 1;
-  sc_task_start(&s->task, encode_slot, s);
+  p->is_busy = 1;
+  sc_task_start(&p->task, encode_pending, p);
   return SC_OK;
 }
 
 void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, double max_x,
                           double max_y) {
-  struct sc_pq_box *b = &w->slots[w->current].box;
+  struct sc_pq_box *b = &w->pending[w->current].box;
   if (!b->present || min_x < b->min_x) b->min_x = min_x;
   if (!b->present || min_y < b->min_y) b->min_y = min_y;
   if (!b->present || max_x > b->max_x) b->max_x = max_x;
@@ -108,38 +111,38 @@ void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, do
   b->present = 1;
 }
 
-/* Encode the current slot; the next one is that of longest ago. */
+/* Encode the current row group; the next to be filled is that of longest ago. */
 static sc_status end_group(struct sc_pq_writer *w, struct sc_error *err) {
-  sc_status st = start_slot(w, &w->slots[w->current], err);
-  w->current = (w->current + 1) % w->n_slots;
+  sc_status st = start_pending(w, &w->pending[w->current], err);
+  w->current = (w->current + 1) % w->n_pending;
   return st;
 }
 
 sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err) {
-  struct sc_pq_slot *s = &w->slots[w->current];
-  s->rows.n_rows++;
-  if (s->rows.n_rows < w->options.row_group_rows && s->rows.n_bytes < SC_PQ_ROW_GROUP_MAX_BYTES) {
+  struct sc_pq_pending *p = &w->pending[w->current];
+  p->rows.n_rows++;
+  if (p->rows.n_rows < w->options.row_group_rows && p->rows.n_bytes < SC_PQ_ROW_GROUP_MAX_BYTES) {
     return SC_OK;
   }
   sc_status st = end_group(w, err);
-  return st ? st : write_slot(w, &w->slots[w->current], err);
+  return st ? st : write_pending(w, &w->pending[w->current], err);
 }
 
 sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
                                  struct sc_error *err) {
-  struct sc_pq_slot *s = &w->slots[w->current];
-  sc_status st = take_slot(w, s, err);
-  s->fill = fill;
-  s->argument = argument;
+  struct sc_pq_pending *p = &w->pending[w->current];
+  sc_status st = take_pending(w, p, err);
+  p->fill = fill;
+  p->argument = argument;
   if (!st) st = end_group(w, err); /* before the writing, so that the thread need not wait for it */
   return st ? st : sc_sink_write(w->sink, w->bytes.data, w->bytes.size, err);
 }
 
 sc_status sc_pq_writer_flush(struct sc_pq_writer *w, struct sc_error *err) {
-  struct sc_pq_slot *s = &w->slots[w->current];
-  sc_status st = s->rows.n_rows && !s->is_busy ? end_group(w, err) : SC_OK;
-  for (int i = 0; i < w->n_slots && !st; i++) {
-    st = write_slot(w, &w->slots[(w->current + i) % w->n_slots], err);
+  struct sc_pq_pending *p = &w->pending[w->current];
+  sc_status st = p->rows.n_rows && !p->is_busy ? end_group(w, err) : SC_OK;
+  for (int i = 0; i < w->n_pending && !st; i++) {
+    st = write_pending(w, &w->pending[(w->current + i) % w->n_pending], err);
   }
   return st;
 }
@@ -151,13 +154,13 @@ sc_status sc_pq_writer_finish(struct sc_pq_writer *w, const struct sc_pq_key_tex
 }
 
 void sc_pq_writer_free(struct sc_pq_writer *w) {
-  for (int i = 0; i < w->n_slots; i++) {
-    struct sc_pq_slot *s = &w->slots[i];
-    sc_task_wait(&s->task);
-    sc_pq_rows_free(&s->rows);
-    sc_pq_encoder_free(&s->encoder);
-    sc_buffer_free(&s->bytes);
-    free_chunks(s->chunks, w->options.n_columns);
+  for (int i = 0; i < w->n_pending; i++) {
+    struct sc_pq_pending *p = &w->pending[i];
+    sc_task_wait(&p->task);
+    sc_pq_rows_free(&p->rows);
+    sc_pq_encoder_free(&p->encoder);
+    sc_buffer_free(&p->bytes);
+    free_chunks(p->chunks, w->options.n_columns);
   }
   forget_written(w);
   sc_buffer_free(&w->written);

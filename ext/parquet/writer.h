@@ -1,6 +1,7 @@
 /*
- * Write a Parquet file, row by row or a row group at once; memory is bounded by n_slots row groups,
- * as columns and encoded: as many as threads, one more row by row, at most SC_PQ_MAX_SLOTS.
+ * Write a Parquet file, row by row or a row group at once; memory is bounded by n_pending row
+ * groups, as columns and encoded: as many as threads, one more row by row, at most
+ * SC_PQ_MAX_PENDING.
  *
  * Row groups are encoded in threads of their own while the caller fills the next one, and
  * written in order by the caller's thread.
@@ -13,7 +14,7 @@
 #include "parquet/task.h"
 #include "store/sink.h"
 
-#define SC_PQ_MAX_SLOTS 5
+#define SC_PQ_MAX_PENDING 5
 /* A row group of fewer rows ends here, so that long texts do not fill the memory. */
 #define SC_PQ_ROW_GROUP_MAX_BYTES ((size_t)128 << 20)
 
@@ -30,7 +31,7 @@ struct sc_pq_writer_options {
 };
 
 /* A row group on its way: filled, encoded, written. */
-struct sc_pq_slot {
+struct sc_pq_pending {
   struct sc_pq_rows rows;
   struct sc_pq_encoder encoder;
   struct sc_buffer bytes;
@@ -57,8 +58,8 @@ struct sc_pq_key_text {
 struct sc_pq_writer {
   struct sc_pq_writer_options options;
   struct sc_sink *sink; /* borrowed, for the current file */
-  struct sc_pq_slot slots[SC_PQ_MAX_SLOTS];
-  int n_slots, current;
+  struct sc_pq_pending pending[SC_PQ_MAX_PENDING];
+  int n_pending, current;
   struct sc_buffer bytes;   /* of the row group being written */
   struct sc_buffer written; /* struct sc_pq_written[] */
   size_t n_written;
@@ -72,15 +73,15 @@ sc_status sc_pq_writer_init(struct sc_pq_writer *w, const struct sc_pq_writer_op
 sc_status sc_pq_writer_begin(struct sc_pq_writer *w, struct sc_sink *sink, struct sc_error *err);
 /* The rows being filled: put one value in each column, then sc_pq_writer_end_row(). */
 static inline struct sc_pq_rows *sc_pq_writer_rows(struct sc_pq_writer *w) {
-  return &w->slots[w->current].rows;
+  return &w->pending[w->current].rows;
 }
 /* Widen the current row group's box of geometry. */
 void sc_pq_writer_add_box(struct sc_pq_writer *w, double min_x, double min_y, double max_x,
                           double max_y);
 sc_status sc_pq_writer_end_row(struct sc_pq_writer *w, struct sc_error *err);
 /*
- * Instead of rows: the next row group is what `fill` makes in a slot's thread. The argument is in
- * use until n_slots more groups were put, or the flush.
+ * Instead of rows: the next row group is what `fill` makes in a thread of its own. The argument is
+ * in use until n_pending more groups were put, or the flush.
  */
 sc_status sc_pq_writer_put_group(struct sc_pq_writer *w, sc_pq_fill fill, void *argument,
                                  struct sc_error *err);

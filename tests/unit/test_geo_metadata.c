@@ -6,8 +6,8 @@
 
 #include "check.h"
 
-static struct sc_span span_of(const char *text) {
-  struct sc_span s = {(const unsigned char *)text, text ? strlen(text) : 0};
+static struct sc_view span_of(const char *text) {
+  struct sc_view s = {(const unsigned char *)text, text ? strlen(text) : 0};
   return s;
 }
 

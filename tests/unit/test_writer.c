@@ -181,20 +181,20 @@ static void note_order(void *argument) {
 }
 
 static void work_of_a_lane_is_done_in_order(void) {
-  struct sc_lane lane = {0};
+  struct sc_task_queue queue = {0};
   int order[100], wrong = 0;
   check_case("work_of_a_lane_is_done_in_order");
-  sc_lane_close(&lane); /* not opened */
-  sc_lane_open(&lane, note_order);
+  sc_queue_close(&queue); /* not opened */
+  sc_queue_open(&queue, note_order);
   for (int i = 0; i < 100; i++) {
-    uint64_t number = sc_lane_put(&lane, &order[i]);
+    uint64_t number = sc_queue_put(&queue, &order[i]);
     CHECK_INT(i + 1, number);
     if (i % 10 == 5) {
-      sc_lane_wait(&lane, number - 2);
+      sc_queue_wait(&queue, number - 2);
       CHECK_INT(i - 2, order[i - 2]);
     }
   }
-  sc_lane_close(&lane);
+  sc_queue_close(&queue);
   for (int i = 0; i < 100; i++) wrong += order[i] != i;
   CHECK_INT(0, wrong);
 }
