@@ -1,6 +1,7 @@
 /* Who may stop the calling thread; see interrupt.h. */
 #include "base/interrupt.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/db.h"
@@ -8,6 +9,7 @@
 static _Thread_local sqlite3 *current;
 static _Thread_local int (*task_interrupted)(void *);
 static _Thread_local void *task_context;
+static int (*_Atomic watched)(void *);
 
 void sc_interrupt_follow(sqlite3 *db) { current = db; }
 
@@ -20,8 +22,13 @@ void sc_interrupt_follow_task(int (*interrupted)(void *), void *context) {
   task_context = context;
 }
 
+void sc_interrupt_watch(int (*interrupted)(void *)) {
+  if (interrupted != sc_interrupted) atomic_store(&watched, interrupted); /* both halves in one */
+}
+
 int sc_interrupted(void *unused) {
-  (void)unused;
-  if (task_interrupted) return task_interrupted(task_context);
-  return current && sc_db_interrupted(current);
+  int (*ask)(void *) = atomic_load(&watched);
+  int is_stopped =
+      task_interrupted ? task_interrupted(task_context) : current && sc_db_interrupted(current);
+  return is_stopped || (ask && ask(unused));
 }

@@ -1,6 +1,7 @@
 /*
- * Who may stop what the calling thread does: asked by transfers that were given nobody to
- * ask, so that sqlite3_interrupt() ends a request that hangs wherever it was made.
+ * The thread's source of interrupts, which transfers poll that were given no callback: so
+ * sqlite3_interrupt() ends a request that hangs wherever it was made. Each shared object has one
+ * of its own; the second one polls the first (sc_interrupt_watch()).
  */
 #ifndef SC_BASE_INTERRUPT_H
 #define SC_BASE_INTERRUPT_H
@@ -11,8 +12,12 @@
 void sc_interrupt_follow(sqlite3 *db);
 /* Forget a connection that closes. */
 void sc_interrupt_forget(const sqlite3 *db);
-/* A helper thread asks for whom it works instead; NULL: nobody. */
+/* A helper thread polls its job instead of a connection; NULL: neither. */
 void sc_interrupt_follow_task(int (*interrupted)(void *), void *context);
+
+/* Poll this too, on every thread of the process: in the second half, sc_interrupted() of the first.
+ */
+void sc_interrupt_watch(int (*interrupted)(void *unused));
 
 /* Has this thread been asked to stop? The argument is not used. */
 int sc_interrupted(void *unused);

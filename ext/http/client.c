@@ -19,10 +19,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "base/poll.h"
 #include "base/thread.h"
+#include "http/limits.h"
 #include "http/sign.h"
-#include "raster/runtime.h"
 #include "stacchip.h"
 #include "store/access.h"
 
@@ -126,7 +127,7 @@ static curl_socket_t open_socket(void *transfer, curlsocktype purpose, struct cu
   struct transfer *t = transfer;
   char hosts[4096];
   (void)purpose;
-  sc_runtime_hosts(hosts, sizeof hosts);
+  sc_http_hosts(hosts, sizeof hosts);
   if (!sc_access_address(hosts, &a->addr)) {
     t->refused_address = 1;
     return CURL_SOCKET_BAD;
@@ -160,7 +161,7 @@ static void host_of(const char *url, char *out, size_t n) {
 static sc_status check_host(const struct transfer *t, struct sc_error *err) {
   char hosts[4096], host[256], asked[256], shown[512];
   const char *url = t->redirect ? t->redirect : t->wire.url;
-  sc_runtime_hosts(hosts, sizeof hosts);
+  sc_http_hosts(hosts, sizeof hosts);
   sc_access_url_host(url, host, sizeof host);
   host_of(url, asked, sizeof asked);
   if (host[0] && asked[0] && sc_access_host(hosts, host) && sc_access_host(hosts, asked)) {
@@ -227,7 +228,7 @@ static void set_method(struct transfer *t) {
 /* A time-out for what is expected to come: the setting, and a second for each 100 KB. */
 static long timeout_of(const struct sc_http_request *r) {
   uint64_t bytes = (r->size ? r->size : 0) + r->body_size;
-  return (long)sc_runtime_timeout_ms() + (long)(bytes / 100);
+  return (long)sc_http_timeout_ms() + (long)(bytes / 100);
 }
 
 static sc_status prepare(struct transfer *t, struct sc_error *err) {
@@ -254,7 +255,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, https ? 1L : 0L);
   curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, timeout_of(r));
-  curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)sc_runtime_timeout_ms());
+  curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)sc_http_timeout_ms());
   curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "stacchip/" STACCHIP_VERSION);
   curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
@@ -608,8 +609,7 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
                                                  : fail_status(t, status, &err);
   int bad_response = code == CURLE_OK && st == SC_BAD_DATA; /* a wrong range: once more may help */
   /* A name that is not known will hardly be known in a second. */
-  int most =
-      code == CURLE_COULDNT_RESOLVE_HOST && sc_runtime_retries() > 1 ? 1 : sc_runtime_retries();
+  int most = code == CURLE_COULDNT_RESOLVE_HOST && sc_http_retries() > 1 ? 1 : sc_http_retries();
   if (st && t->n_tries <= most && !t->refused_address && !t->too_big &&
       (bad_response || is_worth_retry(code, status))) {
     wait_until(l, t, backoff_ms(t));
@@ -627,7 +627,7 @@ static void enqueue(struct loop *l, struct transfer *t) {
 
 /* Begin what the caps of the hosts allow, in order. */
 static void begin_ready(struct loop *l) {
-  int most = sc_runtime_max_connections();
+  int most = sc_http_max_connections();
   struct transfer *t = l->ready, *next;
   l->ready = l->last_ready = NULL;
   for (; t; t = next) {
@@ -803,7 +803,7 @@ static sc_status fetch_tokens(const struct sc_http_request *requests, size_t n,
 sc_status sc_http_perform(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
                           void *interrupt_context, struct sc_error *err) {
   if (n == 0) return SC_OK;
-  if (!interrupted) interrupted = sc_runtime_interrupted;
+  if (!interrupted) interrupted = sc_interrupted;
   sc_status st = fetch_tokens(requests, n, interrupted, interrupt_context, err);
   return st ? st : perform(requests, n, interrupted, interrupt_context, err);
 }

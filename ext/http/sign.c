@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "store/access.h"
+#include "store/open.h"
 #include "store/percent.h"
 #include "store/scheme.h"
 
@@ -117,6 +118,8 @@ static sc_status check_bucket(const char *url, const char *rest, struct sc_error
 
 /* --- AWS credentials --- */
 
+#define INI_MAX_BYTES ((size_t)1 << 20)
+
 struct credentials {
   char key[160], secret[256], token[4096], region[64];
   int anonymous;
@@ -124,32 +127,36 @@ struct credentials {
 
 static void copy(char *to, size_t n, const char *from) { snprintf(to, n, "%s", from ? from : ""); }
 
-/* Read one INI section; only keys that are not set yet are filled. */
+/* Keep the value of a key that nothing has set yet. */
+static void take_value(const char *key, const char *value, struct credentials *c) {
+  if (!c->key[0] && !strcmp(key, "aws_access_key_id")) copy(c->key, sizeof c->key, value);
+  if (!c->secret[0] && !strcmp(key, "aws_secret_access_key"))
+    copy(c->secret, sizeof c->secret, value);
+  if (!c->token[0] && !strcmp(key, "aws_session_token")) copy(c->token, sizeof c->token, value);
+  if (!c->region[0] && !strcmp(key, "region")) copy(c->region, sizeof c->region, value);
+}
+
+/* Read one section of an INI file; a file that cannot be read has none. */
 static void read_ini(const char *path, const char *section, struct credentials *c) {
-  char line[5000], name[300];
+  struct sc_buffer text = {0};
+  struct sc_error ignored = {0};
+  char name[300], *save = NULL;
   int inside = 0;
-  FILE *f = fopen(path, "re");
-  if (!f) return;
+  sc_status st = sc_read_file(path, INI_MAX_BYTES, &text, &ignored);
   snprintf(name, sizeof name, "[%s]", section);
-  while (fgets(line, sizeof line, f)) {
-    line[strcspn(line, "\r\n")] = '\0';
+  char *line = st ? NULL : strtok_r((char *)text.data, "\r\n", &save);
+  for (; line; line = strtok_r(NULL, "\r\n", &save)) {
+    char *equals = strchr(line, '='), *end = equals;
     if (line[0] == '[') {
       inside = strcmp(line, name) == 0;
-      continue;
+    } else if (inside && equals) {
+      line += strspn(line, " \t");
+      while (end > line && isspace((unsigned char)end[-1])) end--;
+      *end = '\0';
+      take_value(line, equals + 1 + strspn(equals + 1, " \t"), c);
     }
-    char *equals = strchr(line, '=');
-    if (!inside || !equals) continue;
-    char *value = equals + 1 + strspn(equals + 1, " \t"), *key = line + strspn(line, " \t");
-    while (equals > key && isspace((unsigned char)equals[-1])) equals--;
-    *equals = '\0';
-    if (!c->key[0] && strcmp(key, "aws_access_key_id") == 0) copy(c->key, sizeof c->key, value);
-    if (!c->secret[0] && strcmp(key, "aws_secret_access_key") == 0)
-      copy(c->secret, sizeof c->secret, value);
-    if (!c->token[0] && strcmp(key, "aws_session_token") == 0)
-      copy(c->token, sizeof c->token, value);
-    if (!c->region[0] && strcmp(key, "region") == 0) copy(c->region, sizeof c->region, value);
   }
-  fclose(f);
+  sc_buffer_free(&text);
 }
 
 static void aws_path(const char *variable, const char *file, char *out, size_t n) {
@@ -226,42 +233,71 @@ struct signing {
   char payload[65], time[17], date[9];
 };
 
+/* A header that is signed; absent where its value is NULL or empty. */
+struct signed_header {
+  const char *name, *value;
+};
+
+/* The request as it is signed, and the names of its headers: those of `headers`, which are sorted
+ * by name. */
+static sc_status write_canonical(const struct signing *g, const struct signed_header *headers,
+                                 size_t n, struct sc_buffer *names, struct sc_buffer *out,
+                                 struct sc_error *err) {
+  sc_status st = sc_buffer_printf(out, err, "%s\n%s\n%s\n", g->method, g->path, g->query);
+  for (size_t i = 0; i < n && !st; i++) {
+    const struct signed_header *h = &headers[i];
+    if (!h->value || !*h->value) continue;
+    st = sc_buffer_printf(out, err, "%s:%s\n", h->name, h->value);
+    if (!st) st = sc_buffer_printf(names, err, "%s%s", names->size ? ";" : "", h->name);
+  }
+  if (!st) st = sc_buffer_terminate(names, err);
+  if (!st) st = sc_buffer_printf(out, err, "\n%s\n%s", (char *)names->data, g->payload);
+  return st;
+}
+
+/* The signature of a text in hexadecimal, by the secret's key of the day, region and service. */
+static void sign_text(const struct credentials *c, const char *date, const char *text,
+                      char out[65]) {
+  unsigned char k[32];
+  char key[300];
+  int n = snprintf(key, sizeof key, "AWS4%s", c->secret);
+  hmac(key, (size_t)n, date, k);
+  hmac(k, 32, c->region, k);
+  hmac(k, 32, "s3", k);
+  hmac(k, 32, "aws4_request", k);
+  hmac(k, 32, text, k);
+  to_hex(k, 32, out);
+}
+
+/* The four steps of signature version 4: canonical request, string to sign, signature, headers. */
 static sc_status sign_v4(const struct credentials *c, const struct signing *g,
                          struct sc_signed *out, struct sc_error *err) {
-  char *canonical = NULL, *to_sign = NULL, *value = NULL;
-  char hash[65], scope[160], key[300], names[200];
-  unsigned char k[32];
-  snprintf(names, sizeof names, "host;x-amz-content-sha256%s;x-amz-date%s%s",
-           g->copy_source ? ";x-amz-copy-source" : "", g->payer ? ";x-amz-request-payer" : "",
-           c->token[0] ? ";x-amz-security-token" : "");
-  sc_status st = sc_format(
-      &canonical, err,
-      "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:%s\n%s%s%sx-amz-date:%s\n%s%s%s%s%s%s\n%s\n%s",
-      g->method, g->path, g->query, g->host, g->payload, g->copy_source ? "x-amz-copy-source:" : "",
-      g->copy_source ? g->copy_source : "", g->copy_source ? "\n" : "", g->time,
-      g->payer ? "x-amz-request-payer:" : "", g->payer ? g->payer : "", g->payer ? "\n" : "",
-      c->token[0] ? "x-amz-security-token:" : "", c->token, c->token[0] ? "\n" : "", names,
-      g->payload);
-  if (st) return st;
-  sha256_hex(canonical, strlen(canonical), hash);
+  const struct signed_header headers[] = {{"host", g->host},
+                                          {"x-amz-content-sha256", g->payload},
+                                          {"x-amz-copy-source", g->copy_source},
+                                          {"x-amz-date", g->time},
+                                          {"x-amz-request-payer", g->payer},
+                                          {"x-amz-security-token", c->token}};
+  struct sc_buffer canonical = {0}, names = {0};
+  char *to_sign = NULL, *value = NULL, hash[65], scope[160];
+  size_t n = sizeof headers / sizeof *headers;
+  sc_status st = write_canonical(g, headers, n, &names, &canonical, err);
   snprintf(scope, sizeof scope, "%s/%s/s3/aws4_request", g->date, c->region);
-  st = sc_format(&to_sign, err, "AWS4-HMAC-SHA256\n%s\n%s\n%s", g->time, scope, hash);
   if (!st) {
-    int n = snprintf(key, sizeof key, "AWS4%s", c->secret);
-    hmac(key, (size_t)n, g->date, k);
-    hmac(k, 32, c->region, k);
-    hmac(k, 32, "s3", k);
-    hmac(k, 32, "aws4_request", k);
-    hmac(k, 32, to_sign, k);
-    to_hex(k, 32, hash);
+    sha256_hex(canonical.data, canonical.size, hash);
+    st = sc_format(&to_sign, err, "AWS4-HMAC-SHA256\n%s\n%s\n%s", g->time, scope, hash);
+  }
+  if (!st) {
+    sign_text(c, g->date, to_sign, hash);
     st = sc_format(&value, err, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
-                   c->key, scope, names, hash);
+                   c->key, scope, (char *)names.data, hash);
   }
   if (!st) st = add_header(out, err, "Authorization", value);
   if (!st) st = add_header(out, err, "x-amz-date", g->time);
   if (!st) st = add_header(out, err, "x-amz-content-sha256", g->payload);
   if (!st && c->token[0]) st = add_header(out, err, "x-amz-security-token", c->token);
-  sc_free(canonical);
+  sc_buffer_free(&canonical);
+  sc_buffer_free(&names);
   sc_free(to_sign);
   sc_free(value);
   return st;

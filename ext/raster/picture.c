@@ -10,14 +10,14 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "base/sqlite.h"
 #include "raster/gdal.h"
 #include "raster/project.h"
-#include "raster/runtime.h"
 
 static int CPL_STDCALL goes_on(double done, const char *text, void *unused) {
   (void)done, (void)text;
-  return !sc_runtime_interrupted(unused);
+  return !sc_interrupted(unused);
 }
 
 /* Copy a dataset through a driver into a file in memory, and take its bytes. */
@@ -40,7 +40,7 @@ static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *
     GByte *bytes = VSIGetMemFileBuffer(path, &size, 0);
     st = bytes ? sc_buffer_append(out, bytes, (size_t)size, err)
                : sc_fail(err, SC_IO, "encoding %s failed", driver_name);
-  } else if (sc_runtime_interrupted(NULL)) {
+  } else if (sc_interrupted(NULL)) {
     st = sc_fail(err, SC_INTERRUPT, "interrupted");
   } else {
     st = sc_fail(err, SC_IO, "encoding %s: %s", driver_name, scope.text);

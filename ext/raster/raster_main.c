@@ -9,6 +9,7 @@ SQLITE_EXTENSION_INIT1
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/interrupt.h"
 #include "http/client.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
@@ -66,7 +67,7 @@ static sc_status make_header(const struct sc_source *source, struct sc_buffer *o
 static const struct sc_raster_api api = {
     .version = SC_RASTER_API_VERSION,
     .versions = versions,
-    .watch = sc_runtime_watch,
+    .watch = sc_interrupt_watch,
     .configure = sc_runtime_configure,
     .info = info,
     .info_free = sc_gdal_info_free,

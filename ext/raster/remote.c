@@ -537,17 +537,26 @@ static int joins(const struct sc_remote_block *a, const struct sc_remote_block *
          b->offset <= end_of(a) + PART_GAP && b->offset + b->size - begin <= MERGE_MAX;
 }
 
-static size_t make_spans(const struct sc_remote_block *blocks, const size_t *order, size_t n,
-                         struct span *spans, struct sc_http_request *requests) {
-  size_t n_spans = 0;
-  for (size_t i = 0; i < n;) {
-    struct span *s = &spans[n_spans];
-    struct sc_http_request *r = &requests[n_spans++];
-    const struct sc_remote_block *first = &blocks[order[i]];
+/* One call's blocks, and the spans of them that requests ask for. */
+struct fetch {
+  struct sc_remote_block *blocks;
+  size_t n_blocks, n_spans;
+  size_t *order;                    /* of the blocks: by file and place */
+  struct span *spans;               /* of `order` */
+  struct sc_http_request *requests; /* one a span */
+  struct sc_response **responses;   /* one a span, held */
+};
+
+static void make_spans(struct fetch *f) {
+  for (size_t i = 0; i < f->n_blocks;) {
+    struct span *s = &f->spans[f->n_spans];
+    struct sc_http_request *r = &f->requests[f->n_spans++];
+    const struct sc_remote_block *first = &f->blocks[f->order[i]];
     uint64_t end = end_of(first), whole = first->offset + first->size;
     s->begin = i++;
-    while (i < n && joins(&blocks[order[i - 1]], &blocks[order[i]], first->offset)) {
-      const struct sc_remote_block *b = &blocks[order[i++]];
+    while (i < f->n_blocks &&
+           joins(&f->blocks[f->order[i - 1]], &f->blocks[f->order[i]], first->offset)) {
+      const struct sc_remote_block *b = &f->blocks[f->order[i++]];
       end = end_of(b) > whole ? end_of(b) : whole; /* what is followed comes whole */
       if (b->offset + b->size > whole) whole = b->offset + b->size;
     }
@@ -557,19 +566,20 @@ static size_t make_spans(const struct sc_remote_block *blocks, const size_t *ord
     r->offset = first->offset;
     r->size = end - first->offset;
   }
-  return n_spans;
 }
 
 /* Give each block of a span its bytes, or the reason why not. */
-static void share_out(struct sc_remote_block *blocks, const size_t *order, const struct span *s,
-                      struct sc_http_request *r, struct sc_response *response) {
+static void share_out(struct fetch *f, size_t span) {
+  const struct span *s = &f->spans[span];
+  struct sc_http_request *r = &f->requests[span];
+  struct sc_response *response = f->responses[span];
   struct sc_error err = r->err;
-  const struct sc_file *file = blocks[order[s->begin]].file;
+  const struct sc_file *file = f->blocks[f->order[s->begin]].file;
   pthread_mutex_lock(&file->remote->lock);
   if (err.status == SC_INTERRUPT) {
     /* stays so */
   } else if (file->remote->generation != file->stamp.generation) {
-    fail_changed(&err); /* another response told: the places of the blocks are of the old file */
+    fail_changed(&err); /* another response told: the blocks' places are the old file's */
   } else if (err.status) {
     check_shrunk(file->remote, r, &err);
   } else {
@@ -577,7 +587,7 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
   }
   pthread_mutex_unlock(&file->remote->lock);
   for (size_t i = s->begin; i < s->end; i++) {
-    struct sc_remote_block *b = &blocks[order[i]];
+    struct sc_remote_block *b = &f->blocks[f->order[i]];
     uint64_t at = b->offset - r->offset, size = end_of(b) - b->offset;
     b->err = err;
     if (err.status) continue;
@@ -592,25 +602,24 @@ static void share_out(struct sc_remote_block *blocks, const size_t *order, const
 }
 
 /* Memory for the response of each span; a larger one gets the rest when its bytes come. */
-static sc_status make_responses(struct sc_responses *home, const struct sc_http_request *requests,
-                                size_t n, struct sc_response **out, struct sc_error *err) {
+static sc_status make_responses(struct fetch *f, struct sc_responses *home, struct sc_error *err) {
   sc_status st = SC_OK;
-  for (size_t i = 0; i < n && !st; i++) {
-    uint64_t size = requests[i].size < MERGE_MAX ? requests[i].size : MERGE_MAX;
-    st = sc_response_new(home, (size_t)size, &out[i], err);
+  for (size_t i = 0; i < f->n_spans && !st; i++) {
+    uint64_t size = f->requests[i].size < MERGE_MAX ? f->requests[i].size : MERGE_MAX;
+    st = sc_response_new(home, (size_t)size, &f->responses[i], err);
   }
   return st;
 }
 
-static sc_status fetch_spans(struct sc_remote_block *blocks, const size_t *order,
-                             const struct span *spans, struct sc_http_request *requests, size_t n,
-                             struct sc_response **responses, int (*interrupted)(void *),
-                             void *interrupt_context, struct sc_error *err) {
-  for (size_t i = 0; i < n; i++) sc_buffer_move(&responses[i]->bytes, &requests[i].response);
-  sc_status st = sc_http_perform(requests, n, interrupted, interrupt_context, err);
-  for (size_t i = 0; i < n; i++) {
-    sc_buffer_move(&requests[i].response, &responses[i]->bytes);
-    share_out(blocks, order, &spans[i], &requests[i], responses[i]);
+static sc_status fetch_spans(struct fetch *f, int (*interrupted)(void *), void *interrupt_context,
+                             struct sc_error *err) {
+  for (size_t i = 0; i < f->n_spans; i++) {
+    sc_buffer_move(&f->responses[i]->bytes, &f->requests[i].response);
+  }
+  sc_status st = sc_http_perform(f->requests, f->n_spans, interrupted, interrupt_context, err);
+  for (size_t i = 0; i < f->n_spans; i++) {
+    sc_buffer_move(&f->requests[i].response, &f->responses[i]->bytes);
+    share_out(f, i);
   }
   return st;
 }
@@ -618,28 +627,28 @@ static sc_status fetch_spans(struct sc_remote_block *blocks, const size_t *order
 sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_responses *home,
                           int (*interrupted)(void *), void *interrupt_context,
                           struct sc_error *err) {
-  size_t *order = sc_alloc((n + 1) * sizeof *order), n_spans = 0;
-  struct span *spans = sc_alloc((n + 1) * sizeof *spans);
-  struct sc_http_request *requests = sc_alloc_zero(n + 1, sizeof *requests);
-  struct sc_response **responses = sc_alloc_zero(n + 1, sizeof *responses);
-  sc_status st = order && spans && requests && responses ? SC_OK : sc_fail_nomem(err);
+  struct fetch f = {.blocks = blocks,
+                    .n_blocks = n,
+                    .order = sc_alloc((n + 1) * sizeof *f.order),
+                    .spans = sc_alloc((n + 1) * sizeof *f.spans),
+                    .requests = sc_alloc_zero(n + 1, sizeof *f.requests),
+                    .responses = sc_alloc_zero(n + 1, sizeof *f.responses)};
+  sc_status st = f.order && f.spans && f.requests && f.responses ? SC_OK : sc_fail_nomem(err);
   if (!st && n) {
-    sort_order(blocks, order, n);
-    n_spans = make_spans(blocks, order, n, spans, requests);
-    st = make_responses(home, requests, n_spans, responses, err);
-    if (!st)
-      st = fetch_spans(blocks, order, spans, requests, n_spans, responses, interrupted,
-                       interrupt_context, err);
+    sort_order(blocks, f.order, n);
+    make_spans(&f);
+    st = make_responses(&f, home, err);
+    if (!st) st = fetch_spans(&f, interrupted, interrupt_context, err);
   }
   for (size_t i = 0; i < n && !st; i++) {
     if (!blocks[i].err.status) continue;
     *err = blocks[i].err;
     st = err->status;
   }
-  for (size_t i = 0; i < n_spans; i++) sc_response_release(responses[i]);
-  sc_free(responses);
-  sc_free(order);
-  sc_free(spans);
-  sc_free(requests);
+  for (size_t i = 0; i < f.n_spans; i++) sc_response_release(f.responses[i]);
+  sc_free(f.responses);
+  sc_free(f.order);
+  sc_free(f.spans);
+  sc_free(f.requests);
   return st;
 }

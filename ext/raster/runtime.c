@@ -4,13 +4,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/interrupt.h"
-#include "base/settings.h"
 #include "http/client.h"
+#include "http/limits.h"
 #include "http/sign.h"
 #include "raster/cache.h"
 #include "raster/file.h"
@@ -20,11 +17,8 @@
 #include "raster/tiff.h"
 
 static atomic_long owner; /* process id; 0 before the first call; negative while it changes */
-static atomic_int threads = 1, verify, max_connections = 64, timeout_ms = 30000, retries = 4;
+static atomic_int threads = 1, verify;
 static _Atomic int64_t cache_bytes = 256 << 20;
-static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
-static char hosts[4096];
-
 static pthread_mutex_t large_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void sc_runtime_large_begin(size_t block_bytes) {
@@ -37,13 +31,13 @@ void sc_runtime_large_end(size_t block_bytes) {
 
 static void abandon_parents(void) {
   pthread_mutex_init(&large_lock, NULL);
-  pthread_mutex_init(&hosts_lock, NULL);
   sc_pool_abandon();
   sc_gdal_abandon();
   sc_cache_abandon();
   sc_file_abandon();
   sc_remote_abandon();
   sc_http_abandon();
+  sc_http_limits_abandon();
   sc_sign_abandon();
 }
 
@@ -61,40 +55,14 @@ void sc_runtime_enter(void) {
   }
 }
 
-static int (*_Atomic host_interrupted)(void *);
-
-void sc_runtime_watch(int (*interrupted)(void *)) { atomic_store(&host_interrupted, interrupted); }
-
-int sc_runtime_interrupted(void *unused) {
-  int (*ask)(void *) = atomic_load(&host_interrupted);
-  return sc_interrupted(unused) || (ask && ask(unused));
-}
-
 void sc_runtime_configure(const struct sc_settings *s) {
   atomic_store(&threads, s->threads);
   atomic_store(&verify, s->verify);
   atomic_store(&cache_bytes, s->cache_bytes);
-  atomic_store(&max_connections, s->max_connections);
-  atomic_store(&timeout_ms, s->timeout_ms);
-  atomic_store(&retries, s->retries);
-  pthread_mutex_lock(&hosts_lock);
-  if (snprintf(hosts, sizeof hosts, "%s", s->hosts ? s->hosts : "") >= (int)sizeof hosts) {
-    char *comma = strrchr(hosts, ','); /* half a pattern may allow more than the whole */
-    snprintf(comma ? comma : hosts, 2, ",");
-  }
-  pthread_mutex_unlock(&hosts_lock);
+  sc_http_configure(s);
   sc_cache_trim();
 }
 
 int sc_runtime_threads(void) { return atomic_load(&threads); }
 int sc_runtime_verify(void) { return atomic_load(&verify); }
 int64_t sc_runtime_cache_bytes(void) { return atomic_load(&cache_bytes); }
-int sc_runtime_max_connections(void) { return atomic_load(&max_connections); }
-int sc_runtime_timeout_ms(void) { return atomic_load(&timeout_ms); }
-int sc_runtime_retries(void) { return atomic_load(&retries); }
-
-void sc_runtime_hosts(char *out, size_t n) {
-  pthread_mutex_lock(&hosts_lock);
-  snprintf(out, n, "%s", hosts);
-  pthread_mutex_unlock(&hosts_lock);
-}

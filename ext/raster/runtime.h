@@ -14,24 +14,13 @@
 /* Call first in every function of the API table. */
 void sc_runtime_enter(void);
 
-/* See sc_raster_api.watch. */
-void sc_runtime_watch(int (*interrupted)(void *unused));
-/* Has the calling thread been asked to stop, by what it follows (base/interrupt.h) or by who is
- * watched? The argument is not used. */
-int sc_runtime_interrupted(void *unused);
-
-/* Copy new settings. */
+/* Copy new settings, those of requests to http/limits.h. */
 void sc_runtime_configure(const struct sc_settings *settings);
 
 /* One setting each; safe from any thread. */
 int sc_runtime_threads(void);
 int sc_runtime_verify(void);
 int64_t sc_runtime_cache_bytes(void);
-int sc_runtime_max_connections(void);
-int sc_runtime_timeout_ms(void);
-int sc_runtime_retries(void);
-/* Patterns of allowed hosts copied into out; "" is the default rule. */
-void sc_runtime_hosts(char *out, size_t n);
 
 /*
  * Blocks of more than SC_BLOCK_LARGE_BYTES are decoded one at a time in the process: as many as
