@@ -25,11 +25,9 @@ static void axis_free(struct axis *a) {
   sc_free(a->inside);
 }
 
-/* A coordinate within a millionth of a pixel of an edge is on it: transforms are rounded. */
-static double snap(double v) { return fabs(v - round(v)) < 1e-6 ? round(v) : v; }
-
-static sc_status axis_new(const struct sc_tiling *t, int64_t length_px, double scale, double offset,
-                          struct axis *out, struct sc_error *err) {
+/* axis: 0 columns, 1 rows; length_px: of the grid. */
+static sc_status axis_new(const struct sc_tiling *t, const struct sc_mapping *map, int axis,
+                          int64_t length_px, struct axis *out, struct sc_error *err) {
   size_t n = (size_t)sc_tiling_count(t, length_px);
   out->begin = sc_alloc(n * sizeof *out->begin);
   out->end = sc_alloc(n * sizeof *out->end);
@@ -38,8 +36,8 @@ static sc_status axis_new(const struct sc_tiling *t, int64_t length_px, double s
   for (size_t i = 0; i < n; i++) {
     int64_t begin = sc_tiling_origin(t, length_px, (int64_t)i), end = begin + t->chip_size_px;
     if (end > length_px) end = length_px;
-    out->begin[i] = snap(scale * (double)begin + offset);
-    out->end[i] = snap(scale * (double)end + offset);
+    out->begin[i] = sc_mapping_at(map, axis, (double)begin);
+    out->end[i] = sc_mapping_at(map, axis, (double)end);
     out->inside[i] = (double)(end - begin) / t->chip_size_px;
   }
   return SC_OK;
@@ -173,8 +171,8 @@ static sc_status count_or_know(const struct sc_index_call *call, const struct sc
   sc_status st = choose_band(s, info, job->source, &job->band, err);
   if (!st) st = sc_mapping_find(s, s->mask.asset, info, job->source, &map, err);
   if (!st) st = sc_mapping_check_placed(&map, job->source, err);
-  if (!st) st = axis_new(t, s->grid.width_px, map.scale[0], map.offset[0], &axes[0], err);
-  if (!st) st = axis_new(t, s->grid.height_px, map.scale[1], map.offset[1], &axes[1], err);
+  if (!st) st = axis_new(t, &map, 0, s->grid.width_px, &axes[0], err);
+  if (!st) st = axis_new(t, &map, 1, s->grid.height_px, &axes[1], err);
   if (!st) {
     judge.validity = sc_validity_find(&s->item, s->mask.asset, &s->rule, info, job->band);
     int by_value = s->rule.name || sc_valid_by_value(&judge.validity);

@@ -119,6 +119,11 @@ sc_status sc_mapping_find(const struct sc_scene *s, const struct sc_asset *asset
   return st;
 }
 
+double sc_mapping_at(const struct sc_mapping *m, int axis, double grid_px) {
+  double at = m->scale[axis] * grid_px + m->offset[axis];
+  return fabs(at - round(at)) < 1e-6 ? round(at) : at;
+}
+
 sc_status sc_mapping_check_placed(const struct sc_mapping *mapping, const struct sc_source *source,
                                   struct sc_error *err) {
   char why[300];

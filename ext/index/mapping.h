@@ -16,6 +16,10 @@ struct sc_mapping {
                     item says that its pixels are a grid: they can be read, not placed */
 };
 
+/* The asset's pixel at one of the grid, of axis 0 (columns) or 1 (rows). A coordinate within a
+ * millionth of a pixel of an edge is on it: transforms are rounded. */
+double sc_mapping_at(const struct sc_mapping *mapping, int axis, double grid_px);
+
 /*
  * The mapping of an asset, whose file says `info` of itself. SC_BAD_DATA where its CRS is not
  * the grid's, where it shares no place with the grid, or where nothing says where its pixels lie:

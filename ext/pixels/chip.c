@@ -79,7 +79,7 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
   if (st) return st;
   int first = from->band ? from->band : 1, last = from->band ? from->band : opened->info.n_bands;
   if (last > opened->info.n_bands) {
-    return sc_fail(err, SC_NOT_FOUND, "item %s: asset %s: no band %d; the file has %d",
+    return sc_fail(err, SC_NOT_FOUND, "item %s: asset %s has no band %d; its file has %d",
                    chip->scene->item.id, from->asset->key, last, opened->info.n_bands);
   }
   struct sc_chip_band *bands =
@@ -101,18 +101,30 @@ static sc_status add_bands(struct sc_connection *c, struct sc_chip *chip,
     read_scale(from->asset, info, b);
     name_band(from->asset, info, last > first || from->band, b);
     if (b->dtype == SC_DTYPE_NONE) {
-      return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: its type of pixels is not supported",
+      return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: its pixel type is not supported",
                      chip->scene->item.id, from->asset->key);
     }
   }
   return SC_OK;
 }
 
+static int has_raster_assets(const struct sc_item *item) {
+  for (size_t i = 0; i < item->n_assets; i++) {
+    if (sc_asset_pixels(&item->assets[i])) return 1;
+  }
+  return 0;
+}
+
+static sc_status fail_no_rasters(const struct sc_item *item, struct sc_error *err) {
+  return sc_fail(err, SC_NOT_FOUND, "item %s has no raster assets", item->id);
+}
+
 static sc_status fail_no_asset(const struct sc_item *item, const char *name, struct sc_error *err) {
   char list[512];
+  if (!has_raster_assets(item)) return fail_no_rasters(item, err);
   sc_item_list_assets(item, list, sizeof list);
-  return sc_fail(err, SC_NOT_FOUND, "item %s: no such asset: %s; there are: %s", item->id, name,
-                 list);
+  return sc_fail(err, SC_NOT_FOUND, "item %s has no asset '%s'; assets with pixels: %s", item->id,
+                 name, list);
 }
 
 /* The kernels that the option names by asset or band. */
@@ -177,6 +189,17 @@ static sc_status add_named(struct sc_connection *c, struct sc_chip *chip, const 
   return add_bands(c, chip, &found, options, err);
 }
 
+static sc_status fail_rule_assets(const struct sc_scene *s, const cJSON *names,
+                                  struct sc_error *err) {
+  char list[512], *text = cJSON_PrintUnformatted(names);
+  sc_item_list_assets(&s->item, list, sizeof list);
+  sc_fail_text(err, SC_NOT_FOUND,
+               "item %s lacks some of the assets %s of platform %s; assets with pixels: %s",
+               s->item.id, text ? text : "", sc_scene_platform(s), list);
+  cJSON_free(text);
+  return err->status;
+}
+
 /* The rule's list must be complete: a band that is not there is no band of zeros. */
 static sc_status add_rule_bands(struct sc_connection *c, struct sc_chip *chip,
                                 const struct sc_chip_options *options, struct sc_error *err) {
@@ -184,12 +207,8 @@ static sc_status add_rule_bands(struct sc_connection *c, struct sc_chip *chip,
   const cJSON *names = cJSON_GetObjectItemCaseSensitive(s->rule.json, "assets");
   size_t wanted = cJSON_IsArray(names) ? (size_t)cJSON_GetArraySize(names) : s->n_assets;
   sc_status st = SC_OK;
-  if (s->n_assets < wanted || s->n_assets == 0) {
-    char *text = names ? cJSON_PrintUnformatted(names) : NULL;
-    st = fail_no_asset(&s->item, text ? text : "with pixels", err);
-    cJSON_free(text);
-    return st;
-  }
+  if (s->n_assets == 0) return fail_no_rasters(&s->item, err);
+  if (s->n_assets < wanted) return fail_rule_assets(s, names, err);
   for (size_t i = 0; i < s->n_assets && !st; i++) {
     st = add_bands(c, chip, &s->assets[i], options, err);
   }
@@ -278,10 +297,11 @@ static void choose_dtype(struct sc_chip *chip, const struct sc_chip_options *opt
 static sc_status check_real(const struct sc_chip *chip, struct sc_error *err) {
   for (int i = 0; i < chip->n_bands; i++) {
     if (!sc_dtype_is_complex(chip->bands[i].dtype)) continue;
-    return sc_fail(err, SC_UNSUPPORTED,
-                   "item %s: asset %s: of complex pixels there are npy, npz, raw and geotiff, "
-                   "without 'scale', 'harmonize', 'valid' and a real 'dtype'",
-                   chip->scene->item.id, chip->bands[i].key);
+    return sc_fail(
+        err, SC_UNSUPPORTED,
+        "item %s: asset %s: complex pixels support only format npy, npz, raw and geotiff, "
+        "and not scale, harmonize, valid or a real dtype",
+        chip->scene->item.id, chip->bands[i].key);
   }
   return SC_OK;
 }
@@ -308,7 +328,7 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   sc_status st = sc_chip_locate(c, value, options, out, err);
   if (st) return st;
   st = choose_bands(c, out, options, err);
-  if (!st && out->n_bands == 0) st = fail_no_asset(&out->scene->item, "with pixels", err);
+  if (!st && out->n_bands == 0) st = fail_no_rasters(&out->scene->item, err);
   if (!st && out->x < 0) st = sc_chip_check_placed(out, err); /* round a centre: it asks where */
   if (!st) st = choose_kernels(out, options, err);
   if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
@@ -349,14 +369,12 @@ size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype) {
 sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, struct sc_error *err) {
   double bytes = (double)sc_chip_bytes(chip, SC_DTYPE_U8) * (double)value_bytes;
   if (bytes <= (double)SC_CALL_MAX_BYTES) return SC_OK;
-  return sc_fail(err, SC_TOO_BIG,
-                 "item %s: a chip of %d bands of %d x %d pixels takes %.0f bytes to make; at most "
-                 "%zu are allowed: name fewer bands in 'assets', or take a smaller chip",
-                 chip->scene->item.id, chip->n_bands, chip->width, chip->height, bytes,
-                 SC_CALL_MAX_BYTES);
+  return sc_fail(
+      err, SC_TOO_BIG,
+      "item %s: a chip of %d bands of %d x %d pixels takes %.0f bytes to make; the limit is "
+      "%zu: name fewer bands in 'assets', or take a smaller chip",
+      chip->scene->item.id, chip->n_bands, chip->width, chip->height, bytes, SC_CALL_MAX_BYTES);
 }
-
-static double snap(double v) { return fabs(v - round(v)) < 1e-6 ? round(v) : v; }
 
 void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
                   struct sc_read *reads) {
@@ -364,8 +382,8 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
   for (int i = 0; i < chip->n_bands; i++) {
     const struct sc_chip_band *b = &chip->bands[i];
     const struct sc_mapping *m = &b->asset->mapping;
-    double x = snap(m->scale[0] * (double)chip->window.x + m->offset[0]);
-    double y = snap(m->scale[1] * (double)chip->window.y + m->offset[1]);
+    const struct sc_window *w = &chip->window;
+    double x = sc_mapping_at(m, 0, (double)w->x), y = sc_mapping_at(m, 1, (double)w->y);
     struct sc_read *r = &reads[i];
     memset(r, 0, offsetof(struct sc_read, err));
     r->source = &b->asset->source;
@@ -375,10 +393,8 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     r->file_height = b->asset->info.height;
     r->x = x;
     r->y = y;
-    r->width =
-        snap(m->scale[0] * (double)(chip->window.x + chip->window.width_px) + m->offset[0]) - x;
-    r->height =
-        snap(m->scale[1] * (double)(chip->window.y + chip->window.height_px) + m->offset[1]) - y;
+    r->width = sc_mapping_at(m, 0, (double)(w->x + w->width_px)) - x;
+    r->height = sc_mapping_at(m, 1, (double)(w->y + w->height_px)) - y;
     r->out_width = chip->width;
     r->out_height = chip->height;
     r->dtype = dtype;

@@ -79,14 +79,14 @@ static sc_status take_resampling(const cJSON *value, const char *what, struct sc
   }
   if (!cJSON_IsObject(value)) {
     return sc_fail(err, SC_BAD_ARG,
-                   "%s: 'resampling' takes one of %s, or an object of them by asset", what,
-                   kernels);
+                   "%s: option 'resampling': expected one of %s, or an object of them by asset",
+                   what, kernels);
   }
   cJSON_ArrayForEach(entry, value) {
     kernel = find_kernel(entry);
     if (kernel < 0) {
-      return sc_fail(err, SC_BAD_ARG, "%s: 'resampling' of %s takes one of %s", what, entry->string,
-                     kernels);
+      return sc_fail(err, SC_BAD_ARG, "%s: option 'resampling': expected for %s one of %s", what,
+                     entry->string, kernels);
     }
     if (strcmp(entry->string, "*") == 0) out->resampling = (enum sc_resampling)kernel;
   }
@@ -101,7 +101,8 @@ static sc_status take_pair(const cJSON *value, const char *what, const char *key
   if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) != 2 || !cJSON_IsNumber(a) ||
       !cJSON_IsNumber(b) || !(a->valuedouble < b->valuedouble) || a->valuedouble < least ||
       b->valuedouble > most) {
-    return sc_fail(err, SC_BAD_ARG, "%s: '%s' takes [least, most]", what, key);
+    return sc_fail(err, SC_BAD_ARG, "%s: option '%s': expected [least, most] from %g to %g", what,
+                   key, least, most);
   }
   out[0] = a->valuedouble;
   out[1] = b->valuedouble;
@@ -114,7 +115,8 @@ static sc_status check_assets(const cJSON *assets, const char *what, struct sc_e
   int ok = cJSON_IsArray(assets) && assets->child;
   cJSON_ArrayForEach(entry, assets) ok = ok && cJSON_IsString(entry);
   if (ok) return SC_OK;
-  return sc_fail(err, SC_BAD_ARG, "%s: 'assets' takes a name or an array of names", what);
+  return sc_fail(err, SC_BAD_ARG, "%s: option 'assets': expected a name or an array of names",
+                 what);
 }
 
 static sc_status check_percentiles(const cJSON *list, const char *what, struct sc_error *err) {
@@ -124,24 +126,26 @@ static sc_status check_percentiles(const cJSON *list, const char *what, struct s
     ok = ok && cJSON_IsNumber(entry) && entry->valuedouble >= 0 && entry->valuedouble <= 100;
   }
   if (ok) return SC_OK;
-  return sc_fail(err, SC_BAD_ARG, "%s: 'percentiles' takes an array of numbers from 0 to 100",
-                 what);
+  return sc_fail(err, SC_BAD_ARG,
+                 "%s: option 'percentiles': expected up to 100 numbers from 0 to 100", what);
 }
 
-/* Options that would go unheard: of pictures with other formats, and the mask without npz. */
+/* Reject options that would be ignored: of pictures with other formats, and the mask without npz.
+ */
 static sc_status check_format(const struct raw *raw, const char *what, struct sc_error *err) {
   int is_picture = sc_format_is_picture(raw->format);
-  const char *unheard = is_picture     ? NULL
+  const char *ignored = is_picture     ? NULL
                         : raw->size    ? "size"
                         : raw->stretch ? "stretch"
                         : raw->rescale ? "rescale"
                                        : NULL;
-  if (unheard)
-    return sc_fail(err, SC_BAD_ARG, "%s: '%s' is for the formats png and jpeg", what, unheard);
+  if (ignored)
+    return sc_fail(err, SC_BAD_ARG, "%s: option '%s' is for the formats png and jpeg", what,
+                   ignored);
   if (raw->valid && raw->format != SC_FORMAT_NPZ)
-    return sc_fail(err, SC_BAD_ARG, "%s: 'valid' is for the format npz", what);
+    return sc_fail(err, SC_BAD_ARG, "%s: option 'valid' is for the format npz", what);
   if (!raw->stretch || !raw->rescale) return SC_OK;
-  return sc_fail(err, SC_BAD_ARG, "%s: one of 'stretch' and 'rescale', not both", what);
+  return sc_fail(err, SC_BAD_ARG, "%s: options 'stretch' and 'rescale' exclude each other", what);
 }
 
 static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,
@@ -161,7 +165,7 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   out->has_fill = raw->fill != NULL;
   out->has_rescale = raw->rescale != NULL;
   if (raw->fill && !cJSON_IsNumber(raw->fill)) {
-    return sc_fail(err, SC_BAD_ARG, "%s: 'fill' takes a number", what);
+    return sc_fail(err, SC_BAD_ARG, "%s: option 'fill': expected a number", what);
   }
   if (raw->fill) out->fill = raw->fill->valuedouble;
   sc_status st = check_format(raw, what, err);

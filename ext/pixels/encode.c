@@ -172,7 +172,8 @@ sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
                          struct sc_error *err) {
   size_t bytes = sc_chip_bytes(chip, chip->dtype);
   if (bytes > limit) {
-    return sc_fail(err, SC_TOO_BIG, "item %s: a chip of %zu bytes; this connection allows %zu",
+    return sc_fail(err, SC_TOO_BIG,
+                   "item %s: a chip of %zu bytes; the limit of this connection is %zu",
                    chip->scene->item.id, bytes, limit);
   }
   if (sc_chip_check_size(chip, held_bytes(chip, options), err)) return err->status;

@@ -28,14 +28,13 @@ static sc_status add_row(struct sc_group *s, sqlite3_value *handle, sqlite3_valu
   return SC_OK;
 }
 
-/* The options of the first row hold for all: others would be left unheard. */
+/* The options of the first row hold for all; others would be ignored. */
 static sc_status take_options(struct sc_group *s, sqlite3_value *value, struct sc_error *err) {
   const char *text = (const char *)sqlite3_value_text(value);
   if (!s->has_rows) return sc_strdup(text, &s->options, err);
   if (strcmp(text ? text : "", s->options ? s->options : "") == 0) return SC_OK;
   return sc_fail(err, SC_BAD_ARG,
-                 "position %zu: other options than those of the rows before; they are the same for "
-                 "a whole group",
+                 "position %zu: its options differ from the first row's; a group takes one set",
                  s->n_rows);
 }
 

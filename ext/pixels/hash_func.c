@@ -40,7 +40,7 @@ static uint64_t mix_value(uint64_t h, sqlite3_value *value) {
 static void hash_func(sqlite3_context *context, int n, sqlite3_value **values) {
   uint64_t h = UINT64_C(0x243F6A8885A308D3); /* pi */
   if (n < 2) {
-    sqlite3_result_error(context, "stacchip_hash(seed, value, ...) takes a seed and values", -1);
+    sqlite3_result_error(context, "stacchip_hash: expected a seed and at least one value", -1);
     return;
   }
   for (int i = 0; i < n; i++) h = mix_value(h, values[i]);

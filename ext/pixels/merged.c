@@ -15,8 +15,8 @@ static sc_status item_of_bucket(const struct sc_merge_row *row, char **out, stru
   if (!row->bucket || !*row->bucket || !row->platform) {
     return sc_fail(
         err, SC_NOT_FOUND,
-        "item %s: it was merged from index files, which do not say where its pixels are; "
-        "give the table the argument bucket=",
+        "item %s was merged from index files, which do not say where its pixels are; give the "
+        "table the argument bucket=",
         row->item);
   }
   return sc_archive_item(row->bucket, row->platform, row->item, out, err);
@@ -87,10 +87,11 @@ static sc_status check_place(struct sc_connection *c, const struct sc_merge_row 
   if (st) return st;
   here = sc_footprint_box(&footprint);
   if (!has_place || !sc_box_is_same_chip(&here, &stored)) {
-    return sc_fail(err, SC_BAD_DATA,
-                   "chip (%d, %d) of %d pixels, %d apart, is not where its row in %s says: the "
-                   "index file was made with another chip_size, stride or grid",
-                   row->x, row->y, row->tiling.chip_size_px, row->tiling.stride_px, table);
+    return sc_fail(
+        err, SC_BAD_DATA,
+        "the index file was made with another chip_size, stride or grid: chip (%d, %d) of "
+        "%d pixels, %d apart, does not lie where its row in %s says",
+        row->x, row->y, row->tiling.chip_size_px, row->tiling.stride_px, table);
   }
   chip->cached->is_placed = row->x + row->y > 0;
   return SC_OK;

@@ -66,7 +66,8 @@ static sc_status make_head(struct sc_npz *z, const char *name, const struct sc_b
   int name_bytes = snprintf(file, sizeof file, "%s.npy", name);
   size_t size = header->size + n, at = z->archive.size;
   if (size >= UINT32_MAX || at >= UINT32_MAX - size) {
-    return sc_fail(err, SC_TOO_BIG, "npz: an archive beyond 4 GB");
+    return sc_fail(err, SC_TOO_BIG,
+                   "an npz archive of more than 4 GB; the limit is 4294967295 bytes");
   }
   uint32_t crc = (uint32_t)crc32_z(crc32_z(0, header->data, header->size), data, n);
   sc_put_le32(local, ZIP_LOCAL);
@@ -153,7 +154,7 @@ sc_status sc_npz_open(struct sc_npz *z, struct sc_buffer *archive, struct sc_err
   const unsigned char *end = size >= 22 ? z->archive.data + size - 22 : NULL;
   size_t n = end ? sc_le32(end + 12) : 0, at = end ? sc_le32(end + 16) : 0;
   if (!end || sc_le32(end) != ZIP_END || at + n != size - 22) {
-    return sc_fail(err, SC_BAD_DATA, "npz: the archive does not end as it was written");
+    return sc_fail(err, SC_BAD_DATA, "not an npz archive of ours: its end is damaged");
   }
   z->n_members = sc_le16(end + 10);
   sc_status st = sc_buffer_append(&z->directory, z->archive.data + at, n, err);

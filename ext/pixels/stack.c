@@ -41,10 +41,11 @@ static sc_status check_shape(const struct sc_chip *first, const struct sc_chip *
       first->height == chip->height) {
     return SC_OK;
   }
-  return sc_fail(err, SC_BAD_DATA,
-                 "position %zu: item %s: a chip of shape (%d, %d, %d) in a stack of (%d, %d, %d)",
-                 position, chip->scene->item.id, chip->n_bands, chip->height, chip->width,
-                 first->n_bands, first->height, first->width);
+  return sc_fail(
+      err, SC_BAD_DATA,
+      "position %zu: item %s: its chip has shape (%d, %d, %d), the first one (%d, %d, %d)",
+      position, chip->scene->item.id, chip->n_bands, chip->height, chip->width, first->n_bands,
+      first->height, first->width);
 }
 
 static sc_status open_batch(struct sc_connection *c, const struct sc_group *s,
@@ -84,10 +85,10 @@ static enum sc_dtype batch_dtype(const struct batch *b) {
 static sc_status check_limit(const struct batch *b, size_t limit, struct sc_error *err) {
   size_t total;
   if (!__builtin_mul_overflow(b->chip_bytes, b->n, &total) && total + 65536 <= limit) return SC_OK;
-  return sc_fail(
-      err, SC_TOO_BIG,
-      "a stack of %zu chips of %zu bytes; this connection allows %zu bytes, which hold %zu", b->n,
-      b->chip_bytes, limit, limit / b->chip_bytes);
+  return sc_fail(err, SC_TOO_BIG,
+                 "a stack of %zu chips of %zu bytes; the limit of this connection is %zu bytes, "
+                 "which hold %zu",
+                 b->n, b->chip_bytes, limit, limit / b->chip_bytes);
 }
 
 #define NPY_HEADER_BYTES 128 /* as long as it is for any shape that fits into memory */
@@ -246,7 +247,8 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_group *s,
                             struct sc_buffer *out, struct sc_error *err) {
   struct batch b = {0};
   if (options->format == SC_FORMAT_GEOTIFF) {
-    return sc_fail(err, SC_BAD_ARG, "stacchip_stack options: 'format' geotiff is for one chip");
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_stack options: option 'format': 'geotiff' is for stacchip_chip()");
   }
   sc_status st = open_batch(c, s, options, &b, err);
   b.dtype = sc_format_is_picture(options->format) ? SC_DTYPE_F64 : batch_dtype(&b);

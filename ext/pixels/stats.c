@@ -120,7 +120,7 @@ static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
   const struct sc_scene *s = chip->scene;
   struct sc_opened_asset *asset;
   if (!s->has_mask || !s->rule.name) {
-    return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to exclude clouds by",
+    return sc_fail(err, SC_BAD_ARG, "item %s: option 'exclude_cloud': platform %s has no mask",
                    s->item.id, sc_scene_platform(s));
   }
   sc_status st = sc_scenes_asset(c, chip->cached, s->mask.asset, &asset, err);
@@ -129,8 +129,8 @@ static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
   enum sc_dtype dtype = asset->info.bands[band - 1].dtype;
   if (sc_dtype_bytes(dtype) > 2) {
     return sc_fail(err, SC_UNSUPPORTED,
-                   "item %s: asset %s: exclude_cloud needs a mask of 8 or 16 bits", s->item.id,
-                   asset->source.asset);
+                   "item %s: asset %s: option 'exclude_cloud' needs a mask of 8 or 16 bits",
+                   s->item.id, asset->source.asset);
   }
   m->band = (struct sc_chip_band){.asset = asset, .band = band, .dtype = dtype};
   m->band.validity = sc_validity_find(&s->item, s->mask.asset, &s->rule, &asset->info, band);
@@ -198,8 +198,8 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
     if (st) return st;
   }
   if (s->n_bands != chip->n_bands) {
-    return sc_fail(err, SC_BAD_DATA, "item %s: %d bands where others have %d", chip->scene->item.id,
-                   chip->n_bands, s->n_bands);
+    return sc_fail(err, SC_BAD_DATA, "item %s has %d bands, the chips before it %d",
+                   chip->scene->item.id, chip->n_bands, s->n_bands);
   }
   if (sc_chip_check_size(chip, sizeof(double) + 2, err)) return err->status;
   double *values = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_F64));
@@ -374,7 +374,7 @@ static sc_status merge_sketch(struct merge *m, int i, const cJSON *json, double 
   int n = cJSON_IsArray(q) ? cJSON_GetArraySize(q) : 0;
   if (n == 0) return SC_OK;
   if (b->n_sample + (size_t)n > b->room) {
-    return sc_fail(err, SC_TOO_BIG, "stacchip_band_stats_merge: more than %zu results",
+    return sc_fail(err, SC_TOO_BIG, "stacchip_band_stats_merge: too many results; the limit is %zu",
                    b->room / SKETCH);
   }
   if (!m->weights[i]) m->weights[i] = sc_alloc(b->room * sizeof(double));

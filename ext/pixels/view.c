@@ -115,7 +115,7 @@ sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
   int n_bands = chips[0].n_bands, is_png = options->format == SC_FORMAT_PNG;
   if (!raster) return err->status;
   if (n_bands != 1 && n_bands != 3) {
-    return sc_fail(err, SC_BAD_ARG, "a picture has 1 or 3 bands, not %d: name them in 'assets'",
+    return sc_fail(err, SC_BAD_ARG, "%d bands; a picture has 1 or 3: name them in 'assets'",
                    n_bands);
   }
   int has_invalid = n > 1 || memchr(read->valid, 0, sc_chip_bytes(chips, SC_DTYPE_U8)) != NULL;

@@ -20,7 +20,8 @@ static sc_status load_stored(const struct sc_file *file, size_t index, struct sc
   const struct sc_tiff *t = &file->tiff;
   uint64_t n = t->byte_counts[index], offset = t->offsets[index];
   if (offset > file->size || n > file->size - offset) {
-    return sc_fail(err, SC_BAD_DATA, "block %zu lies at %llu, beyond the file's %llu bytes", index,
+    return sc_fail(err, SC_BAD_DATA,
+                   "block %zu lies at byte %llu, beyond the end of the file at %llu", index,
                    (unsigned long long)offset, (unsigned long long)file->size);
   }
   sc_status st = sc_buffer_resize(out, (size_t)n, err);
@@ -59,7 +60,8 @@ static sc_status decompress(const struct sc_file *file, size_t index, int n_rows
   size_t row = sc_tiff_row_bytes(t), whole = row * (size_t)sc_tiff_block_rows(t, index);
   size_t wanted = sc_runtime_verify() ? whole : row * (size_t)n_rows;
   if (is_part(t, index, bytes)) wanted += PART_SLACK;
-  if (wanted > whole) return sc_fail(err, SC_BAD_DATA, "part of a block where all is needed");
+  if (wanted > whole)
+    return sc_fail(err, SC_BAD_DATA, "only a part of a block is there, and all of it is needed");
   size_t room = wanted + SC_DECODE_SLACK < whole ? wanted + SC_DECODE_SLACK : whole;
   sc_status st = sc_buffer_resize(&scratch->rows, room, err);
   if (!st && is_missing(t, index)) {

@@ -184,16 +184,15 @@ static sc_status check_blocks(const struct sc_source *source, GDALDatasetH ds,
   char text[160];
   int bw, bh, n = GDALGetRasterCount(ds);
   if (n < 1 || n > SC_BANDS_MAX) {
-    snprintf(text, sizeof text, "it has %d bands; 1 to %d are read", n, SC_BANDS_MAX);
+    snprintf(text, sizeof text, "%d bands; the limit is %d", n, SC_BANDS_MAX);
     return sc_source_fail(source, SC_TOO_BIG, err, text, "");
   }
   double cost = block_cost(ds);
   if (cost <= SC_BLOCK_MAX_BYTES) return SC_OK;
   GDALGetBlockSize(GDALGetRasterBand(ds, 1), &bw, &bh);
-  snprintf(
-      text, sizeof text,
-      "to read a block of %d x %d pixels of %d bands takes %.0f bytes; at most %.0f are allowed",
-      bw, bh, n, cost, (double)SC_BLOCK_MAX_BYTES);
+  snprintf(text, sizeof text,
+           "blocks of %d x %d pixels of %d bands take %.0f bytes to read; the limit is %.0f", bw,
+           bh, n, cost, (double)SC_BLOCK_MAX_BYTES);
   return sc_source_fail(source, SC_TOO_BIG, err, text, "");
 }
 
@@ -224,7 +223,8 @@ static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
   } else if (!*out) {
     st = fail_open(source, remote ? path : source->href, scope.text, err);
   } else if (GDALGetMetadataItem(*out, "OVERVIEW_FILE", "OVERVIEWS")) {
-    st = sc_source_fail(source, SC_DENIED, err, "it names an external overview file", "");
+    st = sc_source_fail(source, SC_DENIED, err,
+                        "external overview files are not opened, and it names one", "");
   } else {
     st = check_blocks(source, *out, err);
   }
@@ -799,19 +799,24 @@ static sc_status read_box(GDALRasterBandH band, const struct sc_read *r,
   return sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope->text);
 }
 
-static sc_status read_band(GDALDatasetH ds, const struct sc_read *r,
-                           const struct sc_gdal_scope *scope, struct sc_error *err) {
-  if (r->band < 1 || r->band > GDALGetRasterCount(ds)) {
-    char text[60];
-    snprintf(text, sizeof text, "no band %d; it has %d", r->band, GDALGetRasterCount(ds));
+/* SC_NOT_FOUND or SC_UNSUPPORTED where the band is none that can be read. */
+static sc_status check_band(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
+  char text[60];
+  int n = GDALGetRasterCount(ds);
+  if (r->band < 1 || r->band > n) {
+    snprintf(text, sizeof text, "no band %d; it has %d", r->band, n);
     return sc_source_fail(r->source, SC_NOT_FOUND, err, text, "");
   }
+  if (sc_gdal_dtype(GDALGetRasterBand(ds, r->band)) != SC_DTYPE_NONE) return SC_OK;
+  return sc_source_fail(r->source, SC_UNSUPPORTED, err, "its pixel type is not supported", "");
+}
+
+static sc_status read_band(GDALDatasetH ds, const struct sc_read *r,
+                           const struct sc_gdal_scope *scope, struct sc_error *err) {
+  sc_status st = check_band(ds, r, err);
+  if (st) return st;
   GDALRasterBandH band = GDALGetRasterBand(ds, r->band);
   enum sc_dtype own = sc_gdal_dtype(band);
-  if (own == SC_DTYPE_NONE) {
-    return sc_source_fail(r->source, SC_UNSUPPORTED, err, "its type of pixels is not supported",
-                          "");
-  }
   if (sc_substitute_is_due(band, r)) return sc_substitute_read(ds, r, scope, err);
   if (sc_gdal_casts(own, r->dtype)) {
     return read_converted(ds, r, own, scope, err);
@@ -841,7 +846,7 @@ static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum s
 static sc_status apply_mask(GDALDatasetH ds, const struct sc_read *r,
                             const struct sc_gdal_scope *scope, struct sc_error *err) {
   GDALRasterBandH band = GDALGetRasterBand(ds, r->validity->mask);
-  if (!band) return sc_source_fail(r->source, SC_BAD_DATA, err, "no band with a mask", "");
+  if (!band) return sc_source_fail(r->source, SC_BAD_DATA, err, "its mask is gone", "");
   sc_status st = read_box(GDALGetMaskBand(band), r, scope, err);
   for (int j = 0; j < r->out_height && !st; j++) {
     uint8_t *row = (uint8_t *)r->out + (size_t)j * r->row_bytes;

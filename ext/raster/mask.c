@@ -488,7 +488,8 @@ static sc_status count_once(struct sc_mask_job *job, struct sc_error *err) {
     int is_plain =
         c.file->is_plain && job->band != SC_BAND_VALIDITY && job->band <= c.file->tiff.n_bands;
     if (is_plain) st = count_plain(&c, err);
-    /* GDAL is the reference for blocks that are not as they should be; damaged data are an error. */
+    /* GDAL is the reference for blocks that are not as they should be; damaged data are an error.
+     */
     int ask_gdal = !c.file->is_remote && (st == SC_UNSUPPORTED || st == SC_IO);
     if (!is_plain || ask_gdal) {
       clear_counts(&c);
@@ -497,7 +498,7 @@ static sc_status count_once(struct sc_mask_job *job, struct sc_error *err) {
     } else if (st && st != SC_INTERRUPT && st != SC_NOMEM) {
       char reason[SC_ERROR_TEXT_BYTES];
       memcpy(reason, err->text, sizeof reason);
-      sc_source_fail(job->source, st, err, "counting the mask", reason);
+      sc_source_fail(job->source, st, err, "counting the mask failed", reason);
     }
   }
   if (!st) finish(&c);

@@ -101,7 +101,7 @@ static sc_status set_mask(GDALDatasetH ds, const struct sc_geotiff *image, struc
                    (void *)(size_t)image->mask, w, h, GDT_Byte, 0, 0) == CE_None) {
     return SC_OK;
   }
-  return sc_fail(err, SC_UNSUPPORTED, "GDAL could not make the mask of a GeoTIFF");
+  return sc_fail(err, SC_UNSUPPORTED, "GDAL cannot make the mask of a GeoTIFF");
 }
 
 static void describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {

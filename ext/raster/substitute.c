@@ -79,7 +79,7 @@ static sc_status declare(GDALDatasetH copy, const struct sc_read *w, const uint8
       GDALRasterIO(GDALGetMaskBand(band), GF_Write, 0, 0, columns, rows, (void *)(size_t)valid,
                    columns, rows, GDT_Byte, 0, 0) == CE_None)
     return SC_OK;
-  return sc_fail(err, SC_UNSUPPORTED, "GDAL could not make a mask in memory");
+  return sc_fail(err, SC_UNSUPPORTED, "GDAL cannot make a mask in memory");
 }
 
 static sc_status resample(GDALDatasetH ds, const struct sc_read *r, struct sc_read *w,

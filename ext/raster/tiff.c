@@ -167,7 +167,8 @@ static void read_nodata(TIFF *tiff, struct sc_tiff *out) {
 
 static sc_status read_blocks(TIFF *tiff, struct sc_tiff *out, struct sc_error *err) {
   uint32_t n = TIFFIsTiled(tiff) ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
-  if (n != out->n_blocks) return sc_fail(err, SC_UNSUPPORTED, "no block layout");
+  if (n != out->n_blocks)
+    return sc_fail(err, SC_UNSUPPORTED, "its number of blocks is not that of its layout");
   out->offsets = sc_alloc(n * sizeof *out->offsets);
   out->byte_counts = sc_alloc(n * sizeof *out->byte_counts);
   if (!out->offsets || !out->byte_counts) return sc_fail_nomem(err);
@@ -178,7 +179,7 @@ static sc_status read_blocks(TIFF *tiff, struct sc_tiff *out, struct sc_error *e
     out->byte_counts[i] = TIFFGetStrileByteCountWithErr(tiff, i, &failed_now);
     failed |= failed_now;
   }
-  return failed ? sc_fail(err, SC_UNSUPPORTED, "no place for each block") : SC_OK;
+  return failed ? sc_fail(err, SC_UNSUPPORTED, "it does not say where each block lies") : SC_OK;
 }
 
 static sc_status read_layout(struct stream *stream, const char *mode, struct sc_tiff *out,

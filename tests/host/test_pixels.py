@@ -534,15 +534,15 @@ class Stack(Made):
         damage_block(item["assets"]["noise"]["href"], 4)
         self.rows(item, [((1, 1), None)] * 200)
         self.db.setlimit(0, 1000000)
-        with self.assertRaisesRegex(Exception, "a stack of 200 chips of 8192 bytes; this connection allows 1000000"):
+        with self.assertRaisesRegex(Exception, "a stack of 200 chips of 8192 bytes; the limit of this connection is 1000000"):
             self.stack({})
 
     def test_options_are_the_same_for_a_group(self):
         _, item = self.noise(side=64)
         for function in ("stacchip_stack", "stacchip_band_stats"):
-            with self.assertRaisesRegex(Exception, "position 1: other options"):
+            with self.assertRaisesRegex(Exception, "position 1: its options differ"):
                 self.value(f"SELECT {function}(?, value) FROM json_each('[\"{{}}\", null]')", handle(item, size=64))
-            with self.assertRaisesRegex(Exception, "position 1: other options"):
+            with self.assertRaisesRegex(Exception, "position 1: its options differ"):
                 self.value(f"SELECT {function}(?, value) FROM json_each('[\"{{}}\", \" {{}}\"]')", handle(item, size=64))
         self.assertIsNotNone(self.value("SELECT stacchip_stack(?, value) FROM json_each('[null, \"\", null]')", handle(item, size=64)))
 
@@ -567,7 +567,7 @@ class Options(Made):
         names = json.loads(self.value("SELECT stacchip_chip_info(?)", row))["assets"]
         self.assertEqual(names, ["a:1", "a:2", "a:3"])
         numpy.testing.assert_array_equal(chip(self.db, row, assets=[names[2], names[0]]), array[[2, 0]])
-        with self.assertRaisesRegex(Exception, "no such asset: a:4"):
+        with self.assertRaisesRegex(Exception, "has no asset 'a:4'"):
             chip(self.db, row, assets=["a:4"])
 
     def test_kernels_go_by_asset_or_band(self):
@@ -579,7 +579,7 @@ class Options(Made):
         self.assertTrue((chip(self.db, row, assets=["c"]) != want).any())
         for name in ("c", "B11", "swir16"):
             numpy.testing.assert_array_equal(chip(self.db, row, assets=["c"], resampling={name: "cubic"}), want)
-        with self.assertRaisesRegex(Exception, "no such asset: nope"):
+        with self.assertRaisesRegex(Exception, "has no asset 'nope'"):
             chip(self.db, row, resampling={"nope": "cubic"})
 
     def test_options_that_would_go_unheard(self):
@@ -587,7 +587,7 @@ class Options(Made):
         row = handle(item, 0, 0, 64)
         for options, words in (({"size": 32}, "'size' is for the formats png and jpeg"), ({"stretch": [1, 99], "format": "geotiff"}, "'stretch' is for"),
                                ({"rescale": [0, 1]}, "'rescale' is for"), ({"valid": True}, "'valid' is for the format npz"),
-                               ({"format": "png", "stretch": [1, 99], "rescale": [0, 1]}, "not both")):
+                               ({"format": "png", "stretch": [1, 99], "rescale": [0, 1]}, "exclude each other")):
             with self.assertRaisesRegex(Exception, words):
                 chip(self.db, row, **options)
         self.assertEqual(chip(self.db, row, scale=True, dtype="float64").dtype.name, "float64")
@@ -606,9 +606,9 @@ class Complex(Made):
         numpy.testing.assert_array_equal(gdal_judge.ask([{"path": tif, "windows": [[0, 0, 64, 64, 64, 64]]}])[0]["arrays"][0], array)
         numpy.testing.assert_array_equal(numpy.load(io.BytesIO(self.value("SELECT stacchip_stack(?)", row)))[0], array)
         for options in ({"scale": True}, {"format": "png"}, {"dtype": "float32"}, {"format": "npz", "valid": True}):
-            with self.assertRaisesRegex(Exception, "asset slc: of complex pixels there are"):
+            with self.assertRaisesRegex(Exception, "asset slc: complex pixels support only"):
                 self.value("SELECT stacchip_chip(?, ?)", row, json.dumps(options))
-        with self.assertRaisesRegex(Exception, "of complex pixels there are"):
+        with self.assertRaisesRegex(Exception, "complex pixels support only"):
             self.value("SELECT stacchip_band_stats(?)", row)
 
 
@@ -919,11 +919,11 @@ class IndexFiles(Made):
         numpy.testing.assert_array_equal(self.read(0, 0), self.array[0, :64, :64])
         self.merge("t_64", chip_size=32)
         for x, y in ((3, 3), (0, 0), (1, 0)):
-            self.assertRaisesRegex(Exception, "is not where its row in c says", self.read, x, y)
+            self.assertRaisesRegex(Exception, "does not lie where its row in c says", self.read, x, y)
         self.merge("t_stride", chip_size=64)
         numpy.testing.assert_array_equal(self.read(0, 0), self.array[0, :64, :64])  # the same on both
-        self.assertRaisesRegex(Exception, "is not where its row in c says", self.read, 0, 1)
-        with self.assertRaisesRegex(Exception, "is not where"):
+        self.assertRaisesRegex(Exception, "does not lie where its row in c says", self.read, 0, 1)
+        with self.assertRaisesRegex(Exception, "does not lie where"):
             self.value("SELECT stacchip_row_export(row) FROM c WHERE chip_index_x = 1")
 
 

@@ -59,7 +59,7 @@ static void use(sqlite3 *db) {
   fails(db, "No such file", "SELECT stacchip_chip('{\"item\":\"/nowhere\"}')");
   fails(db, "outside the grid",
         "SELECT stacchip_chip('{\"item\":\"" SCENE "\",\"chip_index_x\":99,\"chip_index_y\":0}')");
-  fails(db, "no such asset",
+  fails(db, "has no asset",
         "SELECT stacchip_chip(row, '{\"assets\":\"rot\"}') FROM chips LIMIT 1");
   fails(db, "position 1",
         "SELECT stacchip_stack(r) FROM (SELECT row r FROM (SELECT row FROM chips LIMIT 1) UNION "
