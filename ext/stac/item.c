@@ -15,6 +15,7 @@
 #include "raster/raster_api.h"
 #include "stac/formats.h"
 #include "stac/json_reader.h"
+#include "stac/seen.h"
 #include "store/access.h"
 #include "store/open.h"
 #include "store/read.h"
@@ -141,6 +142,35 @@ static int says_network(const cJSON *json) {
   return 0;
 }
 
+/*
+ * JSON leaves open what a key that is there twice means (RFC 8259, section 4): one reader takes the
+ * first, another the last, and cJSON keeps both. *key is NULL where each is there once.
+ */
+static sc_status find_twice(const cJSON *object, const char **key, struct sc_error *err) {
+  struct sc_seen seen = {0};
+  const cJSON *member;
+  sc_status st = SC_OK;
+  *key = NULL;
+  cJSON_ArrayForEach(member, object) {
+    int is_new = 1;
+    if (!st && member->string) st = sc_seen_add(&seen, member->string, NULL, &is_new, err);
+    if (!st && !is_new) *key = member->string;
+  }
+  sc_seen_free(&seen);
+  return st;
+}
+
+static sc_status check_keys(const struct sc_item *item, struct sc_error *err) {
+  const char *key;
+  sc_status st = find_twice(item->json, &key, err);
+  if (!st && key)
+    st = sc_fail(err, SC_BAD_DATA, "the STAC item has the member '%.100s' twice", key);
+  if (!st) st = find_twice(cJSON_GetObjectItemCaseSensitive(item->json, "assets"), &key, err);
+  if (!st && key)
+    st = sc_fail(err, SC_BAD_DATA, "item %.200s: two assets have the key '%.100s'", item->id, key);
+  return st;
+}
+
 sc_status sc_item_take(cJSON *json, const char *base, enum sc_origin origin, struct sc_item *out,
                        struct sc_error *err) {
   char *self = NULL;
@@ -155,7 +185,8 @@ sc_status sc_item_take(cJSON *json, const char *base, enum sc_origin origin, str
     out->collection = sc_json_text(json, "collection");
     out->properties = cJSON_IsObject(properties) ? properties : NULL;
     read_datetime(out);
-    st = list_assets(out, err);
+    st = check_keys(out, err);
+    if (!st) st = list_assets(out, err);
   }
   if (!st && !base) st = self_folder(out, &self, err);
   if (!st) st = absolutise(out, base ? base : self, err);
@@ -320,13 +351,6 @@ sc_status sc_item_read(const char *argument, size_t n, const char *base, struct 
   }
   out->location = location;
   return SC_OK;
-}
-
-const struct sc_asset *sc_item_asset(const struct sc_item *item, const char *key) {
-  for (size_t i = 0; i < item->n_assets; i++) {
-    if (strcmp(item->assets[i].key, key) == 0) return &item->assets[i];
-  }
-  return NULL;
 }
 
 sc_status sc_item_href(const struct sc_item *item, const struct sc_asset *asset, char **out,

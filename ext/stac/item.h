@@ -48,8 +48,8 @@ struct sc_item {
  *
  * argument, n  The bytes; a text begins with '{' or '[' after blanks and a byte-order mark.
  * base         Directory or URL for relative hrefs of a text, or NULL.
- * Returns      SC_BAD_DATA (not JSON, no item, no id, no assets), SC_NOT_FOUND, SC_DENIED,
- *              SC_IO, SC_TOO_BIG, SC_NOMEM.
+ * Returns      SC_BAD_DATA (not JSON, no item, no id, no assets, a member or asset key twice),
+ * SC_NOT_FOUND, SC_DENIED, SC_IO, SC_TOO_BIG, SC_NOMEM.
  */
 sc_status sc_item_read(const char *argument, size_t n, const char *base, struct sc_item *out,
                        struct sc_error *err);
@@ -61,9 +61,6 @@ void sc_item_free(struct sc_item *item);
 
 /* From now on the item is one that came over the network, and its text says so. */
 sc_status sc_item_set_network(struct sc_item *item, struct sc_error *err);
-
-/* The asset with that key; NULL if there is none. */
-const struct sc_asset *sc_item_asset(const struct sc_item *item, const char *key);
 
 /* Text member of an object, or NULL. */
 const char *sc_json_text(const struct cJSON *object, const char *key);

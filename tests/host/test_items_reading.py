@@ -118,6 +118,24 @@ class Texts(Case):
             self.refused("more behind the first JSON value", self.INDEX, self.save("a.json", json.dumps(item("a")) + tail))
             self.refused("more behind the first JSON value", self.INDEX, json.dumps(item("a")) + tail)
 
+    def test_a_key_twice_is_refused(self):
+        text = ('{"type": "Feature", "stac_version": "1.0.0", "id": "twice", "properties": {"datetime": null}, "links": [],'
+                ' "assets": {"a": {"href": "/nowhere/1.tif"}, "b": {"href": "/nowhere/2.tif"}, "A": {"href": "/nowhere/3.tif"}}}')
+        one = text.replace('"b":', '"a":')
+        two = text.replace('"links": []', '"id": "other"')
+        with self.assertRaisesRegex(sqlite3.Error, "^item twice: two assets have the key 'a'$"):
+            self.db.execute("SELECT * FROM stacchip_index(?)", (one,)).fetchall()
+        with self.assertRaisesRegex(sqlite3.Error, "^the STAC item has the member 'id' twice$"):
+            self.db.execute("SELECT * FROM stacchip_index(?)", (two,)).fetchall()
+        with tempfile.TemporaryDirectory() as folder:
+            for name, value in (("a", one), ("b", two), ("c", text)):
+                with open(os.path.join(folder, name + ".json"), "w") as f:
+                    f.write(value)
+            rows = self.db.execute("SELECT id, error FROM stacchip_items(?)", (folder,)).fetchall()
+            self.assertEqual([None, None, "twice"], [r[0] for r in rows])
+            self.assertRegex(rows[0][1], "a.json: item twice: two assets have the key 'a'$")
+            self.assertRegex(rows[1][1], "b.json: the STAC item has the member 'id' twice$")
+
     def test_text_of_an_item_as_a_blob(self):
         path = tiff(self.path("a.tif"), 7)
         for encoding in ("UTF-8", "UTF-16le", "UTF-16be"):
