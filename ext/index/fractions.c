@@ -132,7 +132,7 @@ static sc_status choose_band(const struct sc_scene *s, const struct sc_raster_in
   }
   enum sc_dtype dtype = info->bands[*band - 1].dtype;
   if (!s->rule.name || (dtype != SC_DTYPE_NONE && !sc_dtype_is_complex(dtype))) return SC_OK;
-  return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: %s: complex pixels are no mask",
+  return sc_fail(err, SC_UNSUPPORTED, "item %s: asset %s: %s: the mask has complex pixels",
                  source->item, source->asset, source->href);
 }
 

@@ -219,7 +219,7 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
   for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
     if (type == WKB_MULTIPOLYGON &&
         (sc_bytes_u8(&r.bytes) != BLOB_ENTITY || read_u32(&r) != WKB_POLYGON)) {
-      return sc_fail(err, SC_BAD_DATA, "geometry: part %u is no polygon", i);
+      return sc_fail(err, SC_BAD_DATA, "geometry: part %u is not a polygon", i);
     }
     st = read_polygon(&r, out, err);
   }
@@ -254,7 +254,7 @@ sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprin
   if (type == WKB_MULTIPOLYGON) n = read_u32(&r);
   for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
     if (type == WKB_MULTIPOLYGON && read_wkb_type(&r) != WKB_POLYGON) {
-      return sc_fail(err, SC_BAD_DATA, "WKB: part %u is no polygon", i);
+      return sc_fail(err, SC_BAD_DATA, "WKB: part %u is not a polygon", i);
     }
     st = read_polygon(&r, out, err);
   }

@@ -63,7 +63,8 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
 sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprint *out,
                                 struct sc_error *err);
 
-/* The MBR in the head of any SpatiaLite geometry BLOB. SC_BAD_DATA where it is none. */
+/* The MBR in the head of any SpatiaLite geometry BLOB. SC_BAD_DATA where the bytes are something
+ * else. */
 sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *srid,
                       struct sc_error *err);
 

@@ -77,13 +77,15 @@ sc_status sc_grid_check(const struct sc_grid *grid, struct sc_error *err) {
   if (grid->width_px <= 0 || grid->height_px <= 0 || grid->width_px > SC_GRID_MAX_PX ||
       grid->height_px > SC_GRID_MAX_PX) {
     return sc_fail(err, SC_BAD_DATA,
-                   "shape [%" PRId64 ", %" PRId64 "] is absurd; rows and columns are 1 to %d",
+                   "shape [%" PRId64 ", %" PRId64 "]: rows and columns must be 1 to %d",
                    grid->height_px, grid->width_px, SC_GRID_MAX_PX);
   }
   for (int i = 0; i < 6; i++) {
     if (!isfinite(t[i]) || fabs(t[i]) > 1e12) {
-      return sc_fail(err, SC_BAD_DATA, "transform [%g, %g, %g, %g, %g, %g] is absurd", t[0], t[1],
-                     t[2], t[3], t[4], t[5]);
+      return sc_fail(
+          err, SC_BAD_DATA,
+          "transform [%g, %g, %g, %g, %g, %g]: its numbers must be finite, and 1e12 at most", t[0],
+          t[1], t[2], t[3], t[4], t[5]);
     }
   }
   double area = fabs(t[0] * t[4] - t[1] * t[3]);

@@ -24,7 +24,7 @@
 
 /*
  * The part of a handle of stacchip_index() that is the same for all chips of an item: the
- * item and the options that are no defaults, without the closing brace.
+ * item and the options that differ from their defaults, without the closing brace.
  */
 sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_options *options,
                            struct sc_buffer *out, struct sc_error *err);
@@ -63,7 +63,8 @@ struct sc_handle {
   double center[2];             /* longitude, latitude */
 };
 
-/* SC_BAD_ARG for what is none, says what is not known, or names both a position and a center. */
+/* SC_BAD_ARG for a text that is not a handle, has unknown members, or both a position and a
+ * center. */
 sc_status sc_handle_read(const char *text, struct sc_handle *out, struct sc_error *err);
 void sc_handle_free(struct sc_handle *h);
 

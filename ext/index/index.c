@@ -68,7 +68,7 @@ sc_status sc_index_options_read(const cJSON *object, const char *what,
   out->tiling.edge = (enum sc_edge)raw.edge;
   out->max_nodata = raw.max_nodata;
   if (raw.platform && strlen(raw.platform) >= sizeof out->platform) {
-    st = sc_fail(err, SC_BAD_ARG, "%s: option 'platform' is too long a name", what);
+    st = sc_fail(err, SC_BAD_ARG, "%s: option 'platform': the name is too long", what);
   } else if (raw.platform) {
     memcpy(out->platform, raw.platform, strlen(raw.platform) + 1);
   }

@@ -63,8 +63,8 @@ sc_status sc_lattice_new(const struct sc_grid *grid, const struct sc_tiling *t,
   int64_t nx = sc_tiling_count(t, grid->width_px), ny = sc_tiling_count(t, grid->height_px);
   *out = NULL;
   if (nx > SC_GRID_MAX_CHIPS || ny > SC_GRID_MAX_CHIPS || nx * ny > SC_GRID_MAX_CHIPS) {
-    return sc_fail(err, SC_TOO_BIG, "%" PRId64 " x %" PRId64 " chips; at most %d of an item", nx,
-                   ny, SC_GRID_MAX_CHIPS);
+    return sc_fail(err, SC_TOO_BIG, "%" PRId64 " x %" PRId64 " chips; the limit is %d for an item",
+                   nx, ny, SC_GRID_MAX_CHIPS);
   }
   struct sc_lattice *l = sc_alloc_zero(1, sizeof *l);
   if (!l) return sc_fail_nomem(err);

@@ -84,7 +84,7 @@ struct extent {
 static struct extent extent_of(double west, double south, double east, double north) {
   struct extent e = {0};
   e.is_known = isfinite(west) && isfinite(east) && south <= north && south >= -90.001 &&
-               north <= 90.001; /* others are no degrees, or no box */
+               north <= 90.001; /* others are not in degrees, or not boxes */
   e.south = south, e.north = north;
   e.west = west;
   e.width = east < west ? east - west + 360 : fmin(east - west, 360); /* over the antimeridian */

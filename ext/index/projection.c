@@ -55,7 +55,8 @@ static int read_code(const char *text, char authority[16], char code[32]) {
 static sc_status check_length(const char *text, struct sc_error *err) {
   size_t n = strlen(text);
   if (n <= CRS_MAX_BYTES) return SC_OK;
-  return sc_fail(err, SC_TOO_BIG, "its CRS is a text of %zu bytes; at most %d", n, CRS_MAX_BYTES);
+  return sc_fail(err, SC_TOO_BIG, "its CRS is a text of %zu bytes; the limit is %d", n,
+                 CRS_MAX_BYTES);
 }
 
 static sc_status crs_from_text(const char *text, char **out, struct sc_error *err) {
@@ -84,7 +85,8 @@ static sc_status crs_from_json(const cJSON *value, char **out, struct sc_error *
                  value->string);
 }
 
-/* An array of numbers with at least `least` entries; returns their count, 0 where it is none. */
+/* An array of numbers with at least `least` entries; returns their count, 0 where it is something
+ * else. */
 static int read_numbers(const cJSON *array, double *out, int least, int most) {
   const cJSON *value;
   int n = 0;
@@ -96,9 +98,10 @@ static int read_numbers(const cJSON *array, double *out, int least, int most) {
   return n >= least ? n : 0;
 }
 
-static sc_status fail_field(const cJSON *value, struct sc_error *err) {
+static sc_status fail_field(const cJSON *value, const char *expected, struct sc_error *err) {
   char *text = cJSON_PrintUnformatted(value);
-  sc_fail_text(err, SC_BAD_DATA, "%s is absurd: %.100s", value->string, text ? text : "");
+  sc_fail_text(err, SC_BAD_DATA, "%s: expected %s, found %.100s", value->string, expected,
+               text ? text : "");
   cJSON_free(text);
   return SC_BAD_DATA;
 }
@@ -109,7 +112,7 @@ static sc_status read_shape(const cJSON *object, struct sc_projection *out, stru
   if (!value || cJSON_IsNull(value)) return SC_OK;
   if (read_numbers(value, n, 2, 2) != 2 || n[0] != floor(n[0]) || n[1] != floor(n[1]) ||
       !(n[0] >= 1 && n[0] <= SC_GRID_MAX_PX) || !(n[1] >= 1 && n[1] <= SC_GRID_MAX_PX)) {
-    return fail_field(value, err);
+    return fail_field(value, "[rows, columns], each a whole number from 1 to 100000000", err);
   }
   out->rows = (int64_t)n[0];
   out->columns = (int64_t)n[1];
@@ -125,7 +128,8 @@ static sc_status read_transform(const cJSON *object, struct sc_projection *out,
   int n = read_numbers(value, t, 6, 9);
   if ((n != 6 && n != 9) || (n == 9 && (t[6] != 0 || t[7] != 0 || t[8] != 1)) ||
       !(fabs(t[0] * t[4] - t[1] * t[3]) > 0)) {
-    return fail_field(value, err);
+    return fail_field(value, "six numbers (or nine, the last 0, 0, 1) that give pixels an area",
+                      err);
   }
   memcpy(out->transform, t, sizeof out->transform);
   out->has_transform = 1;
@@ -198,14 +202,15 @@ static sc_status offer_stated(const struct sc_item *item, size_t i, const int64_
 }
 
 const char *sc_projection_bent_shown(unsigned placed_by, char *out, size_t n) {
-  snprintf(out, n,
-           "it has no transform, only %s%s%s: its pixels are no grid, and no proj:transform of the "
-           "item is true of them; warp it onto a grid first (gdalwarp)",
-           placed_by & SC_PLACED_BY_GCPS ? "ground control points (GCPs)" : "",
-           placed_by == (SC_PLACED_BY_GCPS | SC_PLACED_BY_RPC) ? " and " : "",
-           placed_by & SC_PLACED_BY_RPC    ? "rational polynomial coefficients (RPC)"
-           : placed_by & SC_PLACED_BY_GCPS ? ""
-                                           : "geolocation arrays");
+  snprintf(
+      out, n,
+      "it has no transform, only %s%s%s: its pixels are not a grid, and no proj:transform of the "
+      "item is true of them; warp it onto a grid first (gdalwarp)",
+      placed_by & SC_PLACED_BY_GCPS ? "ground control points (GCPs)" : "",
+      placed_by == (SC_PLACED_BY_GCPS | SC_PLACED_BY_RPC) ? " and " : "",
+      placed_by & SC_PLACED_BY_RPC    ? "rational polynomial coefficients (RPC)"
+      : placed_by & SC_PLACED_BY_GCPS ? ""
+                                      : "geolocation arrays");
   return out;
 }
 
@@ -266,17 +271,17 @@ static sc_status offer_file(const struct sc_item *item, size_t i, struct best *b
 /* No asset gave a grid: those with pixels are of formats that are not opened, or there are none. */
 static sc_status fail_none(const struct sc_item *item, const size_t *assets, size_t n,
                            struct sc_error *err) {
-  char list[512];
   for (size_t i = 0; i < n; i++) {
     if (!sc_asset_check_opened(item, &item->assets[assets[i]], err)) continue;
     return sc_fail(err, SC_UNSUPPORTED,
-                   "%s; no usable grid: the item states no whole one (CRS, proj:shape, "
-                   "proj:transform)",
+                   "%s; no usable grid: the item does not state all of CRS, proj:shape "
+                   "and proj:transform",
                    err->text);
   }
-  sc_item_list_assets(item, list, sizeof list);
-  return sc_fail(err, SC_BAD_DATA, "item %s: no usable grid: no asset holds pixels (there are: %s)",
-                 item->id, list);
+  return sc_fail(
+      err, SC_BAD_DATA,
+      "item %s: no usable grid: it has no readable raster asset (GeoTIFF, JPEG 2000, PNG, JPEG)",
+      item->id);
 }
 
 sc_status sc_projection_grid(const struct sc_item *item, const size_t *assets, size_t n,

@@ -60,8 +60,9 @@ static sc_status find_mask(struct sc_scene *s, int need_mask, struct sc_error *e
   if (s->has_mask || !need_mask) return SC_OK;
   list_alternatives(names, wanted, sizeof wanted);
   sc_item_list_assets(&s->item, there, sizeof there);
-  return sc_fail(err, SC_NOT_FOUND, "item %s: platform %s: no mask asset %s; there are: %s",
-                 s->item.id, s->rule.name, wanted, there);
+  return sc_fail(err, SC_NOT_FOUND,
+                 "item %s: platform %s: no mask asset %s; assets with pixels: %s", s->item.id,
+                 s->rule.name, wanted, there);
 }
 
 /* The rule's assets that the item has; it may lack some, which matters when they are read. */

@@ -76,7 +76,7 @@ static sc_status list_assets(struct sc_item *item, struct sc_error *err) {
   const cJSON *assets = cJSON_GetObjectItemCaseSensitive(item->json, "assets"), *a;
   int n = cJSON_GetArraySize(assets);
   if (n > SC_ITEM_MAX_ASSETS) {
-    return sc_fail(err, SC_TOO_BIG, "item %.200s: %d assets; at most %d", item->id, n,
+    return sc_fail(err, SC_TOO_BIG, "item %.200s: %d assets; the limit is %d", item->id, n,
                    SC_ITEM_MAX_ASSETS);
   }
   item->assets = sc_alloc_zero((size_t)n, sizeof *item->assets);
@@ -314,7 +314,7 @@ static sc_status locate(const char *argument, size_t n, char **out, struct sc_er
   const char *what = sc_sniff(argument, n);
   if (what) return sc_fail(err, SC_BAD_DATA, "the item is %s, not JSON", what);
   if (sc_sniff_utf8(argument, n) < n && !memchr(argument, 0, n))
-    return sc_fail(err, SC_BAD_ARG, "a path, or text of an item, that is not UTF-8");
+    return sc_fail(err, SC_BAD_ARG, "the path or text of an item is not UTF-8");
   if (n == 0 || n > 4096 || memchr(argument, 0, n)) {
     return sc_fail(err, SC_BAD_ARG,
                    "neither the text of a STAC item (it would begin with '{') nor a path or URL");
@@ -331,10 +331,10 @@ sc_status sc_item_read(const char *argument, size_t n, const char *base, struct 
                        struct sc_error *err) {
   memset(out, 0, sizeof *out);
   if (sc_sniff_is_json(argument, n)) {
-    sc_status st =
-        n > SC_ITEM_MAX_BYTES
-            ? sc_fail(err, SC_TOO_BIG, "an item of %zu bytes; at most %d", n, SC_ITEM_MAX_BYTES)
-            : read_text_item(argument, n, base, out, err);
+    sc_status st = n > SC_ITEM_MAX_BYTES
+                       ? sc_fail(err, SC_TOO_BIG, "an item of %zu bytes; the limit is %d", n,
+                                 SC_ITEM_MAX_BYTES)
+                       : read_text_item(argument, n, base, out, err);
     if (st) sc_item_free(out);
     return st;
   }
@@ -468,7 +468,7 @@ void sc_item_list_assets(const struct sc_item *item, char *out, size_t n) {
     if (wrote < 0) return;
     used += (size_t)wrote;
   }
-  if (!used) snprintf(out, n, "none with pixels");
+  if (!used) snprintf(out, n, "none");
 }
 
 sc_status sc_item_text(const struct sc_item *item, char **out, struct sc_error *err) {

@@ -255,7 +255,8 @@ static int is_catalog(const cJSON *json) {
          cJSON_GetObjectItemCaseSensitive(json, "stac_version");
 }
 
-/* JSON that lies in the folder and is no item: told once for each document, if at all. */
+/* JSON in a folder that is not an item: listed once for each document, where the option asks for
+ * it. */
 static sc_status pass_over(struct sc_items *s, const char *what, struct sc_listed *out, int *found,
                            struct sc_error *err) {
   struct document *d = &s->document;
@@ -268,7 +269,7 @@ static sc_status pass_over(struct sc_items *s, const char *what, struct sc_liste
   return st;
 }
 
-/* Hrefs that are no URL may not come over the network. */
+/* An item from the network may name no local files. */
 static void drop_local_hrefs(struct sc_item *item) {
   for (size_t i = 0; i < item->n_assets; i++) {
     const char *href = sc_json_text(item->assets[i].json, "href");

@@ -23,7 +23,7 @@ struct sc_json_reader {
 
 /*
  * Begin to read a text. A UTF-8 byte-order mark, and zero bytes at the end, are passed over.
- * Returns SC_BAD_DATA, naming what it is, for an empty text and for one that is no UTF-8:
+ * Returns SC_BAD_DATA, naming what it is, for an empty text and for one that is not UTF-8:
  * UTF-16, gzip, HTML, Latin-1.
  *
  * where  For messages: the path or URL, as it may be shown.

@@ -78,7 +78,7 @@ static sc_status add_own_headers(struct page_request *r, const cJSON *headers, i
   const cJSON *h;
   cJSON_ArrayForEach(h, headers) {
     if (!is_header(h)) {
-      return sc_fail(err, SC_BAD_ARG, "header %.40s: it takes a text without line breaks",
+      return sc_fail(err, SC_BAD_ARG, "header '%.40s': expected a text without line breaks",
                      h->string);
     }
     if (add_header(r, h, n, err)) return err->status;
@@ -357,7 +357,7 @@ sc_status sc_pages_open(const char *url, const char *query, const struct sc_sear
   if (!p) {
     st = sc_fail_nomem(err);
   } else if (!text) {
-    st = sc_fail(err, SC_BAD_ARG, "stacchip_search: the query is no JSON object: %.60s", query);
+    st = sc_fail(err, SC_BAD_ARG, "stacchip_search: the query is not a JSON object: %.60s", query);
   } else {
     st = sc_strdup(text, &p->first_body, err);
     p->headers = cJSON_Duplicate(options->headers, 1);
@@ -391,7 +391,7 @@ static sc_status parse_page(const struct page_request *done, cJSON **out, struct
   sc_status st = sc_json_reader_one(answer->data, answer->size, "its answer", out, err);
   if (st) return st;
   if (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(*out, "features"))) return SC_OK;
-  return sc_fail(err, SC_BAD_DATA, "its answer is no FeatureCollection: it has no features");
+  return sc_fail(err, SC_BAD_DATA, "the response is not a FeatureCollection: it has no features");
 }
 
 sc_status sc_pages_next(struct sc_pages *p, cJSON **out, int (*interrupted)(void *),

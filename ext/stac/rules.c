@@ -7,15 +7,12 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/interrupt.h"
+#include "base/options.h"
 #include "base/poll.h"
 #include "host.h"
 #include "sql/stac/platforms.h"
 #include "sql/stac/rules.h"
 #include "stac/rules_db.h"
-
-static const char *const rule_keys[] = {"match",  "mask", "cloud", "nodata",
-                                        "assets", "note", "bands"};
-#define N_RULE_KEYS (sizeof rule_keys / sizeof *rule_keys)
 
 /* --- the private connection --- */
 
@@ -269,7 +266,7 @@ sc_status sc_rules_prepare(struct sc_rules *r, const char *sql, sqlite3_stmt **o
   if (*out && tail[strspn(tail, " \t\r\n;")] == '\0') return SC_OK;
   sqlite3_finalize(*out);
   *out = NULL;
-  return sc_fail(err, SC_BAD_ARG, "not one SQL expression");
+  return sc_fail(err, SC_BAD_ARG, "it must be a single SQL expression");
 }
 
 sc_status sc_rules_new(struct sc_rules **out, struct sc_error *err) {
@@ -298,9 +295,8 @@ void sc_rules_free(struct sc_rules *r) {
  * Prepare one expression as it will be used, for its error message: inside CASE, so that it is
  * one expression and not two halves around a ")", and in WHERE, where no aggregate may stand.
  */
-static sc_status check_expression(struct sc_rules *r, const cJSON *rule, const char *key,
+static sc_status check_expression(struct sc_rules *r, const char *text, const char *key,
                                   const char *source, struct sc_error *err) {
-  const char *text = sc_json_text(rule, key);
   sqlite3_stmt *stmt = NULL;
   char *sql = NULL;
   if (!text) return SC_OK;
@@ -309,48 +305,59 @@ static sc_status check_expression(struct sc_rules *r, const cJSON *rule, const c
   if (!st) st = sc_rules_prepare(r, sql, &stmt, err);
   sqlite3_finalize(stmt);
   sc_free(sql);
-  return st ? sc_fail_within(err, "%s: %.200s", key, text) : SC_OK;
+  return st ? sc_fail_within(err, "option '%s': %.200s", key, text) : SC_OK;
 }
 
-static sc_status check_names(const cJSON *rule, const char *key, struct sc_error *err) {
-  const cJSON *value = cJSON_GetObjectItemCaseSensitive(rule, key), *entry, *inner;
-  if (!value || cJSON_IsNull(value) || cJSON_IsString(value)) return SC_OK;
-  if (!cJSON_IsArray(value)) {
-    return sc_fail(err, SC_BAD_ARG, "%s: a name, or an array of names", key);
-  }
+static int is_names(const cJSON *value) {
+  const cJSON *entry;
+  if (!cJSON_IsArray(value)) return cJSON_IsString(value);
   cJSON_ArrayForEach(entry, value) {
-    if (cJSON_IsString(entry)) continue;
-    if (!cJSON_IsArray(entry)) return sc_fail(err, SC_BAD_ARG, "%s: not a name", key);
-    cJSON_ArrayForEach(inner, entry) {
-      if (!cJSON_IsString(inner)) return sc_fail(err, SC_BAD_ARG, "%s: not a name", key);
-    }
+    if (!cJSON_IsString(entry)) return 0;
   }
-  return SC_OK;
+  return 1;
 }
 
-static sc_status check_rule(struct sc_rules *r, const cJSON *rule, struct sc_error *err) {
-  const cJSON *member;
-  if (!cJSON_IsObject(rule)) return sc_fail(err, SC_BAD_ARG, "not a JSON object");
-  cJSON_ArrayForEach(member, rule) {
-    size_t i = 0;
-    while (i < N_RULE_KEYS && strcmp(rule_keys[i], member->string) != 0) i++;
-    if (i == N_RULE_KEYS) {
-      return sc_fail(err, SC_BAD_ARG,
-                     "unknown key '%s'; there are: match, mask, cloud, nodata, assets, note, bands",
-                     member->string);
-    }
-    int is_names = i == 1 || i == 4 || i == 6;
-    if (!is_names && !cJSON_IsString(member) && !cJSON_IsNull(member)) {
-      return sc_fail(err, SC_BAD_ARG, "%s: not a text", member->string);
-    }
+/* A name, or an array whose entries are names or arrays of names: alternatives. */
+static sc_status check_names(const cJSON *value, const char *what, const char *key,
+                             struct sc_error *err) {
+  const cJSON *entry;
+  int is_good = !value || cJSON_IsString(value) || cJSON_IsArray(value);
+  for (entry = cJSON_IsArray(value) ? value->child : NULL; entry; entry = entry->next) {
+    is_good &= is_names(entry);
   }
-  sc_status st = check_names(rule, "mask", err);
-  if (!st) st = check_names(rule, "assets", err);
-  if (!st) st = check_names(rule, "bands", err);
-  if (!st) st = check_expression(r, rule, "match", SC_RULES_ITEM_SOURCE, err);
-  if (!st) st = check_expression(r, rule, "cloud", SC_RULES_VALUE_SOURCE, err);
-  if (!st) st = check_expression(r, rule, "nodata", SC_RULES_VALUE_SOURCE, err);
-  return st;
+  return is_good ? SC_OK : sc_option_fail(err, what, key, value, "a name, or an array of names");
+}
+
+/* The members of a rule. */
+struct members {
+  const char *match, *cloud, *nodata, *note;
+  const cJSON *mask, *assets, *bands;
+};
+#define AT(member) offsetof(struct members, member)
+static const struct sc_option member_table[] = {{"match", SC_OPTION_TEXT, AT(match), 0, 0, 0},
+                                                {"mask", SC_OPTION_JSON, AT(mask), 0, 0, 0},
+                                                {"cloud", SC_OPTION_TEXT, AT(cloud), 0, 0, 0},
+                                                {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, 0},
+                                                {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},
+                                                {"note", SC_OPTION_TEXT, AT(note), 0, 0, 0},
+                                                {"bands", SC_OPTION_JSON, AT(bands), 0, 0, 0}};
+
+static sc_status check_rule(struct sc_rules *r, const char *name, const cJSON *rule,
+                            struct sc_error *err) {
+  struct members m = {0};
+  char what[300];
+  const struct sc_option_set set = {member_table, sizeof member_table / sizeof *member_table, &m,
+                                    NULL};
+  sqlite3_snprintf(sizeof what, what, "platform rule %.200s", name);
+  sc_status st = sc_options_read(rule, what, &set, err);
+  if (!st) st = check_names(m.mask, what, "mask", err);
+  if (!st) st = check_names(m.assets, what, "assets", err);
+  if (!st) st = check_names(m.bands, what, "bands", err);
+  if (st) return st;
+  st = check_expression(r, m.match, "match", SC_RULES_ITEM_SOURCE, err);
+  if (!st) st = check_expression(r, m.cloud, "cloud", SC_RULES_VALUE_SOURCE, err);
+  if (!st) st = check_expression(r, m.nodata, "nodata", SC_RULES_VALUE_SOURCE, err);
+  return st ? sc_fail_within(err, "%s", what) : SC_OK;
 }
 
 static sc_status store(struct sc_rules *r, const char *name, const cJSON *rule,
@@ -390,11 +397,12 @@ sc_status sc_rules_set(struct sc_rules *r, const char *name, const char *json,
                    "this SQLite was built without the authorizer that keeps expressions in bounds");
   }
   cJSON *rule = json ? cJSON_ParseWithOpts(json, NULL, 1) : NULL;
-  if (!rule) return sc_fail(err, SC_BAD_ARG, "platform rule %s: not a JSON object", name);
+  if (!rule)
+    return sc_fail(err, SC_BAD_ARG, "platform rule %s: not a JSON object: %.60s", name,
+                   json ? json : "NULL");
   sc_status st = sc_rules_enter(r, err);
   if (!st) {
-    st = check_rule(r, rule, err);
-    if (st) sc_fail_within(err, "platform rule %s", name);
+    st = check_rule(r, name, rule, err);
     if (!st) st = store(r, name, rule, err);
     note_change(r);
     sc_rules_leave(r);
@@ -442,7 +450,7 @@ sc_status sc_rules_list(struct sc_rules *r,
   return st;
 }
 
-/* "there are: a, b, ...; or 'none'" behind a message. The lock is held. */
+/* "rules: a, b, ..." behind a message. The lock is held. */
 static sc_status fail_listing(struct sc_rules *r, const char *what, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   sc_status st = sc_db_prepare(r->db,
@@ -454,7 +462,7 @@ static sc_status fail_listing(struct sc_rules *r, const char *what, struct sc_er
   if (!st) {
     const char *names = is_row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     st = sc_fail(err, SC_NOT_FOUND,
-                 "%s; there are: %s; platform 'none' indexes without cloud and nodata", what,
+                 "%s; rules: %s; platform 'none' indexes without cloud and nodata", what,
                  names ? names : "");
   }
   sqlite3_finalize(stmt);

@@ -99,7 +99,8 @@ static sc_status append_member(const cJSON *member, struct sc_buffer *out, struc
     return append_sortby(member, out, err);
   if (strcmp(member->string, "fields") == 0 && cJSON_IsObject(member))
     return append_fields(member, out, err);
-  /* A filter in CQL2's JSON may be a list in older drafts; a list of objects is none of values. */
+  /* A filter in CQL2's JSON may be a list in older drafts; a list of objects is not a list of
+   * values. */
   if (cJSON_IsArray(member) && !cJSON_IsObject(member->child) && !cJSON_IsArray(member->child))
     return append_list(member, out, err);
   return append_value(member, out, err);

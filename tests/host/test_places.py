@@ -306,7 +306,7 @@ class Reasons(Places):
         self.assertEqual((info["grid"], info["assets"]), (None, []))
         self.assertTrue(any("no usable grid" in w for w in info["warnings"]))
         self.assertEqual(self.info(self.item({"d": a}, proj__epsg=32720), chip_size=128, **NONE)["grid"]["chips"], [4, 4])
-        self.assertIn("there are:", self.refused("SELECT stacchip_item_info(?, '{\"platform\":\"nobody\"}')", self.item({"d": a}, proj__epsg=32720)))
+        self.assertIn("; rules: ", self.refused("SELECT stacchip_item_info(?, '{\"platform\":\"nobody\"}')", self.item({"d": a}, proj__epsg=32720)))
 
     def test_each_asset_and_warning_once_and_whole(self):
         f = self.tif("d.tif", numpy.full((512, 512), 7, "f4"), transform=tuple(UTM))
@@ -344,14 +344,14 @@ class Reasons(Places):
                 if n:
                     self.assertEqual(self.read(item), (1, 65664))
                 else:
-                    self.assertIn("no asset holds pixels", self.refused("SELECT * FROM stacchip_index(?, '{\"platform\":\"none\"}')", item))
+                    self.assertIn("no readable raster asset", self.refused("SELECT * FROM stacchip_index(?, '{\"platform\":\"none\"}')", item))
 
     def test_messages_are_text_and_keep_their_reason(self):
         for n in range(8):
             name = "x" * n + "é" * 1500
             item = self.item({"d": self.asset("https://example.invalid/a.tif", [512, 512], [1, 0, 0, 0, 0, 0])}, name=name, proj__epsg=32720)
             error = self.refused("SELECT * FROM stacchip_index(?, '{\"platform\":\"none\"}')", item)  # sqlite3 decodes it as UTF-8
-            self.assertIn("proj:transform is absurd: [1,0,0,0,0,0]", error)
+            self.assertIn("found [1,0,0,0,0,0]", error)
             self.assertTrue(error.startswith("item " + name[:100]))
 
 
@@ -361,8 +361,8 @@ class Cost(Places):
 
     def test_named_limits_refuse_before_the_work(self):
         wkt = 'GEOGCS["%s"]' % ("a" * 20000000)
-        for item, words in ((self.item_of(shape=(1000000, 1000000)), "3906 x 3906 chips; at most"), (self.item_of(n=20001), "20001 assets; at most 20000"),
-                            (self.item_of(proj__epsg=None, proj__wkt2=wkt), "bytes; at most"), (self.item_of(proj__epsg=None, proj__projjson={"name": "a" * 1000000}), "bytes; at most")):
+        for item, words in ((self.item_of(shape=(1000000, 1000000)), "3906 x 3906 chips; the limit is"), (self.item_of(n=20001), "20001 assets; the limit is 20000"),
+                            (self.item_of(proj__epsg=None, proj__wkt2=wkt), "bytes; the limit is"), (self.item_of(proj__epsg=None, proj__projjson={"name": "a" * 1000000}), "bytes; the limit is")):
             begin = time.process_time()
             self.assertIn(words, self.refused("SELECT * FROM stacchip_index(?, '{\"platform\":\"none\"}')", item))
             self.assertLess(time.process_time() - begin, 3)

@@ -711,7 +711,7 @@ class Search(unittest.TestCase):
         self.server.fault = lambda h: lambda h: h.json({"conformsTo": []})
         with self.assertRaisesRegex(sqlite3.Error, "no features"):
             self.ids()
-        with self.assertRaisesRegex(sqlite3.Error, "query is no JSON object"):
+        with self.assertRaisesRegex(sqlite3.Error, "query is not a JSON object"):
             self.ids("[1]")
         with self.assertRaisesRegex(sqlite3.Error, "max_item"):
             self.ids("{}", '{"max_item": 1}')

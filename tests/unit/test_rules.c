@@ -103,7 +103,7 @@ static void test_order(void) {
   drops("a", SC_NOT_FOUND);
   CHECK_TEXT("", find("x2", &err));
   CHECK_INT(SC_NOT_FOUND, err.status);
-  CHECK_HAS("item i: no platform rule matches; there are: ", err.text);
+  CHECK_HAS("item i: no platform rule matches; rules: ", err.text);
   CHECK_HAS("sentinel-2-l2a", err.text);
   CHECK_HAS("'none'", err.text);
 }
@@ -124,11 +124,13 @@ static void test_refused(void) {
   refuses("r", "{", "not a JSON object");
   refuses("r", "{} {}", "not a JSON object");
   refuses("r", "[]", "not a JSON object");
-  refuses("r", "{\"clouds\":\"1\"}", "unknown key 'clouds'; there are: match, mask, cloud");
-  refuses("r", "{\"cloud\":1}", "cloud: not a text");
-  refuses("r", "{\"mask\":1}", "mask: a name, or an array of names");
-  refuses("r", "{\"mask\":[1]}", "mask: not a name");
-  refuses("r", "{\"assets\":[[\"a\",1]]}", "assets: not a name");
+  refuses("r", "{\"clouds\":\"1\"}",
+          "platform rule r: unknown option 'clouds'; options: match, mask, cloud");
+  refuses("r", "{\"cloud\":1}", "option 'cloud': expected a text");
+  refuses("r", "{\"mask\":1}", "option 'mask': expected a name, or an array of names, found 1");
+  refuses("r", "{\"mask\":[1]}", "option 'mask': expected a name, or an array of names, found [1]");
+  refuses("r", "{\"assets\":[[\"a\",1]]}",
+          "option 'assets': expected a name, or an array of names");
   refuses("r", "{\"cloud\":\"v = = 1\"}", "syntax error");
   refuses("r", "{\"cloud\":\"\"}", "syntax error");
   refuses("r", "{\"cloud\":\"id = 1\"}", "no such column: id");
@@ -136,7 +138,8 @@ static void test_refused(void) {
   refuses("r", "{\"cloud\":\"v), (1\"}", "syntax error");
   refuses("r", "{\"cloud\":\"0) UNION SELECT (1\"}", "syntax error");
   refuses("r", "{\"cloud\":\"1); DELETE FROM rule; SELECT (1\"}", "syntax error");
-  refuses("r", "{\"cloud\":\"1) THEN 1 END; SELECT CASE WHEN (1\"}", "not one SQL expression");
+  refuses("r", "{\"cloud\":\"1) THEN 1 END; SELECT CASE WHEN (1\"}",
+          "it must be a single SQL expression");
   refuses("r", "{\"cloud\":\"1 /*\"}", "incomplete input");
   refuses("r", "{\"cloud\":\"count(*) > 1\"}", "misuse of aggregate");
   refuses("r", "{\"cloud\":\"row_number() OVER () > 1\"}", "misuse of window function");
