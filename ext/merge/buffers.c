@@ -1,4 +1,9 @@
-/* Write buffers; see buffers.h. */
+/*
+ * Write buffers; see buffers.h.
+ *
+ * Rows of an index come chip by chip. Without buffers each would read its block, change one chip of
+ * 64 and write the block, its entry in the area index and one in SpatiaLite's index.
+ */
 #include "merge/buffers.h"
 
 #include <math.h>
@@ -160,6 +165,7 @@ sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
   sc_status st = sc_merge_flush_chips(t, err);
   if (st) return st;
   sc_merge_enter(t);
+  /* Out before in: a chip that was replaced keeps its rowid. */
   st = sc_rtree_delete(&t->index, t->old_ids, t->n_old_ids, err);
   if (!st) st = sc_rtree_insert(&t->index, t->new_cells, t->n_new_cells, err);
   t->n_old_ids = t->n_new_cells = 0;
@@ -173,7 +179,7 @@ sc_status sc_merge_flush_index(struct sc_merge *t, struct sc_error *err) {
 
 /*
  * What a flush of blocks does to the area index, and the items that may have lost all. The
- * bytes are its own: t->scratch belongs to whoever asked for the block that made room.
+ * bytes are its own: t->scratch belongs to the caller whose block found the buffer full.
  */
 struct area_changes {
   struct sc_buffer bytes; /* of the block being written */

@@ -12,7 +12,7 @@
 #include "merge/cursor_item.h"
 #include "merge/shadow.h"
 
-#define POOL_MAX 8
+#define POOL_MAX 8 /* joins open a cursor for each outer row: its statements stay prepared */
 
 sc_status sc_cursor_open(struct sc_merge *t, struct sc_cursor **out, struct sc_error *err) {
   if (t->free_cursors) {
@@ -125,7 +125,7 @@ static sc_status passes_areas(struct sc_cursor *c, const struct sc_chip_entry *c
   return st;
 }
 
-/* Chips of the block that no area's box rules out. */
+/* Chips of the block that no area's box rules out: before a row of the chip table is touched. */
 static uint64_t pass_boxes(const struct sc_cursor *c, uint64_t pass) {
   for (uint64_t left = pass; left; left &= left - 1) {
     int i = __builtin_ctzll(left);
@@ -178,7 +178,7 @@ static sc_status next_area_block(struct sc_cursor *c, struct sc_error *err) {
   return st;
 }
 
-/* Bind the next item id of the list, if the scan goes by one. */
+/* Bind the next item id of the list, if the scan is by item. */
 static int bind_next_key(struct sc_cursor *c) {
   const struct sc_text_term *keys = sc_filter_text_keys(&c->filter, SC_COL_ITEM);
   if (c->item_scan != c->statements.prepared[SC_STMT_ITEM_SCAN_ITEM] || c->key_at == keys->n_values)
@@ -314,8 +314,8 @@ static sc_status start_chips(struct sc_cursor *c, struct sc_error *err) {
 }
 
 /*
- * By the source, and without the key where there is none: the value may be a number, of which
- * only SQLite knows what texts it equals.
+ * By the source, but without a key that the filter did not take: the value may be a number, and
+ * only SQLite knows which texts it equals.
  */
 static enum sc_merge_statement choose_item_scan(const struct sc_plan *plan,
                                                 const struct sc_filter *f) {
@@ -500,7 +500,7 @@ static sc_status start(struct sc_cursor *c, struct sc_error *err) {
 
 /*
  * By fraction, then rowid. A scan keeps the first n_keep chips of a pass; when all of them were
- * asked for, a further pass goes on behind the last one. So the limit that SQLite tells is no
+ * asked for, a further pass goes on behind the last one. So the limit that SQLite states is no
  * more than a hint, whatever else it tests.
  */
 
@@ -638,6 +638,7 @@ sc_status sc_cursor_filter(struct sc_cursor *c, int number, const char *words,
   sc_status st = sc_plan_decode(number, words ? words : "", &c->plan, err);
   if (!st) st = check_on(c, err);
   if (!st) st = sc_filter_init(&c->filter, c->table->predicates, &c->plan, values, err);
+  /* A scan reads blocks and the area index, never SpatiaLite's, which may stay buffered. */
   if (!st) st = sc_merge_flush_blocks(c->table, err);
   if (!st) st = split_chipids(&c->filter, err);
   if (!st && !c->filter.is_never) st = start(c, err);

@@ -27,7 +27,7 @@ static struct sc_cursor_item *item_slot(struct sc_cursor *c, int64_t id) {
   return &c->items[(uint64_t)id % SC_CURSOR_ITEMS];
 }
 
-/* A number of pixels; 0, which stands for unknown, where it is none that we would have written. */
+/* A number of pixels; 0 (unknown) for a value that we would not have written. */
 static int64_t column_px(sqlite3_stmt *s, int column, int64_t greatest) {
   int64_t v = sqlite3_column_int64(s, column);
   return v < 0 || v > greatest ? 0 : v;
@@ -40,7 +40,7 @@ static void read_tiling(sqlite3_stmt *s, struct sc_cursor_item *item) {
   item->tiling.chip_size_px = (int32_t)column_px(s, AT_CHIP_SIZE, SC_CHIP_SIZE_MAX_PX);
   item->tiling.stride_px = (int32_t)column_px(s, AT_STRIDE, SC_CHIP_SIZE_MAX_PX);
   if (sc_edge_parse((const char *)sqlite3_column_text(s, AT_EDGE), &item->tiling.edge, &unknown)) {
-    item->tiling.stride_px = 0; /* nobody knows where its chips lie */
+    item->tiling.stride_px = 0; /* unknown: col_off and row_off are NULL */
   }
 }
 

@@ -18,7 +18,7 @@ struct error_row {
   const char *reason;
 };
 
-/* The id in the text of what is no item that can be read. */
+/* The id in a text that could not be read as an item. */
 static sc_status id_in_text(const char *item, size_t n, char **out, struct sc_error *err) {
   cJSON *json = cJSON_ParseWithLength(item, n);
   sc_status st = sc_strdup(sc_json_text(json, "id"), out, err);
@@ -32,7 +32,7 @@ static sc_status make_row(const char *item, size_t n, const struct sc_index *ind
   sc_status st = SC_OK;
   *is_text = sc_sniff_is_json(item, n);
   if (sc_sniff_utf8(item, n) < n) {
-    st = sc_format(&row->href, err, "%zu bytes that are no UTF-8", n);
+    st = sc_format(&row->href, err, "%zu bytes that are not UTF-8", n);
     return st ? st : sc_strdup(index->item, &row->item, err);
   }
   if (!*is_text) href = item;

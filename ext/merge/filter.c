@@ -39,6 +39,7 @@ static int is_decided(struct sc_filter *f, const struct sc_term *term, int type)
   return 1;
 }
 
+/* Intervals are closed: a strict bound is the next number above or below it. */
 static void narrow(struct sc_interval *in, double low, double high) {
   if (low > in->low) in->low = low;
   if (high < in->high) in->high = high;
@@ -64,7 +65,8 @@ static sc_status add_number(struct sc_filter *f, const struct sc_term *term, sql
   return SC_OK;
 }
 
-/* The least interval that holds a list's numbers; texts and BLOBs are no number. */
+/* The least interval that holds a list's numbers; texts and BLOBs are left out, as no number equals
+ * them. */
 static sc_status add_numbers(struct sc_filter *f, const struct sc_term *term, sqlite3_value *list,
                              struct sc_error *err) {
   enum sc_number which = number_of(term->column);

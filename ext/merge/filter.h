@@ -48,7 +48,7 @@ struct sc_filter {
 
 /*
  * SC_BAD_ARG: a fraction compared with something outside 0..1, a date with a time of day
- * (index/day_term.h), an area that is no geometry or of another SRID.
+ * (index/day_term.h), an area that is not a geometry, or has another SRID.
  */
 sc_status sc_filter_init(struct sc_filter *f, struct sc_predicates *p, const struct sc_plan *plan,
                          sqlite3_value **values, struct sc_error *err);

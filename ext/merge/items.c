@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/sniff.h"
 #include "base/db.h"
 #include "base/options.h"
 #include "base/settings.h"
+#include "base/sniff.h"
 #include "merge/buffers.h"
 #include "merge/error.h"
 #include "merge/item_pool.h"
@@ -85,7 +85,8 @@ static const char *text_member(const cJSON *object, const char *key) {
   return cJSON_IsString(member) ? member->valuestring : NULL;
 }
 
-/* An item as text, by its id and collection. What is no item is left to indexing. */
+/* An item as text, by its id and collection. Indexing says what is wrong with a text that is not an
+ * item. */
 static sc_status is_text_done(struct sc_merge *t, const char *item, size_t n, int *out,
                               struct sc_error *err) {
   const char *platform = t->args.index.platform;

@@ -13,7 +13,7 @@
  * WHAT IS TAKEN. A term only ever leaves out rows that SQLite would leave out too, and SQLite
  * tests again all but numbers, text literals and spatial terms: whether a text column compares
  * with a number as text or as a number depends on the other side's affinity, which xBestIndex
- * is not told. Equalities are taken once a column, since `rowid = ? AND rowid IN (...)` taken
+ * cannot see. Equalities are taken once a column, since `rowid = ? AND rowid IN (...)` taken
  * twice would run the product of both. LIMIT and OFFSET say how many rows a sorted scan keeps
  * at first, never how many there are: SQLite up to 3.40 hides comparisons of two columns from
  * us and offers the limit all the same.

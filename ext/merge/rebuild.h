@@ -1,4 +1,4 @@
-/* Checking a merged index against itself, and making its derived tables anew. */
+/* Checking a merged index against itself, and making its derived tables again. */
 #ifndef SC_MERGE_REBUILD_H
 #define SC_MERGE_REBUILD_H
 
@@ -13,7 +13,7 @@ sc_status sc_merge_check(struct sc_merge *t, struct sc_error *err);
 /* Blocks, area index and SpatiaLite's index from the chip and item tables. */
 sc_status sc_merge_rebuild(struct sc_merge *t, struct sc_error *err);
 
-/* Both R*Trees packed anew. */
+/* Pack both R*Trees. */
 sc_status sc_merge_optimize(struct sc_merge *t, struct sc_error *err);
 
 #endif

@@ -25,7 +25,7 @@ static sc_status check_shape(const struct sc_rtree *t, const struct sc_rtree_nod
                  t->name, (long long)node->number, height, node->n, least);
 }
 
-/* Each least coordinate is no larger than its greatest, and no NaN. */
+/* No minimum is above its maximum, or NaN. */
 static int is_box(const struct sc_rtree_cell *cell, int n_coords) {
   for (int i = 0; i < n_coords; i += 2) {
     if (!(cell->c[i] <= cell->c[i + 1])) return 0;

@@ -34,7 +34,7 @@ sc_status sc_rtree_order(const struct sc_rtree_cell *cells, size_t n, uint32_t *
   uint32_t *out = sc_alloc(n * sizeof *out);
   if (a && b && out) {
     for (size_t i = 0; i < n; i++) {
-      const float *c = cells[i].c;
+      const float *c = cells[i].c; /* its centre; day and cloud have no part in the order */
       a[i].key =
           sc_hilbert_lonlat(((double)c[0] + (double)c[1]) / 2, ((double)c[2] + (double)c[3]) / 2);
       a[i].index = (uint32_t)i;
@@ -111,6 +111,10 @@ static int compare_y(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/*
+ * Two halves at the median, not the R* split of least overlap: only single entries and the subtrees
+ * of a batch ever split a node, and 'optimize' packs all of them.
+ */
 void sc_rtree_split(struct sc_rtree_node *node, struct sc_rtree_node *right, int n_coords) {
   struct sc_rtree_cell all = sc_rtree_node_cell(node, n_coords);
   int wide = all.c[1] - all.c[0] >= all.c[3] - all.c[2];

@@ -20,7 +20,7 @@ struct sc_rtree {
   const char *schema; /* borrowed */
   char *name;         /* owned */
   int n_coords;
-  double repack_share; /* a batch of that share of the entries packs the whole tree anew */
+  double repack_share; /* a batch of that share of the entries repacks the whole tree */
   size_t node_bytes;   /* of every node: the length of the root's data */
   int max_cells;
   int64_t next_node;
@@ -43,7 +43,7 @@ sc_status sc_rtree_insert(struct sc_rtree *t, const struct sc_rtree_cell *entrie
  * less than a third of its cells, no root with one child. */
 sc_status sc_rtree_delete(struct sc_rtree *t, const int64_t *ids, size_t n, struct sc_error *err);
 
-/* Pack the tree anew. */
+/* Read every entry and pack the tree again. */
 sc_status sc_rtree_repack(struct sc_rtree *t, struct sc_error *err);
 
 /* Remove every entry. */

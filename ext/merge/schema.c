@@ -113,8 +113,8 @@ static sc_status read_version(sqlite3 *db, const char *schema, const char *name,
   return sc_fail(err, SC_BAD_DATA, "merged index %s: its schema has no version", name);
 }
 
-/* Our own statements read these tables: what a view of the schema may not open, none of them may
- * stand for. */
+/* Our own statements read these tables, with rights that a view does not have: a view or another
+ * module's table in the place of one would be opened by them. */
 static sc_status check_tables(sqlite3 *db, const char *schema, const char *name,
                               struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;

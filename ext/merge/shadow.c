@@ -372,7 +372,8 @@ static int compare_by_tile(const void *a, const void *b) {
   return (d > 0) - (d < 0);
 }
 
-/* Chips in the order of their blocks, so that a block's rowids count up. */
+/* Chips in the order of their blocks, so that a block's rowids count up and it need not store them:
+ * 8 bytes a chip. */
 static sc_status chips_by_tile(const struct sc_index *x, const struct sc_index_chip ***out,
                                struct sc_error *err) {
   *out = sc_alloc(x->n_chips * sizeof **out);
@@ -589,7 +590,7 @@ sc_status sc_merge_end_row(struct sc_merge *t, struct sc_error *err) {
   return sc_merge_flush_index(t, err);
 }
 
-/* Does a writing statement run? SAVEPOINT itself is none. */
+/* Does a writing statement run? SQLite counts SAVEPOINT among those that only read. */
 static int is_write_running(sqlite3 *db) {
   for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
     if (sqlite3_stmt_busy(s) && !sqlite3_stmt_readonly(s)) return 1;

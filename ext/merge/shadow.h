@@ -2,8 +2,8 @@
  * Writing to a merged index: items, single rows, deletes, and when what is written reaches
  * the tables.
  *
- * WHAT IS DEFERRED. Chip rows are written at once. Blocks and their area index, which nobody
- * else reads, are buffered until xSync, xSavepoint or a read of the merged index. SpatiaLite's
+ * WHAT IS DEFERRED. Chip rows are written at once. Blocks and their area index, which only
+ * we read, are buffered until xSync, xSavepoint or a read of the merged index. SpatiaLite's
  * index of the chips is buffered to the end of the statement, since others may look at it:
  * in autocommit mode that is xSync, inside BEGIN the xRelease of the savepoint that SQLite
  * makes for a statement of many rows, or the end of xUpdate. Buffers only hold what succeeded since
@@ -20,7 +20,7 @@
 #include "merge/headers.h"
 #include "merge/table.h"
 
-#define SC_NO_DAY (-1e9f) /* stands for "no date" in the area index */
+#define SC_NO_DAY (-1e9f) /* "no date" in the area index */
 
 enum sc_conflict { SC_CONFLICT_FAIL = 0, SC_CONFLICT_REPLACE };
 

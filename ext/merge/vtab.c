@@ -15,7 +15,7 @@
  * ('on_error', 'abort' | 'record').
  *
  * HOW IT WORKS. Chips are rows of <name>_chip, an ordinary SpatiaLite table with SpatiaLite's
- * index. Our own queries read <name>_block, 64 chips a row (block.h), found by the items of
+ * index. Our own queries read <name>_block, 64 chips a row (chip_block.h), found by the items of
  * a date and platform or by <name>_area, an R*Tree of blocks over place, day and cloud.
  * plan.h says what xBestIndex tells xFilter, cursor.h how a scan runs, shadow.h what is
  * written when. This file holds the methods of sqlite3_module and nothing else.
