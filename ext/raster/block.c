@@ -77,41 +77,41 @@ static sc_status decompress(const struct sc_file *file, size_t index, int n_rows
             : sc_decode_block(t, stored.data, stored.size, wanted, whole, scratch->rows.data, err);
 }
 
-int sc_block_strips(const struct sc_tiff *t) {
-  return (t->block_width + SC_STRIP_PX - 1) / SC_STRIP_PX;
+int sc_block_panels(const struct sc_tiff *t) {
+  return (t->block_width + SC_PANEL_PX - 1) / SC_PANEL_PX;
 }
 
-/* Where a strip of a block with n_rows rows begins, and how wide it is. */
-static size_t strip_place(const struct sc_tiff *t, int n_rows, int i, int *width) {
-  int left = i * SC_STRIP_PX, rest = t->block_width - left;
-  *width = rest < SC_STRIP_PX ? rest : SC_STRIP_PX;
+/* Where a panel of a block with n_rows rows begins, and how wide it is. */
+static size_t panel_place(const struct sc_tiff *t, int n_rows, int i, int *width) {
+  int left = i * SC_PANEL_PX, rest = t->block_width - left;
+  *width = rest < SC_PANEL_PX ? rest : SC_PANEL_PX;
   return (size_t)left * (size_t)n_rows * sc_tiff_pixel_bytes(t);
 }
 
-struct sc_block_strip sc_block_strip(const struct sc_block *b, const struct sc_tiff *t, int i,
+struct sc_block_panel sc_block_panel(const struct sc_block *b, const struct sc_tiff *t, int i,
                                      int band) {
-  struct sc_block_strip s = {.left = i * SC_STRIP_PX};
+  struct sc_block_panel s = {.left = i * SC_PANEL_PX};
   int n_rows = b->end_row - b->first_row;
-  size_t at = strip_place(t, n_rows, i, &s.width);
+  size_t at = panel_place(t, n_rows, i, &s.width);
   size_t plane = (size_t)s.width * (size_t)n_rows * sc_dtype_bytes(t->dtype);
   s.pixels = b->data + at + (size_t)band * plane;
   return s;
 }
 
-/* One row of a block, its predictor undone, into the strips. */
+/* One row of a block, its predictor undone, into the panels. */
 static void put_row(const struct sc_tiff *t, const unsigned char *row, int y, int n_rows,
                     unsigned char *data) {
   size_t size = sc_dtype_bytes(t->dtype), pixel = sc_tiff_pixel_bytes(t);
-  for (int i = 0; i < sc_block_strips(t); i++) {
+  for (int i = 0; i < sc_block_panels(t); i++) {
     int width;
-    unsigned char *strip = data + strip_place(t, n_rows, i, &width);
+    unsigned char *panel = data + panel_place(t, n_rows, i, &width);
     size_t row_bytes = (size_t)width * size;
-    sc_decode_split(t, row + (size_t)i * SC_STRIP_PX * pixel, (size_t)width,
-                    strip + (size_t)y * row_bytes, row_bytes * (size_t)n_rows);
+    sc_decode_split(t, row + (size_t)i * SC_PANEL_PX * pixel, (size_t)width,
+                    panel + (size_t)y * row_bytes, row_bytes * (size_t)n_rows);
   }
 }
 
-/* Rows [b->first_row, b->end_row) of those that were decompressed, into the block's strips. */
+/* Rows [b->first_row, b->end_row) of those that were decompressed, into the block's panels. */
 static sc_status put_rows(const struct sc_tiff *t, size_t index, unsigned char *rows,
                           const struct sc_block *b, struct sc_error *err) {
   size_t row = sc_tiff_row_bytes(t);
@@ -128,18 +128,18 @@ static sc_status put_rows(const struct sc_tiff *t, size_t index, unsigned char *
 }
 
 static void drop_rows(struct sc_block *b) {
-  if (!b->passes) sc_free(b->data);
+  if (!b->is_transient) sc_free(b->data);
   b->data = NULL;
   b->capacity = 0;
   b->first_row = b->end_row = 0;
 }
 
-/* Memory for rows [first, end): the block's own, or the thread's for one that passes. */
+/* Memory for rows [first, end): the block's own, or the thread's for a transient one. */
 static sc_status make_room(struct sc_block *b, const struct sc_tiff *t, int first, int end,
                            struct sc_decode_scratch *scratch, struct sc_error *err) {
   size_t bytes = sc_tiff_row_bytes(t) * (size_t)(end - first);
-  if (b->passes && sc_buffer_resize(&scratch->strips, bytes, err)) return err->status;
-  b->data = b->passes ? scratch->strips.data : sc_alloc(bytes);
+  if (b->is_transient && sc_buffer_resize(&scratch->panels, bytes, err)) return err->status;
+  b->data = b->is_transient ? scratch->panels.data : sc_alloc(bytes);
   if (!b->data) return sc_fail_nomem(err);
   b->capacity = bytes;
   b->first_row = first;
@@ -156,10 +156,10 @@ static sc_status prepare_rows(struct sc_block *b, const struct sc_file *file, si
   if (!scratch) return err->status;
   drop_rows(b);
   sc_status st = decompress(file, index, end, bytes, scratch, err);
-  if (!st) st = make_room(b, t, b->passes ? rows.first : 0, end, scratch, err);
+  if (!st) st = make_room(b, t, b->is_transient ? rows.first : 0, end, scratch, err);
   if (!st) st = put_rows(t, index, scratch->rows.data, b, err);
   if (st) drop_rows(b);
-  if (!b->passes) sc_decode_scratch_trim(scratch);
+  if (!b->is_transient) sc_decode_scratch_trim(scratch);
   return st;
 }
 
@@ -168,6 +168,8 @@ sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_
                            struct sc_error *err) {
   if (b->end_row >= rows.n) return SC_OK;
   int verify = sc_runtime_verify();
+  /* A block that is wanted a second time is decoded whole: one stream cannot be taken up again
+   * where it was left, and a third chip would decode its begin for the third time. */
   int more = b->end_row > 0 || rows.expects_more || verify;
   int end = more ? sc_tiff_block_rows(&file->tiff, index) : rows.n;
   sc_status st = prepare_rows(b, file, index, rows, end, bytes, err);
@@ -179,7 +181,7 @@ sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_
   return SC_OK;
 }
 
-void sc_block_passed(struct sc_block *b) {
+void sc_block_end_transient(struct sc_block *b) {
   struct sc_error ignored = {0};
   struct sc_decode_scratch *scratch = sc_decode_scratch(&ignored);
   drop_rows(b);

@@ -30,7 +30,7 @@ static void free_tools(void *value) {
   ZSTD_freeDCtx(d->zstd);
   sc_buffer_free(&d->scratch.stored);
   sc_buffer_free(&d->scratch.rows);
-  sc_buffer_free(&d->scratch.strips);
+  sc_buffer_free(&d->scratch.panels);
   sc_free(d);
 }
 
@@ -64,7 +64,7 @@ struct sc_decode_scratch *sc_decode_scratch(struct sc_error *err) {
 void sc_decode_scratch_trim(struct sc_decode_scratch *s) {
   if (s->stored.capacity > SCRATCH_MAX) sc_buffer_free(&s->stored);
   if (s->rows.capacity > SCRATCH_MAX) sc_buffer_free(&s->rows);
-  if (s->strips.capacity > SCRATCH_MAX) sc_buffer_free(&s->strips);
+  if (s->panels.capacity > SCRATCH_MAX) sc_buffer_free(&s->panels);
 }
 
 /*
@@ -243,6 +243,8 @@ void sc_decode_row(const struct sc_tiff *t, unsigned char *row, unsigned char *s
   join_bytes(size, n / size, row, scratch);
 }
 
+/* The number of bands is a constant for 3 and 4 bands of bytes, the most frequent: only then does
+ * the compiler vectorize the loop. */
 #define SPLIT(TYPE, N_BANDS)                                    \
   for (size_t b = 0; b < (N_BANDS); b++) {                      \
     const TYPE *from = (const TYPE *)(const void *)pixels + b;  \

@@ -1,5 +1,10 @@
 /*
  * A bounded pool of worker threads, one per process, shared by everything that reads.
+ *
+ * One per process, not per connection or call: decoding fills all cores, so that more threads than
+ * cores only wait for each other, and each thread keeps decompressors and buffers. The caller
+ * works, too: with one thread there is no hand-over, and a pool that cannot start threads is no
+ * error.
  */
 #ifndef SC_RASTER_POOL_H
 #define SC_RASTER_POOL_H

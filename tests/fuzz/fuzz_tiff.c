@@ -52,9 +52,9 @@ static struct sc_view stored_block(const struct input *in, const struct sc_tiff 
 static void compare(const struct sc_tiff *t, const struct sc_block *a, const struct sc_block *b) {
   int first = a->first_row > b->first_row ? a->first_row : b->first_row;
   int end = a->end_row < b->end_row ? a->end_row : b->end_row;
-  for (int i = 0; i < sc_block_strips(t) && first < end; i++) {
+  for (int i = 0; i < sc_block_panels(t) && first < end; i++) {
     for (int band = 0; band < (t->planar ? 1 : t->n_bands); band++) {
-      struct sc_block_strip s = sc_block_strip(a, t, i, band), u = sc_block_strip(b, t, i, band);
+      struct sc_block_panel s = sc_block_panel(a, t, i, band), u = sc_block_panel(b, t, i, band);
       size_t row = (size_t)s.width * sc_dtype_bytes(t->dtype);
       if (memcmp(s.pixels + (size_t)(first - a->first_row) * row,
                  u.pixels + (size_t)(first - b->first_row) * row, (size_t)(end - first) * row) != 0)
@@ -86,12 +86,12 @@ static int try_block(const struct input *in, struct sc_file *f, size_t index, ui
   sc_block_decode_once(f, index, n, bytes, &once, &err);
   if (bytes && t->byte_counts[index] > 1) { /* the first bytes of it */
     struct sc_view first = {stored.data, sc_block_part(t, index, n) / 2 + 1};
-    struct sc_block passing = {.passes = 1};
+    struct sc_block passing = {.is_transient = 1};
     memset(&err, 0, sizeof err);
     if (sc_block_prepare(&passing, f, index, (struct sc_block_rows){0, n, 0}, &first, &err) ==
         SC_OK)
       compare(t, &passing, &whole);
-    sc_block_passed(&passing);
+    sc_block_end_transient(&passing);
   }
   sc_free(part.data);
   sc_free(whole.data);

@@ -42,8 +42,8 @@ static struct sc_file file_of(enum sc_codec codec, uint64_t *offset, uint64_t *s
 }
 
 static int is_right(const struct sc_block *b, const struct sc_tiff *t, const unsigned char *rows) {
-  for (int i = 0; i < sc_block_strips(t); i++) {
-    struct sc_block_strip s = sc_block_strip(b, t, i, 0);
+  for (int i = 0; i < sc_block_panels(t); i++) {
+    struct sc_block_panel s = sc_block_panel(b, t, i, 0);
     for (int y = 0; y < b->end_row; y++) {
       size_t n = (size_t)s.width, at = (size_t)y * SIDE + (size_t)s.left;
       if (memcmp(s.pixels + (size_t)y * n, rows + at, n) != 0) return 0;

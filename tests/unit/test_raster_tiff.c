@@ -191,8 +191,8 @@ static void check_layout(GDALDatasetH ds, const struct sc_tiff *t) {
 static int same_rows(const struct sc_block *b, const struct sc_tiff *t, int band, int width,
                      const unsigned char *pixels) {
   size_t size = sc_dtype_bytes(t->dtype);
-  for (int i = 0; i < sc_block_strips(t); i++) {
-    struct sc_block_strip s = sc_block_strip(b, t, i, band);
+  for (int i = 0; i < sc_block_panels(t); i++) {
+    struct sc_block_panel s = sc_block_panel(b, t, i, band);
     int here = s.width < width - s.left ? s.width : width - s.left;
     for (int y = b->first_row; y < b->end_row && here > 0; y++) {
       const unsigned char *ours = s.pixels + (size_t)(y - b->first_row) * (size_t)s.width * size;
@@ -217,7 +217,7 @@ static void check_blocks(const char *path, GDALDatasetH ds, const struct sc_tiff
     int x = (int)(i % per_plane) % t->blocks_across, y = (int)(i % per_plane) / t->blocks_across;
     int rows = t->height - y * t->block_height, width = t->width - x * t->block_width;
     if (rows > t->block_height) rows = t->block_height;
-    struct sc_block b = {.passes = passes};
+    struct sc_block b = {.is_transient = passes};
     struct sc_error err = {0};
     struct sc_block_rows wanted = {rows / 3, passes ? rows - rows / 5 : rows, 0};
     n_wrong += sc_block_prepare(&b, &f, i, wanted, NULL, &err) != SC_OK;
@@ -227,7 +227,7 @@ static void check_blocks(const char *path, GDALDatasetH ds, const struct sc_tiff
       n_wrong += GDALReadBlock(GDALGetRasterBand(ds, number), x, y, theirs) != CE_None ||
                  !same_rows(&b, t, band, width, theirs);
     }
-    if (passes) sc_block_passed(&b);
+    if (passes) sc_block_end_transient(&b);
     sc_free(b.data);
   }
   CHECK_INT(0, n_wrong);
