@@ -218,11 +218,10 @@ static sc_status begin_page(struct sc_pq_chunk_reader *r, const struct sc_pq_pag
       left -= part;
     }
   }
-  if (!st) {
-    st = sc_pq_decode_begin(&r->decoder, r->leaf, &r->dictionary, page->encoding, values, n,
-                            n_values, err);
-  }
-  return st;
+  if (st) return st;
+  struct sc_view body = {values, n};
+  return sc_pq_decode_begin(&r->decoder, r->leaf, &r->dictionary, page->encoding, body, n_values,
+                            err);
 }
 
 static int is_data(const struct sc_pq_page *page) {

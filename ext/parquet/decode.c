@@ -265,18 +265,17 @@ static sc_status begin_split(struct sc_pq_decoder *d, size_t n, struct sc_error 
 
 sc_status sc_pq_decode_begin(struct sc_pq_decoder *d, const struct sc_pq_leaf *leaf,
                              const struct sc_pq_dictionary *dictionary, int encoding,
-                             const unsigned char *data, size_t size, size_t n,
-                             struct sc_error *err) {
+                             struct sc_view data, size_t n, struct sc_error *err) {
   d->leaf = leaf;
   d->dictionary = dictionary;
   d->encoding = encoding;
-  d->bytes = sc_bytes_of(data, size);
+  d->bytes = sc_bytes_of(data.data, data.size);
   d->bit = 0;
   switch (encoding) {
     case SC_PQ_PLAIN: return SC_OK;
     case SC_PQ_PLAIN_DICTIONARY:
-    case SC_PQ_RLE_DICTIONARY: return begin_dictionary(d, data, size, n, err);
-    case SC_PQ_RLE: return begin_rle(d, data, size, err);
+    case SC_PQ_RLE_DICTIONARY: return begin_dictionary(d, data.data, data.size, n, err);
+    case SC_PQ_RLE: return begin_rle(d, data.data, data.size, err);
     case SC_PQ_DELTA_BINARY_PACKED:
     case SC_PQ_DELTA_LENGTH_BYTE_ARRAY:
     case SC_PQ_DELTA_BYTE_ARRAY: return begin_delta(d, n, err);
@@ -310,8 +309,8 @@ sc_status sc_pq_dictionary_parse(struct sc_pq_dictionary *d, const struct sc_pq_
   d->values = sc_alloc_zero((size_t)n + 1, sizeof *d->values);
   if (!d->values) return sc_fail_nomem(err);
   struct sc_pq_decoder plain = {0};
-  sc_status st = sc_pq_decode_begin(&plain, leaf, NULL, SC_PQ_PLAIN, d->page.data, d->page.size,
-                                    (size_t)n, err);
+  struct sc_view page = {d->page.data, d->page.size};
+  sc_status st = sc_pq_decode_begin(&plain, leaf, NULL, SC_PQ_PLAIN, page, (size_t)n, err);
   if (!st) st = sc_pq_decode_read(&plain, (size_t)n, d->values, err);
   if (!st) d->n = (size_t)n;
   return st;

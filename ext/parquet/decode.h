@@ -44,11 +44,10 @@ struct sc_pq_decoder {
   size_t n_values, at;   /* BYTE_STREAM_SPLIT */
 };
 
-/* Begin a page of n values in `size` bytes. The decoder is reused from page to page. */
+/* Begin a page of n values. The decoder is reused from page to page. */
 sc_status sc_pq_decode_begin(struct sc_pq_decoder *d, const struct sc_pq_leaf *leaf,
                              const struct sc_pq_dictionary *dictionary, int encoding,
-                             const unsigned char *data, size_t size, size_t n,
-                             struct sc_error *err);
+                             struct sc_view data, size_t n, struct sc_error *err);
 /*
  * The next n <= SC_PQ_BATCH values. Bytes they point to are the page's, the dictionary's or
  * the decoder's, valid until the next call.

@@ -262,8 +262,9 @@ static sc_status put_indexes(struct sc_pq_encoder *e, const struct slice *s, str
 
 /* Pack a page's body, and write a header and it. */
 static sc_status put_page(struct sc_pq_encoder *e, struct sc_view body, int type, int64_t n_values,
-                          int encoding, struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
+                          struct sc_buffer *out, struct sc_pq_chunk_out *chunk,
                           struct sc_error *err) {
+  int has_numbers = type == SC_PQ_DATA_PAGE && chunk->has_dictionary;
   size_t head_at = out->size;
   e->packed.size = 0;
   sc_status st = sc_pq_pack(&e->codecs, e->codec, e->level, body.data, body.size, &e->packed, err);
@@ -275,7 +276,7 @@ static sc_status put_page(struct sc_pq_encoder *e, struct sc_view body, int type
   sc_thrift_put_i32(&t, 3, (int32_t)e->packed.size);
   sc_thrift_begin(&t, type == SC_PQ_DATA_PAGE ? 5 : 7);
   sc_thrift_put_i32(&t, 1, (int32_t)n_values);
-  sc_thrift_put_i32(&t, 2, encoding);
+  sc_thrift_put_i32(&t, 2, has_numbers ? SC_PQ_RLE_DICTIONARY : SC_PQ_PLAIN);
   if (type == SC_PQ_DATA_PAGE) {
     sc_thrift_put_i32(&t, 3, SC_PQ_RLE);
     sc_thrift_put_i32(&t, 4, SC_PQ_RLE);
@@ -291,7 +292,7 @@ static sc_status put_page(struct sc_pq_encoder *e, struct sc_view body, int type
 static sc_status put_dictionary(struct sc_pq_encoder *e, struct sc_buffer *out,
                                 struct sc_pq_chunk_out *chunk, struct sc_error *err) {
   struct sc_view body = {e->dictionary.entries.data, e->dictionary.entries.size};
-  return put_page(e, body, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, SC_PQ_PLAIN, out, chunk, err);
+  return put_page(e, body, SC_PQ_DICTIONARY_PAGE, e->dictionary.n, out, chunk, err);
 }
 
 /*
@@ -335,10 +336,7 @@ static sc_status put_data(struct sc_pq_encoder *e, struct sc_pq_rows *rows, size
   } else if (!st) {
     st = join_values(e, column, s, &body, err);
   }
-  if (!st) {
-    st = put_page(e, body, SC_PQ_DATA_PAGE, page.n_rows,
-                  chunk->has_dictionary ? SC_PQ_RLE_DICTIONARY : SC_PQ_PLAIN, out, chunk, err);
-  }
+  if (!st) st = put_page(e, body, SC_PQ_DATA_PAGE, page.n_rows, out, chunk, err);
   page.bytes = (uint32_t)(out->size - page.begin);
   sc_pq_stats_merge(&chunk->stats, &page.stats, spec->type, is_unsigned_spec(spec));
   if (!st) st = sc_buffer_append(&chunk->pages, &page, sizeof page, err);

@@ -112,11 +112,11 @@ static int place_is_good(const struct sc_pq_page_place *p, size_t i,
   return p->first_row > p[-1].first_row && p->first_row < n_rows && p->begin > p[-1].begin;
 }
 
-sc_status sc_pq_offset_index_parse(const unsigned char *data, size_t n,
-                                   const struct sc_pq_chunk *chunk, int64_t n_rows,
-                                   struct sc_arena *arena, struct sc_pq_page_place **out,
-                                   size_t *n_pages, struct sc_error *err) {
-  struct sc_thrift_in t = sc_thrift_of(data, n);
+sc_status sc_pq_offset_index_parse(struct sc_view data, const struct sc_pq_chunk *chunk,
+                                   int64_t n_rows, struct sc_arena *arena,
+                                   struct sc_pq_page_place **out, size_t *n_pages,
+                                   struct sc_error *err) {
+  struct sc_thrift_in t = sc_thrift_of(data.data, data.size);
   struct sc_thrift_field f = {0, SC_THRIFT_STOP};
   *out = NULL;
   *n_pages = 0;

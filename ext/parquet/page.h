@@ -40,10 +40,10 @@ struct sc_pq_page_place {
 
 /* The offset index of a chunk. SC_BAD_DATA where pages leave [begin, end) of the chunk, or
  * rows do not rise from 0. *out is in the arena. */
-sc_status sc_pq_offset_index_parse(const unsigned char *data, size_t n,
-                                   const struct sc_pq_chunk *chunk, int64_t n_rows,
-                                   struct sc_arena *arena, struct sc_pq_page_place **out,
-                                   size_t *n_pages, struct sc_error *err);
+sc_status sc_pq_offset_index_parse(struct sc_view data, const struct sc_pq_chunk *chunk,
+                                   int64_t n_rows, struct sc_arena *arena,
+                                   struct sc_pq_page_place **out, size_t *n_pages,
+                                   struct sc_error *err);
 
 /* The column index: statistics of n_pages pages; a page of nulls has no min and max. */
 sc_status sc_pq_column_index_parse(const unsigned char *data, size_t n,

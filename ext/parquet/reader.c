@@ -121,15 +121,13 @@ static sc_status read_to_arena(struct sc_pq_scan *s, uint64_t at, uint32_t n, un
 static sc_status read_places(struct sc_pq_scan *s, const struct sc_pq_row_group *group, int leaf,
                              struct sc_pq_page_place **places, size_t *n, struct sc_error *err) {
   const struct sc_pq_chunk *c = &group->chunks[leaf];
-  unsigned char *data;
+  unsigned char *data = NULL;
   *places = NULL;
   *n = 0;
   if (c->offset_index_bytes == 0) return SC_OK;
   sc_status st = read_to_arena(s, c->offset_index, c->offset_index_bytes, &data, err);
-  if (!st) {
-    st = sc_pq_offset_index_parse(data, c->offset_index_bytes, c, group->n_rows, &s->arena, places,
-                                  n, err);
-  }
+  struct sc_view index = {data, c->offset_index_bytes};
+  if (!st) st = sc_pq_offset_index_parse(index, c, group->n_rows, &s->arena, places, n, err);
   return st ? sc_fail_within(err, "column '%s'", s->file->meta.leaves[leaf].path) : SC_OK;
 }
 
