@@ -6,6 +6,8 @@
  * reads and packs them, then one merges what was sorted while row groups are made and encoded in
  * others. Memory is bounded by a few batches of fetched rows, two runs of the sorter and the
  * writer's row groups (writer.h): some 230 MB for chips with two threads, however many they are.
+ * Words: a *batch* is rows as they were fetched, a *block* packed rows that are sorted as one
+ * record, a *run* what the sorter sorts and writes at once, a *group* a row group of the file.
  * Split by step:
  *   export_options.c  the options argument
  *   export_columns.c  the columns there are, their Parquet types, the SELECT

@@ -262,7 +262,7 @@ static sc_status text_argument(sqlite3_value *v, const char *name, const char **
     return sc_fail(err, SC_BAD_ARG, "stacchip_export: argument '%s' has a NUL in it", name);
   }
   if (is_text) return SC_OK;
-  return sc_fail(err, SC_BAD_ARG, "stacchip_export: argument '%s' should be text", name);
+  return sc_fail(err, SC_BAD_ARG, "stacchip_export: argument '%s': expected a text", name);
 }
 
 static sc_status call(struct sc_connection *c, int n, sqlite3_value **arguments, int64_t *n_rows,
@@ -270,7 +270,8 @@ static sc_status call(struct sc_connection *c, int n, sqlite3_value **arguments,
   struct sc_export_options options = {0};
   const char *table, *path, *json = NULL;
   if (n < 2 || n > 3) {
-    return sc_fail(err, SC_BAD_ARG, "stacchip_export takes a table, a path and perhaps options");
+    return sc_fail(err, SC_BAD_ARG,
+                   "stacchip_export(table, path [, options]) takes two or three arguments");
   }
   sc_status st = sc_connection_check_direct(c, err);
   if (!st) st = text_argument(arguments[0], "table", &table, err);

@@ -1,4 +1,12 @@
-/* Rows of an export as bytes for the sorter; see export.h. */
+/*
+ * Rows of an export as bytes for the sorter; see export.h.
+ *
+ * What the sorter holds, writes and reads again decides how many runs there are: a million chips
+ * are 199 MB as fetched and 161 MB as column values, but 104 MB packed and 64 MB in blocks, one run
+ * of the sorter. A block is a chain of rows that arrive one after the other and lie near each other
+ * (some eleven of a scene's row of chips), each as its difference from the row before; it is sorted
+ * as one record, by its first row's place.
+ */
 #include <string.h>
 
 #include "geoparquet/export.h"

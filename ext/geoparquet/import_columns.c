@@ -73,7 +73,7 @@ static sc_status make_declaration(const cJSON *columns, struct sc_buffer *sql, s
   cJSON_ArrayForEach(column, columns) {
     const cJSON *name = cJSON_GetArrayItem(column, 0);
     if (!st && (!cJSON_IsString(name) || *n >= SC_IMPORT_MAX_COLUMNS)) {
-      st = sc_fail(err, SC_BAD_DATA, "column %zu: it has no name, or is one too many", *n + 1);
+      st = sc_fail(err, SC_BAD_DATA, "column %zu: no name, or beyond the limit", *n + 1);
     }
     if (st) return st;
     st =
@@ -93,7 +93,7 @@ sc_status sc_import_columns_declare(sqlite3 *db, const char *json, size_t *n,
   cJSON *columns = cJSON_Parse(json);
   sc_status st = cJSON_IsArray(columns) && columns->child
                      ? make_declaration(columns, &sql, n, err)
-                     : sc_fail(err, SC_BAD_DATA, "its stored columns are no JSON array");
+                     : sc_fail(err, SC_BAD_DATA, "the stored columns are not a JSON array");
   if (!st && sqlite3_declare_vtab(db, (const char *)sql.data) != SQLITE_OK) {
     st = sc_db_fail(db, err, "stacchip_parquet");
   }

@@ -171,7 +171,7 @@ static sc_status map_index_columns(struct sc_import *m, const struct sc_geo_file
   m->leaves[SC_INDEX_GEOMETRY] = geo->geometry_leaf;
   if (m->leaves[SC_INDEX_X] < 0 || m->leaves[SC_INDEX_Y] < 0) {
     return sc_fail(err, SC_BAD_DATA,
-                   "%s: no chip index: column '%s' is missing; other files are read by CREATE "
+                   "%s: not a chip index: column '%s' is missing; other files are read by CREATE "
                    "VIRTUAL TABLE name USING stacchip_parquet('file.parquet')",
                    m->file.source.name,
                    m->leaves[SC_INDEX_X] < 0 ? "chip_index_x" : "chip_index_y");
@@ -202,7 +202,7 @@ static sc_status check_geometry(struct sc_import *m, const struct sc_geo_file *g
 
 static sc_status map_all_columns(struct sc_import *m, struct sc_error *err) {
   if (m->file.meta.n_leaves != m->n_columns) {
-    return sc_fail(err, SC_BAD_DATA, "%s: it has %zu columns, the table was made of %zu",
+    return sc_fail(err, SC_BAD_DATA, "%s: %zu columns; the table was made with %zu",
                    m->file.source.name, m->file.meta.n_leaves, m->n_columns);
   }
   struct sc_buffer now = {0};

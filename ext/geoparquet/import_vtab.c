@@ -126,7 +126,7 @@ static sc_status check_columns(const struct sc_pq_file *f, struct sc_error *err)
     if (f->meta.leaves[i].max_rep == 0) return SC_OK;
   }
   if (f->meta.n_leaves == 0) {
-    return sc_fail(err, SC_UNSUPPORTED, "%s: it has no columns", f->source.name);
+    return sc_fail(err, SC_UNSUPPORTED, "%s: no columns", f->source.name);
   }
   return sc_fail(err, SC_UNSUPPORTED,
                  "%s: column '%s', as all others, is a list or map, which "
@@ -404,7 +404,7 @@ static sc_status start(struct parquet_cursor *cursor, const char *plan, int argc
     if (s.column != PLAN_PATH) {
       st = add_argument(m, s, argv[i], err);
     } else if (sqlite3_value_type(argv[i]) != SQLITE_TEXT) {
-      st = sc_fail(err, SC_BAD_ARG, "stacchip_parquet: the path should be text");
+      st = sc_fail(err, SC_BAD_ARG, "stacchip_parquet: argument 'path': expected a text");
     } else {
       sqlite3_value_free(cursor->path);
       cursor->path = sqlite3_value_dup(argv[i]);

@@ -1,6 +1,13 @@
 /*
  * Sort records by a 64 bit key, stable, in bounded memory: sorted runs go to a temporary
  * file and are merged with the last one, which stays in memory. Few records need no file.
+ *
+ * Why not SQLite's ORDER BY: a million chips of a plain table took 0.8 s as they came (0.57 s of
+ * CPU), 1.1 s (0.72 s) through this sorter, and 2.4 s (1.4 s) by ORDER BY on a stored integer that
+ * gives the same order: two threads, best of three. (Into a table instead of a file: 1.0 s, with
+ * ORDER BY 2.1 s.) SQLite compares whole records, in the thread that fetches the rows, and cannot
+ * sort by a Hilbert curve anyhow; here a record is some eleven chips (export_pack.c), its key 64
+ * bits, and sorting and writing go on beside the fetching.
  */
 #ifndef SC_GEOPARQUET_SORTER_H
 #define SC_GEOPARQUET_SORTER_H

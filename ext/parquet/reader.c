@@ -15,7 +15,7 @@ static sc_status check_tail(const struct sc_byte_source *s, const unsigned char 
   }
   if (memcmp(tail + 4, SC_PQ_MAGIC, 4) != 0) {
     return sc_fail(err, SC_BAD_DATA,
-                   "no Parquet file: its last 4 bytes are %02X %02X %02X %02X, "
+                   "not a Parquet file: its last 4 bytes are %02X %02X %02X %02X, "
                    "not PAR1",
                    tail[4], tail[5], tail[6], tail[7]);
   }
@@ -35,7 +35,7 @@ static sc_status read_footer(struct sc_pq_file *f, struct sc_error *err) {
   struct sc_buffer tail = {0};
   struct sc_byte_source *s = &f->source;
   if (s->size < LEAST_FILE_BYTES) {
-    return sc_fail(err, SC_BAD_DATA, "no Parquet file: it has %llu bytes, the least is %d",
+    return sc_fail(err, SC_BAD_DATA, "not a Parquet file: %llu bytes; the least is %d",
                    (unsigned long long)s->size, LEAST_FILE_BYTES);
   }
   sc_status st = sc_byte_source_read(s, s->size - TAIL_BYTES, TAIL_BYTES, &tail, err);

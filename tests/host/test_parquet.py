@@ -288,8 +288,8 @@ class Pruning(Case):
                     self.assertEqual(self.read(style, where), rows_of(self.db, where=where))
             for where in ("1", "item = 'item 5'", "platform = 'modis'", "chip_index_x = 1"):
                 with self.subTest(style=style, where=where):
-                    self.fails("no Parquet file", f"SELECT * FROM stacchip_parquet(?) WHERE {where}", self.path(style))
-            self.fails("no Parquet file", "SELECT * FROM stacchip_parquet(?) WHERE item = 'item 3'", damaged[0])
+                    self.fails("not a Parquet file", f"SELECT * FROM stacchip_parquet(?) WHERE {where}", self.path(style))
+            self.fails("not a Parquet file", "SELECT * FROM stacchip_parquet(?) WHERE item = 'item 3'", damaged[0])
 
     def test_however_a_tree_is_cut_each_filter_gives_what_the_table_gives(self):
         fill(self.db, 3000)
@@ -353,7 +353,7 @@ class Errors(Case):
     def test_arguments_are_checked(self):
         fill(self.db, 10)
         os.mkfifo(self.path("fifo"))
-        for pattern, args in (("no such table", ("nothing", "x.parquet")), ("should be text", ("chips", None)), ("should be text", ("chips", 5)),
+        for pattern, args in (("no such table", ("nothing", "x.parquet")), ("expected a text", ("chips", None)), ("expected a text", ("chips", 5)),
                               ("not a JSON object", ("chips", "x.parquet", "[]")), ("unknown option 'sorted'; options: .*sort", ("chips", "x.parquet", '{"sorted":1}')),
                               ("zstd", ("chips", "x.parquet", '{"compression":"lzma"}')), ("whole number", ("chips", "x.parquet", '{"row_group_size":0}')),
                               ("'nope' is not one of chipid", ("chips", "x.parquet", '{"columns":["nope"]}')), ("'columns'", ("chips", "x.parquet", '{"columns":[]}')),
@@ -394,11 +394,11 @@ class Errors(Case):
         self.fails("no Parquet file", "SELECT * FROM stacchip_parquet(?)", self.dir)
         self.fails("no Parquet file", "SELECT * FROM stacchip_parquet(?)", self.dir + "/*.parquet")
         self.fails("needs a path", "SELECT * FROM stacchip_parquet")
-        self.fails("path should be text", "SELECT * FROM stacchip_parquet(5)")
+        self.fails("argument .path.: expected a text", "SELECT * FROM stacchip_parquet(5)")
         self.fails("expected CREATE VIRTUAL TABLE", "CREATE VIRTUAL TABLE t USING stacchip_parquet")
         with open(self.path("x.parquet"), "wb") as f:
             f.write(b"PAR1 no such thing, and more")
-        self.fails("x.parquet: no Parquet file", "SELECT * FROM stacchip_parquet(?)", self.path("x.parquet"))
+        self.fails("x.parquet: not a Parquet file", "SELECT * FROM stacchip_parquet(?)", self.path("x.parquet"))
         with open(self.path("e.parquet"), "wb") as f:
             f.write(b"PARE" + b"\0" * 20 + b"PARE")
         self.fails("encrypted", "SELECT * FROM stacchip_parquet(?)", self.path("e.parquet"))
@@ -651,7 +651,7 @@ class Fixtures(AnyFile):
             self.db.execute(f'SELECT "{hidden[0]}" FROM t').fetchall()
 
     def test_files_of_something_else_are_no_index(self):
-        with self.assertRaisesRegex(sqlite3.Error, "no chip index.*CREATE VIRTUAL TABLE"):
+        with self.assertRaisesRegex(sqlite3.Error, "not a chip index.*CREATE VIRTUAL TABLE"):
             self.db.execute("SELECT * FROM stacchip_parquet(?)", (FIXTURES + "/opengeospatial-geoparquet__example.parquet",)).fetchall()
 
 
