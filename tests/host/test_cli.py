@@ -196,7 +196,7 @@ class Cli(unittest.TestCase):
         try:
             for answer, code in ((503, 75), (429, 75), (0, 75), (404, 1)):
                 r = self.run_it("naip", "--sample-source", server.url + "/layer.geojson")
-                self.assertEqual((r.returncode, "layer.geojson: cannot open as a vector layer: " in r.stderr), (code, True), r.stderr)
+                self.assertEqual((r.returncode, "layer.geojson: cannot open as GeoJSON, " in r.stderr), (code, True), r.stderr)
         finally:
             server.close()
 

@@ -176,6 +176,26 @@ class Origin(unittest.TestCase):
         self.assertEqual(dict([MARK], **old), json.loads(text))
         self.refused(self.row())
 
+    def test_texts_of_searches_that_were_merged_before(self):
+        """They have no location and no mark, but name no local file: its href was taken out when the item was found."""
+        db, one = self.db, item(self.url + "/public.tif", self.secret)
+        for name, local in (("file", "file://" + self.secret), ("up", "../../../../../.." + self.secret), ("vsi", "/vsimem/x"), ("secret", self.secret), ("host", "file://localhost" + self.secret)):
+            one["assets"][name] = dict(one["assets"]["secret"], href=local)
+        one["assets"]["public"]["alternate"] = {"s3": {"href": self.secret}}
+        self.server.files["/api/search"] = json.dumps({"type": "FeatureCollection", "features": [one], "links": []}).encode()
+        found = json.loads(db.execute("SELECT item_json FROM stacchip_search(?, '{}')", (self.url + "/api",)).fetchone()[0])
+        self.assertEqual(found.pop(MARK[0]), MARK[1])
+        self.assertNotIn(self.secret, [a.get("href") for a in found["assets"].values()])
+        db.execute("INSERT INTO c(item_json) VALUES (?)", (json.dumps(found),))
+        db.execute("UPDATE c_item SET location = NULL, item_json = ?", (json.dumps(found),))
+        db.execute("UPDATE c_config SET value = 2 WHERE key = 'version'")
+        for _ in range(2):
+            for asset in set(one["assets"]) - {"public"}:
+                with self.assertRaisesRegex(sqlite3.Error, "has no href|has no asset|no asset|HTTP status|" + DENIED, msg=asset):
+                    self.read(self.row(), asset)
+            self.assertGreater(self.read(self.row(), "public"), 131072)
+            db.execute("INSERT INTO c(c) VALUES ('integrity-check')")  # migrates
+
 
 if __name__ == "__main__":
     host.main()
