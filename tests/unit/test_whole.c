@@ -56,14 +56,14 @@ static void use(sqlite3 *db) {
         "SELECT stacchip_chip(stacchip_row_export(row)) = stacchip_chip(row) FROM chips LIMIT 1");
   fails(db, "already", "INSERT INTO chips(item_json) VALUES ('" SCENE "')");
   fails(db, "not JSON", "SELECT * FROM stacchip_index('{')");
-  fails(db, "No such file", "SELECT stacchip_chip('{\"item\":\"/nowhere\"}')");
+  fails(db, "No such file",
+        "SELECT stacchip_chip('{\"item\":\"/nowhere\",\"chip_index_x\":0,\"chip_index_y\":0}')");
   fails(db, "outside the grid",
         "SELECT stacchip_chip('{\"item\":\"" SCENE "\",\"chip_index_x\":99,\"chip_index_y\":0}')");
-  fails(db, "has no asset",
-        "SELECT stacchip_chip(row, '{\"assets\":\"rot\"}') FROM chips LIMIT 1");
+  fails(db, "has no asset", "SELECT stacchip_chip(row, '{\"assets\":\"rot\"}') FROM chips LIMIT 1");
   fails(db, "position 1",
         "SELECT stacchip_stack(r) FROM (SELECT row r FROM (SELECT row FROM chips LIMIT 1) UNION "
-        "ALL SELECT '{\"item\":\"/nowhere\"}')");
+        "ALL SELECT '{\"item\":\"/nowhere\",\"chip_index_x\":0,\"chip_index_y\":0}')");
   fails(db, "syntax error",
         "SELECT stacchip_platform_set('x', '{\"mask\":\"scl\",\"cloud\":\"v = = 4\"}')");
   gives(db, "", "DELETE FROM chips WHERE chip_index_x = 1");
