@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "store/open.h"
 
 #define HEAD_BYTES 12                   /* key and size before each record in a run */
 #define WRITE_BYTES ((size_t)256 << 10) /* fits the cache */
@@ -67,23 +68,6 @@ sc_status sc_sort_entries(struct sc_buffer *entries, struct sc_buffer *scratch,
     *scratch = swap;
   }
   return SC_OK;
-}
-
-/* A file without a name, where SQLite would put its own. */
-static sc_status open_file(struct sc_sorter *s, struct sc_error *err) {
-  const char *folders[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp", "/tmp", "."};
-  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-    char *path = NULL;
-    if (!folders[i] || !*folders[i]) continue;
-    sc_status st = sc_format(&path, err, "%s/stacchip-sort-XXXXXX", folders[i]);
-    if (st) return st;
-    s->fd = mkstemp(path);
-    if (s->fd >= 0) unlink(path);
-    sc_free(path);
-    if (s->fd >= 0) return SC_OK;
-  }
-  return sc_fail(err, SC_IO, "no folder for temporary files can be written to: %s",
-                 strerror(errno));
 }
 
 static sc_status write_all(int fd, const unsigned char *p, size_t n, uint64_t at,
@@ -154,7 +138,7 @@ static sc_status wait_run(struct sc_sorter *s, struct sc_sorter_run *run, struct
 /* Write the current run beside us, when the one before is done. */
 static sc_status spill(struct sc_sorter *s, struct sc_error *err) {
   struct sc_sorter_run *run = &s->runs[s->current], *other = &s->runs[!s->current];
-  sc_status st = s->fd < 0 ? open_file(s, err) : SC_OK;
+  sc_status st = s->fd < 0 ? sc_open_scratch(&s->fd, err) : SC_OK;
   if (!st) st = wait_run(s, other, err);
   if (st) return st;
   run->is_busy = 1;

@@ -1,10 +1,8 @@
 /* What lies in a folder; see folder.h. */
 #include "store/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -12,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/sniff.h"
 #include "store/href.h"
+#include "store/names.h"
 
 static int has_json_suffix(const char *name) {
   static const char *const suffixes[] = {".json", ".geojson", ".ndjson", ".jsonl"};
@@ -76,16 +75,12 @@ static sc_status take_entry(const char *folder, const char *name, sc_found_funct
 
 sc_status sc_folder_list(const char *folder, sc_found_function *found, void *context,
                          struct sc_error *err) {
-  struct dirent **names = NULL;
-  int n = scandir(folder, &names, NULL, alphasort);
-  sc_status st = SC_OK;
-  if (n < 0) return sc_fail(err, SC_NOT_FOUND, "%s: %s", folder, strerror(errno));
-  for (int i = 0; i < n; i++) {
-    const char *name = names[i]->d_name;
-    if (!st && name[0] != '.') st = take_entry(folder, name, found, context, err);
-    free(names[i]);
+  struct sc_files names;
+  sc_status st = sc_folder_names(folder, &names, err);
+  for (size_t i = 0; i < names.n && !st; i++) {
+    if (names.paths[i][0] != '.') st = take_entry(folder, names.paths[i], found, context, err);
   }
-  free(names);
+  sc_files_free(&names);
   return st;
 }
 

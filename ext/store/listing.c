@@ -1,8 +1,6 @@
 /* Files of a path; see listing.h. */
 #include "store/listing.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +14,6 @@
 
 #define MAX_FOLDER_DEPTH 32
 #define MAX_KEY_BYTES 1025 /* of an S3 key, with its end */
-
-static sc_status add_path(struct sc_files *f, const char *path, struct sc_error *err) {
-  if (f->n == f->max) {
-    size_t max = f->max ? 2 * f->max : 16;
-    char **paths = sc_realloc(f->paths, max * sizeof *paths);
-    if (!paths) return sc_fail_nomem(err);
-    f->paths = paths;
-    f->max = max;
-  }
-  sc_status st = sc_strdup(path, &f->paths[f->n], err);
-  if (!st) f->n++;
-  return st;
-}
 
 static int has_suffix(const char *name, const char *suffix) {
   size_t n = strlen(name), m = strlen(suffix);
@@ -80,32 +65,28 @@ static sc_status leave(struct walk *w, size_t before) {
   return sc_buffer_terminate(&w->path, w->err);
 }
 
-static DIR *open_folder(const struct walk *w) {
-  return opendir(w->path.size ? (const char *)w->path.data : ".");
-}
-
 /* What to do with one entry of a folder, whose path is w->path. */
 typedef sc_status (*visit)(struct walk *w, const char *name, const char *pattern);
 
 static sc_status each_entry(struct walk *w, const char *pattern, visit do_visit) {
-  sc_status st = SC_OK;
-  DIR *folder = open_folder(w);
-  if (!folder) { /* a folder that we may not read has no files for us */
-    return errno == ENOMEM ? sc_fail_nomem(w->err) : SC_OK;
-  }
-  if (++w->depth > MAX_FOLDER_DEPTH) {
+  struct sc_files names;
+  struct sc_error closed = {0};
+  sc_status st = sc_folder_names(w->path.size ? (const char *)w->path.data : ".", &names, &closed);
+  if (st == SC_NOMEM) *w->err = closed;
+  if (st == SC_NOT_FOUND) st = SC_OK; /* a folder that we may not read has no files for us */
+  if (!st && ++w->depth > MAX_FOLDER_DEPTH) {
     st = sc_fail(w->err, SC_TOO_BIG, "%s: folders are nested deeper than %d",
                  (const char *)w->path.data, MAX_FOLDER_DEPTH);
   }
-  for (struct dirent *e = readdir(folder); e && !st; e = readdir(folder)) {
+  for (size_t i = 0; i < names.n && !st; i++) {
+    const char *name = names.paths[i];
     size_t before;
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-    st = enter(w, e->d_name, strlen(e->d_name), &before);
-    if (!st) st = do_visit(w, e->d_name, pattern);
+    st = enter(w, name, strlen(name), &before);
+    if (!st) st = do_visit(w, name, pattern);
     if (!st) st = leave(w, before);
   }
   w->depth--;
-  closedir(folder);
+  sc_files_free(&names);
   return st;
 }
 
@@ -115,7 +96,7 @@ static sc_status visit_tree(struct walk *w, const char *name, const char *patter
   int kind = kind_of((const char *)w->path.data);
   if (kind == 'd') return walk_tree(w);
   if (kind != 'f' || !is_parquet_name(name)) return SC_OK;
-  return add_path(w->files, (const char *)w->path.data, w->err);
+  return sc_files_add(w->files, (const char *)w->path.data, w->err);
 }
 
 static sc_status walk_tree(struct walk *w) { return each_entry(w, NULL, visit_tree); }
@@ -140,7 +121,7 @@ static sc_status visit_match(struct walk *w, const char *name, const char *patte
     return w->err->status; /* a link out of the allowed folders */
   }
   if (slash) return kind == 'd' || kind == 'l' ? walk_pattern(w, slash + 1) : SC_OK;
-  return kind == 'f' ? add_path(w->files, (const char *)w->path.data, w->err) : SC_OK;
+  return kind == 'f' ? sc_files_add(w->files, (const char *)w->path.data, w->err) : SC_OK;
 }
 
 /* The pattern's next part, below w->path. */
@@ -150,24 +131,6 @@ static sc_status walk_pattern(struct walk *w, const char *pattern) {
   if (strncmp(pattern, "**/", 3) != 0) return each_entry(w, pattern, visit_match);
   sc_status st = walk_pattern(w, pattern + 3);
   return st ? st : each_entry(w, pattern + 3, visit_deeper);
-}
-
-static int compare_paths(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* "a**b" and repeated "**" find files twice. */
-static void sort_unique(struct sc_files *f) {
-  size_t n = 0;
-  if (f->n) qsort(f->paths, f->n, sizeof *f->paths, compare_paths);
-  for (size_t i = 0; i < f->n; i++) {
-    if (n && strcmp(f->paths[n - 1], f->paths[i]) == 0) {
-      sc_free(f->paths[i]);
-    } else {
-      f->paths[n++] = f->paths[i];
-    }
-  }
-  f->n = n;
 }
 
 static sc_status walk_path(struct walk *w, const char *path, int kind) {
@@ -225,7 +188,7 @@ static sc_status add_object(void *context, const char *key, struct sc_error *err
   char *url = NULL;
   if (!key_matches(l->pattern, key)) return SC_OK;
   sc_status st = sc_format(&url, err, "%s/%s", l->root, key);
-  if (!st) st = add_path(l->files, url, err);
+  if (!st) st = sc_files_add(l->files, url, err);
   sc_free(url);
   return st;
 }
@@ -235,7 +198,7 @@ static sc_status list_store(const char *url, struct sc_files *out, struct sc_err
   char *root = NULL;
   size_t fixed = strcspn(url, "*?["), n = strlen(url), scheme = sc_href_store_bytes(url);
   int is_glob = fixed < n, is_folder = url[n - 1] == '/';
-  if (!is_glob && !is_folder && is_parquet_name(url)) return add_path(out, url, err);
+  if (!is_glob && !is_folder && is_parquet_name(url)) return sc_files_add(out, url, err);
   struct listed l = {out, NULL, "**"};
   if (is_glob) {
     while (url[fixed - 1] != '/') fixed--; /* there is one after the scheme */
@@ -247,7 +210,7 @@ static sc_status list_store(const char *url, struct sc_files *out, struct sc_err
   l.root = root;
   if (!st) st = sc_objects_list(root, "", add_object, &l, err);
   sc_free(root);
-  return !st && out->n == 0 && !is_glob && !is_folder ? add_path(out, url, err) : st;
+  return !st && out->n == 0 && !is_glob && !is_folder ? sc_files_add(out, url, err) : st;
 }
 
 sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err) {
@@ -255,19 +218,13 @@ sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error 
   memset(out, 0, sizeof *out);
   int is_store = sc_href_store_bytes(path) > 0, is_glob = path[strcspn(path, "*?[")] != '\0';
   int kind = is_store ? (is_glob ? 0 : 'd') : sc_href_is_remote(path) ? 'f' : kind_of(path);
-  if (kind == 'f' || (!kind && !is_glob)) return add_path(out, path, err);
+  if (kind == 'f' || (!kind && !is_glob)) return sc_files_add(out, path, err);
   sc_status st = is_store ? list_store(path, out, err) : walk_path(&w, path, kind);
   sc_buffer_free(&w.path);
-  sort_unique(out);
+  sc_files_sort(out); /* "a**b" and repeated "**" find files twice */
   if (!st && out->n == 0) {
     st = sc_fail(err, SC_NOT_FOUND, "%s: no Parquet file %s", path,
                  kind ? "in this folder or below" : "matches");
   }
   return st;
-}
-
-void sc_files_free(struct sc_files *f) {
-  for (size_t i = 0; i < f->n; i++) sc_free(f->paths[i]);
-  sc_free(f->paths);
-  memset(f, 0, sizeof *f);
 }

@@ -8,18 +8,12 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "store/names.h"
 
 /* The folder of rows whose value is NULL, as Hive names it: column=__HIVE_DEFAULT_PARTITION__. */
 #define SC_HIVE_NULL "__HIVE_DEFAULT_PARTITION__"
 
-/* Paths, sorted. Zeroed is empty. */
-struct sc_files {
-  char **paths; /* owned, and each of them */
-  size_t n, max;
-};
-
-/* SC_NOT_FOUND where nothing matches. Free also after an error. */
+/* Sorted. SC_NOT_FOUND where nothing matches. Free also after an error. */
 sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err);
-void sc_files_free(struct sc_files *f);
 
 #endif

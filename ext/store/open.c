@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/alloc.h"
 
 sc_status sc_open_regular(const char *path, int *fd, struct stat *info, struct sc_error *err) {
   struct stat own;
@@ -68,4 +71,21 @@ sc_status sc_read_file(const char *path, size_t limit, struct sc_buffer *out,
   if (!st) st = read_all(fd, limit, out, err);
   close(fd);
   return st ? sc_fail_within(err, "%s", path) : SC_OK;
+}
+
+sc_status sc_open_scratch(int *fd, struct sc_error *err) {
+  const char *folders[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp", "/tmp", "."};
+  *fd = -1;
+  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+    char *path = NULL;
+    if (!folders[i] || !*folders[i]) continue;
+    sc_status st = sc_format(&path, err, "%s/stacchip-XXXXXX", folders[i]);
+    if (st) return st;
+    *fd = mkstemp(path);
+    if (*fd >= 0) unlink(path);
+    sc_free(path);
+    if (*fd >= 0) return SC_OK;
+  }
+  return sc_fail(err, SC_IO, "no folder for temporary files can be written to: %s",
+                 strerror(errno));
 }

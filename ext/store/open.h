@@ -31,4 +31,8 @@ size_t sc_read_head(const char *path, void *out, size_t n);
  * where it has more bytes than `limit`. */
 sc_status sc_read_file(const char *path, size_t limit, struct sc_buffer *out, struct sc_error *err);
 
+/* A temporary file without a name, to read and write, in the folder where SQLite would put its own.
+ * Closed by the caller. */
+sc_status sc_open_scratch(int *fd, struct sc_error *err);
+
 #endif

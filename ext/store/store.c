@@ -1,7 +1,6 @@
 /* Where a processor writes; see store.h. */
 #include "store/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "http/http_api.h"
 #include "store/access.h"
 #include "store/href.h"
+#include "store/names.h"
 #include "store/objects.h"
 #include "store/open.h"
 #include "store/read.h"
@@ -324,25 +324,24 @@ static sc_status list_local(const char *root, const char *below,
                             sc_status (*found)(void *, const char *, struct sc_error *),
                             void *context, struct sc_error *err) {
   char *path = NULL;
-  struct dirent **names = NULL;
+  struct sc_files names = {0};
+  struct sc_error absent = {0};
   sc_status st = sc_format(&path, err, "%s%s%s", root, *below ? "/" : "", below);
-  int n = st ? 0 : scandir(path, &names, NULL, alphasort);
-  for (int i = 0; i < n; i++) {
+  if (!st && sc_folder_names(path, &names, &absent) == SC_NOMEM) st = sc_fail_nomem(err);
+  for (size_t i = 0; i < names.n && !st; i++) {
     char *key = NULL, *whole = NULL;
     struct stat info;
-    if (!st && names[i]->d_name[0] != '.') {
-      st = sc_format(&key, err, "%s%s%s", below, *below ? "/" : "", names[i]->d_name);
-      if (!st) st = sc_store_path(root, key, &whole, err);
-      if (!st && stat(whole, &info) == 0) {
-        st = S_ISDIR(info.st_mode) ? list_local(root, key, found, context, err)
-                                   : found(context, key, err);
-      }
+    if (names.paths[i][0] == '.') continue;
+    st = sc_format(&key, err, "%s%s%s", below, *below ? "/" : "", names.paths[i]);
+    if (!st) st = sc_store_path(root, key, &whole, err);
+    if (!st && stat(whole, &info) == 0) {
+      st = S_ISDIR(info.st_mode) ? list_local(root, key, found, context, err)
+                                 : found(context, key, err);
     }
     sc_free(key);
     sc_free(whole);
-    free(names[i]);
   }
-  free(names);
+  sc_files_free(&names);
   sc_free(path);
   return st;
 }
