@@ -42,6 +42,7 @@ static inline sc_status sc_buffer_append(struct sc_buffer *b, const void *bytes,
                                          struct sc_error *err) {
   sc_status st = sc_buffer_reserve(b, n, err);
   if (st) return st;
+  /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): reserved n bytes, so data is set */
   if (n) memcpy(b->data + b->size, bytes, n);
   b->size += n;
   return SC_OK;

@@ -18,10 +18,10 @@ int sc_cli_command(int i, struct sc_cli_option *options, struct sc_cli_command *
     *out = sc_cli_index;
   } else if (system) {
     sc_cli_processor(system, options, out);
-  } else if (i - 1 - n_systems < (int)(sizeof last / sizeof *last)) {
-    *out = *last[i - 1 - n_systems];
   } else {
-    return 0;
+    size_t at = (size_t)(i - 1 - n_systems);
+    if (at >= sizeof last / sizeof *last) return 0;
+    *out = *last[at];
   }
   return 1;
 }

@@ -101,7 +101,7 @@ static sc_status end_block(struct export_job *j, struct sc_error *err) {
 static sc_status sort_row(struct export_job *j, struct sc_error *err) {
   struct sc_export_block *b = &j->block;
   struct sc_export_place place;
-  struct sc_pq_box box;
+  struct sc_pq_box box = {0};
   sc_status st = find_place(j, &place, &box, err);
   if (!st) st = sc_export_row_pack(&j->packer, &j->row, &j->scratch, err);
   if (!st && !sc_export_block_takes(b, &j->scratch, &place)) {

@@ -47,7 +47,7 @@ static inline sc_status put_bytes(struct sc_buffer *out, int type, const void *d
   unsigned char *p = out->data + out->size;
   p[0] = (unsigned char)type;
   sc_put_le32(p + 1, (uint32_t)n);
-  if (n) memcpy(p + 5, data, n);
+  if (data && n) memcpy(p + 5, data, n);
   p[5 + n] = 0;
   out->size += n + 6;
   return SC_OK;
@@ -169,6 +169,7 @@ static sc_status put_merged_row(struct sc_export_source *s, sqlite3_value **valu
     } else if (from == FROM_CHIPID) {
       st = put_chipid(s, &item->cells[SC_SOURCE_ITEM_ID], values, out, err);
     } else {
+      /* cppcheck-suppress negativeIndex ; from is FROM_ITEM at least here */
       const struct sc_buffer *cell = &item->cells[from - FROM_ITEM];
       st = is_same ? sc_buffer_append(out, &same, 1, err)
                    : sc_buffer_append(out, cell->data, cell->size, err);

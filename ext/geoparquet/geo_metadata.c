@@ -146,8 +146,10 @@ static void take_crs(const cJSON *crs, struct sc_geo_file *out) {
   out->crs[0] = '\0';
   out->crs_is_unknown = cJSON_IsNull(crs);
   if (cJSON_IsObject(crs)) take_projjson(crs, out);
-  if (!cJSON_IsString(crs) || is_lonlat_text(crs->valuestring)) return;
-  sqlite3_snprintf((int)sizeof out->crs, out->crs, "%s", crs->valuestring);
+  const char *text = cJSON_GetStringValue(crs);
+  if (text && !is_lonlat_text(text)) {
+    sqlite3_snprintf((int)sizeof out->crs, out->crs, "%s", text);
+  }
 }
 
 /*

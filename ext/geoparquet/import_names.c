@@ -59,8 +59,8 @@ enum sc_names_trust sc_import_names_trust(struct sc_import *m) {
 }
 
 static int is_column(const cJSON *list, int at, const char *name) {
-  const cJSON *one = at < 0 ? NULL : cJSON_GetArrayItem(list, at);
-  return cJSON_IsString(one) && strcmp(one->valuestring, name) == 0;
+  const char *one = at < 0 ? NULL : cJSON_GetStringValue(cJSON_GetArrayItem(list, at));
+  return one && strcmp(one, name) == 0;
 }
 
 /* Does the path name that column? Hive's do by themselves, others end in {platform}/{item}. */

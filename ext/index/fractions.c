@@ -153,7 +153,8 @@ static sc_status count(const struct sc_index_call *call, const struct sc_scene *
                        const struct axis axes[2], struct judge *judge, struct sc_mask_job *job,
                        struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
-  sc_status st = raster ? make_judge(call, s, judge, job, err) : err->status;
+  if (!raster) return err->status;
+  sc_status st = make_judge(call, s, judge, job, err);
   if (st) return st;
   job->col_begin = axes[0].begin, job->col_end = axes[0].end;
   job->row_begin = axes[1].begin, job->row_end = axes[1].end;
@@ -184,6 +185,8 @@ static sc_status count_or_know(const struct sc_index_call *call, const struct sc
   axis_free(&axes[0]);
   axis_free(&axes[1]);
   judge_free(&judge);
+  job->validity = NULL; /* and the tables: they ended here */
+  job->table = job->masked_table = NULL;
   return st;
 }
 

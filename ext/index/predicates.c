@@ -198,7 +198,7 @@ static sc_status answer(const struct overload *o, const struct sc_view *v, int *
 
 static void overload_function(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err;
-  struct sc_view v[2];
+  struct sc_view v[2] = {{0}};
   int out;
   sc_error_init(&err);
   for (int i = 0; i < 2 && n == 2; i++) {

@@ -357,7 +357,7 @@ struct gathering {
 /* All leaf cells below a node; heights fall, so a circle of nodes ends. */
 static sc_status gather(struct sc_rtree *t, const struct sc_rtree_node *node, int height,
                         struct gathering *g, struct sc_error *err) {
-  if (node->n == 0) return SC_OK;
+  if (node->n <= 0) return SC_OK;
   if (height == 0) {
     if (g->n + (size_t)node->n > g->capacity) {
       size_t capacity = 2 * g->capacity + SC_RTREE_MAX_CELLS;

@@ -132,7 +132,7 @@ static sc_status check_tables(sqlite3 *db, const char *schema, const char *name,
 
 sc_status sc_merge_schema_check(sqlite3 *db, const char *schema, const char *name,
                                 struct sc_error *err) {
-  int64_t version;
+  int64_t version = 0;
   sc_status st = check_tables(db, schema, name, err);
   if (!st) st = read_version(db, schema, name, &version, err);
   if (st || version <= SC_MERGE_SCHEMA_VERSION) return st;

@@ -499,7 +499,7 @@ sc_status sc_merge_check_raster(struct sc_merge *t, const struct sc_index *x,
 }
 
 sc_status sc_merge_check_new(struct sc_merge *t, const struct sc_index *x, struct sc_error *err) {
-  int64_t id;
+  int64_t id = 0;
   float day;
   sc_status st = sc_merge_flush_blocks(t, err);
   if (!st) st = find_item(t, x->item, x->platform, x->collection, &id, &day, err);

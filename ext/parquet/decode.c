@@ -300,7 +300,8 @@ sc_status sc_pq_dictionary_parse(struct sc_pq_dictionary *d, const struct sc_pq_
   if (leaf->type == SC_PQ_BOOLEAN) {
     return sc_fail(err, SC_BAD_DATA, "booleans have no dictionary");
   }
-  if (n < 0 || (uint64_t)n > d->page.size / least_bytes(leaf)) {
+  size_t least = least_bytes(leaf);
+  if (least == 0 || n < 0 || (uint64_t)n > d->page.size / least) {
     return sc_fail(err, SC_BAD_DATA, "a dictionary of %lld values in %zu bytes", (long long)n,
                    d->page.size);
   }

@@ -1,6 +1,7 @@
 /* The end of a Parquet file: page indexes and FileMetaData; see writer.h. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "parquet/thrift.h"
 #include "parquet/writer.h"
 #include "stacchip.h"
@@ -303,12 +304,10 @@ static sc_status write_indexes(struct footer *f, int is_column_index, struct sc_
 sc_status sc_pq_footer_write(struct sc_pq_writer *w, const struct sc_pq_key_text *key_values,
                              size_t n_key_values, const int *geometry_types, size_t n_types,
                              struct sc_error *err) {
-  struct sc_buffer scratch = {0}, places = {0};
+  struct sc_buffer scratch = {0};
   struct footer f = {w, geometry_types, n_types, NULL};
-  size_t n = w->n_written * w->options.n_columns * sizeof *f.places;
-  sc_status st = sc_buffer_resize(&places, n, err);
-  if (!st && n) memset(places.data, 0, n);
-  f.places = (struct index_place *)(void *)places.data;
+  f.places = sc_alloc_zero(w->n_written * w->options.n_columns, sizeof *f.places);
+  sc_status st = f.places ? SC_OK : sc_fail_nomem(err);
   if (!st) st = write_indexes(&f, 1, &scratch, err);
   if (!st) st = write_indexes(&f, 0, &scratch, err);
   if (!st) {
@@ -326,6 +325,6 @@ sc_status sc_pq_footer_write(struct sc_pq_writer *w, const struct sc_pq_key_text
   }
   if (!st) st = sc_sink_write(w->sink, scratch.data, scratch.size, err);
   sc_buffer_free(&scratch);
-  sc_buffer_free(&places);
+  sc_free(f.places);
   return st;
 }

@@ -189,7 +189,7 @@ static void put_varint(struct sc_thrift_out *t, uint64_t v) {
   put_bytes(t, bytes, sc_put_varint(bytes, v));
 }
 
-static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
+static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ -(uint64_t)(v < 0); }
 
 /* The number as its distance from the one before where that is 1 to 15, else written out. */
 static void put_field(struct sc_thrift_out *t, int id, enum sc_thrift_type type) {

@@ -118,7 +118,8 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
   struct sc_chip_target read = {.dtype = chip->dtype};
   struct sc_carried carried = {{0}, NULL};
   struct descriptions d = {0};
-  sc_status st = raster ? sc_chip_check_placed(chip, err) : err->status;
+  if (!raster) return err->status;
+  sc_status st = sc_chip_check_placed(chip, err);
   if (!st) st = describe(chip, options, &d, err);
   if (!st) st = load(c, chip, options, 1, &read, err);
   if (!st) st = sc_carry_validity(chip, options, d.alpha, read.pixels, read.valid, &carried, err);

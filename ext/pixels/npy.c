@@ -28,7 +28,7 @@ sc_status sc_npy_header(const struct sc_npy_array *a, struct sc_buffer *out, str
   sc_status st = sc_buffer_reserve(out, total, err);
   if (st) return st;
   unsigned char *p = out->data + out->size;
-  memset(p, ' ', total);
+  memset(p, ' ', total); /* NOLINT(clang-analyzer-core.NonNullParamChecker): total is not 0 */
   memcpy(p, "\x93NUMPY\x01\x00", 8);
   p[8] = (unsigned char)(total - 10);
   p[9] = (unsigned char)((total - 10) >> 8);

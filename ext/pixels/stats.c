@@ -142,12 +142,13 @@ static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
 }
 
 static sc_status read_mask(struct sc_connection *c, struct cloud_mask *m, struct sc_error *err) {
-  const struct sc_raster_api *raster = sc_raster(err);
   const struct sc_rule *rule = &m->chip.scene->rule;
-  sc_status st = raster ? SC_OK : err->status;
+  sc_status st = SC_OK;
   m->pixels = sc_alloc(sc_chip_bytes(&m->chip, m->chip.dtype));
   m->valid = sc_alloc(sc_chip_bytes(&m->chip, SC_DTYPE_U8));
   if (!m->pixels || !m->valid) return sc_fail_nomem(err);
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
   for (int masked = 0; masked < 2 && !st; masked++) {
     uint8_t *table = m->tables[!masked] = sc_alloc(65536);
     st = table ? sc_rules_table(c->rules, rule, &m->band.validity, masked, table, err)

@@ -253,8 +253,11 @@ static unsigned long pool_clock;
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void identify(const char *href, struct pooled *p) {
-  p->stamp = sc_href_is_url(href) ? (struct sc_stamp){.generation = sc_remote_url_generation(href)}
-                                  : sc_stamp_of(href);
+  if (sc_href_is_url(href)) {
+    p->stamp = (struct sc_stamp){.generation = sc_remote_url_generation(href)};
+  } else {
+    p->stamp = sc_stamp_of(href);
+  }
 }
 
 static void clear_pooled(struct pooled *p) {

@@ -24,7 +24,7 @@ static uint64_t *find(const struct sc_seen *s, uint64_t h) {
 
 static sc_status grow(struct sc_seen *s, struct sc_error *err) {
   struct sc_seen larger = {.n = s->n, .n_slots = s->n_slots ? 2 * s->n_slots : 64, .key = s->key};
-  if (!s->slots) sqlite3_randomness((int)sizeof larger.key, &larger.key);
+  if (!s->n_slots) sqlite3_randomness((int)sizeof larger.key, &larger.key);
   larger.slots = sc_alloc_zero(larger.n_slots, sizeof *larger.slots);
   if (!larger.slots) return sc_fail_nomem(err);
   for (size_t i = 0; i < s->n_slots; i++) {

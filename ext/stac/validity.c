@@ -27,7 +27,7 @@ static int read_nodata(const cJSON *object, double *out) {
   }
   /* Numbers in quotes are met, too. */
   cJSON *number = cJSON_IsString(v) ? cJSON_Parse(v->valuestring) : NULL;
-  int is_number = cJSON_IsNumber(number);
+  int is_number = number && cJSON_IsNumber(number);
   if (is_number) *out = number->valuedouble;
   cJSON_Delete(number);
   return is_number;

@@ -157,6 +157,7 @@ sc_status sc_href_resolve_reference(const char *base, const char *href, char **o
   char *decoded = NULL;
   sc_status st = sc_href_resolve(base, href, out, err);
   if (st || sc_href_is_url(href) || sc_href_is_url(*out) || !strchr(href, '%')) return st;
+  /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): without an error *out is set */
   if (stat(*out, &info) == 0) return SC_OK;
   st = sc_strdup(href, &decoded, err);
   if (!st && !decode(decoded)) {

@@ -12,7 +12,7 @@ sc_status sc_percent_encode(struct sc_buffer *out, const char *text, size_t n, c
   sc_status st = SC_OK;
   for (size_t i = 0; i < n && !st; i++) {
     unsigned char c = (unsigned char)text[i];
-    int is_kept = is_alphanumeric(c) || (c && strchr(keep, c < 0x80 ? c : '\x80'));
+    int is_kept = is_alphanumeric(c) || (c && strchr(keep, c < 0x80 ? c : 0x80));
     st = is_kept ? sc_buffer_append(out, &c, 1, err) : sc_buffer_printf(out, err, "%%%02X", c);
   }
   return st;
