@@ -26,8 +26,8 @@
 #include "base/sqlite.h"
 #include "base/status.h"
 #include "geoparquet/geo_metadata.h"
+#include "geoparquet/interned.h"
 #include "geoparquet/sorter.h"
-#include "geoparquet/texts.h"
 #include "merge/source.h"
 #include "parquet/writer.h"
 #include "store/sink.h"
@@ -184,7 +184,7 @@ void sc_export_source_free(struct sc_export_source *s);
  */
 struct sc_export_packer {
   const struct sc_export_options *options; /* borrowed */
-  struct sc_texts texts;
+  struct sc_interned texts;                /* of the columns that repeat */
   struct {
     uint32_t id;
     int is_known;

@@ -32,7 +32,7 @@ struct export_job {
   struct sc_export_row row;
   struct sc_export_files files;
   struct sc_sorter sorter;
-  struct sc_texts partitions;
+  struct sc_interned partitions;
   struct sc_export_packer packer;
   struct sc_export_block block; /* on its way into the sorter; later out of it */
   struct sc_buffer scratch;
@@ -60,7 +60,7 @@ static sc_status partition_of(struct export_job *j, uint32_t *out, struct sc_err
       st = sc_buffer_append(&j->scratch, cell->bytes, cell->size, err);
     }
   }
-  return st ? st : sc_texts_find(&j->partitions, j->scratch.data, j->scratch.size, out, err);
+  return st ? st : sc_interned_find(&j->partitions, j->scratch.data, j->scratch.size, out, err);
 }
 
 /* Bits of an axis below a cell of some eight chips. */
@@ -217,8 +217,8 @@ static void free_job(struct export_job *j) {
   sc_export_source_free(&j->source);
   sc_export_files_free(&j->files);
   sc_sorter_free(&j->sorter);
-  sc_texts_free(&j->partitions);
-  sc_texts_free(&j->packer.texts);
+  sc_interned_free(&j->partitions);
+  sc_interned_free(&j->packer.texts);
   for (int i = 0; i < BATCHES; i++) sc_buffer_free(&j->batches[i].bytes);
   sc_buffer_free(&j->scratch);
   sc_buffer_free(&j->block.bytes);

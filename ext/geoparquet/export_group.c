@@ -98,7 +98,7 @@ static sc_status put_texts(const struct table *t, size_t c, int cell, struct sc_
   for (size_t i = 0, end; i < t->n && !st; i = end) {
     uint32_t id = sc_le32(cell_of(t, cell, i));
     size_t size;
-    const unsigned char *text = sc_texts_get(&t->group->packer->texts, id, &size);
+    const unsigned char *text = sc_interned_get(&t->group->packer->texts, id, &size);
     for (end = i + 1; end < t->n && sc_le32(cell_of(t, cell, end)) == id;) end++;
     unsigned char *p = sc_pq_rows_add_bytes(t->rows, c, end - i, size, err);
     if (!p) return err->status;
@@ -118,7 +118,7 @@ static sc_status put_chipids(const struct table *t, size_t c, struct sc_error *e
   for (size_t i = 0; i < t->n && !st; i++) {
     struct sc_export_cell item = {0}, x = {0}, y = {0};
     item.bytes =
-        sc_texts_get(&t->group->packer->texts, sc_le32(cell_of(t, o->item, i)), &item.size);
+        sc_interned_get(&t->group->packer->texts, sc_le32(cell_of(t, o->item, i)), &item.size);
     x.i = sc_le32(cell_of(t, o->x, i));
     y.i = sc_le32(cell_of(t, o->y, i));
     size_t n = sc_export_make_chipid(&item, &x, &y, chipid);

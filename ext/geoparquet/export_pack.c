@@ -78,14 +78,14 @@ static sc_status text_number(struct sc_export_packer *p, int i, const struct sc_
                              int *is_known, struct sc_error *err) {
   size_t n;
   if (p->last[i].is_known) {
-    const unsigned char *before = sc_texts_get(&p->texts, p->last[i].id, &n);
+    const unsigned char *before = sc_interned_get(&p->texts, p->last[i].id, &n);
     *is_known = 1;
     if (cell->is_same || (n == cell->size && memcmp(before, cell->bytes, n) == 0)) return SC_OK;
   }
   *is_known = p->texts.n < TEXTS_MAX_N && p->texts.keys.size + cell->size < TEXTS_MAX_BYTES;
   p->last[i].is_known = *is_known;
   if (!*is_known) return SC_OK;
-  return sc_texts_find(&p->texts, cell->bytes, cell->size, &p->last[i].id, err);
+  return sc_interned_find(&p->texts, cell->bytes, cell->size, &p->last[i].id, err);
 }
 
 static int is_closed_ring(const struct sc_export_cell *cell) {
@@ -202,7 +202,7 @@ static const unsigned char *unpack_cell(const struct sc_export_packer *p, int i,
   cell->i = (int32_t)n;
   if (kind != SC_EXPORT_TEXT && kind != SC_EXPORT_GEOMETRY) return at + 4;
   if (kind == SC_EXPORT_TEXT && is_short) {
-    cell->bytes = sc_texts_get(&p->texts, n, &cell->size);
+    cell->bytes = sc_interned_get(&p->texts, n, &cell->size);
     return at + 4;
   }
   cell->bytes = at + 4;

@@ -6,7 +6,7 @@
 
 #include "base/hilbert.h"
 #include "check.h"
-#include "geoparquet/texts.h"
+#include "geoparquet/interned.h"
 
 static void sort_many(size_t run_bytes, int n) {
   struct sc_sorter s;
@@ -50,7 +50,7 @@ static void records_come_in_order_of_key_then_arrival(void) {
 }
 
 static void texts_get_numbers(void) {
-  struct sc_texts t = {0};
+  struct sc_interned t = {0};
   struct sc_error err = {0};
   char text[16];
   uint32_t id;
@@ -59,14 +59,14 @@ static void texts_get_numbers(void) {
   for (uint32_t round = 0; round < 2; round++) {
     for (uint32_t i = 0; i < 5000; i++) {
       int size = snprintf(text, sizeof text, "%u", i);
-      CHECK_INT(SC_OK, sc_texts_find(&t, text, (size_t)size, &id, &err));
+      CHECK_INT(SC_OK, sc_interned_find(&t, text, (size_t)size, &id, &err));
       CHECK_INT(i, id);
     }
   }
-  CHECK(memcmp(sc_texts_get(&t, 4999, &n), "4999", 4) == 0 && n == 4);
-  CHECK_INT(SC_OK, sc_texts_find(&t, "", 0, &id, &err));
+  CHECK(memcmp(sc_interned_get(&t, 4999, &n), "4999", 4) == 0 && n == 4);
+  CHECK_INT(SC_OK, sc_interned_find(&t, "", 0, &id, &err));
   CHECK_INT(5000, id);
-  sc_texts_free(&t);
+  sc_interned_free(&t);
 }
 
 static void neighbours_on_the_curve_touch(void) {

@@ -1,19 +1,15 @@
-/* Numbers for texts; see texts.h. */
-#include "geoparquet/texts.h"
+/* Interned texts; see interned.h. */
+#include "geoparquet/interned.h"
 
 #include <string.h>
 
+#include "base/hash.h"
+
 #define FIRST_SLOTS 1024
 
-static uint64_t hash_of(const unsigned char *p, size_t n) { /* FNV-1a */
-  uint64_t h = UINT64_C(0xCBF29CE484222325);
-  for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * UINT64_C(0x100000001B3);
-  return h ^ h >> 29;
-}
+static uint32_t *slots_of(const struct sc_interned *p) { return (uint32_t *)(void *)p->table.data; }
 
-static uint32_t *slots_of(const struct sc_texts *p) { return (uint32_t *)(void *)p->table.data; }
-
-const unsigned char *sc_texts_get(const struct sc_texts *p, uint32_t i, size_t *n) {
+const unsigned char *sc_interned_get(const struct sc_interned *p, uint32_t i, size_t *n) {
   const uint64_t *ends = (const uint64_t *)(const void *)p->ends.data;
   uint64_t begin = i ? ends[i - 1] : 0;
   *n = (size_t)(ends[i] - begin);
@@ -21,38 +17,39 @@ const unsigned char *sc_texts_get(const struct sc_texts *p, uint32_t i, size_t *
 }
 
 /* The slot that has the key, or the empty one where it belongs. */
-static uint32_t *find_slot(const struct sc_texts *p, const void *key, size_t n) {
+static uint32_t *find_slot(const struct sc_interned *p, const void *key, size_t n) {
   size_t n_slots = p->table.size / sizeof(uint32_t), have;
   uint32_t *slots = slots_of(p);
-  for (size_t i = hash_of(key, n) % n_slots;; i = (i + 1) % n_slots) {
+  for (size_t i = sc_hash_mix(sc_hash_bytes(SC_HASH_START, key, n)) % n_slots;;
+       i = (i + 1) % n_slots) {
     if (!slots[i]) return &slots[i];
-    const unsigned char *k = sc_texts_get(p, slots[i] - 1, &have);
+    const unsigned char *k = sc_interned_get(p, slots[i] - 1, &have);
     if (have == n && memcmp(k, key, n) == 0) return &slots[i];
   }
 }
 
-static sc_status grow(struct sc_texts *p, struct sc_error *err) {
+static sc_status grow(struct sc_interned *p, struct sc_error *err) {
   size_t n = p->table.size ? 2 * p->table.size : FIRST_SLOTS * sizeof(uint32_t);
   sc_status st = sc_buffer_resize(&p->table, n, err);
   if (st) return st;
   memset(p->table.data, 0, n);
   for (uint32_t i = 0; i < p->n; i++) {
     size_t size;
-    const unsigned char *key = sc_texts_get(p, i, &size);
+    const unsigned char *key = sc_interned_get(p, i, &size);
     *find_slot(p, key, size) = i + 1;
   }
   return SC_OK;
 }
 
-sc_status sc_texts_find(struct sc_texts *p, const void *key, size_t n, uint32_t *out,
-                        struct sc_error *err) {
+sc_status sc_interned_find(struct sc_interned *p, const void *key, size_t n, uint32_t *out,
+                           struct sc_error *err) {
   sc_status st = SC_OK;
   if (2 * (size_t)p->n >= p->table.size / sizeof(uint32_t)) st = grow(p, err);
   if (st) return st;
   uint32_t *slot = find_slot(p, key, n);
   if (!*slot) {
-    if (p->n == SC_TEXTS_MAX) {
-      return sc_fail(err, SC_TOO_BIG, "more than %u partitions or texts", SC_TEXTS_MAX);
+    if (p->n == SC_INTERNED_MAX) {
+      return sc_fail(err, SC_TOO_BIG, "more than %u partitions or texts", SC_INTERNED_MAX);
     }
     st = sc_buffer_append(&p->keys, key, n, err);
     uint64_t end = p->keys.size;
@@ -64,7 +61,7 @@ sc_status sc_texts_find(struct sc_texts *p, const void *key, size_t n, uint32_t 
   return SC_OK;
 }
 
-void sc_texts_free(struct sc_texts *p) {
+void sc_interned_free(struct sc_interned *p) {
   sc_buffer_free(&p->table);
   sc_buffer_free(&p->keys);
   sc_buffer_free(&p->ends);
