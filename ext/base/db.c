@@ -5,20 +5,26 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/hash.h"
 
-/* The last error that the thread reported; read only while SQLite shows its text. */
+/* The last error that the thread reported; valid only while SQLite shows its text, of which a hash
+ * is kept: each thread of the host has this, and a library loaded late has little room for it. */
 static _Thread_local struct {
   sc_status status;
-  char text[SC_ERROR_TEXT_BYTES];
+  uint64_t text_hash;
 } reported;
+
+static uint64_t hash_text(const char *text) {
+  return sc_hash_bytes(SC_HASH_START, text, strlen(text));
+}
 
 static void note_report(const struct sc_error *err) {
   reported.status = err->status;
-  memcpy(reported.text, err->text, sizeof reported.text);
+  reported.text_hash = hash_text(err->text);
 }
 
 static int is_reported(sqlite3 *db) {
-  return reported.status && strcmp(reported.text, sqlite3_errmsg(db)) == 0;
+  return reported.status && reported.text_hash == hash_text(sqlite3_errmsg(db));
 }
 
 sc_status sc_db_fail(sqlite3 *db, struct sc_error *err, const char *what) {
