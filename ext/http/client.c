@@ -372,7 +372,7 @@ static int says_length(const struct transfer *t, unsigned long long *total) {
 
 static sc_status fail_beyond(struct transfer *t, unsigned long long total, struct sc_error *err) {
   char shown[512];
-  return sc_fail(err, SC_RANGE, "%s: byte %llu is beyond its %llu bytes",
+  return sc_fail(err, SC_RANGE, "%s: byte %llu is beyond the end of the file (%llu bytes)",
                  shown_url(t, shown, sizeof shown), (unsigned long long)t->request->offset, total);
 }
 
@@ -406,11 +406,12 @@ static sc_status fail_curl(const struct transfer *t, CURLcode code, struct sc_er
   shown_url(t, shown, sizeof shown);
   if (t->refused_address) {
     return sc_fail(err, SC_DENIED,
-                   "%s: it leads to a link-local or metadata address, which is not allowed", shown);
+                   "%s: the host has a link-local or metadata address, which is not allowed",
+                   shown);
   }
   if (t->too_big) {
     return sc_fail(err, SC_TOO_BIG, "%s: a response of more than %zu bytes%s", shown, t->limit,
-                   t->request->size ? "; the server seems not to support ranges" : "");
+                   t->request->size ? "; the server does not seem to support range requests" : "");
   }
   int again = is_worth_retry(code, 0);
   return sc_fail(err, again ? SC_AGAIN : SC_IO, "%s: %s", shown, curl_easy_strerror(code));
@@ -451,7 +452,7 @@ static sc_status accept_response(struct transfer *t, long status, struct sc_erro
   char shown[512], *url = NULL;
   sc_status st = SC_OK;
   if (r->size && t->encoding[0] && strcasecmp(t->encoding, "identity") != 0) {
-    return sc_fail(err, SC_BAD_DATA, "%s: a range in encoding '%s'",
+    return sc_fail(err, SC_BAD_DATA, "%s: the server sent a range in encoding '%s'; expected none",
                    shown_url(t, shown, sizeof shown), t->encoding);
   }
   if (r->size) st = status == 206 ? check_range(t, err) : cut_range(t, err);
@@ -566,10 +567,10 @@ static sc_status follow(struct loop *l, struct transfer *t, struct sc_error *err
   curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &url);
   if (!url || ++t->n_redirects > SC_HTTP_REDIRECTS_MAX) {
     return sc_fail(err, SC_IO, "%s: %s", shown_url(t, shown, sizeof shown),
-                   url ? "too many redirects" : "a redirect without Location");
+                   url ? "too many redirects" : "the redirect has no Location");
   }
   if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
-    return sc_fail(err, SC_DENIED, "%s: a redirect to another scheme",
+    return sc_fail(err, SC_DENIED, "%s: redirected to a scheme other than http and https",
                    shown_url(t, shown, sizeof shown));
   }
   char *copy_of = NULL;
@@ -719,7 +720,7 @@ static sc_status start_thread(struct sc_error *err) {
   if (!multi) return sc_fail_nomem(err);
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 256L);
   is_running = sc_thread_start(NULL, run, NULL);
-  return is_running ? SC_OK : sc_fail(err, SC_NOMEM, "no thread for HTTP");
+  return is_running ? SC_OK : sc_fail(err, SC_NOMEM, "cannot start the thread for HTTP");
 }
 
 static sc_status post(struct sc_http_request *requests, size_t n, struct batch *b,

@@ -4,7 +4,7 @@
  *
  * A request is tried again after dropped connections, time-outs, short bodies, 408, 429 and
  * 5xx, with jittered backoff (Retry-After is heeded). Redirects are followed within the
- * access rules, each hop checked. The only user of libcurl besides sign.c's URL escapes.
+ * access rules, each hop checked. The only user of libcurl.
  */
 #ifndef SC_HTTP_CLIENT_H
 #define SC_HTTP_CLIENT_H
@@ -16,7 +16,7 @@
 #define SC_HTTP_REDIRECTS_MAX 5
 #define SC_HTTP_RETRY_AFTER_MAX_S 60
 
-/* See sc_raster_api.http. A range request gets exactly its bytes, or those up to the end of
+/* See sc_http_function. A range request gets exactly its bytes, or those up to the end of
  * the file; a server that ignores ranges is read whole up to the limit. */
 sc_status sc_http_perform(struct sc_http_request *requests, size_t n, int (*interrupted)(void *),
                           void *interrupt_context, struct sc_error *err);

@@ -88,18 +88,18 @@ static sc_status check_key(const char *url, const char *key, struct sc_error *er
   size_t n = strcspn(key, "?");
   for (const char *p = key + n; *p; p++) {
     if (*p <= ' ' || *p >= 0x7f || *p == '#') {
-      return sc_fail(err, SC_BAD_DATA, "%s: its query is not plain ASCII",
+      return sc_fail(err, SC_BAD_DATA, "%s: the query is not plain ASCII",
                      sc_access_shown(url, shown, sizeof shown));
     }
   }
   if (n > KEY_MAX + 1) {
-    return sc_fail(err, SC_BAD_DATA, "%s: a key of more than %d bytes",
+    return sc_fail(err, SC_BAD_DATA, "%s: the key has more than %d bytes",
                    sc_access_shown(url, shown, sizeof shown), KEY_MAX);
   }
   for (size_t i = 0; i < n; i++) {
     size_t part = strcspn(key + i + 1, "/?");
     if (key[i] == '/' && part > 0 && part <= 2 && strspn(key + i + 1, ".") >= part) {
-      return sc_fail(err, SC_BAD_DATA, "%s: a key with '.' or '..' between slashes",
+      return sc_fail(err, SC_BAD_DATA, "%s: the key has '.' or '..' between slashes",
                      sc_access_shown(url, shown, sizeof shown));
     }
   }
@@ -112,7 +112,7 @@ static sc_status check_bucket(const char *url, const char *rest, struct sc_error
   size_t n = strcspn(rest, "/");
   if (is_name(rest, n, BUCKET_CHARACTERS, BUCKET_MAX)) return check_key(url, rest + n, err);
   return sc_fail(err, SC_BAD_DATA,
-                 "%s: not the name of a bucket, which has letters, digits, '.', '-' and '_'",
+                 "%s: not a bucket name; those have letters, digits, '.', '-' and '_'",
                  sc_access_shown(url, shown, sizeof shown));
 }
 

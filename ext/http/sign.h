@@ -1,5 +1,5 @@
 /*
- * From the URL of an object store (s3, gs, az, abfs) to what is asked over HTTP: endpoint,
+ * From the URL of an object store (s3, gs, az, abfs, abfss) to what is asked over HTTP: endpoint,
  * signature, token. Read from the environment that GDAL users know, at each request; nothing
  * is stored.
  *
@@ -34,7 +34,8 @@ struct sc_signed {
   char *headers[SC_SIGNED_HEADERS_MAX]; /* "Name: value", owned; NULL-terminated */
 };
 
-/* True for URLs that need a token that must be fetched first (see sc_sign_token_url()). */
+/* The URL and headers that go over the wire for a request. SC_BAD_DATA for names that no store
+ * allows. A token that must be fetched first is looked up where sc_sign_keep_token() put it. */
 sc_status sc_sign_request(const struct sc_http_request *request, struct sc_signed *out,
                           struct sc_error *err);
 void sc_signed_free(struct sc_signed *s);
@@ -44,7 +45,7 @@ void sc_signed_free(struct sc_signed *s);
  * caller), or NULL where none is needed or one is kept.
  */
 sc_status sc_sign_token_url(const char *url, char **token_url, struct sc_error *err);
-/* Keep the response of that question; a failure is kept too: the container is then public. */
+/* Keep the token that a response has; a failure is kept too: the container is then public. */
 void sc_sign_keep_token(const char *url, const struct sc_http_request *response);
 
 /* In a forked child. */

@@ -38,7 +38,7 @@ static int64_t read_at(void *file, uint64_t offset, void *bytes, size_t n) {
 sc_status sc_file_read(const struct sc_file *f, uint64_t offset, void *out, size_t n,
                        struct sc_error *err) {
   int64_t got = sc_read_at(f->descriptor, offset, out, n);
-  if (got < 0) return sc_fail(err, SC_IO, "reading: %s", strerror(errno));
+  if (got < 0) return sc_fail(err, SC_IO, "cannot read: %s", strerror(errno));
   if ((size_t)got == n) return SC_OK;
   return sc_fail(err, SC_IO, "the file ends %zu bytes into a block of %zu at %llu", (size_t)got, n,
                  (unsigned long long)offset);

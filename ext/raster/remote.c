@@ -121,7 +121,7 @@ static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a
                             struct sc_error *err) {
   if (!r->is_known) {
     if (!a->total_bytes)
-      return sc_fail(err, SC_BAD_DATA, "the server does not say how long the file is");
+      return sc_fail(err, SC_BAD_DATA, "the server does not say how large the file is");
     r->size = a->total_bytes;
     memcpy(r->etag, a->etag, sizeof r->etag);
     r->is_known = 1;
@@ -215,7 +215,8 @@ static sc_status pack(struct sc_remote *r, const struct sc_raster_info *info, st
   if (!st) st = sc_buffer_append(&head, runs.data, runs.size, err);
   if (!st) st = sc_info_pack(info, &head, err);
   if (!st && head.size > HEADER_MAX)
-    st = sc_fail(err, SC_TOO_BIG, "a header of %zu bytes", head.size);
+    st = sc_fail(err, SC_TOO_BIG, "the file's header has %zu bytes, more than can be stored",
+                 head.size);
   if (!st) st = sc_buffer_reserve(out, ZSTD_compressBound(head.size), err);
   if (!st) {
     size_t n =
@@ -238,7 +239,7 @@ static sc_status parse_header(struct sc_remote *r, const struct sc_buffer *raw,
   uint32_t n_runs = sc_bytes_le32(&b);
   int has_info = !b.overrun && memcmp(magic, header_magic, 4) == 0;
   if (b.overrun || (!has_info && memcmp(magic, first_magic, 4) != 0) || n_etag >= sizeof r->etag) {
-    return sc_fail(err, SC_BAD_DATA, "stored header: damaged");
+    return sc_fail(err, SC_BAD_DATA, "the stored header is damaged");
   }
   r->size = size;
   memcpy(r->etag, etag, n_etag);
@@ -249,7 +250,7 @@ static sc_status parse_header(struct sc_remote *r, const struct sc_buffer *raw,
     uint32_t n = sc_bytes_le32(&b);
     const unsigned char *p = sc_bytes_take(&b, n);
     if (!p || n == 0 || offset > size || n > size - offset) {
-      return sc_fail(err, SC_BAD_DATA, "stored header: run %u is damaged", i);
+      return sc_fail(err, SC_BAD_DATA, "the stored header is damaged in run %u", i);
     }
     sc_status st = sc_buffer_append(&bytes, p, n, err);
     if (!st) st = add_segment(r, offset, &bytes, err);
@@ -295,7 +296,8 @@ static struct sc_remote *find(const char *url) {
   return NULL;
 }
 
-/* Put it into a free place, or that of the least recently used. Returns whom to free. */
+/* Put it into a free place, or that of the least recently used. Returns the evicted entry, for the
+ * caller to free. */
 static struct sc_remote *put_in(struct sc_remote *r) {
   int at = -1;
   for (int i = 0; i < N_REMOTES; i++) {

@@ -31,16 +31,16 @@ uint64_t sc_remote_size(struct sc_remote *remote);
 unsigned sc_remote_generation(struct sc_remote *remote);
 
 /*
- * GDAL's drivers may take a failed read for the end of the file: each is counted here, and
- * whoever asked GDAL looks whether there were more. *last (may be NULL) gets the last one.
+ * GDAL's drivers may take a failed read for the end of the file. So failures are counted here, and
+ * the caller of GDAL compares the count before and after. *last (may be NULL) gets the last one.
  */
 void sc_remote_note_failure(struct sc_remote *remote, const struct sc_error *err);
 unsigned sc_remote_url_failures(const char *url, struct sc_error *last);
 
 /*
- * What was read of a URL's file made no raster, or its blocks do not decode: forget its bytes, so
- * that the next call asks the server as a fresh process would. A response that was an error page
- * under status 200, or a file replaced where the server sends no ETag, does not last.
+ * Forget the bytes of a URL's file, because it is not a raster or its blocks do not decode: the
+ * next call asks the server as a fresh process would. So an error page under status 200, or a file
+ * that was replaced where the server sends no ETag, does not stay in the cache.
  */
 void sc_remote_url_forget(const char *url);
 
@@ -71,7 +71,7 @@ struct sc_remote_block {
   struct sc_file *file;
   const struct sc_source *source; /* for messages */
   uint64_t offset, size;
-  uint64_t wanted;        /* of its bytes, from the first; 0: all. The rest may come all the same */
+  uint64_t wanted;        /* how many from the first are needed; 0: all. More may be fetched */
   struct sc_shared bytes; /* out; released by the caller */
   struct sc_error err;    /* out */
 };

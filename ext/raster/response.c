@@ -1,4 +1,4 @@
-/* Bytes that came in one response; see response.h. */
+/* Recycled bodies of responses; see response.h. */
 #include "raster/response.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
- * Bytes that came in one response, shared by the blocks that they hold, in memory that is used
- * again: fresh memory for each response would cost a fault for each of its pages, and a copy of
- * each block one more.
+ * Bodies of HTTP responses, counted by reference and recycled: a response is shared by the blocks
+ * that lie in it. Fresh memory would cost a page fault for each of its pages, and a copy of each
+ * block another one.
  */
 #ifndef SC_RASTER_RESPONSE_H
 #define SC_RASTER_RESPONSE_H
@@ -13,14 +13,14 @@
 
 #define SC_N_SPARE_RESPONSES 32
 
-/* Where the memory of responses goes back to; for the time of one call that fetches. */
+/* The memory that responses return to; one for each call that fetches. */
 struct sc_responses {
   pthread_mutex_t lock; /* guards what is below, and n_users of its responses */
   struct sc_buffer spare[SC_N_SPARE_RESPONSES];
   size_t n_spare;
 };
 void sc_responses_init(struct sc_responses *home);
-/* All its responses have been let go. */
+/* After all its responses were released. */
 void sc_responses_free(struct sc_responses *home);
 
 struct sc_response {
@@ -29,7 +29,7 @@ struct sc_response {
   int n_users;
 };
 
-/* Some of a response's bytes. Zeroed is none; whoever has it holds the response. */
+/* Some of a response's bytes, and a reference to it. Zeroed is empty. */
 struct sc_shared {
   struct sc_view view;
   struct sc_response *response;

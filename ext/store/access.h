@@ -25,7 +25,8 @@ int sc_access_address(const char *patterns, const struct sockaddr *address);
 
 /*
  * Behind the user part "name:password@" of an authority of n bytes, or `authority` where it has
- * none. Of other schemes than http and https a name alone is none: "abfs://container@account".
+ * none. For schemes other than http and https, a name without a password is not a user part:
+ * "abfs://container@account".
  */
 const char *sc_access_skip_user(const char *authority, size_t n, int is_http);
 
@@ -33,7 +34,7 @@ const char *sc_access_skip_user(const char *authority, size_t n, int is_http);
  * path, which may be secret; a path as it is. Written to out. */
 const char *sc_access_shown(const char *href, char *out, size_t n);
 
-/* What an http href ends with that lost secrets before it was stored (stac/secrets.h): a fragment,
+/* What an http href ends with that lost secrets before it was stored (store/secrets.h): a fragment,
  * which no request sends. */
 #define SC_ACCESS_NOT_STORED "#stacchip-not-stored"
 

@@ -81,7 +81,9 @@ static sc_status resolve_file_url(const char *href, char **out, struct sc_error 
   const char *from = href + 7, *wrong = NULL;
   char *path = NULL;
   if (strncasecmp(from, "localhost/", 10) == 0) from += 9;
-  if (*from != '/') return sc_fail(err, SC_BAD_DATA, "%s: a file: URL of another host", href);
+  if (*from != '/')
+    return sc_fail(err, SC_BAD_DATA,
+                   "%s: a file: URL that names another host; expected file:///path", href);
   sc_status st = sc_strdup(from, &path, err);
   if (!st) wrong = decode(path);
   if (wrong)

@@ -75,7 +75,7 @@ static sc_status each_entry(struct walk *w, const char *pattern, visit do_visit)
   if (st == SC_NOMEM) *w->err = closed;
   if (st == SC_NOT_FOUND) st = SC_OK; /* a folder that we may not read has no files for us */
   if (!st && ++w->depth > MAX_FOLDER_DEPTH) {
-    st = sc_fail(w->err, SC_TOO_BIG, "%s: folders are nested deeper than %d",
+    st = sc_fail(w->err, SC_TOO_BIG, "%s: folders are nested deeper than the limit, %d",
                  (const char *)w->path.data, MAX_FOLDER_DEPTH);
   }
   for (size_t i = 0; i < names.n && !st; i++) {

@@ -18,7 +18,8 @@
 #define MAX_NAME_TRIES 100
 #define RANDOM_DIGITS 8 /* hexadecimal, of a temporary name */
 
-/* What temporary names end with: a locked one may be taken away by who finds it unlocked. */
+/* What temporary names end with. A file that ends with ".part" may be deleted by any writer that
+ * can lock it. */
 static const char *const suffixes[] = {[SC_SINK_ALONE] = ".part", [SC_SINK_IN_TREE] = ".tmp"};
 
 /* ---- local files ---- */

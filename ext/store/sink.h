@@ -30,9 +30,9 @@ struct sc_sink {
 
 /*
  * A local file that is written ALONE holds a lock of its temporary file (flock()) until it has
- * its name. So the next writer of the same name knows what a killed one left, and removes it,
- * but not what another is just writing; of two, the last to end wins. Files of one tree get
- * their names together, when they may be more than a process can hold open: no lock.
+ * its name. So the next writer of the same name can tell what a killed one left, which it removes,
+ * from what another is writing; of two writers the last to finish wins. Files of one tree get their
+ * names together, and may be more than a process can hold open: they are not locked.
  */
 enum sc_sink_kind { SC_SINK_ALONE, SC_SINK_IN_TREE };
 

@@ -98,7 +98,8 @@ static int is_in_head(const struct sc_byte_source *s, uint64_t offset, size_t n)
 sc_status sc_byte_source_read(struct sc_byte_source *s, uint64_t offset, size_t n,
                               struct sc_buffer *out, struct sc_error *err) {
   if (offset > s->size || n > s->size - offset) {
-    return sc_fail(err, SC_BAD_DATA, "%zu bytes at %llu leave the file of %llu bytes", n,
+    return sc_fail(err, SC_BAD_DATA,
+                   "%zu bytes at %llu lie beyond the end of the file (%llu bytes)", n,
                    (unsigned long long)offset, (unsigned long long)s->size);
   }
   s->n_read += n;
@@ -107,8 +108,8 @@ sc_status sc_byte_source_read(struct sc_byte_source *s, uint64_t offset, size_t 
     sc_status fetched = fetch(s->name, offset, n, out, &total, err);
     if (!fetched && out->size == n) return SC_OK;
     if (!fetched) {
-      return sc_fail(err, SC_IO, "%s: %zu bytes at %llu instead of %zu", s->name, out->size,
-                     (unsigned long long)offset, n);
+      return sc_fail(err, SC_IO, "%s: the server sent %zu bytes at %llu; expected %zu", s->name,
+                     out->size, (unsigned long long)offset, n);
     }
     if (fetched == SC_TOO_BIG) fetched = fetch_whole(s, err);
     if (fetched) return fetched;

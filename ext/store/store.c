@@ -113,7 +113,7 @@ static sc_status check_size(const char *path, uint64_t want, struct sc_error *er
   uint64_t size;
   sc_status st = wait_for_size(path, want, &exists, &size, err);
   if (st || (exists && (size == want || size == SC_SIZE_UNKNOWN))) return st;
-  st = sc_fail(err, SC_IO, "%s: the copy has %lld bytes, its source %lld", path,
+  st = sc_fail(err, SC_IO, "%s: the copy has %lld bytes, the source %lld", path,
                exists ? (long long)size : 0, (long long)want);
   if (sc_href_is_url(path)) {
     struct sc_http_request r = {.method = "DELETE", .url = path};

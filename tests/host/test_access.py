@@ -598,7 +598,7 @@ class Credentials(Access):
         env = dict(self.KEYS, STACCHIP_RETRIES="0", CPL_GS_ENDPOINT="http://", http_proxy=self.server.url, https_proxy=self.server.url)
         for scheme, name in itertools.product(("s3", "gs", "az", "abfs", "abfss"), names):
             answer = web.cold(":memory:", ["SELECT count(*) FROM stacchip_index(?)", ["%s://%s/x.json" % (scheme, name)]], env=env, check=False)
-            self.assertRegex(str(answer), "not the name of a bucket|not az://", (scheme, name))
+            self.assertRegex(str(answer), "not a bucket name|not az://", (scheme, name))
         self.assertEqual(self.server.requests, [])
 
 

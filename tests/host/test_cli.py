@@ -645,7 +645,7 @@ class BigAssetInStore(BigAsset, unittest.TestCase):
             return {"PUT": lambda h: h.answer(200), "DELETE": lambda h: h.answer(204), "HEAD": lambda h: h.answer(200, Content_Length=5) if n_put else h.answer(404)}.get(h.command)
         self.fault = store
         code, text, _ = self.run_it()
-        self.assertEqual((code, "the copy has 5 bytes, its source 1048576" in text), (1, True), text)
+        self.assertEqual((code, "the copy has 5 bytes, the source 1048576" in text), (1, True), text)
         self.assertEqual([r[1] for r in self.server.requests if r[0] == "DELETE"], [self.copy.replace("s3:/", "")])
 
     def test_copied_by_the_store_itself(self):

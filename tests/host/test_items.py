@@ -226,7 +226,7 @@ class Access(unittest.TestCase):
 
     def test_driver_prefixes_and_schemes(self):
         for href, words in (("/vsizip/a.zip/x.tif", "/vsi prefix"), ("/vsicurl?url=http://x/y.tif", "/vsi prefix"), ("ftp://x/y.tif", "scheme 'ftp'"),
-                            ("data://x", "scheme 'data'"), ("file://elsewhere/x.tif", "file: URL of another host"), ("http://169.254.169.254/x.tif", "not allowed"),
+                            ("data://x", "scheme 'data'"), ("file://elsewhere/x.tif", "file: URL that names another host"), ("http://169.254.169.254/x.tif", "not allowed"),
                             ("https://metadata.google.internal/x.tif", "not allowed")):
             with self.subTest(href):
                 self.refused(self.item(href), words)

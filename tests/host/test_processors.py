@@ -416,7 +416,7 @@ class Whole(Work):
             self.server.files = {k: v for k, v in self.server.files.items() if not k.startswith("/archive")}
             self.server.n_early = early
             r = self.naip("s3://archive", code=1)
-            self.assertRegex(r.stderr, r"the copy has 0 bytes, its source \d+|as it was written|stac_item.json")
+            self.assertRegex(r.stderr, r"the copy has 0 bytes, the source \d+|as it was written|stac_item.json")
             self.assertFalse([k for k, v in self.server.files.items() if not v and not k.endswith(".parquet")], "nothing empty under a final name")
             self.server.n_early = 0
             self.naip("s3://archive")
@@ -450,7 +450,7 @@ class Whole(Work):
             self.assertEqual(r.stdout.strip(), want, r.stderr)
         self.server.files["/i.parquet"] = b""
         r = subprocess.run([sys.executable, "-c", code, "SELECT count(*) FROM stacchip_parquet(?)", self.server.url + "/i.parquet"], capture_output=True, text=True, env=dict(os.environ, STACCHIP_HOSTS="127.0.0.1", STACCHIP_RETRIES="0"))
-        self.assertIn("/i.parquet: byte 0 is beyond its 0 bytes", r.stderr)
+        self.assertIn("/i.parquet: byte 0 is beyond the end of the file (0 bytes)", r.stderr)
 
 
 def info(path):

@@ -485,7 +485,7 @@ class Faults(unittest.TestCase):
         self.server.fault = moved(f"http://localhost:{other.port}")
         self.fails("host 'localhost' is not allowed", self.item(f"{self.server.url}", "rededge1") and self.item(self.server.url + "/red"))
         self.server.fault = moved("file:///etc")
-        self.fails("redirect to another scheme|Unsupported|scheme", self.item(self.server.url + "/red2"))
+        self.fails("redirected to a scheme|Unsupported|scheme", self.item(self.server.url + "/red2"))
         self.server.fault = moved(self.server.url)
         self.fails("too many redirects", self.item(self.server.url + "/red3"))
         self.config(hosts="")

@@ -189,9 +189,9 @@ static void test_names_of_s3(void) {
   environment(values);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     snprintf(url, sizeof url, "s3://%s/x.json", names[i]);
-    refuses(url, "not the name of a bucket");
+    refuses(url, "not a bucket name");
     snprintf(url, sizeof url, "gs://%s/x.json", names[i]);
-    refuses(url, "not the name of a bucket");
+    refuses(url, "not a bucket name");
   }
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     snprintf(url, sizeof url, "s3://bucket%s", keys[i]);
