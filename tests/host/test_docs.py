@@ -161,6 +161,22 @@ class Pages(unittest.TestCase):
                     if anchor:
                         self.assertIn(anchor, anchors(there))
 
+    def test_files_and_names_of_the_architecture_are_there(self):
+        """What stands in backquotes: a file by its name or path, a function or a structure by a definition."""
+        named = re.findall(r"`([^`\n]+)`", read(os.path.join(host.ROOT, "docs", "ARCHITECTURE.md")) + read(os.path.join(host.ROOT, "docs", "glossary.md")))
+        files = {}
+        for top in ("ext", "sql", "tests", "include"):
+            for folder, _, names in os.walk(os.path.join(host.ROOT, top)):
+                files.update({os.path.relpath(os.path.join(folder, n), host.ROOT): None for n in names})
+        paths = set(files) | {os.path.dirname(f) for f in files} | {os.path.basename(f) for f in files}
+        code = "".join(read(os.path.join(host.ROOT, f)) for f in files if f.startswith("ext/") and f.endswith((".c", ".h")))
+        for name in sorted(set(named)):
+            with self.subTest(name=name):
+                if re.fullmatch(r"[\w/]+\.(c|h|sql|py|test)|(ext|sql)(/\w+)*", name):
+                    self.assertIn(name, paths)
+                elif re.fullmatch(r"(struct |enum )?[sS][cC]_\w+|\w+\(\)", name):
+                    self.assertIsNotNone(re.search(r"\b" + name.split()[-1].removesuffix("()") + r"\b", code))
+
     def test_every_page_is_listed(self):
         listed = read(os.path.join(host.ROOT, "docs", "README.md"))
         for path in PAGES:
