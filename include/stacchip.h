@@ -36,8 +36,8 @@ extern "C" {
 #endif
 
 /* The version, as text and as one comparable number: major * 1000000 + minor * 1000 + patch. */
-#define STACCHIP_VERSION "0.1.0"
-#define STACCHIP_VERSION_NUMBER 1000
+#define STACCHIP_VERSION "0.2.0"
+#define STACCHIP_VERSION_NUMBER 2000
 
 struct sqlite3;
 struct sqlite3_api_routines;
