@@ -34,13 +34,13 @@ static int is_true(const struct cargo *c, const struct sc_nodata *nodata) {
 }
 
 /* GDAL before 3.7 takes signed bytes for unsigned ones when it looks for their nodata. */
-static int is_unheeded(const struct cargo *c, const struct sc_nodata *nodata) {
+static int is_misread(const struct cargo *c, const struct sc_nodata *nodata) {
   return c->chip->dtype == SC_DTYPE_I8 && nodata->value < 0;
 }
 
 /* No valid pixel has the value. */
 static int is_free(const struct cargo *c, const struct sc_nodata *nodata) {
-  if (!nodata->is_set || is_unheeded(c, nodata)) return 0;
+  if (!nodata->is_set || is_misread(c, nodata)) return 0;
   pretend(c, nodata);
   for (size_t i = 0; i < c->n; i++) {
     if (c->valid[i] && !c->scratch[i]) return 0;
@@ -94,7 +94,7 @@ static struct sc_nodata find_unused(const struct cargo *c) {
   for (int v = 0; v < n; v++) {
     int is_negative = (t == SC_DTYPE_I8 || t == SC_DTYPE_I16) && v >= n / 2;
     struct sc_nodata found = sc_nodata_make(t, is_negative ? v - n : v);
-    if (!(used[v / 8] & 1u << v % 8) && !is_unheeded(c, &found)) return found;
+    if (!(used[v / 8] & 1u << v % 8) && !is_misread(c, &found)) return found;
   }
   return (struct sc_nodata){0};
 }
@@ -141,18 +141,18 @@ static int bands_agree(const struct cargo *c, const uint8_t **first) {
   return *first != NULL;
 }
 
-/* Readers heed alpha as the last of two or four bands of 8 or 16 bits. */
+/* Readers take alpha for validity only as the last of two or four bands of 8 or 16 bits. */
 static int alpha_says_it(const struct cargo *c, const uint8_t *valid) {
   int n = c->chip->n_bands;
   size_t bytes = sc_dtype_bytes(c->chip->dtype);
-  int heeded = (n == 2 || n == 4) && c->alpha == n - 1 &&
-               (c->chip->dtype == SC_DTYPE_U8 || c->chip->dtype == SC_DTYPE_U16);
+  int is_read = (n == 2 || n == 4) && c->alpha == n - 1 &&
+                (c->chip->dtype == SC_DTYPE_U8 || c->chip->dtype == SC_DTYPE_U16);
   const unsigned char *alpha = c->pixels + (size_t)(n - 1) * c->plane * bytes;
-  for (size_t i = 0; i < c->plane && heeded; i++) {
+  for (size_t i = 0; i < c->plane && is_read; i++) {
     int opaque = alpha[i * bytes] != 0 || (bytes == 2 && alpha[i * bytes + 1] != 0);
     if (opaque != valid[i]) return 0;
   }
-  return heeded;
+  return is_read;
 }
 
 static sc_status make_mask(const struct cargo *c, struct sc_carried *out, struct sc_error *err) {
@@ -174,7 +174,7 @@ static sc_status carry(const struct cargo *c, struct sc_carried *out, struct sc_
   int is_float = dtype == SC_DTYPE_F32 || dtype == SC_DTYPE_F64;
   const uint8_t *valid;
   out->nodata = find_of_bands(c, is_true);
-  if (all_valid(c) || (out->nodata.is_set && !is_unheeded(c, &out->nodata))) return SC_OK;
+  if (all_valid(c) || (out->nodata.is_set && !is_misread(c, &out->nodata))) return SC_OK;
   if (is_float && is_true(c, &nan)) {
     out->nodata = nan;
     return SC_OK;

@@ -103,10 +103,6 @@ static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
 
 /* --- stacchip_chip_info --- */
 
-static cJSON *number_array(const double *numbers, int n) {
-  return cJSON_CreateDoubleArray(numbers, n);
-}
-
 /* What JSON has no number for as a text, as STAC has it: "nan", "inf", "-inf". */
 static cJSON *nodata_json(const struct sc_delivered *d) {
   if (!d->has_nodata) return cJSON_CreateNull();
@@ -145,9 +141,9 @@ static void add_place(cJSON *info, const struct sc_chip *chip) {
     box[3] = corner == 0 || y > box[3] ? y : box[3];
   }
   cJSON_AddStringToObject(info, "crs", chip->scene->grid.crs);
-  cJSON_AddItemToObject(info, "transform", number_array(t, 6));
-  cJSON_AddItemToObject(info, "window", number_array(window, 4));
-  cJSON_AddItemToObject(info, "bbox", number_array(box, 4));
+  cJSON_AddItemToObject(info, "transform", cJSON_CreateDoubleArray(t, 6));
+  cJSON_AddItemToObject(info, "window", cJSON_CreateDoubleArray(window, 4));
+  cJSON_AddItemToObject(info, "bbox", cJSON_CreateDoubleArray(box, 4));
 }
 
 static sc_status make_info(struct sc_connection *c, sqlite3_value *row,
@@ -169,7 +165,7 @@ static sc_status make_info(struct sc_connection *c, sqlite3_value *row,
     cJSON_AddNumberToObject(info, "chip_index_x", (double)chip.x);
     cJSON_AddNumberToObject(info, "chip_index_y", (double)chip.y);
   }
-  cJSON_AddItemToObject(info, "shape", number_array(shape, 3));
+  cJSON_AddItemToObject(info, "shape", cJSON_CreateDoubleArray(shape, 3));
   cJSON_AddStringToObject(info, "dtype", sc_dtype_name(chip.dtype));
   add_bands(info, &chip, options);
   add_place(info, &chip);

@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <float.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
@@ -101,8 +102,9 @@ static sc_status take_pair(const cJSON *value, const char *what, const char *key
   if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) != 2 || !cJSON_IsNumber(a) ||
       !cJSON_IsNumber(b) || !(a->valuedouble < b->valuedouble) || a->valuedouble < least ||
       b->valuedouble > most) {
-    return sc_fail(err, SC_BAD_ARG, "%s: option '%s': expected [least, most] from %g to %g", what,
-                   key, least, most);
+    char range[60] = "";
+    if (most < DBL_MAX) snprintf(range, sizeof range, ", each from %g to %g", least, most);
+    return sc_fail(err, SC_BAD_ARG, "%s: option '%s': expected [least, most]%s", what, key, range);
   }
   out[0] = a->valuedouble;
   out[1] = b->valuedouble;

@@ -50,20 +50,26 @@ static sc_status read_scene(struct sc_connection *c, const struct sc_merge_row *
   return st;
 }
 
-static sc_status keep_scene(struct sc_connection *c, const struct sc_merge_row *row,
-                            const char *schema, const char *table, const char *key, size_t n,
-                            struct sc_cached_scene **out, struct sc_error *err) {
+/* A row of a merged index. */
+struct place {
+  const char *schema, *table;
+  const struct sc_merge_row *row;
+};
+
+/* The scene of a row, kept under a key of n bytes. */
+static sc_status keep_scene(struct sc_connection *c, const struct place *p, const char *key,
+                            size_t n, struct sc_cached_scene **out, struct sc_error *err) {
   struct sc_scene scene;
-  sc_status st = read_scene(c, row, &scene, err);
+  sc_status st = read_scene(c, p->row, &scene, err);
   if (st) return st;
   st = sc_scenes_keep(c, key, n, &scene, out, err);
   if (st) {
     sc_scene_free(&scene);
     return st;
   }
-  (*out)->item_rowid = row->item_row;
-  st = sc_strdup(schema, &(*out)->schema, err);
-  if (!st) st = sc_strdup(table, &(*out)->table, err);
+  (*out)->item_rowid = p->row->item_row;
+  st = sc_strdup(p->schema, &(*out)->schema, err);
+  if (!st) st = sc_strdup(p->table, &(*out)->table, err);
   if (st) sc_scenes_forget(c, *out);
   return st;
 }
@@ -73,14 +79,14 @@ static sc_status keep_scene(struct sc_connection *c, const struct sc_merge_row *
  * bucket has gives the position another place, the files were made with another chip size or
  * stride, or of another grid. A chip beside the first one answers for all.
  */
-static sc_status check_place(struct sc_connection *c, const struct sc_merge_row *row,
-                             const char *schema, const char *table, struct sc_chip *chip,
+static sc_status check_place(struct sc_connection *c, const struct place *p, struct sc_chip *chip,
                              struct sc_error *err) {
+  const struct sc_merge_row *row = p->row;
   struct sc_footprint footprint;
   struct sc_box stored, here;
   int has_place = 0;
   if (row->item_json || chip->cached->is_placed) return SC_OK;
-  sc_status st = sc_merge_chip_box(c->db, schema, table, row->rowid, &stored, err);
+  sc_status st = sc_merge_chip_box(c->db, p->schema, p->table, row->rowid, &stored, err);
   if (!st) {
     st = sc_window_footprint(&chip->scene->grid, &chip->window, &has_place, &footprint, err);
   }
@@ -91,29 +97,29 @@ static sc_status check_place(struct sc_connection *c, const struct sc_merge_row 
         err, SC_BAD_DATA,
         "the index file was made with another chip_size, stride or grid: chip (%d, %d) of "
         "%d pixels, %d apart, does not lie where its row in %s says",
-        row->x, row->y, row->tiling.chip_size_px, row->tiling.stride_px, table);
+        row->x, row->y, row->tiling.chip_size_px, row->tiling.stride_px, p->table);
   }
   chip->cached->is_placed = row->x + row->y > 0;
   return SC_OK;
 }
 
-static sc_status open_row(struct sc_connection *c, const struct sc_merge_row *row,
-                          const char *schema, const char *table, struct sc_chip *out,
+static sc_status open_row(struct sc_connection *c, const struct place *p, struct sc_chip *out,
                           struct sc_error *err) {
+  const struct sc_merge_row *row = p->row;
   char key[512];
-  int n = snprintf(key, sizeof key, "[%s.%s %" PRId64 " %" PRIu64, schema, table, row->item_row,
-                   row->version);
+  int n = snprintf(key, sizeof key, "[%s.%s %" PRId64 " %" PRIu64, p->schema, p->table,
+                   row->item_row, row->version);
   size_t key_bytes = n < (int)sizeof key ? (size_t)n : sizeof key - 1;
   sc_status st = SC_OK;
   out->cached = sc_scenes_find(c, key, key_bytes);
-  if (!out->cached) st = keep_scene(c, row, schema, table, key, key_bytes, &out->cached, err);
+  if (!out->cached) st = keep_scene(c, p, key, key_bytes, &out->cached, err);
   if (st) return st;
   out->scene = &out->cached->scene;
   out->tiling = row->tiling;
   out->x = row->x;
   out->y = row->y;
   st = sc_grid_window(&out->scene->grid, &out->tiling, row->x, row->y, &out->window, err);
-  if (!st) st = check_place(c, row, schema, table, out, err);
+  if (!st) st = check_place(c, p, out, err);
   return st ? sc_fail_within(err, "item %s", row->item) : SC_OK;
 }
 
@@ -128,7 +134,7 @@ sc_status sc_merged_locate(struct sc_connection *c, const struct sc_handle_row *
                    " of %s is now chip (%d, %d) of item %s, not (%" PRId64 ", %" PRId64 ") of %s",
                    h->rowid, h->table, row.x, row.y, row.item, h->x, h->y, h->item);
   }
-  return open_row(c, &row, h->schema, h->table, out, err);
+  return open_row(c, &(struct place){h->schema, h->table, &row}, out, err);
 }
 
 sc_status sc_merged_locate_rowid(struct sc_connection *c, const char *table, sqlite3_int64 rowid,
@@ -140,5 +146,5 @@ sc_status sc_merged_locate_rowid(struct sc_connection *c, const char *table, sql
   const char *schema;
   sc_status st = sc_merge_resolve(c->db, table, &schema, &table, err);
   if (!st) st = sc_merge_lookup(c->db, schema, table, rowid, &row, err);
-  return st ? st : open_row(c, &row, schema, table, out, err);
+  return st ? st : open_row(c, &(struct place){schema, table, &row}, out, err);
 }

@@ -40,8 +40,8 @@ struct sc_cached_scene {
   struct sc_tiling tiling;        /* of the handles that begin with the key */
   int shift_is_known, is_shifted; /* by harmonize.c, once it has looked at the pixels */
   unsigned rules_version, settings_version; /* that it was opened under */
-  uint64_t looked_run; /* when the files were last looked at, and when again at the latest */
-  struct timespec next_look;
+  uint64_t looked_run;       /* the statement (connection.run) that looked at the files last */
+  struct timespec next_look; /* when it must look again */
   unsigned long used;
   int n_users; /* chips of a stack hold it */
 };
@@ -53,7 +53,7 @@ struct sc_cached_scene {
  * asking the system for each would cost a tenth of a chip that is cached.
  */
 struct sc_cached_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n);
-/* Keep a scene (it moves) under a key. Takes a hold; *out is released with _release(). */
+/* Keep a scene (it moves) under a key. Takes a hold; release *out with sc_scenes_release(). */
 sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, struct sc_scene *scene,
                          struct sc_cached_scene **out, struct sc_error *err);
 /* Forget a scene that has become stale. The hold stays until it is released. */

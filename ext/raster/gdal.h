@@ -1,7 +1,6 @@
 /*
  * GDAL, held to what docs/security.md promises: four drivers, no sidecar files, no PAM, no
- * external overviews, errors as text and never on stderr. The only user of GDAL's raster
- * interface besides picture.c.
+ * external overviews, errors as text and never on stderr.
  */
 #ifndef SC_RASTER_GDAL_H
 #define SC_RASTER_GDAL_H
