@@ -272,10 +272,15 @@ static double chips_read(const struct constraints *c, enum sc_scan_source source
 }
 
 /*
- * How often SQLite runs the scan, which it leaves to us to reckon with: once for each of a
- * list. Of two equalities on a column one may belong to a row value's IN, which
- * xBestIndex cannot see: the plan that SQLite asks for without such terms is to win, the one with
- * such terms alone to lose.
+ * How often SQLite runs the scan, which it leaves to us to reckon with: once for each of a list.
+ *
+ * An equality may be part of a row value's list, (rowid, item) IN (SELECT ...), which nothing
+ * tells: taken within a join it makes the product of the list and the rows outside (10 s for
+ * 1000 and 1000). Where we take such a part SQLite asks again without all of them; that plan
+ * shall win. So it is dear to take a rowid or item that has two equalities, and a rowid or
+ * chipid beside an item or each other, which nobody needs; dearer still where an equality of the
+ * key cannot be used, since that plan may be the list alone; and a little dearer where what cannot
+ * be used may have been the list.
  */
 static double n_loops(const struct constraints *c, enum sc_scan_source source) {
   int key = source == SC_SCAN_ROWID    ? SC_COL_ROWID
@@ -283,7 +288,10 @@ static double n_loops(const struct constraints *c, enum sc_scan_source source) {
                                        : SC_COL_ITEM;
   if (source > SC_SCAN_ITEM) return 1;
   if (!has_eq(c, key)) return key == SC_COL_ITEM ? 1 : ASSUMED_LIST;
-  return c->n_unusable_eq[key + 1] ? ASSUMED_LIST : has_eq(c, key) > 1 ? 10 : 1;
+  int is_beside = (key != SC_COL_ITEM && has_eq(c, SC_COL_ITEM)) ||
+                  (key == SC_COL_ROWID && has_eq(c, SC_COL_CHIPID));
+  if (is_beside) return c->n_unusable_eq[key + 1] ? 200 : 100;
+  return has_eq(c, key) > 1 ? 100 : c->n_unusable_eq[key + 1] ? 5 : 1;
 }
 
 /*

@@ -269,7 +269,10 @@ class Fixed(unittest.TestCase):
         w = ("WITH w AS MATERIALIZED (SELECT rowid AS r, chipid, item, chip_index_x AS x, chip_index_y AS y FROM big)"
              " SELECT count(*) FROM w JOIN big t ON %s WHERE %s")
         by_item = "t.item = w.item AND t.chip_index_x = w.x AND t.chip_index_y = w.y"
-        for on, where in (("t.rowid = w.r", "t.rowid IN (SELECT rowid FROM big)"), ("t.rowid = w.r", "(t.rowid, t.item) IN (SELECT rowid, item FROM big)"),
+        pairs = "(t.rowid, t.item) IN (SELECT rowid, item FROM big)"
+        for on, where in (("w.r = t.rowid AND " + pairs, "1"), (pairs + " AND t.chipid = w.chipid", "1"), (by_item + " AND " + pairs, "1"),
+                          ("w.chipid = t.chipid AND (t.item, t.chipid) IN (SELECT item, chipid FROM big)", "1"),
+                          ("t.rowid = w.r AND t.item = w.item AND " + pairs, "1"), ("t.rowid = w.r", "t.rowid IN (SELECT rowid FROM big)"), ("t.rowid = w.r", "(t.rowid, t.item) IN (SELECT rowid, item FROM big)"),
                           ("t.chipid = w.chipid", "t.chipid IN (SELECT chipid FROM big)"), (by_item, "t.item IN (SELECT item FROM big)"),
                           (by_item, "t.rowid IN (SELECT rowid FROM big)"), (by_item, "t.chip_index_x IN (SELECT k FROM t UNION SELECT x FROM w)"),
                           ("t.rowid = w.r", "t.platform IN ('s2', 'l8') AND t.grid IS NULL")):
