@@ -62,9 +62,9 @@ static sc_status filter_of(struct sc_filter *f, int column, enum sc_op op, const
   sqlite3_snprintf(sizeof sql, sql, "SELECT %s", value);
   sqlite3_prepare_v2(db, sql, -1, &s, NULL);
   sqlite3_step(s);
-  sqlite3_value *values[1] = {sqlite3_value_dup(sqlite3_column_value(s, 0))};
+  /* as xFilter gets it: SQLite 3.53 takes no copy without a connection for a number */
+  sqlite3_value *values[1] = {sqlite3_column_value(s, 0)};
   sc_status st = sc_filter_init(f, NULL, &plan, values, err);
-  sqlite3_value_free(values[0]);
   sqlite3_finalize(s);
   sqlite3_close(db);
   return st;
