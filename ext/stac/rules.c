@@ -12,6 +12,7 @@
 #include "host.h"
 #include "sql/stac/platforms.h"
 #include "sql/stac/rules.h"
+#include "stac/bounded.h"
 #include "stac/rules_db.h"
 
 /* --- the private connection --- */
@@ -200,6 +201,12 @@ static int authorize(void *rules, int action, const char *a, const char *b, cons
   }
 }
 
+static void close_rules(struct sc_rules *r) {
+  sqlite3_close(r->db);
+  sqlite3_close(r->plain); /* what db's functions call */
+  r->db = r->plain = NULL;
+}
+
 /* Open the connection and load the built-in rules, on first need. The lock is held. */
 static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
   if (r->db) return SC_OK;
@@ -207,10 +214,10 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_FULLMUTEX;
   sc_host_enter();
   int code = sqlite3_open_v2(":memory:", &r->db, flags, NULL);
+  if (code == SQLITE_OK) code = sqlite3_open_v2(":memory:", &r->plain, flags, NULL);
   sc_host_leave();
   if (code != SQLITE_OK) {
-    sqlite3_close(r->db);
-    r->db = NULL;
+    close_rules(r);
     return sc_fail(err, SC_NOMEM, "no private connection for rules");
   }
   sqlite3_drop_modules(r->db, pure_tables);
@@ -223,10 +230,8 @@ static sc_status open_rules(struct sc_rules *r, struct sc_error *err) {
   if (SC_SQLITE_HAS(set_authorizer)) sqlite3_set_authorizer(r->db, authorize, r);
   if (SC_SQLITE_HAS(progress_handler))
     sqlite3_progress_handler(r->db, STEPS_BETWEEN_LOOKS, look_up, r);
-  if (st) {
-    sqlite3_close(r->db);
-    r->db = NULL;
-  }
+  if (!st) st = sc_bounded_register(r->db, r->plain, err);
+  if (st) close_rules(r);
   return st;
 }
 
@@ -284,7 +289,7 @@ void sc_rules_free(struct sc_rules *r) {
     sc_free(r->kept[i].table);
   }
   sqlite3_finalize(r->matcher);
-  sqlite3_close(r->db);
+  close_rules(r);
   pthread_mutex_destroy(&r->lock);
   sc_free(r);
 }
@@ -533,8 +538,13 @@ static sc_status prepare_matcher(struct sc_rules *r, struct sc_error *err) {
   return st;
 }
 
+/* What a match expression may make of an item's texts, unless these are longer: steps of some ms.
+ */
+#define MATCH_TEXT_MAX_BYTES (4 << 20)
+
 /* STAC's words for platform and constellation have changed: bind what is there. */
-static sc_status bind_item(sqlite3_stmt *stmt, const struct sc_item *item, struct sc_error *err) {
+static sc_status bind_item(struct sc_rules *r, const struct sc_item *item, struct sc_error *err) {
+  sqlite3_stmt *stmt = r->matcher;
   const char *platform = sc_json_text(item->properties, "platform");
   const char *constellation = sc_json_text(item->properties, "constellation");
   const cJSON *assets = cJSON_GetObjectItemCaseSensitive(item->json, "assets");
@@ -548,6 +558,9 @@ static sc_status bind_item(sqlite3_stmt *stmt, const struct sc_item *item, struc
   sqlite3_bind_text(stmt, 4, constellation ? constellation : "", -1, SQLITE_STATIC);
   sqlite3_bind_text(stmt, 5, properties ? properties : "{}", -1, SQLITE_TRANSIENT);
   sqlite3_bind_text(stmt, 6, asset_text ? asset_text : "{}", -1, SQLITE_TRANSIENT);
+  size_t longest = strlen(properties ? properties : "") + strlen(asset_text ? asset_text : "");
+  if (longest < MATCH_TEXT_MAX_BYTES) longest = MATCH_TEXT_MAX_BYTES;
+  sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, (int)longest); /* until sc_rules_leave() */
   cJSON_free(properties);
   cJSON_free(asset_text);
   return asset_text ? SC_OK : sc_fail_nomem(err);
@@ -556,7 +569,7 @@ static sc_status bind_item(sqlite3_stmt *stmt, const struct sc_item *item, struc
 static sc_status match(struct sc_rules *r, const struct sc_item *item, sqlite3_int64 *position,
                        struct sc_error *err) {
   sc_status st = prepare_matcher(r, err);
-  if (!st) st = bind_item(r->matcher, item, err);
+  if (!st) st = bind_item(r, item, err);
   if (st) return st;
   int code = sqlite3_step(r->matcher);
   *position = code == SQLITE_ROW ? sqlite3_column_int64(r->matcher, 0) : 0;

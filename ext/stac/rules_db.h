@@ -19,6 +19,7 @@ struct sc_kept_table {
 struct sc_rules {
   pthread_mutex_t lock;  /* guards all below */
   sqlite3 *db;           /* private, in memory; opened on first need */
+  sqlite3 *plain;        /* private, empty: has SQLite's own functions (bounded.h) */
   sqlite3_stmt *matcher; /* item -> position of the rule that matches; NULL: to be made */
   int is_guarded;        /* the authorizer checks what is being prepared: a user's expression */
   struct sc_kept_table kept[SC_KEPT_TABLES];

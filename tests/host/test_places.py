@@ -397,6 +397,23 @@ class Cost(Places):
         rule(cloud="length(hex(zeroblob(15000000 + v))) > v")  # no pixel value needs such a text
         self.assertIn("too big", self.refused("SELECT count(*) FROM stacchip_index(?)", item))
 
+    def test_one_call_of_a_rule_ends_soon(self):
+        """Within a call nobody asks for interrupts: functions that compare two long texts everywhere are bounded."""
+        f = self.tif("scl.tif", numpy.zeros((256, 256), "u1"))
+        item = self.item({"scl": self.asset(f), "red": self.asset(f)}, collection="own")
+        zeros = "hex(zeroblob(400000))"
+        rule = lambda match: self.db.execute("SELECT stacchip_platform_set('own', ?)", (json.dumps({"match": "collection = 'own' AND " + match, "mask": "scl", "cloud": "0", "nodata": "0", "assets": ["red"]}),))
+        for call in ("instr({0}, {0} || '1')", "replace({0}, {0} || '1', '')", "{0} || '1' LIKE '%' || {0}", "glob({0}, {0})", "trim({0}, {0} || '1')", "ltrim({0}, {0})", "rtrim({0}, {0})",
+                     "json_patch(json_array({0}), json_array({0}))"):
+            rule("length(%s) > 0" % call.format(zeros))
+            begin = time.process_time()
+            self.assertRegex(self.refused("SELECT count(*) FROM stacchip_index(?)", item), "in one call: the limit of their product is|pattern too complex", call)
+            self.assertLess(time.process_time() - begin, 1, call)
+        for match in ("instr(assets, '\"scl\"') > 0", "assets LIKE '%SCL%' AND assets GLOB '*scl*' AND assets NOT GLOB '*SCL*'", "replace(trim('xxaxx', 'x') || ltrim('ya', 'y') || rtrim('az', 'z'), 'a', 'b') = 'bbb'", "'a_b' LIKE 'a\\_b' ESCAPE '\\' AND 'axb' NOT LIKE 'a\\_b' ESCAPE '\\'",
+                      "instr(x'0102', x'02') = 2 AND instr('äb', 'b') = 2 AND instr(NULL, 'b') IS NULL", "typeof(replace(1, 1, 2)) = 'text' AND json_patch('{\"a\":1}', '{\"b\":2}') = '{\"a\":1,\"b\":2}'"):
+            rule(match)
+            self.assertEqual(self.ask("SELECT count(*) FROM stacchip_index(?)", item), 1, match)
+
 
 if __name__ == "__main__":
     host.main()
