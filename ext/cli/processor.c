@@ -459,12 +459,8 @@ static const struct sc_cli_option options[N_OPTIONS] = {
                  "row of the layer, tile or region, from 0",
                  1,
                  NULL},
-    [OPT_MGRS] = {"--mgrs-source",
-                  {"STACCHIP_MGRS_SOURCE"},
-                  "LAYER",
-                  "layer of MGRS tiles",
-                  1,
-                  NULL},
+    [OPT_MGRS] =
+        {"--mgrs-source", {"STACCHIP_MGRS_SOURCE"}, "LAYER", "layer of MGRS tiles", 1, NULL},
     [OPT_SAMPLE] =
         {"--sample-source", {"STACCHIP_SAMPLE_SOURCE"}, "LAYER", "layer of sample places", 1, NULL},
     [OPT_BUCKET] =

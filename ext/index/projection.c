@@ -163,8 +163,7 @@ static double pixel_area(const double t[6]) { return fabs(t[0] * t[4] - t[1] * t
 /* The best grid so far of a search. */
 struct best {
   struct sc_grid *grid;
-  size_t *asset;
-  enum sc_grid_from *from;
+  struct sc_grid_source *source;
   double area; /* HUGE_VAL: none yet */
 };
 
@@ -180,8 +179,7 @@ static void offer(struct best *best, char **crs, const double transform[6], int6
   memcpy(best->grid->transform, transform, sizeof best->grid->transform);
   best->grid->height_px = rows;
   best->grid->width_px = columns;
-  *best->asset = asset;
-  *best->from = from;
+  *best->source = (struct sc_grid_source){asset, from};
 }
 
 static sc_status offer_stated(const struct sc_item *item, size_t i, const int64_t shape[2],
@@ -285,9 +283,9 @@ static sc_status fail_none(const struct sc_item *item, const size_t *assets, siz
 }
 
 sc_status sc_projection_grid(const struct sc_item *item, const size_t *assets, size_t n,
-                             const int64_t shape[2], struct sc_grid *out, size_t *asset,
-                             enum sc_grid_from *from, struct sc_error *err) {
-  struct best best = {out, asset, from, HUGE_VAL};
+                             const int64_t shape[2], struct sc_grid *out,
+                             struct sc_grid_source *source, struct sc_error *err) {
+  struct best best = {out, source, HUGE_VAL};
   memset(out, 0, sizeof *out);
   sc_status st = SC_OK;
   for (size_t i = 0; i < n && !st; i++) st = offer_stated(item, assets[i], shape, &best, err);
@@ -299,7 +297,7 @@ sc_status sc_projection_grid(const struct sc_item *item, const size_t *assets, s
   if (!st && best.area == HUGE_VAL) st = fail_none(item, assets, n, err);
   if (!st) {
     st = sc_grid_check(out, err);
-    if (st) sc_fail_within(err, "item %s: asset %s", item->id, item->assets[*asset].key);
+    if (st) sc_fail_within(err, "item %s: asset %s", item->id, item->assets[source->asset].key);
   }
   return st;
 }

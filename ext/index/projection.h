@@ -28,17 +28,23 @@ struct sc_projection {
 sc_status sc_projection_read(const struct sc_item *item, const struct sc_asset *asset,
                              struct sc_projection *out, struct sc_error *err);
 
+/* What a grid is of. */
+struct sc_grid_source {
+  size_t asset; /* position in item->assets */
+  enum sc_grid_from from;
+};
+
 /*
  * The grid of highest resolution among some assets.
  *
  * assets, n  Positions in item->assets of those that count; none may be repeated.
  * shape      rows, columns where the item states none; 0 0 for none.
  * out        Free with sc_grid_free(), also after an error.
- * asset      Position of the asset that gave the grid.
+ * source     The asset that gave the grid.
  */
 sc_status sc_projection_grid(const struct sc_item *item, const size_t *assets, size_t n,
-                             const int64_t shape[2], struct sc_grid *out, size_t *asset,
-                             enum sc_grid_from *from, struct sc_error *err);
+                             const int64_t shape[2], struct sc_grid *out,
+                             struct sc_grid_source *source, struct sc_error *err);
 
 /* Why a file that has no transform but something else has no grid. placed_by: bits of enum
  * sc_placement, not 0. Returns out. */

@@ -96,6 +96,7 @@ static sc_status take_all_assets(struct sc_scene *s, struct sc_error *err) {
 static sc_status find_grid(struct sc_scene *s, const struct sc_index_options *options,
                            struct sc_error *err) {
   size_t n = 0, *positions = sc_alloc((s->n_assets + 1) * sizeof *positions);
+  struct sc_grid_source source = {0};
   unsigned char *seen = sc_alloc_zero(s->item.n_assets, 1);
   sc_status st = positions && seen ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < s->n_assets + (s->has_mask ? 1 : 0) && !st; i++) {
@@ -105,9 +106,9 @@ static sc_status find_grid(struct sc_scene *s, const struct sc_index_options *op
     seen[position] = 1;
     positions[n++] = position;
   }
-  if (!st)
-    st = sc_projection_grid(&s->item, positions, n, options->shape, &s->grid, &s->grid_asset,
-                            &s->grid_from, err);
+  if (!st) st = sc_projection_grid(&s->item, positions, n, options->shape, &s->grid, &source, err);
+  s->grid_asset = source.asset;
+  s->grid_from = source.from;
   sc_free(positions);
   sc_free(seen);
   return st;

@@ -34,6 +34,9 @@ class Lint(unittest.TestCase):
         os.remove(os.path.join(self.root, path))
         return [line[len(path) + 1:] for line in lines]
 
+    def test_the_tree_is_clean(self):
+        self.assertEqual(self.lint(), [])
+
     def test_include_against_the_table(self):
         got = self.complaint("ext/base/new.c", '#include "base/status.h"\n#include "stac/item.h"\n')
         self.assertEqual(len(got), 1)

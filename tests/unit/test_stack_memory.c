@@ -1,6 +1,6 @@
 /*
- * pixels/static_result.c: the memory that a stack takes, and who may see its bytes for how long. Under
- * the address sanitizer a byte that is read too late is an error.
+ * pixels/static_result.c: the memory that a stack takes, and who may see its bytes for how long.
+ * Under the address sanitizer a byte that is read too late is an error.
  */
 #include <sqlite3.h>
 #include <stdio.h>
