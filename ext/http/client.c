@@ -176,6 +176,35 @@ static sc_status check_host(const struct transfer *t, struct sc_error *err) {
                  shown_url(t, shown, sizeof shown), host);
 }
 
+/* The proxy that libcurl takes from the environment for such a URL, or NULL; no_proxy aside. */
+static const char *environment_proxy(int https) {
+  static const char *const names[2][4] = {{"http_proxy", "all_proxy", "ALL_PROXY", NULL},
+                                          {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}};
+  for (int i = 0; i < 4 && names[https][i]; i++) {
+    const char *value = getenv(names[https][i]);
+    if (value && *value) return value;
+  }
+  return NULL;
+}
+
+/*
+ * With socks4:// and socks5:// libcurl resolves the name here and hands the proxy the address,
+ * which open_socket() never sees. So the proxy is given the name, as every other kind of proxy is.
+ */
+static void set_socks_proxy(struct transfer *t, int https) {
+  static const char *const here[] = {"socks5://", "socks4://", "socks://"};
+  static const char *const there[] = {"socks5h://", "socks4a://", "socks4a://"};
+  const char *proxy = environment_proxy(https);
+  for (int i = 0; proxy && i < 3; i++) {
+    size_t n = strlen(here[i]);
+    if (strncasecmp(proxy, here[i], n) != 0) continue;
+    char named[2048]; /* a longer one is cut off, and finds no proxy */
+    snprintf(named, sizeof named, "%s%s", there[i], proxy + n);
+    curl_easy_setopt(t->easy, CURLOPT_PROXY, named);
+    return;
+  }
+}
+
 static void add_line(struct transfer *t, const char *line) {
   struct curl_slist *longer = curl_slist_append(t->headers, line);
   if (longer) t->headers = longer;
@@ -263,6 +292,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
   curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+  set_socks_proxy(t, https);
   curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
   curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, 256L << 10);
   if (!r->size) curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "");

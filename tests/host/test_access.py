@@ -4,10 +4,12 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 os.environ["STACCHIP_RETRIES"] = "0"
@@ -529,6 +531,46 @@ class Addresses(Access):
         self.assertIn("404", answers[1])
         self.assertNotIn("404", answers[2])
         self.assertEqual(len(self.server.requests), 2)
+
+    def socks(self, asked):
+        """A SOCKS server that notes what it is asked to reach and reaches nothing."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def serve():
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.settimeout(5)
+                    hello = peer.recv(400)
+                    if hello[:1] == b"\x05":
+                        peer.sendall(b"\x05\x00")
+                        hello = peer.recv(400)
+                        peer.sendall(b"\x05\x04\x00\x01\0\0\0\0\0\0")
+                        asked.append(socket.inet_ntoa(hello[4:8]) if hello[3:4] == b"\x01" else hello[5:-2].decode())
+                    elif hello[:1] == b"\x04":
+                        asked.append(hello[8:].split(b"\0")[1].decode() if hello[4:7] == b"\0\0\0" else socket.inet_ntoa(hello[4:8]))
+                        peer.sendall(b"\0\x5b" + bytes(6))
+        threading.Thread(target=serve, daemon=True).start()
+        return listener.getsockname()[1]
+
+    def test_socks_proxies(self):
+        """They resolve names, as every proxy does: what a name leads to is theirs to judge, and no address of ours is handed to them."""
+        asked = []
+        port = self.socks(asked)
+        for scheme in ("socks5h", "socks4a", "socks5", "socks4", "SOCKS5", "socks"):
+            env = {"all_proxy": "%s://127.0.0.1:%d" % (scheme, port)}
+            for url, answer in zip(SPELLINGS, self.look(SPELLINGS, **env)):
+                with self.subTest(url=url, scheme=scheme):
+                    self.assertRegex(str(answer), "^error: .*(not allowed|plain ASCII|scheme|no such|link-local)")
+            self.assertEqual(asked, [])
+            self.look(["http://evil.test/x", "http://good.test/x"], **env)
+            self.assertNotIn("169.254.169.254", asked, scheme)
+            self.assertIn("good.test", asked, scheme)
+            asked.clear()
 
     def test_after_a_redirect(self):
         targets = [u for u in SPELLINGS if u.isascii()] + ["http://evil.test/x", "http://six.test/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1/x"]
