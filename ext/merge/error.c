@@ -29,20 +29,23 @@ static sc_status id_in_text(const char *item, size_t n, char **out, struct sc_er
 static sc_status make_row(const char *item, size_t n, const struct sc_index *index,
                           struct error_row *row, int *is_text, struct sc_error *err) {
   const char *href = index->failed_href;
-  sc_status st = SC_OK;
+  char *text = NULL; /* the bytes of a BLOB have no zero behind them */
   *is_text = sc_sniff_is_json(item, n);
   if (sc_sniff_utf8(item, n) < n) {
-    st = sc_format(&row->href, err, "%zu bytes that are not UTF-8", n);
+    sc_status st = sc_format(&row->href, err, "%zu bytes that are not UTF-8", n);
     return st ? st : sc_strdup(index->item, &row->item, err);
   }
-  if (!*is_text) href = item;
+  sc_status st = sc_strndup(item, n, &text, err);
+  if (st) return st;
+  if (!*is_text) href = text;
   if (index->item || !*is_text) {
     st = sc_strdup(index->item, &row->item, err);
   } else {
     st = id_in_text(item, n, &row->item, err);
   }
   if (!st && href) st = sc_href_without_secrets(href, &row->href, err);
-  if (!st && *is_text) st = sc_href_without_secrets(item, &row->item_json, err);
+  if (!st && *is_text) st = sc_href_without_secrets(text, &row->item_json, err);
+  sc_free(text);
   return st;
 }
 
