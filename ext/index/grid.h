@@ -1,5 +1,13 @@
 /*
  * The pixel grid of an item and the chips on it: pure arithmetic, no I/O.
+ *
+ * grid     CRS, transform and shape of the item's finest pixels
+ * tiling   how chips lie on a grid: size, stride, edge
+ * lattice  the corners of a grid's chips in degrees (lattice.h)
+ * mapping  from grid pixels to those of an asset of another resolution (mapping.h)
+ * outline  the footprint of windows that their four corners do not describe (outline.h)
+ * place    whether a grid lies where the item and its files say (place.h)
+ * scene    an item with its rule, its assets and its grid (scene.h)
  */
 #ifndef SC_INDEX_GRID_H
 #define SC_INDEX_GRID_H

@@ -1,6 +1,6 @@
 /*
- * The footprint of windows of a grid, also of those whose corners do not tell it: over a pole,
- * with an edge through one, or wider than half the globe.
+ * The footprint of any window of a grid, those included whose four corners do not describe it: over
+ * a pole, with an edge through one, or wider than half the globe.
  */
 #ifndef SC_INDEX_OUTLINE_H
 #define SC_INDEX_OUTLINE_H

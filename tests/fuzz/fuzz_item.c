@@ -49,11 +49,11 @@ static void use_grid(const struct sc_grid *grid) {
 }
 
 static void use_assets(const struct sc_item *item) {
-  size_t pixels[N_ASSETS_MAX], n = 0, from_asset;
+  size_t pixels[N_ASSETS_MAX], n = 0;
   int64_t shape[2] = {0, 0};
   struct sc_grid grid = {0};
   struct sc_error err = {0};
-  enum sc_grid_from from;
+  struct sc_grid_source source;
   char list[200];
   for (size_t i = 0; i < item->n_assets && n < N_ASSETS_MAX; i++) {
     struct sc_projection p = {0};
@@ -68,7 +68,7 @@ static void use_assets(const struct sc_item *item) {
   }
   sc_item_list_assets(item, list, sizeof list);
   if (!n) return;
-  sc_status st = fuzz_projection_grid(item, pixels, n, shape, &grid, &from_asset, &from, &err);
+  sc_status st = fuzz_projection_grid(item, pixels, n, shape, &grid, &source, &err);
   check_error(st, &err);
   if (!st) use_grid(&grid);
   sc_grid_free(&grid);
