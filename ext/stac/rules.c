@@ -327,7 +327,7 @@ static sc_status check_names(const cJSON *value, const char *what, const char *k
                              struct sc_error *err) {
   const cJSON *entry;
   int is_good = !value || cJSON_IsString(value) || cJSON_IsArray(value);
-  for (entry = cJSON_IsArray(value) ? value->child : NULL; entry; entry = entry->next) {
+  for (entry = value && cJSON_IsArray(value) ? value->child : NULL; entry; entry = entry->next) {
     is_good &= is_names(entry);
   }
   return is_good ? SC_OK : sc_option_fail(err, what, key, value, "a name, or an array of names");
