@@ -12,7 +12,7 @@
 
 /*
  * Normalise to UTC: "2024-03-11T14:11:54.463Z", the fraction kept as written, without its
- * trailing zeros. A datetime without zone is UTC. Returns 1, or 0 where `text` is none
+ * trailing zeros. A datetime without zone is UTC. Returns 1, or 0 where `text` is not a datetime
  * (out is then "").
  */
 int sc_datetime_normalise(const char *text, char out[SC_DATETIME_BYTES]);

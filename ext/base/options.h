@@ -87,8 +87,8 @@ const char *sc_names_at(const struct cJSON *names, int i);
 sc_status sc_option_fail(struct sc_error *err, const char *what, const char *key,
                          const struct cJSON *found, const char *expected, ...)
     __attribute__((format(printf, 5, 6)));
-/* SC_BAD_ARG for a text that is none of the words "a|b|c": "what: option 'key': ... is not one of
- * a, b, c". */
+/* SC_BAD_ARG for a text that is not one of the words "a|b|c": "what: option 'key': ... is not one
+ * of a, b, c". */
 sc_status sc_option_fail_choice(struct sc_error *err, const char *what, const char *key,
                                 const struct cJSON *found, const char *choices);
 

@@ -219,7 +219,7 @@ static int parquet_connect(sqlite3 *db, void *aux, int argc, const char *const *
   return SQLITE_OK;
 }
 
-/* -1 where the comparison is none that statistics answer. */
+/* -1: not a comparison that statistics can answer. */
 static int op_of(unsigned char op) {
   switch (op) {
     case SQLITE_INDEX_CONSTRAINT_EQ: return SC_PQ_EQ;

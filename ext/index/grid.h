@@ -64,7 +64,7 @@ sc_status sc_grid_window(const struct sc_grid *grid, const struct sc_tiling *til
 /* Coordinates in the grid's CRS of a pixel corner. */
 void sc_grid_xy(const struct sc_grid *grid, double col, double row, double *x, double *y);
 
-/* SC_BAD_DATA with the reason when shape or transform are absurd (zero, NaN, huge, flat). */
+/* SC_BAD_DATA with the reason when shape or transform cannot be a grid (zero, NaN, huge, flat). */
 sc_status sc_grid_check(const struct sc_grid *grid, struct sc_error *err);
 
 /* 16 hexadecimal digits that are equal for equal CRS, transform and shape. */

@@ -198,7 +198,8 @@ void sc_pq_stats_merge(struct sc_pq_stats_out *into, const struct sc_pq_stats_ou
   into->has_bounds = 1;
 }
 
-/* A full page of short texts without nulls, which needs no look at each; 0: there is none. */
+/* The next page, if it is full, of short texts and without nulls, so that no value needs a look of
+ * its own; else 0. */
 static int find_text_slice(const struct sc_pq_rows *rows, size_t c, struct slice *s) {
   size_t left = rows->n_rows - s->begin, n = left < SC_PQ_PAGE_ROWS ? left : SC_PQ_PAGE_ROWS;
   size_t end = sc_pq_rows_value_end(rows, c, s->begin + n - 1, s->bytes_begin);

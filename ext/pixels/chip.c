@@ -157,7 +157,7 @@ static void keep_mask_nearest(struct sc_chip *chip) {
   }
 }
 
-/* "asset:band", as the bands of a chip are named: found->band stays 0 where it is none. */
+/* "asset:band", as the bands of a chip are named: found->band stays 0 for other texts. */
 static sc_status find_qualified(struct sc_connection *c, struct sc_chip *chip, const char *name,
                                 struct sc_asset_band *found, struct sc_error *err) {
   const struct sc_item *item = &chip->scene->item;

@@ -46,8 +46,8 @@ struct sc_chip_options {
 
 enum sc_options_of { SC_OPTIONS_CHIP, SC_OPTIONS_STACK, SC_OPTIONS_STATS };
 
-/* Parse; text NULL is none. An unknown key is an error that lists what is allowed. Free with
- * sc_chip_options_free(). */
+/* Parse; text NULL means no options. An unknown key is an error that lists what is allowed. Free
+ * with sc_chip_options_free(). */
 sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
                                 struct sc_chip_options *out, struct sc_error *err);
 void sc_chip_options_free(struct sc_chip_options *options);

@@ -802,7 +802,7 @@ static sc_status read_box(GDALRasterBandH band, const struct sc_read *r,
   return sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope->text);
 }
 
-/* SC_NOT_FOUND or SC_UNSUPPORTED where the band is none that can be read. */
+/* SC_NOT_FOUND or SC_UNSUPPORTED where the band cannot be read. */
 static sc_status check_band(GDALDatasetH ds, const struct sc_read *r, struct sc_error *err) {
   char text[60];
   int n = GDALGetRasterCount(ds);

@@ -396,7 +396,7 @@ static sc_status clean_value(cJSON *value, enum purpose purpose, struct sc_error
   return st;
 }
 
-/* Text that looks like JSON and is none: escapes that hide a URL are undone first. */
+/* Text that looks like JSON but does not parse: escapes that hide a URL are undone first. */
 static sc_status append_broken(struct sc_buffer *out, const char *text, enum purpose purpose,
                                struct sc_error *err) {
   char *plain = NULL;
