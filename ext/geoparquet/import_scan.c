@@ -355,9 +355,8 @@ static sc_status next_batch(struct sc_import *m, struct sc_error *err) {
 /* The rules of a folder or of what comes before a wildcard: what they do not show is not listed. */
 static sc_status check_listing(const char *path, struct sc_error *err) {
   char *fixed = NULL, *allowed = NULL;
-  size_t n = strcspn(path, "*?[");
+  size_t n = sc_glob_fixed_bytes(path);
   int is_glob = path[n] != '\0' && !sc_href_is_url(path);
-  while (is_glob && n > 0 && path[n - 1] != '/') n--;
   sc_status st =
       is_glob ? sc_strndup(n ? path : ".", n ? n : 1, &fixed, err) : sc_strdup(path, &fixed, err);
   if (!st) st = sc_href_allow(fixed, SC_ORIGIN_LOCAL, &allowed, err);

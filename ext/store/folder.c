@@ -2,7 +2,6 @@
 #include "store/folder.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/sniff.h"
 #include "store/href.h"
+#include "store/listing.h"
 #include "store/names.h"
 
 static int has_json_suffix(const char *name) {
@@ -87,9 +87,7 @@ sc_status sc_folder_list(const char *folder, sc_found_function *found, void *con
 /* The folder before the first sign of a pattern: it is named, and judged as such. */
 static sc_status check_fixed_part(const char *pattern, struct sc_error *err) {
   char *fixed = NULL;
-  size_t n = strcspn(pattern, "*?[");
-  while (n > 1 && pattern[n - 1] != '/') n--;
-  sc_status st = sc_strndup(pattern, n, &fixed, err);
+  sc_status st = sc_strndup(pattern, sc_glob_fixed_bytes(pattern), &fixed, err);
   if (!st) st = sc_href_check(fixed, err);
   sc_free(fixed);
   return st;
@@ -111,15 +109,14 @@ static sc_status take_match(const char *match, sc_found_function *found, void *c
 
 sc_status sc_folder_glob(const char *pattern, sc_found_function *found, void *context,
                          struct sc_error *err) {
-  glob_t list = {0};
+  struct sc_files matches = {0};
+  int n = 0;
   sc_status st = check_fixed_part(pattern, err);
-  if (st) return st;
-  int code = glob(pattern, 0, NULL, &list), n = 0;
-  if (code == GLOB_NOSPACE) st = sc_fail_nomem(err);
-  for (size_t i = 0; code == 0 && i < list.gl_pathc && !st; i++) {
-    st = take_match(list.gl_pathv[i], found, context, &n, err);
+  if (!st) st = sc_files_glob(pattern, &matches, err);
+  for (size_t i = 0; i < matches.n && !st; i++) {
+    st = take_match(matches.paths[i], found, context, &n, err);
   }
-  globfree(&list);
+  sc_files_free(&matches);
   if (!st && !n) st = sc_fail(err, SC_NOT_FOUND, "%s: no such files", pattern);
   return st;
 }

@@ -2,7 +2,6 @@
 #include "store/listing.h"
 
 #include <fnmatch.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,8 +9,8 @@
 #include "base/buffer.h"
 #include "store/href.h"
 #include "store/objects.h"
-#include "store/source.h"
 
+#define WILDCARDS "*?["
 #define MAX_FOLDER_DEPTH 32
 #define MAX_KEY_BYTES 1025 /* of an S3 key, with its end */
 
@@ -33,16 +32,19 @@ static int is_parquet_name(const char *name) {
          has_suffix(name, ".parq");
 }
 
-/* 'd' folder, 'l' link to a folder, 'f' anything else that is there, 0 nothing. */
+/* 'd' folder, 'l' link to a folder, 'n' link to nothing, 'f' anything else that is there, or 0. */
 static int kind_of(const char *path) {
   struct stat info;
-  if (stat(path, &info) != 0) return 0;
+  if (lstat(path, &info) != 0) return 0;
+  int is_link = S_ISLNK(info.st_mode);
+  if (is_link && stat(path, &info) != 0) return 'n';
   if (!S_ISDIR(info.st_mode)) return 'f';
-  return lstat(path, &info) == 0 && S_ISLNK(info.st_mode) ? 'l' : 'd';
+  return is_link ? 'l' : 'd';
 }
 
 struct walk {
   struct sc_files *files;
+  enum { FIND_PARQUET, FIND_ENTRIES } what; /* sc_files_list(), sc_files_glob() */
   struct sc_buffer path; /* of the current folder, "" for the working directory */
   int depth;
   struct sc_error *err;
@@ -108,6 +110,29 @@ static sc_status visit_deeper(struct walk *w, const char *name, const char *patt
   return st ? st : each_entry(w, pattern, visit_deeper);
 }
 
+/* May a pattern lead through the folder at w->path? A way out of the allowed folders, which only
+ * links and ".." are, fails for Parquet files, of which none may be missing. */
+static sc_status check_way(struct walk *w, int kind, int *is_open) {
+  struct sc_error denied = {0};
+  const char *path = (const char *)w->path.data;
+  *is_open = kind == 'd' || kind == 'l';
+  if (kind != 'l' && !(kind == 'd' && has_suffix(path, "/.."))) return SC_OK;
+  sc_status st = sc_href_check(path, &denied);
+  if (st) *is_open = 0;
+  if (!st || (st == SC_DENIED && w->what == FIND_ENTRIES)) return SC_OK;
+  *w->err = denied;
+  return st;
+}
+
+/* One part of a pattern fits w->path; rest is what follows it, or NULL. */
+static sc_status take_match(struct walk *w, const char *rest) {
+  int kind = kind_of((const char *)w->path.data), is_open;
+  int is_found = w->what == FIND_ENTRIES ? kind != 0 : kind == 'f';
+  if (!rest) return is_found ? sc_files_add(w->files, (const char *)w->path.data, w->err) : SC_OK;
+  sc_status st = check_way(w, kind, &is_open);
+  return st || !is_open ? st : walk_pattern(w, rest);
+}
+
 static sc_status visit_match(struct walk *w, const char *name, const char *pattern) {
   const char *slash = strchr(pattern, '/');
   char *part = NULL;
@@ -115,35 +140,55 @@ static sc_status visit_match(struct walk *w, const char *name, const char *patte
   sc_status st = sc_strndup(pattern, n, &part, w->err);
   int matches = !st && fnmatch(part, name, FNM_PERIOD) == 0;
   sc_free(part);
-  if (st || !matches) return st;
-  int kind = kind_of((const char *)w->path.data);
-  if (slash && kind == 'l' && sc_href_check((const char *)w->path.data, w->err)) {
-    return w->err->status; /* a link out of the allowed folders */
-  }
-  if (slash) return kind == 'd' || kind == 'l' ? walk_pattern(w, slash + 1) : SC_OK;
-  return kind == 'f' ? sc_files_add(w->files, (const char *)w->path.data, w->err) : SC_OK;
+  return st || !matches ? st : take_match(w, slash);
+}
+
+/* A part without wildcards is looked up: its folder need not be listed, nor be readable. */
+static sc_status walk_name(struct walk *w, const char *pattern, size_t n) {
+  size_t before;
+  sc_status st = enter(w, pattern, n, &before);
+  if (!st) st = take_match(w, pattern[n] ? pattern + n : NULL);
+  return st ? st : leave(w, before);
 }
 
 /* The pattern's next part, below w->path. */
 static sc_status walk_pattern(struct walk *w, const char *pattern) {
   while (*pattern == '/') pattern++;
-  if (strcmp(pattern, "**") == 0) return walk_tree(w);
-  if (strncmp(pattern, "**/", 3) != 0) return each_entry(w, pattern, visit_match);
-  sc_status st = walk_pattern(w, pattern + 3);
-  return st ? st : each_entry(w, pattern + 3, visit_deeper);
+  size_t n = strcspn(pattern, "/");
+  int is_deep = w->what == FIND_PARQUET && n == 2 && memcmp(pattern, "**", 2) == 0;
+  if (n == 0) { /* "a*" and a slash: folders */
+    int is_found = w->what == FIND_ENTRIES;
+    return is_found ? sc_files_add(w->files, (const char *)w->path.data, w->err) : SC_OK;
+  }
+  if (is_deep && !pattern[n]) return walk_tree(w);
+  if (is_deep) {
+    sc_status st = walk_pattern(w, pattern + 3);
+    return st ? st : each_entry(w, pattern + 3, visit_deeper);
+  }
+  if (strcspn(pattern, WILDCARDS "\\") >= n) return walk_name(w, pattern, n);
+  return each_entry(w, pattern, visit_match);
 }
 
 static sc_status walk_path(struct walk *w, const char *path, int kind) {
-  size_t before;
-  if (kind) { /* a folder */
-    sc_status st = enter(w, path, strlen(path), &before);
-    return st ? st : walk_tree(w);
-  }
-  /* The part before the first wildcard is a folder's name as it stands. */
-  size_t fixed = strcspn(path, "*?[");
-  while (fixed && path[fixed - 1] != '/') fixed--;
+  size_t before, fixed = kind ? strlen(path) : sc_glob_fixed_bytes(path);
   sc_status st = enter(w, path, fixed, &before);
-  return st ? st : walk_pattern(w, path + fixed);
+  if (st) return st;
+  return kind ? walk_tree(w) : walk_pattern(w, path + fixed);
+}
+
+size_t sc_glob_fixed_bytes(const char *pattern) {
+  size_t n = strcspn(pattern, WILDCARDS);
+  while (pattern[n] && n > 0 && pattern[n - 1] != '/') n--;
+  return n;
+}
+
+sc_status sc_files_glob(const char *pattern, struct sc_files *out, struct sc_error *err) {
+  struct walk w = {.files = out, .what = FIND_ENTRIES, .err = err};
+  memset(out, 0, sizeof *out);
+  sc_status st = walk_path(&w, pattern, 0);
+  sc_buffer_free(&w.path);
+  sc_files_sort(out);
+  return st;
 }
 
 /* ---- objects of a store, whose folders are but parts of their names ---- */
@@ -196,14 +241,11 @@ static sc_status add_object(void *context, const char *key, struct sc_error *err
 /* A folder, a glob, or one object: names do not say which, so that a file's is taken for one. */
 static sc_status list_store(const char *url, struct sc_files *out, struct sc_error *err) {
   char *root = NULL;
-  size_t fixed = strcspn(url, "*?["), n = strlen(url), scheme = sc_href_store_bytes(url);
+  size_t fixed = sc_glob_fixed_bytes(url), n = strlen(url), scheme = sc_href_store_bytes(url);
   int is_glob = fixed < n, is_folder = url[n - 1] == '/';
   if (!is_glob && !is_folder && is_parquet_name(url)) return sc_files_add(out, url, err);
   struct listed l = {out, NULL, "**"};
-  if (is_glob) {
-    while (url[fixed - 1] != '/') fixed--; /* there is one after the scheme */
-    l.pattern = url + fixed;
-  }
+  if (is_glob) l.pattern = url + fixed;
   while (fixed > scheme && url[fixed - 1] == '/') fixed--;
   if (fixed == scheme) return sc_fail(err, SC_BAD_ARG, "%s: no bucket in the URL", url);
   sc_status st = sc_strndup(url, fixed, &root, err);
@@ -214,11 +256,11 @@ static sc_status list_store(const char *url, struct sc_files *out, struct sc_err
 }
 
 sc_status sc_files_list(const char *path, struct sc_files *out, struct sc_error *err) {
-  struct walk w = {out, {0}, 0, err};
+  struct walk w = {.files = out, .what = FIND_PARQUET, .err = err};
   memset(out, 0, sizeof *out);
-  int is_store = sc_href_store_bytes(path) > 0, is_glob = path[strcspn(path, "*?[")] != '\0';
+  int is_store = sc_href_store_bytes(path) > 0, is_glob = strpbrk(path, WILDCARDS) != NULL;
   int kind = is_store ? (is_glob ? 0 : 'd') : sc_href_is_remote(path) ? 'f' : kind_of(path);
-  if (kind == 'f' || (!kind && !is_glob)) return sc_files_add(out, path, err);
+  if (kind == 'f' || kind == 'n' || (!kind && !is_glob)) return sc_files_add(out, path, err);
   sc_status st = is_store ? list_store(path, out, err) : walk_path(&w, path, kind);
   sc_buffer_free(&w.path);
   sc_files_sort(out); /* "a**b" and repeated "**" find files twice */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -160,6 +161,47 @@ static void test_names(void) {
   unlink(in_folder("b", path));
 }
 
+/* What a pattern below the folder fits: names without it, one after the other. */
+static void check_glob(const char *pattern, const char *want) {
+  char path[200], got[400] = "";
+  struct sc_files f;
+  struct sc_error err = {0};
+  check_case(pattern);
+  CHECK_INT(SC_OK, sc_files_glob(in_folder(pattern, path), &f, &err));
+  for (size_t i = 0; i < f.n; i++) {
+    strcat(strcat(got, i ? " " : ""), f.paths[i] + strlen(folder) + 1);
+  }
+  CHECK_TEXT(want, got);
+  sc_files_free(&f);
+}
+
+static void test_glob(void) {
+  static const char *const folders[] = {"a", "a/deep", "a-b", ".hidden", "[x]"};
+  static const char *const files[] = {"a/1", "a/deep/1", "a-b/1", ".hidden/1", "[x]/1", "\xe9"};
+  static const char *const links[] = {"dangling", "to_a"};
+  char path[200];
+  for (size_t i = 0; i < 5; i++) mkdir(in_folder(folders[i], path), 0700);
+  for (size_t i = 0; i < 6; i++) write_file(in_folder(files[i], path), "");
+  CHECK_INT(0, symlink("nowhere", in_folder(links[0], path)));
+  CHECK_INT(0, symlink("a", in_folder(links[1], path)));
+  check_glob("*", "[x] a a-b dangling to_a \xe9");
+  check_glob("a*/1", "a-b/1 a/1"); /* by bytes of the path, not folder by folder */
+  check_glob("?*/1", "[x]/1 a-b/1 a/1 to_a/1");
+  check_glob("[.]*/1", "");
+  check_glob(".h*/[0-9]", ".hidden/1");
+  check_glob("\\[x*/1", "[x]/1");
+  check_glob("**/1",
+             "[x]/1 a-b/1 a/1 to_a/1"); /* one folder: depth is of Parquet files' patterns */
+  check_glob("a*/deep/*", "a/deep/1");
+  check_glob("to_?/./deep/../1", "to_a/./deep/../1");
+  check_glob("*a/", "a to_a");
+  check_glob("a/1/*", "");
+  check_glob("none*", "");
+  for (size_t i = 0; i < 2; i++) unlink(in_folder(links[i], path));
+  for (size_t i = 6; i--;) unlink(in_folder(files[i], path));
+  for (size_t i = 5; i--;) rmdir(in_folder(folders[i], path));
+}
+
 static void test_scratch(void) {
   struct sc_error err = {0};
   int fd;
@@ -176,6 +218,7 @@ int main(void) {
   test_percent();
   test_read();
   test_names();
+  test_glob();
   test_scratch();
   rmdir(folder);
   return check_report();
