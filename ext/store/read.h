@@ -10,4 +10,7 @@
 sc_status sc_read_whole(const char *href, size_t limit, struct sc_buffer *out,
                         struct sc_error *err);
 
+/* Replace `out` by all of what a server without range requests has at a URL, up to 256 MB. */
+sc_status sc_read_without_ranges(const char *url, struct sc_buffer *out, struct sc_error *err);
+
 #endif

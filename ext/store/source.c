@@ -10,12 +10,13 @@
 #include "http/http_api.h"
 #include "store/href.h"
 #include "store/open.h"
+#include "store/read.h"
 
 /* Read with the first request: a small file, such as the index of one item, needs no other. */
 #define HEAD_BYTES ((size_t)128 << 10)
 
-/* Bytes [offset, offset + n), as far as there are, by one request; all of it for n 0. *total gets
- * the size of the whole. SC_TOO_BIG where the server sends more than was asked for. */
+/* Bytes [offset, offset + n), as far as there are, by one request. *total gets the size of the
+ * whole. SC_TOO_BIG where the server sends more than was asked for. */
 static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buffer *out,
                        uint64_t *total, struct sc_error *err) {
   struct sc_http_request *r = sc_alloc_zero(1, sizeof *r);
@@ -24,7 +25,7 @@ static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buf
   r->url = url;
   r->offset = offset;
   r->size = n;
-  r->limit_bytes = n; /* of the whole: the default, as for rasters */
+  r->limit_bytes = n;
   sc_status st = sc_http(r, 1, NULL, NULL, err);
   *total = r->total_bytes;
   sc_buffer_move(&r->response, out);
@@ -32,19 +33,16 @@ static sc_status fetch(const char *url, uint64_t offset, size_t n, struct sc_buf
   return st;
 }
 
-/* A server without ranges: keep all of the file, up to the limit of one response. */
+/* A server without ranges: keep all of the file. */
 static sc_status fetch_whole(struct sc_byte_source *s, struct sc_error *err) {
-  uint64_t size = s->size;
-  sc_status st = fetch(s->name, 0, 0, &s->head, &s->size, err);
-  if (st == SC_TOO_BIG) {
-    return sc_fail_within(err,
-                          "the server does not support range requests, and the file is read whole");
+  sc_status st = sc_read_without_ranges(s->name, &s->head, err);
+  if (st) return st;
+  if (s->size && s->size != s->head.size) {
+    return sc_fail(err, SC_CHANGED, "%s: the file has changed on the server while it was read",
+                   s->name);
   }
-  if (!st && size && size != s->size) {
-    st = sc_fail(err, SC_CHANGED, "%s: the file has changed on the server while it was read",
-                 s->name);
-  }
-  return st;
+  s->size = s->head.size;
+  return SC_OK;
 }
 
 static sc_status open_remote(struct sc_byte_source *s, struct sc_error *err) {

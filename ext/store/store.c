@@ -21,7 +21,6 @@
 #include "store/stamp.h"
 
 #define PIECE_BYTES ((size_t)16 << 20)  /* of a copy, in memory at once */
-#define WHOLE_MAX ((size_t)256 << 20)   /* of a copy from a server without ranges */
 #define OBJECT_MAX ((size_t)2000 << 20) /* of an object that is read into memory */
 /* CopyObject: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html */
 #define COPY_OBJECT_MAX ((uint64_t)5 << 30)
@@ -155,9 +154,10 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
 /* What is copied: a local file or a URL, read from its beginning, piece by piece. */
 struct origin {
   const char *href;
-  int fd;             /* of a local file, else -1 */
-  uint64_t at, total; /* bytes that were read, and that there are */
-  char version[128];  /* ETag or times of change; "" where it has none */
+  int fd;                /* of a local file, else -1 */
+  uint64_t at, total;    /* bytes that were read, and that there are */
+  struct sc_stamp stamp; /* of a local file */
+  char etag[128];        /* of a remote one; "" where it has none */
 };
 
 static sc_status fail_changed(const struct origin *o, struct sc_error *err) {
@@ -166,35 +166,16 @@ static sc_status fail_changed(const struct origin *o, struct sc_error *err) {
                  sc_access_shown(o->href, shown, sizeof shown));
 }
 
-/* Size and version as the first piece has them must be those of all others. */
-static sc_status check_same(struct origin *o, uint64_t total, const char *version,
+/* Size and ETag as the first piece has them must be those of all others. */
+static sc_status check_same(struct origin *o, const struct sc_http_request *r,
                             struct sc_error *err) {
   if (o->at == 0) {
-    o->total = total;
-    snprintf(o->version, sizeof o->version, "%s", version);
+    o->total = r->total_bytes;
+    memcpy(o->etag, r->etag, sizeof o->etag);
     return SC_OK;
   }
-  int other = o->version[0] && version[0] && strcmp(version, o->version) != 0;
-  return other || total != o->total ? fail_changed(o, err) : SC_OK;
-}
-
-/* What a server without ranges has, at once; an empty object has no first byte to ask for. */
-static sc_status fetch_whole(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
-  char shown[1024];
-  struct sc_http_request r = {.method = "GET", .url = o->href, .limit_bytes = WHOLE_MAX};
-  sc_status st = sc_http(&r, 1, NULL, NULL, err);
-  if (st == SC_TOO_BIG) {
-    st = sc_fail(err, st,
-                 "%s: the server does not support range requests, and the file has more than "
-                 "%zu bytes",
-                 sc_access_shown(o->href, shown, sizeof shown), WHOLE_MAX);
-  }
-  if (!st) {
-    sc_buffer_move(&r.response, out);
-    o->at = o->total = out->size;
-  }
-  sc_buffer_free(&r.response);
-  return st;
+  int other = o->etag[0] && r->etag[0] && strcmp(r->etag, o->etag) != 0;
+  return other || r->total_bytes != o->total ? fail_changed(o, err) : SC_OK;
 }
 
 static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
@@ -212,25 +193,27 @@ static sc_status fetch_piece(struct origin *o, struct sc_buffer *out, struct sc_
     st = sc_fail(err, SC_BAD_DATA, "%s: the server does not say how large the file is",
                  sc_access_shown(o->href, shown, sizeof shown));
   }
-  if (!st) st = check_same(o, r.total_bytes, r.etag, err);
+  if (!st) st = check_same(o, &r, err);
   if (!st) {
     o->at += r.response.size;
     sc_buffer_move(&r.response, out);
   }
   sc_buffer_free(&r.response);
-  if (is_first && no_range) return fetch_whole(o, out, err);
+  if (is_first && no_range) { /* an empty object has no first byte to ask for, either */
+    st = sc_read_without_ranges(o->href, out, err);
+    o->at = o->total = out->size;
+    return st;
+  }
   return st == SC_RANGE ? fail_changed(o, err) : st; /* it has become shorter */
 }
 
 static sc_status read_piece(struct origin *o, struct sc_buffer *out, struct sc_error *err) {
   struct stat info;
-  char version[128];
   if (fstat(o->fd, &info) != 0) {
     return sc_fail(err, SC_IO, "%s: cannot read: %s", o->href, strerror(errno));
   }
-  snprintf(version, sizeof version, "%lld.%09ld", (long long)info.st_mtim.tv_sec,
-           info.st_mtim.tv_nsec);
-  sc_status st = check_same(o, (uint64_t)info.st_size, version, err);
+  const struct sc_stamp now = sc_stamp_from(&info);
+  sc_status st = sc_stamp_equals(&now, &o->stamp) ? SC_OK : fail_changed(o, err);
   uint64_t left = o->total - o->at;
   if (!st) st = sc_buffer_resize(out, left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, err);
   for (size_t got = 0; !st && got < out->size;) {
@@ -271,8 +254,11 @@ static sc_status copy_pieces(struct origin *o, const char *path, struct sc_error
 
 static sc_status copy_streamed(const char *href, const char *path, struct sc_error *err) {
   struct origin o = {.href = href, .fd = -1};
-  if (!sc_href_is_url(href) && sc_open_regular(href, &o.fd, NULL, err)) {
-    return sc_fail_within(err, "%s", href);
+  struct stat info;
+  if (!sc_href_is_url(href)) {
+    if (sc_open_regular(href, &o.fd, &info, err)) return sc_fail_within(err, "%s", href);
+    o.stamp = sc_stamp_from(&info);
+    o.total = (uint64_t)info.st_size;
   }
   sc_status st = copy_pieces(&o, path, err);
   if (o.fd >= 0) close(o.fd);
