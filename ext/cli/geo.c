@@ -26,10 +26,10 @@ void sc_geo_row_free(struct sc_geo_row *row) {
 static void start(void) {
   CPLSetErrorHandler(CPLQuietErrorHandler);
   GDALAllRegister();
-  CPLErrorReset(); /* what went wrong before is another's */
+  CPLErrorReset(); /* an earlier failure would be reported as ours */
 }
 
-/* GDAL's own name of a source. */
+/* The name by which GDAL opens a source. */
 static void vsi_name(const char *source, char *out, size_t n) {
   if (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0) {
     snprintf(out, n, "/vsicurl/%s", source);
@@ -40,7 +40,7 @@ static void vsi_name(const char *source, char *out, size_t n) {
   }
 }
 
-/* The geometry in longitude and latitude; in place. */
+/* Transform a geometry to longitude and latitude, in place. */
 static sc_status to_lonlat(OGRLayerH layer, OGRGeometryH geometry, struct sc_error *err) {
   OGRSpatialReferenceH from = OGR_L_GetSpatialRef(layer), to = OSRNewSpatialReference(NULL);
   sc_status st = SC_OK;
@@ -50,7 +50,7 @@ static sc_status to_lonlat(OGRLayerH layer, OGRGeometryH geometry, struct sc_err
     OSRSetAxisMappingStrategy(from, OAMS_TRADITIONAL_GIS_ORDER);
     OGRCoordinateTransformationH t = OCTNewCoordinateTransformation(from, to);
     if (!t || OGR_G_Transform(geometry, t) != OGRERR_NONE) {
-      st = sc_fail(err, SC_BAD_DATA, "the layer's CRS cannot be brought to longitude and latitude");
+      st = sc_fail(err, SC_BAD_DATA, "cannot transform the layer's CRS to longitude and latitude");
     }
     if (t) OCTDestroyCoordinateTransformation(t);
   }
@@ -72,7 +72,7 @@ static sc_status take_feature(OGRLayerH layer, OGRFeatureH feature, struct sc_ge
     out->lon = OGR_G_GetX(centroid, 0);
     out->lat = OGR_G_GetY(centroid, 0);
     st = json ? sc_strdup(json, &out->geojson, err)
-              : sc_fail(err, SC_BAD_DATA, "no GeoJSON of the row");
+              : sc_fail(err, SC_BAD_DATA, "the row's geometry cannot be written as GeoJSON");
     CPLFree(json);
   }
   if (!st && name >= 0) st = sc_strdup(OGR_F_GetFieldAsString(feature, name), &out->name, err);
@@ -80,11 +80,12 @@ static sc_status take_feature(OGRLayerH layer, OGRFeatureH feature, struct sc_ge
   return st;
 }
 
-/* Why GDAL cannot read a layer: SC_AGAIN where its server may do better later. */
+/* Fail with GDAL's reason; SC_AGAIN where another try may succeed (the server was busy or could not
+ * be reached). GDAL tells these apart by words alone. */
 static sc_status fail_layer(const char *source, const char *what, struct sc_error *err) {
   static const char *const again[] = {"CURL error", "response code: 408", "response code: 429",
                                       "response code: 5"};
-  static const char unknown_host[] = "resolve host"; /* at the first request: a wrong name */
+  static const char unknown_host[] = "resolve host"; /* most likely misspelt: no other try */
   const char *reason = CPLGetLastErrorMsg();
   sc_status st = SC_IO;
   for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
@@ -94,8 +95,8 @@ static sc_status fail_layer(const char *source, const char *what, struct sc_erro
   return sc_fail(err, st, "%.*s: %s%s%s", shown, source, what, *reason ? ": " : "", reason);
 }
 
-/* A pipe would hang, a device have no end; a folder may hold a Shapefile. What is missing GDAL
- * says. */
+/* Refuse pipes, on which GDAL would wait, and devices, which have no end. A folder may hold a
+ * Shapefile; that a file is missing, GDAL says. */
 static sc_status check_regular(const char *path, struct sc_error *err) {
   struct stat s;
   if (sc_href_is_url(path) || stat(path, &s) != 0 || S_ISREG(s.st_mode) || S_ISDIR(s.st_mode)) {
@@ -105,8 +106,8 @@ static sc_status check_regular(const char *path, struct sc_error *err) {
 }
 
 /*
- * Open a layer that the access rules allow. Drivers that read files of the layer's own and nothing
- * that it names: no VRT, no database server, no GML whose schema is fetched.
+ * Open a layer that the access rules allow, with drivers that open only the layer's own files: a
+ * VRT would name others, a GML file make GDAL fetch its schema, a connection string reach a server.
  */
 static sc_status open_layer(const char *source, GDALDatasetH *out, struct sc_error *err) {
   static const char *const drivers[] = {"GeoJSON", "GeoJSONSeq", "TopoJSON",
@@ -143,14 +144,14 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *ou
   OGRLayerH layer = GDALDatasetGetLayer(ds, 0);
   int64_t n = layer ? (int64_t)OGR_L_GetFeatureCount(layer, 1) : 0;
   if (row < 0 || row >= n) {
-    st = sc_fail(err, SC_RANGE, "%s: no row %lld; it has %lld", source, (long long)row,
-                 (long long)n);
+    st = sc_fail(err, SC_RANGE, "%s: no row %lld; rows: %lld, counted from 0", source,
+                 (long long)row, (long long)n);
   } else {
     OGR_L_ResetReading(layer);
     OGR_L_SetNextByIndex(layer, (GIntBig)row);
     OGRFeatureH feature = OGR_L_GetNextFeature(layer);
     st = feature ? take_feature(layer, feature, out, err)
-                 : fail_layer(source, "the row cannot be read", err);
+                 : fail_layer(source, "cannot read the row", err);
     if (feature) OGR_F_Destroy(feature);
   }
   GDALClose(ds);
@@ -184,9 +185,9 @@ static sc_status read_grid(GDALDatasetH ds, struct sc_geo_grid *out, struct sc_e
 }
 
 /*
- * Open a raster that came from somebody else, which may be anything: by its content GDAL would take
- * it for a VRT that names files and URLs of this machine. Drivers that read one file only, nothing
- * beside it, and no overviews that it names.
+ * Open a downloaded raster, which may hold anything. Left to itself GDAL would look at the content
+ * and open a VRT, which can name any file and URL that this process reaches. So: drivers that read
+ * one file, no sidecar files, no external overviews.
  */
 static GDALDatasetH open_raster(const char *path) {
   static const char *const drivers[] = {"GTiff", "JP2OpenJPEG", "PNG", "JPEG", NULL};
@@ -204,7 +205,8 @@ static GDALDatasetH open_raster(const char *path) {
   return ds;
 }
 
-/* Closing writes the last of it, and says by an error alone that it could not. */
+/* Close a raster that was made: that writes its last bytes. GDALClose() returns nothing before GDAL
+ * 3.7: only the error state tells of a failure. */
 static sc_status close_made(GDALDatasetH made, const char *to, struct sc_error *err) {
   CPLErrorReset();
   GDALClose(made);

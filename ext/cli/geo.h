@@ -1,5 +1,4 @@
-/* Vector layers and reprojected copies, by OGR and GDAL's utilities; the CLI's only user of them.
- */
+/* Vector layers and reprojected copies; the only file of the program that calls OGR and GDAL. */
 #ifndef SC_CLI_GEO_H
 #define SC_CLI_GEO_H
 
@@ -16,16 +15,16 @@ struct sc_geo_row {
 
 /* Read feature `row` (from 0) of the first layer of a file that the access rules allow
  * (store/href.h): GeoJSON, TopoJSON, GeoPackage, FlatGeobuf, Shapefile, Parquet or CSV; https://
- * and s3:// too, by GDAL's own client, which judges no redirect. SC_RANGE where the layer has no
- * such row. */
+ * and s3:// too, through GDAL's own client, which follows redirects without our rules. SC_RANGE
+ * where the layer has no such row. */
 sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_geo_row *out,
                           struct sc_error *err);
 void sc_geo_row_free(struct sc_geo_row *row);
 
-/* The grid of a raster that was made. */
+/* The grid of a raster that was written. */
 struct sc_geo_grid {
-  int width, height, epsg; /* epsg 0: its CRS has no such code */
-  char *wkt;               /* its CRS as WKT 2 then, or NULL; freed with sc_free() */
+  int width, height, epsg; /* epsg 0: the CRS has no EPSG code */
+  char *wkt;               /* for epsg 0: the CRS as WKT 2, or NULL; freed with sc_free() */
   double transform[6];     /* a b c d e f */
 };
 

@@ -27,17 +27,17 @@ static sc_status fail_damaged(struct sc_error *err) {
 /* The central directory: *at its first entry. */
 static sc_status find_directory(const struct sc_buffer *zip, size_t *at, size_t *n,
                                 struct sc_error *err) {
-  if (zip->size < 22)
-    return sc_fail(err, SC_BAD_DATA, "no ZIP archive: it has %zu bytes", zip->size);
+  if (zip->size < 22) return sc_fail(err, SC_BAD_DATA, "not a ZIP archive: %zu bytes", zip->size);
   const unsigned char *tail = zip->data + zip->size - 22;
   while (tail > zip->data && sc_le32(tail) != ZIP_END) tail--;
-  if (sc_le32(tail) != ZIP_END) return sc_fail(err, SC_BAD_DATA, "no ZIP archive, or cut short");
+  if (sc_le32(tail) != ZIP_END)
+    return sc_fail(err, SC_BAD_DATA, "not a ZIP archive, or one that is cut short");
   *n = sc_le16(tail + 10);
   *at = sc_le32(tail + 16);
   return SC_OK;
 }
 
-/* What the entry at c of the directory names. */
+/* Find the bytes of the member that the directory's entry at c describes. */
 static sc_status open_member(const struct sc_buffer *zip, const unsigned char *c,
                              struct member *out, struct sc_error *err) {
   size_t offset = sc_le32(c + 42), method = sc_le16(c + 10);
@@ -51,7 +51,9 @@ static sc_status open_member(const struct sc_buffer *zip, const unsigned char *c
   if (sc_le32(local) != ZIP_LOCAL || head > zip->size - offset) return fail_damaged(err);
   out->data = local + head;
   if (out->packed > zip->size - offset - head) return fail_damaged(err);
-  if (method != 0 && method != 8) return sc_fail(err, SC_UNSUPPORTED, "ZIP method %zu", method);
+  if (method != 0 && method != 8)
+    return sc_fail(err, SC_UNSUPPORTED,
+                   "compressed with ZIP method %zu; methods: 0 (stored), 8 (deflated)", method);
   return !out->is_deflated && out->packed != out->size ? fail_damaged(err) : SC_OK;
 }
 
@@ -89,7 +91,7 @@ static sc_status inflate_member(const struct member *m, struct sc_buffer *out,
   return code == Z_STREAM_END && z.avail_out == 0 ? SC_OK : fail_damaged(err);
 }
 
-/* "(2, 7, 256, 256)" and what the values take. */
+/* Parse "2, 7, 256, 256)" and check that the `left` bytes behind the header hold its values. */
 static sc_status read_shape(const char *p, size_t left, struct sc_npz_array *out,
                             struct sc_error *err) {
   size_t total = out->width;
@@ -99,16 +101,18 @@ static sc_status read_shape(const char *p, size_t left, struct sc_npz_array *out
     char *end;
     unsigned long long n = strtoull(p, &end, 10);
     if (end == p || out->n_dims == 4)
-      return sc_fail(err, SC_BAD_DATA, "no shape of 1 to 4 numbers");
+      return sc_fail(err, SC_BAD_DATA, "the array's shape: expected up to 4 whole numbers");
     out->shape[out->n_dims++] = (size_t)n;
     if (__builtin_mul_overflow(total, (size_t)n, &total)) return fail_damaged(err);
     out->n_values *= (size_t)n;
     p = end;
   }
-  return total > left ? sc_fail(err, SC_BAD_DATA, "the shape is larger than the file") : SC_OK;
+  return total > left ? sc_fail(err, SC_BAD_DATA,
+                                "the array is cut short: its shape needs more bytes than there are")
+                      : SC_OK;
 }
 
-/* Bytes of a value of "<f4" or "<U24"; 0: not known. */
+/* Bytes of one value: 4 for "<f4", 96 for "<U24" (UTF-32). 0 for types that are not read. */
 static size_t width_of(const char *descr) {
   unsigned long n = strlen(descr) > 2 ? strtoul(descr + 2, NULL, 10) : 0;
   if (n > 100000 || descr[0] == '>') return 0;
@@ -120,16 +124,18 @@ static sc_status read_npy(const unsigned char *npy, size_t size, struct sc_npz_a
   char text[512];
   size_t start = size > 12 && npy[6] > 1 ? 12 : 10;
   if (size < 12 || memcmp(npy, "\x93NUMPY", 6) != 0)
-    return sc_fail(err, SC_BAD_DATA, "no .npy array");
+    return sc_fail(err, SC_BAD_DATA, "not a .npy array");
   size_t header = start == 12 ? sc_le32(npy + 8) : sc_le16(npy + 8);
   if (header > size - start || header >= sizeof text)
-    return sc_fail(err, SC_BAD_DATA, "the header of the array is cut short");
+    return sc_fail(err, SC_BAD_DATA, "the array's header is cut short, or longer than %zu bytes",
+                   sizeof text - 1);
   memcpy(text, npy + start, header);
   text[header] = '\0';
   const char *descr = strstr(text, "'descr': '"), *shape = strstr(text, "'shape': (");
   if (!descr || !shape || sscanf(descr + 10, "%15[^']", out->descr) != 1 ||
       !strstr(text, "'fortran_order': False") || !(out->width = width_of(out->descr)))
-    return sc_fail(err, SC_BAD_DATA, "an array of another kind: %.200s", text);
+    return sc_fail(err, SC_BAD_DATA,
+                   "expected little-endian numbers or texts in C order, found %.200s", text);
   out->data = npy + start + header;
   return read_shape(shape + 10, size - start - header, out, err);
 }

@@ -1,9 +1,11 @@
 /*
  * stacchip prechip: cubes of random chips as .npz, with the Python package's keys: pixels
- * (n, bands, size, size), lon_norm, lat_norm, week_norm and hour_norm (n, 2), all float32; and
- * what tells more: valid (as pixels, bool), chipid and datetime (n,), bands (bands,).
+ * (n, bands, size, size), lon_norm, lat_norm, week_norm and hour_norm (n, 2), all float32; and,
+ * which the package does not write: valid (bool, shaped as pixels), chipid and datetime (n,), bands
+ * (bands,).
  *
- * A chip is drawn once: the order is that of a hash of its id, cube k takes the k-th 128.
+ * Chips are put in the order of a hash of their ids, and cube k takes the k-th 128: each chip is in
+ * one cube, and jobs that run side by side need not talk to each other.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 
 #define CUBE_CHIPS 128
 #define BANDS_MAX 256
-#define JOB_MAX 100000000 /* jobs, and cubes of one: their product times 128 is an int64_t */
+#define JOB_MAX 100000000 /* of --row and --cubes: their product times 128 fits an int64_t */
 #define VERSION_FOLDER "mode_v1_chipper_v2"
 
 enum {
@@ -42,19 +44,21 @@ static const char sql_draw[] =
     "'chip_index_y', chip_index_y) AS handle FROM stacchip_parquet(?1) "
     "WHERE platform = ?3 AND nodata_percentage <= CAST(?4 AS REAL) "
     "ORDER BY stacchip_hash(42, chipid), chipid, item, chip_index_x, chip_index_y";
-/* One pass gives pixels, validity, names and times: what stands at place i is of one chip. */
+/* One pass gives pixels, validity, ids and times, so that entry i of each array is of the same
+ * chip. */
 static const char sql_stack[] =
     "SELECT stacchip_stack(handle, '{\"dtype\":\"float32\",\"format\":\"npz\"}', rowid) FROM drawn "
     "WHERE rowid > CAST(?1 AS INT) AND rowid <= CAST(?2 AS INT)";
 static const char sql_bands[] =
     "SELECT b.value FROM drawn, json_each(stacchip_chip_info(handle), '$.assets') b "
     "WHERE drawn.rowid = CAST(?1 AS INT) + 1 ORDER BY b.key";
-/* Geometries by their place in the cube. */
+/* Encoded places of the chips, by their position in the cube. */
 static const char sql_places[] =
     "SELECT rowid - CAST(?1 AS INT) - 1, stacchip_encode_latlon(geometry), chipid FROM drawn "
     "WHERE rowid > CAST(?1 AS INT) AND rowid <= CAST(?2 AS INT) ORDER BY rowid";
 
-/* Pairs of (sin, cos) of each chip, by its place: what the functions of SQL encode. */
+/* Two pairs (sin, cos) of each chip, by its position in the cube, as stacchip_encode_...() give
+ * them. */
 struct norms {
   size_t n, n_set;
   float *first, *second; /* n pairs each */
@@ -72,7 +76,7 @@ static void norms_free(struct norms *m) {
   sc_free(m->second);
 }
 
-/* A row: place, [a, b, c, d], the chip. */
+/* A row: position in the cube, "[a,b,c,d]", chip id for messages. */
 static sc_status take_norms(void *context, sqlite3_stmt *row, struct sc_error *err) {
   struct norms *m = context;
   int64_t i = sqlite3_column_int64(row, 0);
@@ -80,7 +84,7 @@ static sc_status take_norms(void *context, sqlite3_stmt *row, struct sc_error *e
   float v[4];
   if (!text || i < 0 || (size_t)i >= m->n ||
       sscanf(text, "[%f,%f,%f,%f]", &v[0], &v[1], &v[2], &v[3]) != 4) {
-    return sc_fail(err, SC_BAD_DATA, "chip %s: it has no time or no place",
+    return sc_fail(err, SC_BAD_DATA, "chip %s: no datetime or no geometry",
                    (const char *)sqlite3_column_text(row, 2));
   }
   memcpy(m->first + 2 * i, v, 2 * sizeof *v);
@@ -94,7 +98,7 @@ static sc_status add_norms(struct sc_npz *npz, const struct norms *m, const char
   const struct sc_npy_array array = {"<f4", 2, {m->n, 2}};
   const size_t bytes = 2 * m->n * sizeof *m->first;
   if (m->n_set != m->n)
-    return sc_fail(err, SC_BAD_DATA, "%zu of %zu chips have %s", m->n_set, m->n, first);
+    return sc_fail(err, SC_BAD_DATA, "%s: values for %zu of %zu chips", first, m->n_set, m->n);
   sc_status st = sc_npz_add(npz, first, &array, m->first, bytes, err);
   return st ? st : sc_npz_add(npz, second, &array, m->second, bytes, err);
 }
@@ -111,7 +115,8 @@ struct cube {
   char from[24], to[24];
 };
 
-/* Week and hour from the stack's own times: the true ones of the items. */
+/* Encode week and hour of the times in the stack, which come from the items; the index has dates
+ * only. */
 static sc_status encode_times(struct cube *c, const struct sc_buffer *stack, struct norms *m,
                               struct sc_error *err) {
   struct sc_npz_array times, ids;
@@ -119,7 +124,8 @@ static sc_status encode_times(struct cube *c, const struct sc_buffer *stack, str
   sc_status st = sc_npz_find(stack, "datetime", &times, &found, err);
   if (!st) st = sc_npz_find(stack, "chipid", &ids, &also, err);
   if (!st && (!found || !also || times.n_values != m->n || ids.n_values != m->n))
-    st = sc_fail(err, SC_BAD_DATA, "the stack is not of %zu chips", m->n);
+    st =
+        sc_fail(err, SC_BAD_DATA, "the stack lacks datetime or chipid, or has not %zu chips", m->n);
   for (size_t i = 0; i < m->n && !st; i++) {
     char time[64], id[300], place[24];
     sc_npz_text(&times, i, time, sizeof time);
@@ -134,7 +140,8 @@ static sc_status encode_times(struct cube *c, const struct sc_buffer *stack, str
 
 static sc_status take_band(void *context, sqlite3_stmt *row, struct sc_error *err) {
   struct band_names *b = context;
-  if (b->n == BANDS_MAX) return sc_fail(err, SC_TOO_BIG, "more than %d bands", BANDS_MAX);
+  if (b->n == BANDS_MAX)
+    return sc_fail(err, SC_TOO_BIG, "more than %d bands; the limit is %d", BANDS_MAX, BANDS_MAX);
   return sc_strdup((const char *)sqlite3_column_text(row, 0), &b->names[b->n++], err);
 }
 
@@ -188,7 +195,7 @@ static sc_status make_cubes(struct cube *c, int64_t row, int64_t cubes, int keep
   int64_t total = st ? 0 : strtoll((char *)text.data, NULL, 10);
   sc_buffer_free(&text);
   if (!st && total == 0)
-    st = sc_fail(err, SC_NOT_FOUND, "%s: no chip of platform %s with at most %s of nodata",
+    st = sc_fail(err, SC_NOT_FOUND, "%s: no chips of platform %s with a nodata fraction up to %s",
                  c->index, c->platform, c->max_nodata);
   for (c->id = row * cubes; c->id < (row + 1) * cubes && !st; c->id++) {
     c->first = c->id * CUBE_CHIPS;
@@ -244,7 +251,7 @@ static int run(const struct sc_cli_command *command, int argc, char **argv) {
   sc_status st = sc_cli_number(&options[OPT_ROW], v[OPT_ROW], 0, &row, &err);
   if (!st) st = sc_cli_number(&options[OPT_CUBES], v[OPT_CUBES], 1, &cubes, &err);
   if (!st && (row > JOB_MAX || cubes > JOB_MAX))
-    st = sc_fail(&err, SC_BAD_ARG, "--row and --cubes are at most %d", JOB_MAX);
+    st = sc_fail(&err, SC_BAD_ARG, "--row and --cubes: expected whole numbers up to %d", JOB_MAX);
   if (!st) st = sc_cli_fraction(&options[OPT_NODATA], v[OPT_NODATA], &err);
   if (!st && v[OPT_POOL]) st = sc_cli_number(&options[OPT_POOL], v[OPT_POOL], 1, &pool, &err);
   if (!st) st = sc_store_root(v[OPT_DATA], &data, &err);

@@ -2,6 +2,7 @@
 #include "cli/scene.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static int is_kept(const struct sc_system *y, const char *key) {
   return 0;
 }
 
-/* Where an asset's bytes are: for some catalogues the store's own copy. By the access rules,
- * wherever in the item the address stands; freed with sc_free(). */
+/* Where to copy an asset from: its S3 alternate where the system prefers that (Landsat's https
+ * links want a login), else its href. Both pass the access rules; freed with sc_free(). */
 static sc_status find_source(const struct sc_system *y, const cJSON *item, const cJSON *asset,
                              char **out, struct sc_error *err) {
   const cJSON *alternate = cJSON_GetObjectItemCaseSensitive(asset, "alternate");
@@ -57,7 +58,7 @@ static sc_status find_source(const struct sc_system *y, const cJSON *item, const
       cJSON_HasObjectItem(item, SC_ITEM_ORIGIN) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
   char *resolved = NULL;
   *out = NULL;
-  if (!href) return sc_fail(err, SC_BAD_DATA, "it has no href");
+  if (!href) return sc_fail(err, SC_BAD_DATA, "no href");
   sc_status st = sc_href_resolve_reference(NULL, href, &resolved, err);
   if (!st) st = sc_href_allow(resolved, origin, out, err);
   sc_free(resolved);
@@ -66,18 +67,18 @@ static sc_status find_source(const struct sc_system *y, const cJSON *item, const
 
 /* --- is it whole? --- */
 
-/* Failures that say nothing about the object. */
+/* Failures that do not tell whether the object is whole. */
 static int is_passing(sc_status st) {
   return st == SC_AGAIN || st == SC_NOMEM || st == SC_INTERRUPT;
 }
 
-/* All of an index, column by column: a footer alone is read of counting. */
+/* Read every column of an index: count(*) alone would read the footer only. */
 #define READ_ALL                                                                        \
   "SELECT count(*) FROM stacchip_parquet(?1) HAVING count(chipid) + count(platform) + " \
   "count(item) + count(date) + total(chip_index_x) + total(chip_index_y) + "            \
   "total(cloud_cover_percentage) + total(nodata_percentage) + total(length(geometry)) >= 0 "
 
-/* Can the index be read? */
+/* Can the index be read to its end? */
 static sc_status check_index(const struct sc_scene_place *p, const char *key, char reason[400],
                              struct sc_error *err) {
   char *path = NULL;
@@ -108,13 +109,13 @@ static sc_status check_asset(const struct sc_scene_place *p, const char *folder,
   sc_status st = sc_format(&key, err, "%s/%s", folder, name);
   if (!st) st = sc_store_look(p->root, key, &exists, &size, err);
   if (!st && !exists) {
-    snprintf(reason, 400, "%.360s is not there", key);
+    snprintf(reason, 400, "%.360s: no such file", key);
   } else if (!st && size != SC_SIZE_UNKNOWN && cJSON_IsNumber(stated) &&
              (double)size != stated->valuedouble) {
-    snprintf(reason, 400, "%.300s has %llu bytes, not %.0f", key, (unsigned long long)size,
+    snprintf(reason, 400, "%.300s: %llu bytes; the item says %.0f", key, (unsigned long long)size,
              stated->valuedouble);
   } else if (!st && size == 0) {
-    snprintf(reason, 400, "%.360s has 0 bytes", key);
+    snprintf(reason, 400, "%.360s: 0 bytes", key);
   }
   sc_free(key);
   return st;
@@ -135,7 +136,7 @@ static sc_status check_item(const struct sc_scene_place *p, const char *folder, 
     const cJSON *assets = cJSON_GetObjectItemCaseSensitive(item, "assets"), *asset;
     const char *own = sc_json_text(item, "id");
     if (!own || strcmp(own, id) != 0 || !cJSON_IsObject(assets)) {
-      snprintf(reason, 400, "%.300s is not the item", key);
+      snprintf(reason, 400, "%.300s: not the item %.60s", key, id);
     }
     cJSON_ArrayForEach(asset, assets) {
       if (!st && !reason[0]) st = check_asset(p, folder, asset, reason, err);
@@ -157,7 +158,7 @@ sc_status sc_scene_is_whole(const struct sc_scene_place *p, const char *platform
   sc_status st = make_keys(platform, id, &folder, &index, err);
   if (!st) st = sc_store_look(p->root, index, &exists, &size, err);
   if (!st && exists && size == 0) {
-    snprintf(reason, 400, "%.360s has 0 bytes", index);
+    snprintf(reason, 400, "%.360s: 0 bytes", index);
   } else if (!st && exists) {
     st = check_index(p, index, reason, err);
     if (!st && !reason[0]) st = check_item(p, folder, id, reason, err);
@@ -184,7 +185,8 @@ static void set_number(cJSON *to, const char *key, double number) {
   cJSON_AddNumberToObject(to, key, number);
 }
 
-/* Declare an extension, unless another version of it is. word: "/file/". */
+/* Declare an extension unless some version of it is declared. word: what its URI has in all
+ * versions, as "/file/". */
 static void declare(cJSON *item, const char *word, const char *uri) {
   cJSON *list = cJSON_GetObjectItemCaseSensitive(item, "stac_extensions");
   const cJSON *entry;
@@ -198,7 +200,8 @@ static void declare(cJSON *item, const char *word, const char *uri) {
   cJSON_AddItemToArray(list, cJSON_CreateString(uri));
 }
 
-/* The grid of a raster that was made anew, at an asset or among the properties. */
+/* State the grid of a resampled raster, in an asset or in the properties, and nothing that
+ * contradicts it. */
 static void set_grid(cJSON *to, const struct sc_geo_grid *grid) {
   static const char *const stale[] = {"proj:wkt2", "proj:projjson", "proj:code",     "proj:epsg",
                                       "proj:bbox", "proj:geometry", "proj:centroid", NULL};
@@ -217,7 +220,7 @@ static void set_grid(cJSON *to, const struct sc_geo_grid *grid) {
   set_numbers(to, "proj:transform", grid->transform, 6);
 }
 
-/* What was said of the file that this one was made of and is not true of it. */
+/* Remove what was true of the original file and is not of the resampled one. */
 static void forget_source(cJSON *asset) {
   static const char *const of_asset[] = {"file:checksum",
                                          "checksum:multihash",
@@ -246,12 +249,13 @@ static void forget_source(cJSON *asset) {
 
 /* --- writing --- */
 
-/* Download, make anew, put; the asset and the item say what came of it. */
+/* Download an asset, resample it, put it; describe the result in the asset and the item. */
 static sc_status make_asset(const struct sc_scene_place *p, const char *href, const char *key,
                             cJSON *asset, cJSON *item, struct sc_error *err) {
   char folder[] = "/tmp/stacchip-XXXXXX", from[64], to[64];
   struct sc_geo_grid grid = {0};
-  if (!mkdtemp(folder)) return sc_fail(err, SC_IO, "no temporary folder");
+  if (!mkdtemp(folder))
+    return sc_fail(err, SC_IO, "cannot make a temporary folder in /tmp: %s", strerror(errno));
   snprintf(from, sizeof from, "%s/from.tif", folder);
   snprintf(to, sizeof to, "%s/to.tif", folder);
   sc_status st = sc_store_copy(href, folder, "from.tif", err);
@@ -273,7 +277,7 @@ static sc_status make_asset(const struct sc_scene_place *p, const char *href, co
   return st;
 }
 
-/* A copy that is there is kept where it is as large as its source. */
+/* Copy an asset, unless a copy of the same size is there. */
 static sc_status copy_asset(const struct sc_scene_place *p, const char *href, const char *key,
                             struct sc_error *err) {
   int exists = 0, has_source = 0;
@@ -281,7 +285,7 @@ static sc_status copy_asset(const struct sc_scene_place *p, const char *href, co
   sc_status st = sc_store_look(p->root, key, &exists, &size, err);
   if (st) return st;
   if (exists) {
-    struct sc_error other = {0}; /* a signed URL may allow GET alone: then it is copied anew */
+    struct sc_error other = {0}; /* a URL signed for GET refuses HEAD: then copy again */
     st = sc_store_look_at(href, &has_source, &source, &other);
     if (is_passing(st)) {
       *err = other;
@@ -293,8 +297,8 @@ static sc_status copy_asset(const struct sc_scene_place *p, const char *href, co
   return sc_store_copy(href, p->root, key, err);
 }
 
-/* How the item names its asset: whole, so that programs find it that do not know where the item
- * lies; or beside it, in a folder that will be moved. */
+/* Set the href of a copied asset: absolute, for programs that do not resolve hrefs against the
+ * item's place, or "./name" with --relative, for a folder that will be moved. */
 static sc_status set_href(const struct sc_scene_place *p, const char *key, const char *name,
                           cJSON *asset, struct sc_error *err) {
   char *href = NULL, *absolute = NULL;
@@ -324,7 +328,7 @@ static sc_status write_asset(const struct sc_scene_place *p, cJSON *asset, cJSON
   sc_status st = find_source(p->system, item, asset, &href, err);
   if (!st) file_name(href, name, sizeof name);
   if (!st && (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)) {
-    st = sc_fail(err, SC_BAD_DATA, "%s: its href ends in no file name", href);
+    st = sc_fail(err, SC_BAD_DATA, "%s: the href does not end in a file name", href);
   }
   if (!st) st = sc_format(&key, err, "%s/%s", folder, name);
   if (!st) {
@@ -357,12 +361,13 @@ static sc_status write_assets(const struct sc_scene_place *p, cJSON *item, const
     n++;
   }
   declare(item, "/file/", FILE_INFO);
-  return !st && n == 0 ? sc_fail(err, SC_NOT_FOUND, "none of the assets %s", p->system->assets)
+  return !st && n == 0 ? sc_fail(err, SC_NOT_FOUND, "no assets to copy; expected any of: %s",
+                                 p->system->assets)
                        : st;
 }
 
-/* The item's links lead to the catalogue it came from; its copies have a life of their own, and
- * every href is now that of a copy, wherever the item came from. */
+/* Write the item: without links, which lead to the catalogue it came from, and without the mark
+ * of an item from the network, as each href now names our copy. */
 static sc_status write_item(const struct sc_scene_place *p, cJSON *item, const char *folder,
                             char **text, struct sc_error *err) {
   char *key = NULL;
@@ -380,15 +385,15 @@ static sc_status write_item(const struct sc_scene_place *p, cJSON *item, const c
   return st;
 }
 
-/* What was exported is read: all of it must be there. */
+/* Read back the exported index: it must have every row. */
 static sc_status check_written(sqlite3 *db, const char *path, struct sc_error *err) {
   struct sc_buffer n = {0};
   int found;
   sc_status st = sc_cli_text(db, &n, &found, err,
                              READ_ALL "AND count(*) = (SELECT count(*) FROM item_index)", path);
-  if (!st && !found) st = sc_fail(err, SC_IO, "%s: rows are missing", path);
+  if (!st && !found) st = sc_fail(err, SC_IO, "%s: fewer rows than were written", path);
   sc_buffer_free(&n);
-  return st ? sc_fail_within(err, "the index, as it was written") : SC_OK;
+  return st ? sc_fail_within(err, "reading back the index") : SC_OK;
 }
 
 /* Index the copy and put its GeoParquet file; last, so that it says the scene is complete. */
@@ -421,7 +426,7 @@ sc_status sc_scene_write(const struct sc_scene_place *p, const char *platform, c
   cJSON *properties = cJSON_GetObjectItemCaseSensitive(item, "properties");
   if (!cJSON_IsObject(properties) ||
       !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(item, "assets")))
-    return sc_fail(err, SC_BAD_DATA, "item %s: it has no properties or no assets", id);
+    return sc_fail(err, SC_BAD_DATA, "item %s: no properties or no assets", id);
   sc_status st = make_keys(platform, id, &folder, &index, err);
   if (!st) st = write_assets(p, item, folder, err);
   if (!st) st = write_item(p, item, folder, &text, err);

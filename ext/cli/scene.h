@@ -23,16 +23,16 @@ struct sc_scene_place {
 };
 
 /*
- * Is the scene there, whole? Its index is read, its item too, and of each asset the size is looked
- * at: a name alone says nothing.
+ * Is a scene complete? Its index and its item are read, and the size of each asset is compared:
+ * that a name is there proves nothing.
  *
- * reason   What is wrong with what is there; "" where nothing is, or all of it.
+ * reason   What is wrong with a scene that is there in part; "" where none is, or a whole one.
  */
 sc_status sc_scene_is_whole(const struct sc_scene_place *place, const char *platform,
                             const char *id, int *is_whole, char reason[400], struct sc_error *err);
 
-/* Copy or make the assets of an item, write it (it is changed) and its index. What is whole of
- * assets that are copied is kept. */
+/* Copy or resample the assets of an item, then write the item (which is changed) and its index.
+ * Copies that are there with the right size are kept. */
 sc_status sc_scene_write(const struct sc_scene_place *place, const char *platform,
                          struct cJSON *item, struct sc_error *err);
 

@@ -80,7 +80,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *transfer) {
   long status = 0;
   (void)size;
   curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-  if (status >= 300) { /* words, whatever the limit for what was asked for */
+  if (status >= 300) { /* the server's words for an error; the request's limit is not for them */
     size_t room = ERROR_MAX_BYTES - t->body.size;
     sc_buffer_append(&t->body, bytes, n < room ? n : room, &ignored);
     return n;
@@ -156,8 +156,9 @@ static void host_of(const char *url, char *out, size_t n) {
   curl_url_cleanup(parts);
 }
 
-/* Also for a proxy, which resolves the name itself: what stands in the URL is all that is seen of
- * where it leads. Judged as we read the URL, and as libcurl does. */
+/* Apply the rules to the host's name or literal address: behind a proxy, which resolves names
+ * itself, that is the only check. Asked of the host as we parse the URL and as libcurl does: a URL
+ * on which the two disagree must pass for both. */
 static sc_status check_host(const struct transfer *t, struct sc_error *err) {
   char hosts[4096], host[256], asked[256], shown[512];
   const char *url = t->redirect ? t->redirect : t->wire.url;
@@ -215,7 +216,7 @@ static int is_same_origin(const struct transfer *t) {
   return !t->redirect || sc_access_same_origin(t->wire.url, t->redirect);
 }
 
-/* Other headers of the caller may be a key for the host that it asked. */
+/* Only these are sent on after a redirect to another origin: others may be credentials. */
 static int is_harmless(const char *header) {
   return strncasecmp(header, "Accept:", 7) == 0 || strncasecmp(header, "Content-Type:", 13) == 0;
 }
@@ -254,7 +255,7 @@ static void set_method(struct transfer *t) {
   }
 }
 
-/* A time-out for what is expected to come: the setting, and a second for each 100 KB. */
+/* The setting, and one second more for each 100 KB that go either way. */
 static long timeout_of(const struct sc_http_request *r) {
   uint64_t bytes = (r->size ? r->size : 0) + r->body_size;
   return (long)sc_http_timeout_ms() + (long)(bytes / 100);
@@ -302,7 +303,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   return SC_OK;
 }
 
-/* --- judging a response --- */
+/* --- reading a response --- */
 
 static int is_worth_retry(CURLcode code, long status) {
   switch (code) {
@@ -330,7 +331,7 @@ static void blank(char *text, const char *word, size_t n) {
   for (char *at = text; n && (at = strstr(at, value)) != NULL;) memset(at, '*', n);
 }
 
-/* Blank every value of a URL's query that stands in a text: servers quote what they were asked. */
+/* Blank the values of a URL's query in a text: servers quote the request in their errors. */
 static void hide_query(const char *url, char *text) {
   const char *p = url ? strchr(url, '?') : NULL;
   while (p && *p && *p != '#') {
@@ -341,7 +342,7 @@ static void hide_query(const char *url, char *text) {
   }
 }
 
-/* Blank what the headers of the request said, whole and word by word: servers quote it, too. */
+/* Blank the values of the request's headers in a text, whole and word by word. */
 static void hide_headers(const struct transfer *t, char *text) {
   for (const struct curl_slist *line = t->headers; line; line = line->next) {
     const char *value = strchr(line->data, ':');
@@ -367,8 +368,8 @@ static int add_element(const char *body, const char *name, char *out, size_t n) 
   return p != NULL;
 }
 
-/* The first words of a server's response, markup and line breaks taken out. Of the XML of a store
- * its code and message: the rest may be what it was sent to sign. */
+/* The first words of a server's response, without markup and line breaks. Of a store's XML only
+ * code and message: S3 also returns the text that was signed. */
 static void server_words(struct transfer *t, char *out, size_t n) {
   struct sc_error ignored = {0};
   size_t used = 0;
@@ -406,7 +407,7 @@ static sc_status fail_beyond(struct transfer *t, unsigned long long total, struc
                  shown_url(t, shown, sizeof shown), (unsigned long long)t->request->offset, total);
 }
 
-/* 416: some servers refuse a range that begins inside of the file and ends behind it. */
+/* Status 416: some servers refuse a range that begins within the file and ends behind it. */
 static int may_hold_range(const struct transfer *t) {
   const struct sc_http_request *r = t->request;
   unsigned long long total;
@@ -457,7 +458,7 @@ static sc_status check_range(struct transfer *t, struct sc_error *err) {
   if (n >= 3 && end >= total) end = total ? total - 1 : 0;
   if (n < 2 || first != r->offset || last != end || t->body.size != last - first + 1) {
     return sc_fail(err, SC_BAD_DATA,
-                   "%s: asked for bytes %llu-%llu, got Content-Range '%s' and %zu bytes",
+                   "%s: expected bytes %llu-%llu, found Content-Range '%s' and %zu bytes",
                    shown_url(t, shown, sizeof shown), (unsigned long long)r->offset,
                    (unsigned long long)(r->offset + r->size - 1), t->content_range, t->body.size);
   }
@@ -465,7 +466,7 @@ static sc_status check_range(struct transfer *t, struct sc_error *err) {
   return SC_OK;
 }
 
-/* The server sent everything: cut out the range. */
+/* The server ignored the range and sent all of the file: cut the range out. */
 static sc_status cut_range(struct transfer *t, struct sc_error *err) {
   struct sc_http_request *r = t->request;
   r->total_bytes = t->body.size;
@@ -482,7 +483,7 @@ static sc_status accept_response(struct transfer *t, long status, struct sc_erro
   char shown[512], *url = NULL;
   sc_status st = SC_OK;
   if (r->size && t->encoding[0] && strcasecmp(t->encoding, "identity") != 0) {
-    return sc_fail(err, SC_BAD_DATA, "%s: the server sent a range in encoding '%s'; expected none",
+    return sc_fail(err, SC_BAD_DATA, "%s: expected a range without Content-Encoding, found '%s'",
                    shown_url(t, shown, sizeof shown), t->encoding);
   }
   if (r->size) st = status == 206 ? check_range(t, err) : cut_range(t, err);
@@ -531,13 +532,13 @@ static int is_cancelled(const struct transfer *t) {
   return cancelled;
 }
 
-#define N_HOSTS 1024 /* counters; hosts that share one share its cap */
+#define N_HOSTS 1024 /* counters, found by a hash: hosts that share one share its cap */
 
-/* Transfers that wait for their time, for their host, and those in the multi handle. Of the thread.
- */
+/* The thread's transfers: waiting for their time, waiting for their host's cap, in the multi
+ * handle. */
 struct loop {
   struct transfer *waiting, *active;
-  struct transfer *ready, *last_ready; /* a queue: curl's time-out runs from when it gets them */
+  struct transfer *ready, *last_ready; /* a queue of ours: curl's time-outs run from begin() */
   int n_active[N_HOSTS];
 };
 
@@ -576,7 +577,8 @@ static void wait_until(struct loop *l, struct transfer *t, int64_t ms) {
   l->waiting = t;
 }
 
-/* 100 ms, doubled each time, at most 10 s, half of it by chance; or what the server says. */
+/* 100 ms, doubled with each try up to 10 s, of which half is random; longer where Retry-After
+ * says so. */
 static int64_t backoff_ms(const struct transfer *t) {
   int64_t ms = 100;
   for (int i = 1; i < t->n_tries && ms < 10000; i++) ms *= 2;
@@ -597,7 +599,7 @@ static sc_status follow(struct loop *l, struct transfer *t, struct sc_error *err
   curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &url);
   if (!url || ++t->n_redirects > SC_HTTP_REDIRECTS_MAX) {
     return sc_fail(err, SC_IO, "%s: %s", shown_url(t, shown, sizeof shown),
-                   url ? "too many redirects" : "the redirect has no Location");
+                   url ? "too many redirects" : "a redirect without a Location header");
   }
   if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
     return sc_fail(err, SC_DENIED, "%s: redirected to a scheme other than http and https",
@@ -638,8 +640,9 @@ static void on_done(struct loop *l, struct transfer *t, CURLcode code) {
   sc_status st = code != CURLE_OK                ? fail_curl(t, code, &err)
                  : status >= 200 && status < 300 ? accept_response(t, status, &err)
                                                  : fail_status(t, status, &err);
-  int bad_response = code == CURLE_OK && st == SC_BAD_DATA; /* a wrong range: once more may help */
-  /* A name that is not known will hardly be known in a second. */
+  /* A wrong range: another try may give the right one. */
+  int bad_response = code == CURLE_OK && st == SC_BAD_DATA;
+  /* An unknown host is most likely a misspelt one: one more try. */
   int most = code == CURLE_COULDNT_RESOLVE_HOST && sc_http_retries() > 1 ? 1 : sc_http_retries();
   if (st && t->n_tries <= most && !t->refused_address && !t->too_big &&
       (bad_response || is_worth_retry(code, status))) {

@@ -111,12 +111,14 @@ static sc_status fail_changed(struct sc_error *err) {
   return sc_fail(err, SC_CHANGED, "the file has changed on the server while it was read");
 }
 
-/* A weak ETag, as of a server that may compress, names the same bytes as the strong one. */
+/* Servers that may compress mark the same bytes' ETag as weak ("W/") at one time and not at
+ * another. */
 static const char *strong_part(const char *etag) {
   return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
 }
 
-/* Is the response still of the same file? Learns size and ETag from the first. Lock held. */
+/* Does a response belong to the state of the file that is known? The first one sets size and ETag.
+ * Lock held. */
 static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a,
                             struct sc_error *err) {
   if (!r->is_known) {
@@ -135,7 +137,8 @@ static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a
   return fail_changed(err);
 }
 
-/* A range beyond the end, of a file whose size was known: it is shorter now. Lock held. */
+/* A range that the server finds beyond the end was within the known size: the file has become
+ * shorter. Lock held. */
 static sc_status check_shrunk(struct sc_remote *r, const struct sc_http_request *a,
                               struct sc_error *err) {
   if (err->status != SC_RANGE || a->http_status < 200 || !r->is_known) return err->status;
@@ -215,8 +218,8 @@ static sc_status pack(struct sc_remote *r, const struct sc_raster_info *info, st
   if (!st) st = sc_buffer_append(&head, runs.data, runs.size, err);
   if (!st) st = sc_info_pack(info, &head, err);
   if (!st && head.size > HEADER_MAX)
-    st = sc_fail(err, SC_TOO_BIG, "the file's header has %zu bytes, more than can be stored",
-                 head.size);
+    st = sc_fail(err, SC_TOO_BIG, "a file header of %zu bytes; the limit is %u", head.size,
+                 HEADER_MAX);
   if (!st) st = sc_buffer_reserve(out, ZSTD_compressBound(head.size), err);
   if (!st) {
     size_t n =
@@ -250,7 +253,7 @@ static sc_status parse_header(struct sc_remote *r, const struct sc_buffer *raw,
     uint32_t n = sc_bytes_le32(&b);
     const unsigned char *p = sc_bytes_take(&b, n);
     if (!p || n == 0 || offset > size || n > size - offset) {
-      return sc_fail(err, SC_BAD_DATA, "the stored header is damaged in run %u", i);
+      return sc_fail(err, SC_BAD_DATA, "the stored header is damaged: run %u", i);
     }
     sc_status st = sc_buffer_append(&bytes, p, n, err);
     if (!st) st = add_segment(r, offset, &bytes, err);
@@ -262,7 +265,7 @@ static sc_status parse_header(struct sc_remote *r, const struct sc_buffer *raw,
   return sc_buffer_append(&r->info, b.data + b.at, sc_bytes_left(&b), err);
 }
 
-/* A damaged header is as good as none: the file itself is asked. */
+/* A damaged header is ignored: the first read then asks the server. */
 static void unpack(struct sc_remote *r, const void *header, size_t n) {
   struct sc_error ignored = {0};
   struct sc_buffer raw = {0};
@@ -443,7 +446,7 @@ void sc_remote_abandon(void) {
 
 /* --- opening --- */
 
-/* Reads the layout; keeps why that failed, which is not the file's fault. */
+/* Reads for the TIFF parser. err: a failed request, to be told apart from a malformed file. */
 struct layout_reader {
   struct sc_remote *remote;
   struct sc_error err;
@@ -500,7 +503,7 @@ sc_status sc_remote_make_header(const struct sc_source *source, struct sc_buffer
   struct sc_file *f = NULL;
   struct sc_raster_info info = {0};
   sc_status st = sc_file_acquire(source, &f, err);
-  /* What opening touches, by us and by GDAL, is what the header holds. */
+  /* The header holds the bytes that opening the file touched, here and in GDAL. */
   if (!st) st = sc_gdal_info(source, &info, err);
   if (!st) st = pack(f->remote, &info, out, err);
   sc_gdal_info_free(&info);
@@ -559,7 +562,7 @@ static void make_spans(struct fetch *f) {
     while (i < f->n_blocks &&
            joins(&f->blocks[f->order[i - 1]], &f->blocks[f->order[i]], first->offset)) {
       const struct sc_remote_block *b = &f->blocks[f->order[i++]];
-      end = end_of(b) > whole ? end_of(b) : whole; /* what is followed comes whole */
+      end = end_of(b) > whole ? end_of(b) : whole; /* all but the last block come whole */
       if (b->offset + b->size > whole) whole = b->offset + b->size;
     }
     s->end = i;
@@ -581,7 +584,7 @@ static void share_out(struct fetch *f, size_t span) {
   if (err.status == SC_INTERRUPT) {
     /* stays so */
   } else if (file->remote->generation != file->stamp.generation) {
-    fail_changed(&err); /* another response told: the blocks' places are the old file's */
+    fail_changed(&err); /* another request noticed it: the offsets are of the old file */
   } else if (err.status) {
     check_shrunk(file->remote, r, &err);
   } else {
@@ -595,7 +598,8 @@ static void share_out(struct fetch *f, size_t span) {
     if (err.status) continue;
     if (at + b->size <= r->size) size = b->size;
     if (at + size > response->bytes.size) {
-      sc_fail_text(&b->err, SC_BAD_DATA, "the file ends within a block of %llu bytes at %llu",
+      sc_fail_text(&b->err, SC_BAD_DATA,
+                   "the file is cut short within the block of %llu bytes at %llu",
                    (unsigned long long)b->size, (unsigned long long)b->offset);
     } else {
       b->bytes = sc_response_share(response, (size_t)at, (size_t)size);
@@ -603,7 +607,8 @@ static void share_out(struct fetch *f, size_t span) {
   }
 }
 
-/* Memory for the response of each span; a larger one gets the rest when its bytes come. */
+/* Memory for the response of each span. Above MERGE_MAX it grows as bytes come: the size is what a
+ * file says of itself. */
 static sc_status make_responses(struct fetch *f, struct sc_responses *home, struct sc_error *err) {
   sc_status st = SC_OK;
   for (size_t i = 0; i < f->n_spans && !st; i++) {

@@ -1,4 +1,4 @@
-/* GDAL's way to remote files; see vsi.h. The name of a file is its serial in hexadecimal. */
+/* A GDAL file system for remote files; see vsi.h. A file's name is its serial in hexadecimal. */
 #include "raster/vsi.h"
 
 #include <cpl_error.h>
@@ -84,7 +84,7 @@ static int on_read_many(void *file, int n, void **out, const vsi_l_offset *offse
     size_t got = 0;
     if (sc_remote_read(h->remote, offsets[i], out[i], sizes[i], &got, &err) || got < sizes[i]) {
       if (err.status) sc_remote_note_failure(h->remote, &err);
-      CPLError(CE_Failure, CPLE_FileIO, "%s", err.text[0] ? err.text : "the file is too short");
+      CPLError(CE_Failure, CPLE_FileIO, "%s", err.text[0] ? err.text : "the file is cut short");
       return -1;
     }
   }

@@ -224,7 +224,7 @@ class Cli(unittest.TestCase):
     def test_numbers_that_are_none(self):
         env = self.env(STACCHIP_DATA_BUCKET=self.bucket, STACCHIP_INDEXPATH=self.bucket, STACCHIP_CHIP_BUCKET=self.bucket, STACCHIP_PLATFORM="naip")
         for arguments, words in ((["prechip", "--row", "x"], "--row: expected a whole number from 0, found 'x'"), (["prechip", "--row=-1"], "--row"), (["prechip", "--cubes", "0"], "--cubes: expected a whole number from 1"),
-                                 (["prechip", "--row", "99999999999999"], "at most"), (["prechip", "--max-nodata", "5"], "--max-nodata: expected a fraction from 0 to 1, found '5'"),
+                                 (["prechip", "--row", "99999999999999"], "expected whole numbers up to 100000000"), (["prechip", "--max-nodata", "5"], "--max-nodata: expected a fraction from 0 to 1, found '5'"),
                                  (["stats", "--max-cubes", "ten"], "--max-cubes"), (["naip", "--row", "1x"], "--row")):
             r = self.run_it(*arguments, env=env)
             self.assertEqual((r.returncode, words in r.stderr), (2, True), (arguments, r.stderr))
