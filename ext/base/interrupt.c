@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/db.h"
+#include "base/poll.h"
 
 static _Thread_local sqlite3 *current;
 static _Thread_local int (*task_interrupted)(void *);
@@ -31,4 +32,12 @@ int sc_interrupted(void *unused) {
   int is_stopped =
       task_interrupted ? task_interrupted(task_context) : current && sc_db_interrupted(current);
   return is_stopped || (ask && ask(unused));
+}
+
+sc_status sc_interrupt_check(struct sc_error *err) {
+  static _Thread_local struct timespec due;
+  if (!sc_poll_is_due(CLOCK_MONOTONIC, &due)) return SC_OK;
+  if (sc_interrupted(NULL)) return sc_fail(err, SC_INTERRUPT, "interrupted");
+  due = sc_next_poll(CLOCK_MONOTONIC);
+  return SC_OK;
 }

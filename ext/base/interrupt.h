@@ -7,6 +7,7 @@
 #define SC_BASE_INTERRUPT_H
 
 #include "base/sqlite.h"
+#include "base/status.h"
 
 /* The connection whose statement this thread steps; NULL: none. */
 void sc_interrupt_follow(sqlite3 *db);
@@ -21,5 +22,9 @@ void sc_interrupt_watch(int (*interrupted)(void *unused));
 
 /* Has this thread been asked to stop? The argument is not used. */
 int sc_interrupted(void *unused);
+
+/* SC_INTERRUPT where it has. For inner loops: it asks only as often as base/poll.h has it, so that
+ * most calls cost no more than a look at the clock. */
+sc_status sc_interrupt_check(struct sc_error *err);
 
 #endif

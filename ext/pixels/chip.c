@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/interrupt.h"
 #include "pixels/harmonize.h"
 #include "pixels/locate.h"
 #include "stac/validity.h"
@@ -487,6 +488,18 @@ static int is_resampled(const struct sc_read *r) {
                                          r->x != floor(r->x) || r->y != floor(r->y));
 }
 
+/* Clear valid[] of the pixels that were read into r->out, as `dtype`. */
+static sc_status clear_rows(const struct sc_chip_band *b, const struct sc_read *r,
+                            enum sc_dtype dtype, uint8_t *valid, struct sc_error *err) {
+  size_t n = (size_t)r->out_width, size = sc_dtype_bytes(dtype);
+  const unsigned char *row = r->out;
+  for (int j = 0; j < r->out_height; j++, row += n * size, valid += n) {
+    if (sc_interrupt_check(err)) return err->status;
+    sc_valid_pixels(&b->validity, row, dtype, size, n, valid);
+  }
+  return SC_OK;
+}
+
 /* Clear what one band shows to be invalid by its values: those at hand, or read in a type that
  * shows them. Resampled ones are looked at before they are rounded, which may make the nodata value
  * of others. */
@@ -494,15 +507,11 @@ static sc_status clear_by_value(struct sc_connection *c, const struct sc_chip_ba
                                 const struct sc_read *planned, enum sc_dtype dtype, uint8_t *valid,
                                 struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
-  size_t n = (size_t)planned->out_width * (size_t)planned->out_height;
   int is_real = !sc_dtype_is_complex(b->dtype);
   enum sc_dtype wanted = is_resampled(planned) && is_real ? SC_DTYPE_F64 : b->dtype;
   int at_hand = planned->out &&
                 (dtype == wanted || (wanted == b->dtype && sc_valid_shows(&b->validity, dtype)));
-  if (at_hand) {
-    sc_valid_pixels(&b->validity, planned->out, dtype, sc_dtype_bytes(dtype), n, valid);
-    return SC_OK;
-  }
+  if (at_hand) return clear_rows(b, planned, dtype, valid, err);
   if (!raster) return err->status;
   struct sc_read read = *planned;
   read.dtype = wanted;
@@ -510,7 +519,7 @@ static sc_status clear_by_value(struct sc_connection *c, const struct sc_chip_ba
   read.out = sc_alloc(read.row_bytes * (size_t)planned->out_height);
   if (!read.out) return sc_fail_nomem(err);
   sc_status st = raster->read(&read, 1, sc_db_interrupted, c->db, err);
-  if (!st) sc_valid_pixels(&b->validity, read.out, wanted, sc_dtype_bytes(wanted), n, valid);
+  if (!st) st = clear_rows(b, &read, wanted, valid, err);
   sc_free(read.out);
   return st;
 }
@@ -527,6 +536,7 @@ sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, con
     if (sc_valid_by_value(&b->validity))
       st = clear_by_value(c, b, &reads[i], dtype, valid + (size_t)i * n, err);
     if (!st && leaves(&reads[i])) clear_outside(&reads[i], valid + (size_t)i * n);
+    if (!st) st = sc_interrupt_check(err);
   }
   sc_free(reads);
   return st;
@@ -534,20 +544,14 @@ sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, con
 
 /* --- reading --- */
 
-/* Harmonize and scale float64 values in place. */
-static void work(const struct sc_chip *chip, const struct sc_chip_options *options, double *values,
-                 const uint8_t *valid) {
-  size_t n = (size_t)chip->width * (size_t)chip->height;
-  for (int k = 0; k < chip->n_bands; k++) {
-    const struct sc_chip_band *b = &chip->bands[k];
-    double *v = values + (size_t)k * n;
-    const uint8_t *ok = valid + (size_t)k * n;
-    int scaled_shift = options->scale && b->offset != 0; /* the offset says it already */
-    for (size_t i = 0; i < n && b->shift != 0 && !scaled_shift; i++) {
-      if (ok[i]) v[i] = v[i] > b->shift ? v[i] - b->shift : 0;
-    }
-    for (size_t i = 0; i < n && options->scale; i++) v[i] = v[i] * b->scale + b->offset;
+/* Harmonize and scale n float64 values in place. */
+static void work(const struct sc_chip_band *b, const struct sc_chip_options *options, double *v,
+                 const uint8_t *ok, size_t n) {
+  int scaled_shift = options->scale && b->offset != 0; /* the offset says it already */
+  for (size_t i = 0; i < n && b->shift != 0 && !scaled_shift; i++) {
+    if (ok[i]) v[i] = v[i] > b->shift ? v[i] - b->shift : 0;
   }
+  for (size_t i = 0; i < n && options->scale; i++) v[i] = v[i] * b->scale + b->offset;
 }
 
 /* One chip by way of float64: to->valid says which pixels have values to work on. */
@@ -564,9 +568,12 @@ static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip
   struct sc_chip_target plain = {.dtype = SC_DTYPE_F64, .pixels = (unsigned char *)values};
   sc_status st = read_plain(c, chip, 1, &plain, err);
   if (!st) st = sc_chip_valid(c, chip, values, SC_DTYPE_F64, to->valid, err);
-  if (!st) {
-    work(chip, options, values, to->valid);
-    raster->convert(values, SC_DTYPE_F64, sizeof *values, to->pixels, to->dtype, size, n);
+  size_t row = (size_t)chip->width, rows_of_band = (size_t)chip->height;
+  for (size_t at = 0, j = 0; at < n && !st; at += row, j++) {
+    work(&chip->bands[j / rows_of_band], options, values + at, to->valid + at, row);
+    raster->convert(values + at, SC_DTYPE_F64, sizeof *values, to->pixels + at * size, to->dtype,
+                    size, row);
+    st = sc_interrupt_check(err);
   }
   sc_free(values);
   return st;
@@ -607,7 +614,8 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
     struct sc_chip_target one = {.dtype = to->dtype,
                                  .pixels = to->pixels + i * bytes,
                                  .valid = to->valid ? to->valid + i * n_values : NULL};
-    sc_status st = read_one(c, &chips[i], options, &one, &own);
+    sc_status st = sc_interrupt_check(&own); /* reads of small chips are too short to ask */
+    if (!st) st = read_one(c, &chips[i], options, &one, &own);
     sc_scenes_forget_failed(c, chips[i].cached, st);
     if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
       *err = own;

@@ -4,8 +4,11 @@
 
 #include <stddef.h>
 
-/* Ascending; without NaN. */
-void sc_sort_values(double *values, size_t n);
+#include "base/status.h"
+
+/* Ascending; without NaN. Takes memory for as many values; SC_INTERRUPT leaves them in any order.
+ */
+sc_status sc_sort_values(double *values, size_t n, struct sc_error *err);
 
 /* percent 0..100 of n >= 1 sorted values, which may be infinite. */
 double sc_percentile(const double *sorted, size_t n, double percent);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/interrupt.h"
 #include "pixels/chip.h"
 #include "pixels/group.h"
 #include "pixels/npy.h"
@@ -55,7 +56,8 @@ static sc_status open_batch(struct sc_connection *c, const struct sc_group *s,
   if (!b->chips) return sc_fail_nomem(err);
   for (size_t i = 0; i < s->n_rows; i++) {
     struct sc_chip *chip = &b->chips[b->n_open];
-    sc_status st = sc_chip_open(c, s->rows[i].handle, options, chip, err);
+    sc_status st = sc_interrupt_check(err);
+    if (!st) st = sc_chip_open(c, s->rows[i].handle, options, chip, err);
     if (sc_on_error_applies(st) && options->on_error == SC_ON_ERROR_SKIP) continue;
     if (st) return sc_fail_within(err, "position %zu", i);
     b->n_open++;

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "base/interrupt.h"
 #include "pixels/chip.h"
 #include "pixels/group.h"
 #include "pixels/percentile.h"
@@ -85,10 +86,13 @@ static void join(struct band_stats *to, double n, double mean, double m2) {
   to->n = total;
 }
 
-static void add_values(struct band_stats *b, const double *v, const uint8_t *valid,
-                       const uint8_t *excluded, size_t n) {
+#define VALUES_BETWEEN_LOOKS 16384
+
+static sc_status add_values(struct band_stats *b, const double *v, const uint8_t *valid,
+                            const uint8_t *excluded, size_t n, struct sc_error *err) {
   double sum = 0, count = 0, m2 = 0;
   for (size_t i = 0; i < n; i++) {
+    if (i % VALUES_BETWEEN_LOOKS == 0 && sc_interrupt_check(err)) return err->status;
     if (!valid[i] || (excluded && excluded[i])) continue;
     count++;
     sum += v[i];
@@ -98,10 +102,12 @@ static void add_values(struct band_stats *b, const double *v, const uint8_t *val
   }
   double mean = count > 0 ? sum / count : 0;
   for (size_t i = 0; i < n; i++) {
+    if (i % VALUES_BETWEEN_LOOKS == 0 && sc_interrupt_check(err)) return err->status;
     if (!valid[i] || (excluded && excluded[i])) continue;
     m2 += (v[i] - mean) * (v[i] - mean);
   }
   join(b, count, mean, m2);
+  return SC_OK;
 }
 
 /* --- clouds --- */
@@ -157,7 +163,7 @@ static sc_status read_mask(struct sc_connection *c, struct cloud_mask *m, struct
   if (!st) {
     struct sc_read read;
     sc_chip_plan(&m->chip, m->pixels, m->chip.dtype, &read);
-    st = raster->read(&read, 1, NULL, NULL, err);
+    st = raster->read(&read, 1, sc_db_interrupted, c->db, err);
   }
   return st ? st : sc_chip_valid(c, &m->chip, m->pixels, m->chip.dtype, m->valid, err);
 }
@@ -213,7 +219,7 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
   if (!st) st = sc_chips_read(c, chip, 1, options, &to, err);
   if (!st && excluded) st = find_clouds(c, chip, excluded, err);
   for (int k = 0; k < chip->n_bands && !st; k++) {
-    add_values(&s->bands[k], values + (size_t)k * n, valid + (size_t)k * n, excluded, n);
+    st = add_values(&s->bands[k], values + (size_t)k * n, valid + (size_t)k * n, excluded, n, err);
   }
   sc_free(values);
   sc_free(valid);
@@ -252,6 +258,7 @@ static void add_sketch(cJSON *to, const struct band_stats *b) {
   cJSON_AddItemToArray(to, list);
 }
 
+/* The samples are sorted. */
 static char *stats_json(const struct stats *s, const cJSON *wanted) {
   static const double usual[] = {2, 25, 50, 75, 98};
   cJSON *json = cJSON_CreateObject(), *own = wanted ? NULL : cJSON_CreateDoubleArray(usual, 5);
@@ -264,7 +271,6 @@ static char *stats_json(const struct stats *s, const cJSON *wanted) {
   cJSON *sketch = cJSON_AddArrayToObject(json, "quantiles");
   for (int i = 0; i < s->n_bands; i++) {
     struct band_stats *b = &s->bands[i];
-    if (b->n_sample) sc_sort_values(b->sample, b->n_sample);
     cJSON_AddItemToArray(names, cJSON_CreateString(s->names[i]));
     cJSON_AddItemToArray(count, cJSON_CreateNumber(b->n));
     cJSON_AddItemToArray(mean, number_or_null(b->n > 0 ? b->mean : NAN));
@@ -303,7 +309,10 @@ static sc_status gather(struct sc_connection *c, const struct sc_group *rows,
     int may_skip = options->on_error == SC_ON_ERROR_SKIP && sc_on_error_applies(st);
     if (st && !may_skip) return sc_fail_within(err, "position %zu", i);
   }
-  return SC_OK;
+  sc_status st = SC_OK;
+  for (int i = 0; i < s->n_bands && !st; i++)
+    st = sc_sort_values(s->bands[i].sample, s->bands[i].n_sample, err);
+  return st;
 }
 
 static void stats_final(sqlite3_context *context) {
@@ -495,6 +504,7 @@ static int by_weighted_value(const void *a, const void *b) {
 /* Make the weighted sample an even one of SKETCH values. */
 static sc_status even_out(struct band_stats *b, const double *weights, struct sc_error *err) {
   size_t n = b->n_sample;
+  if (sc_interrupt_check(err)) return err->status;
   struct weighted *all = sc_alloc((n + 1) * sizeof *all);
   if (!all) return sc_fail_nomem(err);
   double total = 0, sum = 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "pixels/percentile.h"
 
 #define SAMPLE_MAX 200000 /* pixels that percentiles are taken from, evenly spread */
@@ -39,16 +40,16 @@ static sc_status find_range(const struct shown *s, int k, const struct sc_chip_o
   double *sample = sc_alloc((SAMPLE_MAX + 1) * sizeof *sample);
   if (!sample) return sc_fail_nomem(err);
   size_t got = take_sample(s, k, sample);
+  sc_status st = sc_sort_values(sample, got, err);
   range[0] = 0;
   range[1] = 1;
-  if (got) {
-    sc_sort_values(sample, got);
+  if (got && !st) {
     range[0] = sc_percentile(sample, got, options->stretch[0]);
     range[1] = sc_percentile(sample, got, options->stretch[1]);
   }
   if (!(range[1] > range[0])) range[1] = range[0] + 1;
   sc_free(sample);
-  return SC_OK;
+  return st;
 }
 
 static uint8_t to_byte(double v, const double range[2]) {
@@ -62,8 +63,8 @@ struct sheet {
   uint8_t *pixels;
 };
 
-static void draw_chip(const struct sheet *s, const struct shown *shown, size_t i,
-                      double ranges[][2]) {
+static sc_status draw_chip(const struct sheet *s, const struct shown *shown, size_t i,
+                           double ranges[][2], struct sc_error *err) {
   const struct sc_chip *chip = &shown->chips[i];
   size_t plane = (size_t)chip->width * (size_t)chip->height,
          per_chip = plane * (size_t)chip->n_bands;
@@ -72,6 +73,7 @@ static void draw_chip(const struct sheet *s, const struct shown *shown, size_t i
   int left = (int)(i % (size_t)s->columns) * (chip->width + GAP_PX);
   int top = (int)(i / (size_t)s->columns) * (chip->height + GAP_PX);
   for (int y = 0; y < chip->height; y++) {
+    if (sc_interrupt_check(err)) return err->status;
     uint8_t *to =
         s->pixels + ((size_t)(top + y) * (size_t)s->width + (size_t)left) * (size_t)s->channels;
     for (int x = 0; x < chip->width; x++, to += s->channels) {
@@ -85,15 +87,19 @@ static void draw_chip(const struct sheet *s, const struct shown *shown, size_t i
       if (s->has_alpha) to[chip->n_bands] = ok ? 255 : 0;
     }
   }
+  return SC_OK;
 }
 
 /* A grey picture with alpha becomes colours: PNG readers agree on RGBA more than on LA. */
-static void grey_to_rgba(uint8_t *pixels, size_t n, const uint8_t *from) {
-  for (size_t i = n; i-- > 0;) {
-    uint8_t grey = from[2 * i], alpha = from[2 * i + 1];
-    pixels[4 * i] = pixels[4 * i + 1] = pixels[4 * i + 2] = grey;
-    pixels[4 * i + 3] = alpha;
+static sc_status grey_to_rgba(const struct sheet *s, struct sc_error *err) {
+  size_t row = (size_t)s->width;
+  for (size_t i = row * (size_t)s->height; i-- > 0;) { /* in place: from the end */
+    uint8_t grey = s->pixels[2 * i], alpha = s->pixels[2 * i + 1], *to = s->pixels + 4 * i;
+    to[0] = to[1] = to[2] = grey;
+    to[3] = alpha;
+    if (i % row == 0 && sc_interrupt_check(err)) return err->status;
   }
+  return SC_OK;
 }
 
 static void layout(const struct sc_chip *chips, size_t n, int has_alpha, struct sheet *s) {
@@ -124,9 +130,9 @@ sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
   if (!s.pixels) return sc_fail_nomem(err);
   sc_status st = SC_OK;
   for (int k = 0; k < n_bands && !st; k++) st = find_range(&shown, k, options, ranges[k], err);
-  for (size_t i = 0; i < n && !st; i++) draw_chip(&s, &shown, i, ranges);
-  if (s.channels == 2) {
-    grey_to_rgba(s.pixels, (size_t)s.width * (size_t)s.height, s.pixels);
+  for (size_t i = 0; i < n && !st; i++) st = draw_chip(&s, &shown, i, ranges, err);
+  if (s.channels == 2 && !st) {
+    st = grey_to_rgba(&s, err);
     s.channels = 4;
   }
   if (!st) {

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "base/sniff.h"
 #include "raster/file.h"
 #include "raster/remote.h"
@@ -56,6 +57,11 @@ void sc_gdal_end(struct sc_gdal_scope *scope) {
   CPLFree(scope->saved_pam);
   CPLPopErrorHandler();
   CPLErrorReset();
+}
+
+int CPL_STDCALL sc_gdal_goes_on(double done, const char *text, void *err) {
+  (void)done, (void)text;
+  return sc_interrupt_check(err) == SC_OK;
 }
 
 sc_status sc_source_fail(const struct sc_source *source, sc_status status, struct sc_error *err,
@@ -548,20 +554,38 @@ static GDALRIOResampleAlg gdal_kernel(enum sc_resampling r) {
   return kernels[r];
 }
 
-/* Nearest: the pixel under the middle of each output pixel, from a copy at file resolution. */
+/* Pixels of the output are pixels of the file. */
+static int is_plain(const struct sc_read *r) {
+  return r->width == r->out_width && r->height == r->out_height && r->x == floor(r->x) &&
+         r->y == floor(r->y);
+}
+
+/* Nearest: the pixel under the middle of each output pixel, from a copy at file resolution where
+ * they are not the same pixels. */
 static CPLErr read_nearest(GDALRasterBandH band, const struct sc_read *r, const int box[4],
                            struct sc_error *err) {
   int x0 = file_column(r, box[0]), x1 = file_column(r, box[0] + box[1] - 1);
   int y0 = file_row(r, box[2]), y1 = file_row(r, box[2] + box[3] - 1);
   size_t size = sc_dtype_bytes(r->dtype), columns = (size_t)(x1 - x0 + 1);
+  GDALRasterIOExtraArg extra;
+  INIT_RASTERIO_EXTRA_ARG(extra);
+  extra.pfnProgress = sc_gdal_goes_on;
+  extra.pProgressData = err;
+  if (is_plain(r)) {
+    unsigned char *to =
+        (unsigned char *)r->out + (size_t)box[2] * r->row_bytes + (size_t)box[0] * size;
+    return GDALRasterIOEx(band, GF_Read, x0, y0, box[1], box[3], to, box[1], box[3],
+                          sc_gdal_type(r->dtype), 0, (GSpacing)r->row_bytes, &extra);
+  }
   unsigned char *copy = sc_alloc_zero(columns * (size_t)(y1 - y0 + 1), size);
   if (!copy) {
     sc_fail_nomem(err);
     return CE_Failure;
   }
-  CPLErr result = GDALRasterIO(band, GF_Read, x0, y0, x1 - x0 + 1, y1 - y0 + 1, copy, x1 - x0 + 1,
-                               y1 - y0 + 1, sc_gdal_type(r->dtype), 0, 0);
+  CPLErr result = GDALRasterIOEx(band, GF_Read, x0, y0, x1 - x0 + 1, y1 - y0 + 1, copy, x1 - x0 + 1,
+                                 y1 - y0 + 1, sc_gdal_type(r->dtype), 0, 0, &extra);
   for (int j = box[2]; j < box[2] + box[3] && result == CE_None; j++) {
+    if (sc_interrupt_check(err)) result = CE_Failure;
     size_t row = (size_t)(file_row(r, j) - y0);
     unsigned char *to = (unsigned char *)r->out + (size_t)j * r->row_bytes + (size_t)box[0] * size;
     for (int i = box[0]; i < box[0] + box[1]; i++, to += size) {
@@ -653,7 +677,7 @@ static struct part next_part(const struct axis *a, int done) {
 }
 
 static CPLErr read_part(GDALRasterBandH band, const struct sc_read *r, const struct part *x,
-                        const struct part *y) {
+                        const struct part *y, struct sc_error *err) {
   GDALRasterIOExtraArg extra;
   INIT_RASTERIO_EXTRA_ARG(extra);
   extra.eResampleAlg = gdal_kernel(r->resampling);
@@ -662,6 +686,8 @@ static CPLErr read_part(GDALRasterBandH band, const struct sc_read *r, const str
   extra.dfYOff = y->begin;
   extra.dfXSize = x->size;
   extra.dfYSize = y->size;
+  extra.pfnProgress = sc_gdal_goes_on;
+  extra.pProgressData = err;
   unsigned char *to = (unsigned char *)r->out + (size_t)y->first * r->row_bytes +
                       (size_t)x->first * sc_dtype_bytes(r->dtype);
   return GDALRasterIOEx(band, GF_Read, x->file_begin, y->file_begin, x->file_end - x->file_begin,
@@ -670,13 +696,13 @@ static CPLErr read_part(GDALRasterBandH band, const struct sc_read *r, const str
 }
 
 static CPLErr read_parts(GDALRasterBandH band, const struct sc_read *r, const struct axis *x,
-                         const struct axis *y) {
+                         const struct axis *y, struct sc_error *err) {
   CPLErr result = CE_None;
   for (int j = 0; j < y->count && result == CE_None;) {
     struct part rows = next_part(y, j);
     for (int i = 0; i < x->count && result == CE_None;) {
       struct part columns = next_part(x, i);
-      result = read_part(band, r, &columns, &rows);
+      result = read_part(band, r, &columns, &rows, err);
       i += columns.count;
     }
     j += rows.count;
@@ -724,7 +750,7 @@ static CPLErr read_inner(GDALRasterBandH band, const struct sc_read *r, const st
     sc_fail_nomem(err);
     return CE_Failure;
   }
-  CPLErr result = read_part(band, &all, &x->part, &y->part);
+  CPLErr result = read_part(band, &all, &x->part, &y->part, err);
   const unsigned char *from = (const unsigned char *)all.out + (size_t)x->skip * size;
   for (int j = 0; j < y->take && result == CE_None; j++) {
     memcpy((unsigned char *)to + (size_t)j * r->row_bytes,
@@ -763,7 +789,7 @@ static CPLErr read_by_kernel(GDALRasterBandH band, const struct sc_read *r, cons
   CPLErr result = CE_None;
   if (x.count < box[1] || y.count < box[3]) result = read_nearest(band, r, box, err);
   if (result != CE_None || x.count == 0 || y.count == 0) return result;
-  return is_gauss ? read_gauss(band, r, &x, &y, err) : read_parts(band, r, &x, &y);
+  return is_gauss ? read_gauss(band, r, &x, &y, err) : read_parts(band, r, &x, &y, err);
 }
 
 /* Signed bytes from or to another type: read in the file's own type, then convert. */
@@ -792,13 +818,11 @@ static sc_status read_box(GDALRasterBandH band, const struct sc_read *r,
   inside(r->y, r->height, r->out_height, GDALGetRasterBandYSize(band), &box[2], &box[3]);
   if (box[1] < r->out_width || box[3] < r->out_height) fill_all(r);
   if (box[1] <= 0 || box[3] <= 0) return SC_OK;
-  int plain = r->width == r->out_width && r->height == r->out_height && r->x == floor(r->x) &&
-              r->y == floor(r->y);
-  CPLErr result = (r->resampling == SC_NEAREST && !r->coarse) || plain
+  CPLErr result = (r->resampling == SC_NEAREST && !r->coarse) || is_plain(r)
                       ? read_nearest(band, r, box, err)
                       : read_by_kernel(band, r, box, err);
-  if (err->status == SC_NOMEM) return SC_NOMEM;
   if (result == CE_None) return SC_OK;
+  if (err->status == SC_NOMEM || err->status == SC_INTERRUPT) return err->status;
   return sc_source_fail(r->source, SC_IO, err, "reading pixels failed", scope->text);
 }
 
@@ -837,6 +861,7 @@ static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum s
   if (!first.out) return sc_fail_nomem(err);
   sc_status st = read_band(ds, &first, scope, err);
   for (int j = 0; j < r->out_height && !st; j++) {
+    st = sc_interrupt_check(err);
     sc_gdal_convert((unsigned char *)first.out + (size_t)j * first.row_bytes, own, size,
                     (unsigned char *)r->out + (size_t)j * r->row_bytes, r->dtype, to_size,
                     (size_t)r->out_width);
@@ -854,6 +879,7 @@ static sc_status apply_mask(GDALDatasetH ds, const struct sc_read *r,
   for (int j = 0; j < r->out_height && !st; j++) {
     uint8_t *row = (uint8_t *)r->out + (size_t)j * r->row_bytes;
     for (int i = 0; i < r->out_width; i++) row[i] = row[i] != 0;
+    st = sc_interrupt_check(err);
   }
   return st;
 }
@@ -873,6 +899,7 @@ static sc_status apply_alpha(GDALDatasetH ds, const struct sc_read *r,
   for (int j = 0; j < r->out_height && !st; j++) {
     uint8_t *row = (uint8_t *)r->out + (size_t)j * r->row_bytes;
     for (size_t i = 0; i < n; i++) row[i] &= values[(size_t)j * n + i] != 0;
+    st = sc_interrupt_check(err);
   }
   sc_free(values);
   return st;
@@ -914,7 +941,7 @@ static sc_status read_once(const struct sc_read *r, GDALDatasetH ds, struct sc_e
   sc_runtime_large_begin(bytes);
   sc_status st = read_dataset(ds, r, err);
   sc_runtime_large_end(bytes);
-  if (remote && st != SC_NOMEM) {
+  if (remote && st != SC_NOMEM && st != SC_INTERRUPT) {
     struct sc_error transfer = {0};
     if (check_transfers(r->source, failures, &transfer)) {
       *err = transfer;

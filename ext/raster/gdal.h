@@ -19,6 +19,10 @@ struct sc_gdal_scope {
 void sc_gdal_begin(struct sc_gdal_scope *scope);
 void sc_gdal_end(struct sc_gdal_scope *scope);
 
+/* A progress callback for GDAL: stops it where the thread is interrupted; its data, a struct
+ * sc_error *, then has SC_INTERRUPT. */
+int CPL_STDCALL sc_gdal_goes_on(double done, const char *text, void *err);
+
 /* Register the drivers that we use, once. */
 void sc_gdal_register(void);
 

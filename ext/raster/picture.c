@@ -10,15 +10,9 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/interrupt.h"
 #include "base/sqlite.h"
 #include "raster/gdal.h"
 #include "raster/project.h"
-
-static int CPL_STDCALL goes_on(double done, const char *text, void *unused) {
-  (void)done, (void)text;
-  return !sc_interrupted(unused);
-}
 
 /* Copy a dataset through a driver into a file in memory, and take its bytes. */
 static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *const *options,
@@ -34,14 +28,14 @@ static sc_status copy_out(GDALDatasetH ds, const char *driver_name, const char *
            atomic_fetch_add(&counter, 1));
   sc_gdal_begin(&scope);
   GDALDatasetH copy =
-      GDALCreateCopy(driver, path, ds, 0, (CSLConstList)(size_t)options, goes_on, NULL);
+      GDALCreateCopy(driver, path, ds, 0, (CSLConstList)(size_t)options, sc_gdal_goes_on, err);
   if (copy) {
     GDALClose(copy);
     GByte *bytes = VSIGetMemFileBuffer(path, &size, 0);
     st = bytes ? sc_buffer_append(out, bytes, (size_t)size, err)
                : sc_fail(err, SC_IO, "encoding %s failed", driver_name);
-  } else if (sc_interrupted(NULL)) {
-    st = sc_fail(err, SC_INTERRUPT, "interrupted");
+  } else if (err->status == SC_INTERRUPT) {
+    st = SC_INTERRUPT;
   } else {
     st = sc_fail(err, SC_IO, "encoding %s: %s", driver_name, scope.text);
   }

@@ -39,8 +39,10 @@ static void run_tasks(struct job *job, int (*interrupted)(void *), void *interru
   while (!atomic_load(&job->stop)) {
     size_t i = atomic_fetch_add(&job->next, 1);
     if (i >= job->n) return;
-    if (job->task(job->context, i)) atomic_store(&job->stop, 1);
-    if (!interrupted || !sc_poll_is_due(CLOCK_MONOTONIC, &poll)) continue;
+    int running = 0, failed = job->task(job->context, i);
+    if (failed) atomic_compare_exchange_strong(&job->stop, &running, 1);
+    /* A task that failed may have been interrupted: then the helpers are told at once. */
+    if (!interrupted || (!failed && !sc_poll_is_due(CLOCK_MONOTONIC, &poll))) continue;
     if (interrupted(interrupt_context)) atomic_store(&job->stop, 2);
     poll = sc_next_poll(CLOCK_MONOTONIC);
   }

@@ -27,6 +27,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/interrupt.h"
 #include "base/poll.h"
 #include "base/sqlite.h"
 #include "base/thread.h"
@@ -628,14 +629,15 @@ static int wait_for_batch(struct fetcher *f, size_t k) {
 static int run_group(void *context, size_t i) {
   struct plan *p = context;
   struct group *g = &p->groups[i];
+  struct sc_error err = {0};
   if (p->fetcher && !wait_for_batch(p->fetcher, g->batch)) return 1;
   if (g->window) {
-    struct sc_error err = {0};
     if (sc_gdal_read(g->window->read, &err)) set_error(g->window, &err);
   } else {
     read_block(p, g);
   }
-  return 0; /* a failed read does not stop the others: callers may want them */
+  /* A failed read does not stop the others, which callers may want. */
+  return sc_interrupt_check(&err) != SC_OK;
 }
 
 static sc_status run_groups(struct plan *p, int (*interrupted)(void *), void *interrupt_context,

@@ -3,10 +3,12 @@ import json
 import os
 import shutil
 import sqlite3
+import struct
 import tempfile
 import threading
 import time
 import unittest
+import zlib
 
 os.environ["STACCHIP_RETRIES"] = "0"
 import host
@@ -61,7 +63,7 @@ class Interrupts(unittest.TestCase):
     def soon(self, make, sql, *values, after=.03):
         tries = [t for t in (self.late(make(), sql, *values, after=after * (1 + n % 2)) for n in range(TRIES)) if t]
         self.assertTrue(tries, "long enough to be interrupted: " + sql)
-        self.assertLess(min(t[0] for t in tries), SOON, sql)
+        self.assertLess(min(t[0] for t in tries), SOON, (sql, values[1:]))
         self.assertLess(min(t[1] for t in tries), 1, sql)
         return len(tries)
 
@@ -88,6 +90,38 @@ class Interrupts(unittest.TestCase):
         listed = "stacchip_items('%s/items')" % self.folder
         self.soon(lambda: self.connect(rule), "SELECT count(*) FROM (SELECT item_json FROM %s) i, stacchip_index(i.item_json)" % listed, after=.1)
         self.soon(lambda: self.connect(rule, "CREATE VIRTUAL TABLE c USING stacchip_merge(max_nodata=1)"), "SELECT stacchip_merge_items('c', 'SELECT item_json FROM %s')" % listed.replace("'", "''"), after=.1)
+
+    def item(self, bands, side, **asset):
+        """An item of files of the bands; its chip (0, 0) of `size` pixels as a handle."""
+        grid = {"roles": ["data"], "proj:shape": [side, side], "proj:transform": [10, 0, 500000, 0, -10, 6400000], **asset}
+        return {"type": "Feature", "stac_version": "1.0.0", "id": "i", "geometry": None, "links": [], "properties": {"datetime": "2024-01-01T00:00:00Z", "proj:epsg": 32631},
+                "assets": {name: dict(grid, href=path) for name, path in bands.items()}}
+
+    def chip(self, item, size, x=0, y=0):
+        return json.dumps({"item": item, "chip_index_x": x, "chip_index_y": y, "chip_size": size, "platform": "none"})
+
+    def test_reads_by_gdal(self):
+        pixels = numpy.tile(numpy.arange(8192, dtype="u2").astype("u1"), (8192, 1))
+        strips = tiff.write(os.path.join(self.folder, "strips.tif"), pixels, block=16, packbits=True, epsg=32631)
+        picture = os.path.join(self.folder, "grey.png")
+        with open(picture, "wb") as out:
+            out.write(b"\x89PNG\r\n\x1a\n")
+            lines = zlib.compress(numpy.pad(pixels, ((0, 0), (1, 0))).tobytes(), 1)
+            for kind, data in ((b"IHDR", struct.pack(">IIBBBBB", 8192, 8192, 8, 0, 0, 0, 0)), (b"IDAT", lines), (b"IEND", b"")):
+                out.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+        for path, kind in ((strips, "image/tiff"), (picture, "image/png")):
+            for options in ("{}", '{"dtype": "float32", "assets": ["a"]}', '{"resampling": "average", "size": 2048, "format": "png"}'):
+                self.soon(self.connect, "SELECT length(stacchip_chip(?, ?))", self.chip(self.item({"a": path}, 8192, type=kind), 8192), options)
+
+    def test_a_contact_sheet_and_statistics(self):
+        bands = {name: tiff.write(os.path.join(self.folder, name + ".tif"), numpy.random.default_rng(k).integers(1, 9999, (2048, 2048)).astype("u2"), block=(256, 256), epsg=32631)
+                 for k, name in enumerate(("red", "green", "blue"))}
+        item = self.item(bands, 2048, type="image/tiff")
+        rows = json.dumps([self.chip(item, 256, x, y) for x in range(8) for y in range(8)])
+        for after in (.03, .1, .25):
+            self.soon(self.connect, "SELECT stacchip_stack(value, '{\"format\": \"png\"}') FROM json_each(?)", rows, after=after)
+        for after in (.03, .08):
+            self.soon(self.connect, "SELECT stacchip_band_stats(value) FROM json_each(?)", rows, after=after)
 
     def test_a_search_whose_server_is_slow(self):
         def page(h):
