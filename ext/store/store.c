@@ -144,6 +144,7 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
                        struct sc_error *err) {
   char *path = NULL;
   sc_status st = sc_store_path(root, key, &path, err);
+  if (!st) st = sc_href_check(path, err); /* below an allowed root, but for links */
   if (!st) st = sc_read_whole(path, OBJECT_MAX, out, err);
   sc_free(path);
   return st;
@@ -314,6 +315,7 @@ static sc_status list_local(const char *root, const char *below,
   struct sc_error absent = {0};
   sc_status st = sc_format(&path, err, "%s%s%s", root, *below ? "/" : "", below);
   if (!st && sc_folder_names(path, &names, &absent) == SC_NOMEM) st = sc_fail_nomem(err);
+  if (!st && !absent.status) st = sc_href_check(path, err); /* links lead here, too */
   for (size_t i = 0; i < names.n && !st; i++) {
     char *key = NULL, *whole = NULL;
     struct stat info;

@@ -27,6 +27,7 @@ sc_status sc_store_look_at(const char *href, int *exists, uint64_t *size, struct
 /* Write, and look at the size of what is then there: SC_IO, and nothing there, where it differs. */
 sc_status sc_store_put(const char *root, const char *key, const void *bytes, size_t n,
                        struct sc_error *err);
+/* SC_DENIED where a link leads out of the allowed folders. */
 sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
                        struct sc_error *err);
 
@@ -41,7 +42,8 @@ sc_status sc_store_get(const char *root, const char *key, struct sc_buffer *out,
  */
 sc_status sc_store_copy(const char *href, const char *root, const char *key, struct sc_error *err);
 
-/* Keys below a prefix, in order, each passed to found(). */
+/* Keys below a prefix, in order, each passed to found(). SC_DENIED where a folder is a link out of
+ * the allowed ones. */
 sc_status sc_store_list(const char *root, const char *prefix,
                         sc_status (*found)(void *context, const char *key, struct sc_error *err),
                         void *context, struct sc_error *err);

@@ -180,6 +180,19 @@ class Cubes(Work):
         self.run_it("stats", "--platform", "modis", "--chip-bucket", self.path("cubes"), code=2, STACCHIP_POOL_SIZE="0")
         self.run_it("prechip", "--row", "0", "--data-bucket", self.path("bucket"), "--index", "x", "--chip-bucket", "y", "--platform", "naip", code=2, STACCHIP_POOL_SIZE="none")
 
+    def test_links_out_of_the_bucket_are_refused(self):
+        cube, below = self.path("out", "modis", "cube_0.npz"), self.path("cubes", "mode_v1_chipper_v2", "modis")
+        stats = lambda code: self.run_it("stats", "--platform", "modis", "--chip-bucket", self.path("cubes"), code=code, STACCHIP_LOCAL=self.path("cubes")).stderr
+        numpy.savez(cube, pixels=numpy.ones((2, 7, 16, 16), "f4"))
+        os.symlink(os.path.dirname(cube), below)
+        self.assertIn("allowed in some folders only", stats(1))
+        os.unlink(below)
+        os.mkdir(below)
+        os.symlink(cube, os.path.join(below, "cube_0.npz"))
+        self.assertIn("allowed in some folders only", stats(1))
+        os.replace(cube, os.path.join(below, "cube_0.npz"))
+        stats(0)
+
     def test_damaged_cubes(self):
         whole = io.BytesIO()
         numpy.savez_compressed(whole, pixels=numpy.ones((2, 7, 16, 16), "f4"))
