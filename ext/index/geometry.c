@@ -200,6 +200,30 @@ sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *sr
   return SC_OK;
 }
 
+/* SpatiaLite's types that are a footprint but for their form: 1003 is POLYGON Z, 1000003 a
+ * compressed POLYGON. */
+static sc_status fail_blob_type(uint32_t type, struct sc_error *err) {
+  static const char *const dimensions[] = {"", " Z", " M", " ZM"};
+  uint32_t flat = type % BLOB_COMPRESSED, base = flat % 1000;
+  int is_packed = type >= BLOB_COMPRESSED, has_more = flat >= 1000;
+  int is_known = (base == WKB_POLYGON || base == WKB_MULTIPOLYGON) && flat < 4000 &&
+                 type < 2 * BLOB_COMPRESSED;
+  if (!is_known) {
+    return sc_fail(err, SC_BAD_DATA,
+                   "geometry of type %u; a footprint is a POLYGON or "
+                   "MULTIPOLYGON",
+                   type);
+  }
+  return sc_fail(err, SC_BAD_DATA,
+                 "geometry: a %s%s%s; a footprint is one of x and y alone, uncompressed: "
+                 "SpatiaLite's %s makes it one",
+                 is_packed ? "compressed " : "", base == WKB_POLYGON ? "POLYGON" : "MULTIPOLYGON",
+                 dimensions[flat / 1000],
+                 !is_packed ? "CastToXY()"
+                 : has_more ? "CastToXY(UncompressGeometry())"
+                            : "UncompressGeometry()");
+}
+
 sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footprint *out, int *srid,
                                  struct sc_error *err) {
   struct sc_box box;
@@ -209,17 +233,15 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
   const unsigned char *p = blob;
   struct geometry_reader r = {sc_bytes_of(p + BLOB_TYPE_AT, size - BLOB_TYPE_AT - 1), p[1] == 0, 2};
   uint32_t type = read_u32(&r), n = 1;
-  if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) {
-    return sc_fail(err, SC_BAD_DATA,
-                   "geometry of type %u; a footprint is a POLYGON or "
-                   "MULTIPOLYGON",
-                   type);
-  }
+  if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) return fail_blob_type(type, err);
   if (type == WKB_MULTIPOLYGON) n = read_u32(&r);
   for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
-    if (type == WKB_MULTIPOLYGON &&
-        (sc_bytes_u8(&r.bytes) != BLOB_ENTITY || read_u32(&r) != WKB_POLYGON)) {
-      return sc_fail(err, SC_BAD_DATA, "geometry: part %u is not a polygon", i);
+    if (type == WKB_MULTIPOLYGON) {
+      int is_entity = sc_bytes_u8(&r.bytes) == BLOB_ENTITY;
+      uint32_t part = read_u32(&r);
+      if (is_entity && part == BLOB_COMPRESSED + WKB_POLYGON) return fail_blob_type(part, err);
+      if (!is_entity || part != WKB_POLYGON)
+        return sc_fail(err, SC_BAD_DATA, "geometry: part %u is not a polygon", i);
     }
     st = read_polygon(&r, out, err);
   }

@@ -29,6 +29,7 @@ def polygon(*rings):
     return counted(len(rings), *rings)
 
 
+PACKED = counted(4, struct.pack("<2d", 0, 0), struct.pack("<4f", 1, 0, 0, 1), struct.pack("<2d", 0, 0))
 WRONG = {
     "POLYGON EMPTY": (blob(3, polygon()), "a polygon of 0 rings"),
     "MULTIPOLYGON EMPTY": (blob(6, counted(0)), "no polygon"),
@@ -38,6 +39,12 @@ WRONG = {
     "POINT": (blob(1, struct.pack("<2d", 0, 0)), "type 1"),
     "LINESTRING": (blob(2, ring((0, 0), (1, 1))), "type 2"),
     "MULTIPOINT EMPTY": (blob(4, counted(0)), "type 4"),
+    "POLYGON Z": (blob(1003, polygon(counted(4, struct.pack("<12d", 0, 0, 5, 1, 0, 5, 1, 1, 5, 0, 0, 5)))), "a POLYGON Z; .*CastToXY"),
+    "MULTIPOLYGON ZM": (blob(3006, counted(0)), "a MULTIPOLYGON ZM; .*CastToXY"),
+    "compressed POLYGON": (blob(1000003, polygon(PACKED)), r"a compressed POLYGON; .*UncompressGeometry\(\)"),
+    "compressed POLYGON M": (blob(1002003, polygon(PACKED)), r"a compressed POLYGON M; .*CastToXY\(UncompressGeometry\(\)\)"),
+    "compressed in a MULTIPOLYGON": (blob(6, counted(1, b"\x69", counted(1000003), polygon(PACKED))), "a compressed POLYGON; .*UncompressGeometry"),
+    "a type that is none": (blob(4294966299, polygon(ring(*SQUARE))), "type 4294966299"),
     "a ring without points": (blob(3, polygon(ring())), "a ring of 0 points"),
     "a ring of two": (blob(3, polygon(ring((0, 0), (1, 1)))), "a ring of 2 points"),
     "a hole": (blob(3, polygon(ring(*SQUARE), ring(*SQUARE))), "a polygon of 2 rings"),
