@@ -126,7 +126,8 @@ sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
   }
   int has_invalid = n > 1 || memchr(read->valid, 0, sc_chip_bytes(chips, SC_DTYPE_U8)) != NULL;
   layout(chips, n, is_png && has_invalid, &s);
-  s.pixels = sc_alloc_zero((size_t)s.width * (size_t)s.height, 4);
+  size_t pixel_bytes = s.channels == 2 ? 4 : (size_t)s.channels; /* see grey_to_rgba() */
+  s.pixels = sc_alloc_zero((size_t)s.width * (size_t)s.height, pixel_bytes);
   if (!s.pixels) return sc_fail_nomem(err);
   sc_status st = SC_OK;
   for (int k = 0; k < n_bands && !st; k++) st = find_range(&shown, k, options, ranges[k], err);
