@@ -226,30 +226,11 @@ static sc_status delete_block(struct sc_merge *t, struct sc_cached_chip_block *b
   return st;
 }
 
-static sc_status new_block_id(struct sc_merge *t, int64_t *out, struct sc_error *err) {
-  if (!t->next_block) {
-    sqlite3_stmt *s;
-    sc_status st = sc_merge_statement(t, SC_STMT_BLOCK_LAST, &s, err);
-    if (st) return st;
-    int is_row;
-    st = sc_db_next(s, &is_row, err);
-    int64_t last = !st && is_row ? sqlite3_column_int64(s, 0) : 0;
-    sqlite3_reset(s);
-    if (st) return st;
-    if (last < 0 || last >= SC_MERGE_MAX_BLOCK_ID) {
-      return sc_fail(err, SC_BAD_DATA, "%s_block: its last id, %lld, is out of range", t->name,
-                     (long long)last);
-    }
-    t->next_block = last + 1;
-  }
-  *out = t->next_block++;
-  return SC_OK;
-}
-
 static sc_status insert_block(struct sc_merge *t, struct sc_cached_chip_block *b,
                               const struct sc_buffer *bytes, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = new_block_id(t, &b->id, err);
+  const struct sc_merge_ids ids = {SC_STMT_BLOCK_LAST, "block", SC_MERGE_MAX_BLOCK_ID};
+  sc_status st = sc_merge_new_id(t, &ids, &t->next_block, &b->id, err);
   if (!st) st = sc_merge_statement(t, SC_STMT_BLOCK_INSERT, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, b->id);

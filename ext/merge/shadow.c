@@ -20,23 +20,8 @@ float sc_merge_day(const char *date) {
 }
 
 static sc_status new_chip_id(struct sc_merge *t, int64_t *out, struct sc_error *err) {
-  if (!t->next_chip) {
-    sqlite3_stmt *s;
-    sc_status st = sc_merge_statement(t, SC_STMT_CHIP_LAST, &s, err);
-    if (st) return st;
-    int is_row;
-    st = sc_db_next(s, &is_row, err);
-    int64_t last = !st && is_row ? sqlite3_column_int64(s, 0) : 0;
-    sqlite3_reset(s);
-    if (st) return st;
-    if (last < 0 || last > INT64_MAX / 2) {
-      return sc_fail(err, SC_BAD_DATA, "%s_chip: its last id, %lld, is out of range", t->name,
-                     (long long)last);
-    }
-    t->next_chip = last + 1;
-  }
-  *out = t->next_chip++;
-  return SC_OK;
+  static const struct sc_merge_ids ids = {SC_STMT_CHIP_LAST, "chip", INT64_MAX / 2 + 1};
+  return sc_merge_new_id(t, &ids, &t->next_chip, out, err);
 }
 
 /* A chip as the tables want it. */

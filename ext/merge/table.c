@@ -85,6 +85,27 @@ sc_status sc_merge_statement(struct sc_merge *t, enum sc_merge_statement which, 
   return st == SC_DB ? sc_fail_within(err, "merged index %s", t->name) : st;
 }
 
+sc_status sc_merge_new_id(struct sc_merge *t, const struct sc_merge_ids *ids, int64_t *next,
+                          int64_t *out, struct sc_error *err) {
+  if (!*next) {
+    sqlite3_stmt *s;
+    sc_status st = sc_merge_statement(t, ids->last, &s, err);
+    if (st) return st;
+    int is_row;
+    st = sc_db_next(s, &is_row, err);
+    int64_t last = !st && is_row ? sqlite3_column_int64(s, 0) : 0;
+    sqlite3_reset(s);
+    if (st) return st;
+    if (last < 0 || last >= ids->end) {
+      return sc_fail(err, SC_BAD_DATA, "%s_%s: its last id, %lld, is out of range", t->name,
+                     ids->table, (long long)last);
+    }
+    *next = last + 1;
+  }
+  *out = (*next)++;
+  return SC_OK;
+}
+
 sc_status sc_merge_prepare(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                            struct sc_error *err) {
   sc_status st = sc_db_prepare(t->db, sc_statement_text(which), t->schema, t->name, out, err);

@@ -83,6 +83,18 @@ sc_status sc_merge_statement(struct sc_merge *t, enum sc_merge_statement which, 
 sc_status sc_merge_prepare(struct sc_merge *t, enum sc_merge_statement which, sqlite3_stmt **out,
                            struct sc_error *err);
 
+/* The ids of a shadow table: what asks for the last one, the table, and the id not to be reached.
+ */
+struct sc_merge_ids {
+  enum sc_merge_statement last;
+  const char *table; /* "chip" of <name>_chip */
+  int64_t end;
+};
+/* A new id: one more than the last. *next keeps it between calls; 0: the table is asked.
+ * SC_BAD_DATA where the table's last id is negative or not below ids->end. */
+sc_status sc_merge_new_id(struct sc_merge *t, const struct sc_merge_ids *ids, int64_t *next,
+                          int64_t *out, struct sc_error *err);
+
 /*
  * What becomes of an item that fails: as the command 'on_error' has set it for good, else as the
  * arguments say. Asked when one fails: the setting may be rolled back, or another connection's.
