@@ -117,11 +117,12 @@ class Interrupts(unittest.TestCase):
         bands = {name: tiff.write(os.path.join(self.folder, name + ".tif"), numpy.random.default_rng(k).integers(1, 9999, (2048, 2048)).astype("u2"), block=(256, 256), epsg=32631)
                  for k, name in enumerate(("red", "green", "blue"))}
         item = self.item(bands, 2048, type="image/tiff")
-        rows = json.dumps([self.chip(item, 256, x, y) for x in range(8) for y in range(8)])
+        chips = [self.chip(item, 256, x, y) for x in range(8) for y in range(8)]
+        rows, more = json.dumps(2 * chips), json.dumps(8 * chips)  # a quick machine is to be interrupted, too
         for after in (.03, .1, .25):
             self.soon(self.connect, "SELECT stacchip_stack(value, '{\"format\": \"png\"}') FROM json_each(?)", rows, after=after)
         for after in (.03, .08):
-            self.soon(self.connect, "SELECT stacchip_band_stats(value) FROM json_each(?)", rows, after=after)
+            self.soon(self.connect, "SELECT stacchip_band_stats(value) FROM json_each(?)", more, after=after)
 
     def test_a_search_whose_server_is_slow(self):
         def page(h):
