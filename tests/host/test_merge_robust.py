@@ -42,7 +42,7 @@ class Kill(unittest.TestCase):
             path = os.path.join(folder, "k.db")
             make(path).close()
             for k in range(KILLS):
-                inside += self.kill_one(path, kinds[k % len(kinds)], rnd)
+                inside += self.kill_one(path, kinds[k % len(kinds)], ("slow", "free")[k // len(kinds) % 2], rnd)
                 db = host.connect(path)
                 self.assertEqual("ok", db.execute("PRAGMA integrity_check").fetchone()[0])
                 check(db)
@@ -55,9 +55,9 @@ class Kill(unittest.TestCase):
         print(f"{inside} of {KILLS} inside a write", flush=True)
         self.assertGreaterEqual(inside * 5, KILLS)
 
-    def kill_one(self, path, kind, rnd):
+    def kill_one(self, path, kind, pace, rnd):
         """True when the process died between "write" and "done"."""
-        victim = subprocess.Popen([sys.executable, VICTIM, path, kind, str(rnd.randrange(1 << 30))], stdout=subprocess.PIPE, text=True,
+        victim = subprocess.Popen([sys.executable, VICTIM, path, kind, str(rnd.randrange(1 << 30)), pace], stdout=subprocess.PIPE, text=True,
                                   env={**os.environ, "PYTHONPATH": os.path.join(host.ROOT, "tests", "support")})
         lines = []
         reader = threading.Thread(target=lambda: lines.extend(victim.stdout))

@@ -1,12 +1,16 @@
-"""A process to be killed: merge_victim.py DATABASE KIND SEED. Prints a line before each write."""
+"""A process to be killed: merge_victim.py DATABASE KIND SEED PACE. Prints a line before and after each write.
+
+A write takes 2 ms of the 9 between two of them: PACE "slow" has it sleep on the way, so that most of the time is inside.
+"""
 import os
 import random
 import sys
+import time
 
 import host
 from merge_rows import fill_source, item_rows
 
-path, kind, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+path, kind, seed, pace = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 db = host.connect(path)
 db.execute("PRAGMA busy_timeout = 10000")
 rnd = random.Random(seed)
@@ -17,6 +21,7 @@ while True:
     first = 1000 + rnd.randrange(100000)
     fill_source(db, rnd.randrange(1, 8), 9, first)
     print("write", flush=True)
+    db.set_progress_handler((lambda: time.sleep(0.001)) if pace == "slow" else None, 200)
     try:
         if kind == "rows":
             db.execute("INSERT INTO chips SELECT * FROM src")
@@ -38,4 +43,5 @@ while True:
             db.execute("ROLLBACK")
         if "there already" not in str(e):
             raise
+    db.set_progress_handler(None, 0)
     print("done", flush=True)
