@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/db.h"
 #include "base/interrupt.h"
 #include "pixels/harmonize.h"
 #include "pixels/locate.h"
@@ -326,7 +325,14 @@ sc_status sc_chip_check_placed(const struct sc_chip *chip, struct sc_error *err)
 sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
                        const struct sc_chip_options *options, struct sc_chip *out,
                        struct sc_error *err) {
-  sc_status st = sc_chip_locate(c, value, options, out, err);
+  const struct sc_chip_name name = sc_chip_name_of(value);
+  return sc_chip_open_named(c, &name, options, out, err);
+}
+
+sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
+                             const struct sc_chip_options *options, struct sc_chip *out,
+                             struct sc_error *err) {
+  sc_status st = sc_chip_locate(c, name, options, out, err);
   if (st) return st;
   st = choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_rasters(&out->scene->item, err);
@@ -411,8 +417,8 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
 
 /* Read chips of one shape as their files have them, in one call, so that a block is decoded once
  * for all that want it. */
-static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips, size_t n,
-                            const struct sc_chip_target *to, struct sc_error *err) {
+static sc_status read_plain(const struct sc_chip *chips, size_t n, const struct sc_chip_target *to,
+                            struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], to->dtype);
   if (!raster) return err->status;
@@ -420,7 +426,7 @@ static sc_status read_plain(struct sc_connection *c, const struct sc_chip *chips
   if (!reads) return sc_fail_nomem(err);
   for (size_t i = 0; i < n; i++)
     sc_chip_plan(&chips[i], to->pixels + i * bytes, to->dtype, reads + i * n_bands);
-  sc_status st = raster->read(reads, n * n_bands, sc_db_interrupted, c->db, err);
+  sc_status st = raster->read(reads, n * n_bands, sc_interrupted, NULL, err);
   if (to->errors && st != SC_INTERRUPT && st != SC_NOMEM) {
     for (size_t i = 0; i < n * n_bands; i++) {
       struct sc_error *first = &to->errors[i / n_bands];
@@ -460,8 +466,8 @@ static int same_mask(const struct sc_chip_band *a, const struct sc_chip_band *b)
 }
 
 /* What the masks and alpha bands of the files say; 1 where a file has none. */
-static sc_status read_masks(struct sc_connection *c, const struct sc_chip *chip, uint8_t *valid,
-                            struct sc_read *reads, struct sc_error *err) {
+static sc_status read_masks(const struct sc_chip *chip, uint8_t *valid, struct sc_read *reads,
+                            struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   size_t n = (size_t)chip->width * (size_t)chip->height, n_reads = 0;
   if (!raster) return err->status;
@@ -474,7 +480,7 @@ static sc_status read_masks(struct sc_connection *c, const struct sc_chip *chip,
     reads[i].fill = 0;
     reads[n_reads++] = reads[i];
   }
-  sc_status st = n_reads ? raster->read(reads, n_reads, sc_db_interrupted, c->db, err) : SC_OK;
+  sc_status st = n_reads ? raster->read(reads, n_reads, sc_interrupted, NULL, err) : SC_OK;
   for (int i = 1; i < chip->n_bands && !st; i++) {
     const struct sc_chip_band *b = &chip->bands[i];
     if (sc_valid_by_mask(&b->validity) && same_mask(b, b - 1))
@@ -503,9 +509,8 @@ static sc_status clear_rows(const struct sc_chip_band *b, const struct sc_read *
 /* Clear what one band shows to be invalid by its values: those at hand, or read in a type that
  * shows them. Resampled ones are looked at before they are rounded, which may make the nodata value
  * of others. */
-static sc_status clear_by_value(struct sc_connection *c, const struct sc_chip_band *b,
-                                const struct sc_read *planned, enum sc_dtype dtype, uint8_t *valid,
-                                struct sc_error *err) {
+static sc_status clear_by_value(const struct sc_chip_band *b, const struct sc_read *planned,
+                                enum sc_dtype dtype, uint8_t *valid, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   int is_real = !sc_dtype_is_complex(b->dtype);
   enum sc_dtype wanted = is_resampled(planned) && is_real ? SC_DTYPE_F64 : b->dtype;
@@ -518,23 +523,23 @@ static sc_status clear_by_value(struct sc_connection *c, const struct sc_chip_ba
   read.row_bytes = sc_dtype_bytes(wanted) * (size_t)planned->out_width;
   read.out = sc_alloc(read.row_bytes * (size_t)planned->out_height);
   if (!read.out) return sc_fail_nomem(err);
-  sc_status st = raster->read(&read, 1, sc_db_interrupted, c->db, err);
+  sc_status st = raster->read(&read, 1, sc_interrupted, NULL, err);
   if (!st) st = clear_rows(b, &read, wanted, valid, err);
   sc_free(read.out);
   return st;
 }
 
-sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, const void *pixels,
-                        enum sc_dtype dtype, uint8_t *valid, struct sc_error *err) {
+sc_status sc_chip_valid(const struct sc_chip *chip, const void *pixels, enum sc_dtype dtype,
+                        uint8_t *valid, struct sc_error *err) {
   size_t n = (size_t)chip->width * (size_t)chip->height;
   struct sc_read *reads = sc_alloc_zero((size_t)chip->n_bands, sizeof *reads);
-  sc_status st = reads ? read_masks(c, chip, valid, reads, err) : sc_fail_nomem(err);
+  sc_status st = reads ? read_masks(chip, valid, reads, err) : sc_fail_nomem(err);
   if (!st) sc_chip_plan(chip, (void *)(size_t)pixels, dtype, reads);
   for (int i = 0; i < chip->n_bands && !st; i++) {
     const struct sc_chip_band *b = &chip->bands[i];
     if (!pixels) reads[i].out = NULL;
     if (sc_valid_by_value(&b->validity))
-      st = clear_by_value(c, b, &reads[i], dtype, valid + (size_t)i * n, err);
+      st = clear_by_value(b, &reads[i], dtype, valid + (size_t)i * n, err);
     if (!st && leaves(&reads[i])) clear_outside(&reads[i], valid + (size_t)i * n);
     if (!st) st = sc_interrupt_check(err);
   }
@@ -555,9 +560,8 @@ static void work(const struct sc_chip_band *b, const struct sc_chip_options *opt
 }
 
 /* One chip by way of float64: to->valid says which pixels have values to work on. */
-static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip,
-                             const struct sc_chip_options *options, const struct sc_chip_target *to,
-                             struct sc_error *err) {
+static sc_status read_worked(const struct sc_chip *chip, const struct sc_chip_options *options,
+                             const struct sc_chip_target *to, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   size_t size = sc_dtype_bytes(to->dtype), n = sc_chip_bytes(chip, SC_DTYPE_U8);
   if (!raster) return err->status;
@@ -566,8 +570,8 @@ static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip
   double *values = sc_alloc(n * sizeof *values);
   if (!values) return sc_fail_nomem(err);
   struct sc_chip_target plain = {.dtype = SC_DTYPE_F64, .pixels = (unsigned char *)values};
-  sc_status st = read_plain(c, chip, 1, &plain, err);
-  if (!st) st = sc_chip_valid(c, chip, values, SC_DTYPE_F64, to->valid, err);
+  sc_status st = read_plain(chip, 1, &plain, err);
+  if (!st) st = sc_chip_valid(chip, values, SC_DTYPE_F64, to->valid, err);
   size_t row = (size_t)chip->width, rows_of_band = (size_t)chip->height;
   for (size_t at = 0, j = 0; at < n && !st; at += row, j++) {
     work(&chip->bands[j / rows_of_band], options, values + at, to->valid + at, row);
@@ -580,19 +584,18 @@ static sc_status read_worked(struct sc_connection *c, const struct sc_chip *chip
 }
 
 /* Worked on, or as they are with their validity. */
-static sc_status read_one(struct sc_connection *c, const struct sc_chip *chip,
-                          const struct sc_chip_options *options, const struct sc_chip_target *to,
-                          struct sc_error *err) {
+static sc_status read_one(const struct sc_chip *chip, const struct sc_chip_options *options,
+                          const struct sc_chip_target *to, struct sc_error *err) {
   if (!options->scale && !options->harmonize) {
     sc_status st = options->format == SC_FORMAT_GEOTIFF ? SC_OK : check_real(chip, err);
-    if (!st) st = read_plain(c, chip, 1, to, err);
-    return st ? st : sc_chip_valid(c, chip, to->pixels, to->dtype, to->valid, err);
+    if (!st) st = read_plain(chip, 1, to, err);
+    return st ? st : sc_chip_valid(chip, to->pixels, to->dtype, to->valid, err);
   }
   struct sc_chip_target with_valid = *to;
   uint8_t *own = to->valid ? NULL : sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
   if (!to->valid && !own) return sc_fail_nomem(err);
   if (own) with_valid.valid = own;
-  sc_status st = read_worked(c, chip, options, &with_valid, err);
+  sc_status st = read_worked(chip, options, &with_valid, err);
   sc_free(own);
   return st;
 }
@@ -603,8 +606,8 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
   struct sc_error *errors = to->errors;
   if (n == 0) return SC_OK;
   if (!options->scale && !options->harmonize && !to->valid) {
-    sc_status st = read_plain(c, chips, n, to, err);
-    for (size_t i = 0; i < n; i++)
+    sc_status st = read_plain(chips, n, to, err);
+    for (size_t i = 0; i < n && c; i++)
       sc_scenes_forget_failed(c, chips[i].cached, errors ? errors[i].status : st);
     return st;
   }
@@ -615,8 +618,8 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
                                  .pixels = to->pixels + i * bytes,
                                  .valid = to->valid ? to->valid + i * n_values : NULL};
     sc_status st = sc_interrupt_check(&own); /* reads of small chips are too short to ask */
-    if (!st) st = read_one(c, &chips[i], options, &one, &own);
-    sc_scenes_forget_failed(c, chips[i].cached, st);
+    if (!st) st = read_one(&chips[i], options, &one, &own);
+    if (c) sc_scenes_forget_failed(c, chips[i].cached, st);
     if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
       *err = own;
       return st;

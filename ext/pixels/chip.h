@@ -39,13 +39,27 @@ struct sc_chip {
   double fill;
 };
 
+/* What names a chip: the text of a handle, or (text NULL, is_rowid) the rowid of a merged index
+ * that the option "table" names. Borrowed. */
+struct sc_chip_name {
+  const char *text;
+  size_t text_bytes;
+  int is_rowid;
+  int64_t rowid;
+};
+/* The name that an SQL value is: an INTEGER is a rowid. */
+struct sc_chip_name sc_chip_name_of(sqlite3_value *value);
+
 /*
  * Resolve a handle (see index/handle.h) and open what it names.
  *
- * value    TEXT, or an integer with the option "table".
  * Returns  SC_NOT_FOUND for a stale handle or an asset that is not there, SC_RANGE for a
  *          position outside the grid, and whatever reading the item or opening files gives.
  */
+sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
+                             const struct sc_chip_options *options, struct sc_chip *out,
+                             struct sc_error *err);
+/* The same of an SQL value. */
 sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
                        const struct sc_chip_options *options, struct sc_chip *out,
                        struct sc_error *err);
@@ -87,8 +101,8 @@ void sc_chip_delivered(const struct sc_chip_band *band, const struct sc_chip_opt
  * pixels  The chip as read by sc_chip_plan() as `dtype`, to spare reading it again; or NULL.
  * valid   out: [band][row][column], 1 where it is valid, else 0.
  */
-sc_status sc_chip_valid(struct sc_connection *c, const struct sc_chip *chip, const void *pixels,
-                        enum sc_dtype dtype, uint8_t *valid, struct sc_error *err);
+sc_status sc_chip_valid(const struct sc_chip *chip, const void *pixels, enum sc_dtype dtype,
+                        uint8_t *valid, struct sc_error *err);
 
 /* Where the pixels of chips of one shape go, one chip after the other. */
 struct sc_chip_target {
@@ -98,7 +112,12 @@ struct sc_chip_target {
   struct sc_error *errors; /* one per chip; NULL: the first failure ends the call */
 };
 
-/* Read n chips at once, harmonized and scaled where the options say so. */
+/*
+ * Read n chips at once, harmonized and scaled where the options say so.
+ *
+ * c  NULL on a thread that is not the connection's: the caller then says
+ *    sc_scenes_forget_failed() for each chip on the one that is.
+ */
 sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
                         const struct sc_chip_options *options, const struct sc_chip_target *to,
                         struct sc_error *err);

@@ -197,7 +197,8 @@ static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const c
   struct sc_chip chip;
   struct sc_chip_options options = {.table = table};
   sc_status st = sc_connection_check_direct(c, err);
-  if (!st) st = sc_chip_locate(c, row, &options, &chip, err);
+  const struct sc_chip_name name = sc_chip_name_of(row);
+  if (!st) st = sc_chip_locate(c, &name, &options, &chip, err);
   if (st) return st;
   int64_t x = chip.x, y = chip.y;
   if (x < 0) { /* round a centre: the same window, counted pixel by pixel */

@@ -102,17 +102,20 @@ static sc_status locate_text(struct sc_connection *c, const char *text, size_t n
   return st ? sc_fail_within(err, "item %s", s->item.id) : SC_OK;
 }
 
-sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
+struct sc_chip_name sc_chip_name_of(sqlite3_value *value) {
+  if (sqlite3_value_type(value) == SQLITE_INTEGER)
+    return (struct sc_chip_name){.is_rowid = 1, .rowid = sqlite3_value_int64(value)};
+  const char *text = (const char *)sqlite3_value_text(value);
+  return (struct sc_chip_name){.text = text,
+                               .text_bytes = text ? (size_t)sqlite3_value_bytes(value) : 0};
+}
+
+sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *name,
                          const struct sc_chip_options *options, struct sc_chip *out,
                          struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  sc_status st;
-  if (sqlite3_value_type(value) == SQLITE_INTEGER) {
-    st = sc_merged_locate_rowid(c, options->table, sqlite3_value_int64(value), out, err);
-  } else {
-    const char *text = (const char *)sqlite3_value_text(value);
-    st = locate_text(c, text, text ? (size_t)sqlite3_value_bytes(value) : 0, out, err);
-  }
+  sc_status st = name->is_rowid ? sc_merged_locate_rowid(c, options->table, name->rowid, out, err)
+                                : locate_text(c, name->text, name->text_bytes, out, err);
   if (st) {
     sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);

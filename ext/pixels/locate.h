@@ -5,7 +5,7 @@
 #include "pixels/chip.h"
 
 /* The first part of sc_chip_open(): the chip has no bands yet. Close with sc_chip_close(). */
-sc_status sc_chip_locate(struct sc_connection *c, sqlite3_value *value,
+sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *name,
                          const struct sc_chip_options *options, struct sc_chip *out,
                          struct sc_error *err);
 

@@ -165,7 +165,7 @@ static sc_status read_mask(struct sc_connection *c, struct cloud_mask *m, struct
     sc_chip_plan(&m->chip, m->pixels, m->chip.dtype, &read);
     st = raster->read(&read, 1, sc_db_interrupted, c->db, err);
   }
-  return st ? st : sc_chip_valid(c, &m->chip, m->pixels, m->chip.dtype, m->valid, err);
+  return st ? st : sc_chip_valid(&m->chip, m->pixels, m->chip.dtype, m->valid, err);
 }
 
 /* excluded: 1 where the mask says cloud, per pixel of the chip. */
