@@ -10,14 +10,15 @@
 
 #include "base/alloc.h"
 
-#define N_KEPT 8  /* transformations a thread keeps */
+#define LONLAT "EPSG:4326"
+#define N_KEPT 16 /* transformations a thread keeps */
 #define N_PAIRS 8 /* comparisons of CRSs that a thread keeps: bands of a scene repeat them */
 
 struct kept {
-  char *crs;
-  PJ *pj; /* CRS -> lon, lat */
-  int is_geographic;
-  double radians_per_unit; /* of a geographic CRS, to bring its unit to degrees */
+  char *from, *to;
+  PJ *pj;                                       /* from -> to, x east first in both */
+  int is_geographic;                            /* from */
+  double radians_per_unit, to_radians_per_unit; /* of a geographic CRS, else 0 */
   unsigned long used;
 };
 
@@ -51,7 +52,8 @@ static void free_projector(void *value) {
   for (int i = 0; i < N_PAIRS; i++) free_pair(&p->pairs[i]);
   for (int i = 0; i < N_KEPT; i++) {
     proj_destroy(p->kept[i].pj);
-    sc_free(p->kept[i].crs);
+    sc_free(p->kept[i].from);
+    sc_free(p->kept[i].to);
   }
   proj_context_destroy(p->context);
   sc_free(p);
@@ -120,89 +122,107 @@ static double geographic_unit(PJ_CONTEXT *context, PJ *crs) {
   return unit;
 }
 
-static sc_status make_kept(struct projector *p, const char *crs, struct kept *out,
+static sc_status make_kept(struct projector *p, const char *from, const char *to, struct kept *out,
                            struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  PJ *source = open_crs(p, crs, err);
-  if (!source) return err->status;
-  out->radians_per_unit = geographic_unit(p->context, source);
-  out->is_geographic = out->radians_per_unit > 0;
-  PJ *target = proj_create(p->context, "EPSG:4326");
-  PJ *pj = target ? proj_create_crs_to_crs_from_pj(p->context, source, target, NULL, NULL) : NULL;
-  if (pj) out->pj = proj_normalize_for_visualization(p->context, pj);
-  sc_status st = SC_OK;
-  if (!out->pj) st = fail_crs(crs, "no transformation to longitude and latitude", err);
-  proj_destroy(pj);
+  PJ *source = open_crs(p, from, err);
+  PJ *target = source ? open_crs(p, to, err) : NULL;
+  sc_status st = target ? SC_OK : err->status;
+  if (!st) {
+    out->radians_per_unit = geographic_unit(p->context, source);
+    out->to_radians_per_unit = geographic_unit(p->context, target);
+    out->is_geographic = out->radians_per_unit > 0;
+    PJ *pj = proj_create_crs_to_crs_from_pj(p->context, source, target, NULL, NULL);
+    if (pj) out->pj = proj_normalize_for_visualization(p->context, pj);
+    proj_destroy(pj);
+    if (!out->pj && strcmp(to, LONLAT) == 0) {
+      st = fail_crs(from, "no transformation to longitude and latitude", err);
+    } else if (!out->pj) {
+      st = fail_crs(from, "no transformation to the other CRS", err);
+    }
+  }
   proj_destroy(target);
   proj_destroy(source);
-  if (!st) st = sc_strdup(crs, &out->crs, err);
-  if (st) proj_destroy(out->pj);
+  if (!st) st = sc_strdup(from, &out->from, err);
+  if (!st) st = sc_strdup(to, &out->to, err);
+  if (!st) return SC_OK;
+  proj_destroy(out->pj);
+  sc_free(out->from);
   return st;
 }
 
-static struct kept *find_kept(const char *crs, struct sc_error *err) {
+static struct kept *find_kept(const char *from, const char *to, struct sc_error *err) {
   struct projector *p = thread_projector(err);
   if (!p) return NULL;
   struct kept *oldest = &p->kept[0];
   for (int i = 0; i < N_KEPT; i++) {
     struct kept *k = &p->kept[i];
-    if (k->crs && strcmp(k->crs, crs) == 0) {
+    if (k->from && strcmp(k->from, from) == 0 && strcmp(k->to, to) == 0) {
       k->used = ++p->clock;
       return k;
     }
     if (k->used < oldest->used) oldest = k;
   }
   struct kept made;
-  if (make_kept(p, crs, &made, err)) return NULL;
+  if (make_kept(p, from, to, &made, err)) return NULL;
   proj_destroy(oldest->pj);
-  sc_free(oldest->crs);
+  sc_free(oldest->from);
+  sc_free(oldest->to);
   *oldest = made;
   oldest->used = ++p->clock;
   return oldest;
 }
 
-/* PROJ brings longitudes into [-180, 180]; a geographic grid keeps its own turn. */
-static void keep_turn(double *lon, size_t n, const double *before, double degrees_per_unit) {
+/* PROJ brings longitudes into one turn; a geographic grid keeps its own. */
+static void keep_turn(const struct kept *k, double *x, size_t n, const double *before) {
+  const double turn = 2 * M_PI / k->to_radians_per_unit;
   for (size_t i = 0; i < n; i++) {
-    lon[i] -= 360 * round((lon[i] - before[i] * degrees_per_unit) / 360);
+    x[i] -=
+        turn * round((x[i] - before[i] * (k->radians_per_unit / k->to_radians_per_unit)) / turn);
   }
 }
 
-sc_status sc_project_to_lonlat(const char *crs, size_t n, double *x, double *y,
-                               struct sc_error *err) {
-  struct kept *k = find_kept(crs, err);
+static void transform(const struct kept *k, PJ_DIRECTION direction, size_t n, double *x,
+                      double *y) {
+  proj_errno_reset(k->pj);
+  proj_trans_generic(k->pj, direction, x, sizeof *x, n, y, sizeof *y, n, NULL, 0, 0, NULL, 0, 0);
+  for (size_t i = 0; i < n; i++) {
+    if (!isfinite(x[i]) || !isfinite(y[i])) x[i] = y[i] = NAN;
+  }
+}
+
+sc_status sc_project(const char *from, const char *to, size_t n, double *x, double *y,
+                     struct sc_error *err) {
+  struct kept *k = find_kept(from, to, err);
   double *before = NULL;
   if (!k) return err->status;
-  if (k->is_geographic) {
+  if (k->is_geographic && k->to_radians_per_unit > 0) {
     before = sc_alloc(n * sizeof *before);
     if (!before) return sc_fail_nomem(err);
     memcpy(before, x, n * sizeof *before);
   }
-  proj_errno_reset(k->pj);
-  proj_trans_generic(k->pj, PJ_FWD, x, sizeof *x, n, y, sizeof *y, n, NULL, 0, 0, NULL, 0, 0);
-  for (size_t i = 0; i < n; i++) {
-    if (!isfinite(x[i]) || !isfinite(y[i])) x[i] = y[i] = NAN;
-  }
-  if (before) keep_turn(x, n, before, k->radians_per_unit * 180 / M_PI);
+  transform(k, PJ_FWD, n, x, y);
+  if (before) keep_turn(k, x, n, before);
   sc_free(before);
   return SC_OK;
 }
 
+sc_status sc_project_to_lonlat(const char *crs, size_t n, double *x, double *y,
+                               struct sc_error *err) {
+  return sc_project(crs, LONLAT, n, x, y, err);
+}
+
 sc_status sc_project_from_lonlat(const char *crs, size_t n, double *x, double *y,
                                  struct sc_error *err) {
-  struct kept *k = find_kept(crs, err);
+  struct kept *k = find_kept(crs, LONLAT, err);
   if (!k) return err->status;
-  proj_errno_reset(k->pj);
-  proj_trans_generic(k->pj, PJ_INV, x, sizeof *x, n, y, sizeof *y, n, NULL, 0, 0, NULL, 0, 0);
-  for (size_t i = 0; i < n; i++) {
-    if (!isfinite(x[i]) || !isfinite(y[i])) x[i] = y[i] = NAN;
-  }
+  transform(k, PJ_INV, n, x, y);
   return SC_OK;
 }
 
 int sc_project_is_geographic(const char *crs) {
   struct sc_error ignored = {0};
-  struct kept *k = find_kept(crs, &ignored);
+  struct kept *k = find_kept(crs, LONLAT, &ignored);
   return k ? k->is_geographic : 0;
 }
 

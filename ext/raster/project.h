@@ -6,7 +6,9 @@
 
 #include "base/status.h"
 
-/* See sc_raster_api. Transformations are kept per thread and CRS. */
+/* See sc_raster_api. Transformations are kept per thread and pair of CRSs. */
+sc_status sc_project(const char *from, const char *to, size_t n, double *x, double *y,
+                     struct sc_error *err);
 sc_status sc_project_to_lonlat(const char *crs, size_t n, double *x, double *y,
                                struct sc_error *err);
 sc_status sc_project_from_lonlat(const char *crs, size_t n, double *x, double *y,

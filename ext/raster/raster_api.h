@@ -21,7 +21,7 @@
 #include "http/http_api.h"
 #include "store/stamp.h"
 
-#define SC_RASTER_API_VERSION 4
+#define SC_RASTER_API_VERSION 5
 
 /* Of formats that are known but not read; %s is the format. */
 #define SC_NOT_OPENED                                                                            \
@@ -248,6 +248,14 @@ struct sc_raster_api {
    */
   sc_status (*make_header)(const struct sc_source *source, struct sc_buffer *out,
                            struct sc_error *err);
+
+  /*
+   * Project points from one CRS to another, in place; x is easting or longitude in both. A point
+   * that cannot be projected becomes NaN. Between two geographic CRSs longitudes stay on their own
+   * turn; from a projected one they come within -180 .. 180 degrees.
+   */
+  sc_status (*reproject)(const char *from_crs, const char *to_crs, size_t n, double *x, double *y,
+                         struct sc_error *err);
 };
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */

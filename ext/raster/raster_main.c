@@ -82,6 +82,7 @@ static const struct sc_raster_api api = {
     .geotiff = sc_picture_geotiff,
     .http = http,
     .make_header = make_header,
+    .reproject = sc_project,
 };
 
 __attribute__((visibility("default"))) const struct sc_raster_api *stacchip_raster_api(
