@@ -73,10 +73,15 @@ build/gen/sql/merge.h: $(MERGE_SQL) sql/embed.awk
 	@mkdir -p $(@D)
 	@awk -v folder=merge -f sql/embed.awk $(MERGE_SQL) >$@.tmp && mv $@.tmp $@
 
-$(B)/so/%.o: %.c | $(SQL_GEN)
+# Without the packages the compiler would only say that a header is missing.
+.PHONY: have-packages
+have-packages:
+	@pkg-config --exists sqlite3 $(CORE_PKGS) $(RASTER_PKGS) || { echo 'Packages are missing: `make deps` installs them' >&2; exit 1; }
+
+$(B)/so/%.o: %.c | $(SQL_GEN) have-packages
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(if $(filter ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS) $(OPT_RASTER_$(VARIANT))) -c -o $@ $<
-$(B)/static/%.o: %.c | $(SQL_GEN)
+$(B)/static/%.o: %.c | $(SQL_GEN) have-packages
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(if $(filter ext/cli/% ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS)) -c -o $@ $<
 

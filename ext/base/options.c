@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/sqlite.h"
 
 /* --- messages --- */
 
@@ -63,7 +65,8 @@ sc_status sc_option_fail_choice(struct sc_error *err, const char *what, const ch
   if (!st) st = sc_buffer_append_text(&text, " is not one of ", err);
   for (size_t n; !st; choices += n + 1) {
     n = strcspn(choices, "|");
-    st = sc_buffer_printf(&text, err, "%.*s%s", (int)n, choices, choices[n] ? ", " : "");
+    st = sc_buffer_printf(&text, err, "%.*s%s", (int)strcspn(choices, "|="), choices,
+                          choices[n] ? ", " : "");
     if (!choices[n]) break;
   }
   if (!st) {
@@ -82,13 +85,14 @@ static sc_status fail_number(const cJSON *value, const char *what, const struct 
 
 /* --- values --- */
 
-/* Position of `word` among "a|b|c", or -1. */
+/* Position of `word` among "a|b|c", other spellings counted with theirs, or -1. */
 static int find_choice(const char *choices, const char *word) {
   size_t n = strlen(word);
-  for (int i = 0;; i++) {
-    size_t length = strcspn(choices, "|");
-    if (length == n && memcmp(choices, word, n) == 0) return i;
+  for (int i = 0;;) {
+    size_t length = strcspn(choices, "|=");
+    if (length == n && sqlite3_strnicmp(choices, word, (int)n) == 0) return i;
     if (!choices[length]) return -1;
+    i += choices[length] == '|';
     choices += length + 1;
   }
 }

@@ -50,7 +50,8 @@ struct sc_option {
   enum sc_option_type type;
   size_t offset;       /* of the member in the struct that is filled */
   double least, most;  /* SC_OPTION_INT, SC_OPTION_REAL */
-  const char *choices; /* SC_OPTION_CHOICE: words separated by '|' */
+  const char *choices; /* SC_OPTION_CHOICE: "a|b|c", found in any case; "jpeg=jpg":
+                          jpg is another spelling, which messages do not list */
 };
 
 /* A table, the struct that it fills, and where the search for a key goes on. */

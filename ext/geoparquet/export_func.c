@@ -265,6 +265,19 @@ static sc_status text_argument(sqlite3_value *v, const char *name, const char **
   return sc_fail(err, SC_BAD_ARG, "stacchip_export: argument '%s': expected a text", name);
 }
 
+/* index.csv would be Parquet under the name of another format. A number, as in index.2024, is no
+ * suffix, and a file may have none. */
+static sc_status check_suffix(const char *path, struct sc_error *err) {
+  static const char *const own[] = {"parquet", "geoparquet", "parq", "pq"};
+  const char *name = strrchr(path, '/'), *suffix = strrchr(name ? name : path, '.');
+  if (!suffix || !suffix[1] || strspn(suffix + 1, "0123456789") == strlen(suffix + 1)) return SC_OK;
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    if (sqlite3_stricmp(suffix + 1, own[i]) == 0) return SC_OK;
+  }
+  return sc_fail(err, SC_BAD_ARG,
+                 "stacchip_export: %s: Parquet is what is written; end the path in .parquet", path);
+}
+
 static sc_status call(struct sc_connection *c, int n, sqlite3_value **arguments, int64_t *n_rows,
                       struct sc_error *err) {
   struct sc_export_options options = {0};
@@ -280,6 +293,7 @@ static sc_status call(struct sc_connection *c, int n, sqlite3_value **arguments,
     st = text_argument(arguments[2], "options", &json, err);
   }
   if (!st) st = sc_export_options_parse(json, &options, err);
+  if (!st && !options.n_partition) st = check_suffix(path, err);
   sc_connection_begin_query(c);
   if (!st) st = export_table(c->db, table, path, &options, n_rows, err);
   sc_connection_end_query(c);

@@ -287,13 +287,28 @@ static sc_status read_row(const cJSON *json, struct sc_handle_row *out, struct s
   return SC_OK;
 }
 
+/* {item}-{x}-{y} */
+static int is_chipid(const char *text) {
+  size_t end = text ? strlen(text) : 0;
+  for (int part = 0; part < 2; part++) {
+    size_t begin = end;
+    while (begin > 0 && text[begin - 1] >= '0' && text[begin - 1] <= '9') begin--;
+    if (begin == end || begin < 2 || text[begin - 1] != '-') return 0;
+    end = begin - 1;
+  }
+  return 1;
+}
+
 sc_status sc_handle_read(const char *text, struct sc_handle *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
   size_t blanks = text ? strspn(text, " \t\r\n") : 0;
   if (!text || (text[blanks] != '{' && text[blanks] != '[')) {
     return sc_fail(err, SC_BAD_ARG,
-                   WHAT ": neither the column \"row\" of an index nor a JSON object: %.60s",
-                   text ? text : "");
+                   WHAT ": neither the column \"row\" of an index nor a JSON object: %.60s%s",
+                   text ? text : "",
+                   is_chipid(text) ? "; it looks like a chipid, which is for people: write "
+                                     "(row) ... WHERE chipid = '...'"
+                                   : "");
   }
   out->is_row = text[blanks] == '[';
   out->json.json = cJSON_ParseWithOpts(text, NULL, 1);

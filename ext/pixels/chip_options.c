@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
+
 static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
 static const char *const kernel_names[] = {"nearest", "bilinear", "cubic", "cubicspline",
                                            "lanczos", "average",  "mode",  "gauss"};
@@ -26,6 +28,7 @@ struct raw {
 #define DTYPES                                                                \
   "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64|" \
   "complex64|complex128"
+#define FORMATS "npy|npz|raw|geotiff=tif=tiff|png|jpeg=jpg"
 #define COMMON                                                       \
   {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                   \
       {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},       \
@@ -46,13 +49,13 @@ struct raw {
 static const struct sc_option chip_table[] = {
     COMMON,
     PIXELS,
-    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw|geotiff|png|jpeg"},
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null"},
 };
 static const struct sc_option stack_table[] = {
     COMMON,
     PIXELS,
-    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw|geotiff|png|jpeg"},
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
 };
 static const struct sc_option stats_table[] = {
@@ -178,6 +181,14 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   return st ? st : check_percentiles(raw->percentiles, what, err);
 }
 
+/* A word alone, 'png', is short for {"format": "png"}. */
+static sc_status spell_out(const char *text, struct sc_buffer *out, struct sc_error *err) {
+  size_t letters =
+      text ? strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") : 0;
+  if (letters == 0 || text[letters]) return SC_OK;
+  return sc_buffer_printf(out, err, "{\"format\":\"%s\"}", text);
+}
+
 sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
                                 struct sc_chip_options *out, struct sc_error *err) {
   static const struct {
@@ -194,7 +205,13 @@ sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
   out->stretch[0] = 2;
   out->stretch[1] = 98;
   const struct sc_option_set set = {functions[function].table, functions[function].n, &raw, NULL};
-  sc_status st = sc_options_parse(text, functions[function].what, &set, &out->json, err);
+  struct sc_buffer spelled = {0};
+  sc_status st = function == SC_OPTIONS_STATS ? SC_OK : spell_out(text, &spelled, err);
+  if (!st) {
+    st = sc_options_parse(spelled.size ? (const char *)spelled.data : text,
+                          functions[function].what, &set, &out->json, err);
+  }
+  sc_buffer_free(&spelled);
   if (!st) st = take(&raw, functions[function].what, out, err);
   if (st) sc_chip_options_free(out);
   return st;

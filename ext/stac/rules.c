@@ -467,8 +467,9 @@ static sc_status fail_listing(struct sc_rules *r, const char *what, struct sc_er
   if (!st) {
     const char *names = is_row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     st = sc_fail(err, SC_NOT_FOUND,
-                 "%s; rules: %s; platform 'none' indexes without cloud and nodata", what,
-                 names ? names : "");
+                 "%s; rules: %s; the option {\"platform\": \"none\"} indexes without cloud and "
+                 "nodata",
+                 what, names ? names : "");
   }
   sqlite3_finalize(stmt);
   return st;

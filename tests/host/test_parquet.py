@@ -363,7 +363,7 @@ class Errors(Case):
                               ("syntax error", ("chips", "x.parquet", '{"where":"1 ORDER BY 1"}')), ("'path' has a NUL", ("chips", self.path("x") + "\0.parquet")),
                               ("together with partition_by", ("chips", "x.parquet", '{"partition_style":"hive"}')), ("GDAL /vsi prefix", ("chips", "/vsimem/x.parquet")),
                               ("GDAL /vsi prefix", ("chips", "/vsis3/b/x", '{"partition_by":["item"]}')), ("exists and is not a regular file", ("chips", self.path("fifo"))),
-                              ("is a folder", ("chips", self.dir)), ("cannot be written to", ("chips", "https://host/x.parquet")),
+                              ("is a folder", ("chips", self.dir)), ("x.csv: Parquet is what is written; end the path in .parquet", ("chips", self.path("x.csv"))), ("cannot be written to", ("chips", "https://host/x.parquet")),
                               ("cannot create", ("chips", "/proc/x.parquet")), ("partition_by", ("chips", "x", '{"partition_by":["geometry"]}'))):
             with self.subTest(args=args):
                 self.fails(pattern, f"SELECT stacchip_export({','.join('?' * len(args))})", *args)

@@ -14,6 +14,11 @@ if [ "$(id -u)" = 0 ]; then sudo=; elif [ "${YES:-}" = 1 ]; then sudo=sudo; else
   echo "  sudo $install" >&2
   exit 1
 fi
+if [ -n "$sudo" ] && ! command -v sudo >/dev/null; then
+  echo "YES=1 wants sudo, which is not installed. As root, run:" >&2
+  echo "  $install" >&2
+  exit 1
+fi
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -qq

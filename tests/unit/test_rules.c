@@ -105,7 +105,7 @@ static void test_order(void) {
   CHECK_INT(SC_NOT_FOUND, err.status);
   CHECK_HAS("item i: no platform rule matches; rules: ", err.text);
   CHECK_HAS("sentinel-2-l2a", err.text);
-  CHECK_HAS("'none'", err.text);
+  CHECK_HAS("\"none\"", err.text);
 }
 
 static void test_built_in(void) {
