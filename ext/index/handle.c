@@ -182,11 +182,23 @@ sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct 
   return st ? st : sc_buffer_printf(out, err, ",\"chip_index_x\":%d,\"chip_index_y\":%d}", x, y);
 }
 
+sc_status sc_handle_row_start(const char *table, struct sc_buffer *out, struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(out, "[", err);
+  if (!st) st = sc_buffer_append_json(out, table, err);
+  return st ? st : sc_buffer_append_text(out, ",", err);
+}
+
+int sc_handle_row_rowid(const struct sc_buffer *start, const char *text, int64_t *rowid) {
+  char *end;
+  if (strncmp(text, (const char *)start->data, start->size) != 0) return 0;
+  *rowid = strtoll(text + start->size, &end, 10); /* one beyond 64 bits names a chip with another */
+  return *end == ',';
+}
+
 sc_status sc_handle_row_format(const struct sc_handle_row *row, struct sc_buffer *out,
                                struct sc_error *err) {
-  sc_status st = sc_buffer_append_text(out, "[", err);
-  if (!st) st = sc_buffer_append_json(out, row->table, err);
-  if (!st) st = sc_buffer_printf(out, err, ",%lld,", (long long)row->rowid);
+  sc_status st = sc_handle_row_start(row->table, out, err);
+  if (!st) st = sc_buffer_printf(out, err, "%lld,", (long long)row->rowid);
   if (!st) st = sc_buffer_append_json(out, row->item, err);
   if (!st) st = sc_buffer_printf(out, err, ",%lld,%lld", (long long)row->x, (long long)row->y);
   if (!st && sqlite3_stricmp(row->schema, "main") != 0) {

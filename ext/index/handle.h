@@ -45,6 +45,13 @@ struct sc_handle_row {
 /* Append ["table",rowid,"item",x,y], with the schema behind where it is not main. */
 sc_status sc_handle_row_format(const struct sc_handle_row *row, struct sc_buffer *out,
                                struct sc_error *err);
+/* Append what all handles of a table begin with, up to the rowid. */
+sc_status sc_handle_row_start(const char *table, struct sc_buffer *out, struct sc_error *err);
+/*
+ * The rowid in a text that ends in a zero, if a handle beginning with `start` may be equal to it:
+ * 1, else 0. What follows the rowid is not looked at.
+ */
+int sc_handle_row_rowid(const struct sc_buffer *start, const char *text, int64_t *rowid);
 
 /* ---- reading ---- */
 

@@ -10,6 +10,7 @@
 #include "base/outer_on.h"
 #include "merge/buffers.h"
 #include "merge/cursor_item.h"
+#include "merge/cursor_keys.h"
 #include "merge/shadow.h"
 
 #define POOL_MAX 8 /* joins open a cursor for each outer row: its statements stay prepared */
@@ -34,6 +35,7 @@ static void reset_cursor(struct sc_cursor *c) {
   sc_filter_free(&c->filter);
   sc_free(c->block_ids);
   sc_free(c->sorted);
+  sc_cursor_forget_keys(c);
   c->block_ids = NULL;
   c->sorted = NULL;
   c->n_block_ids = c->block_at = c->n_sorted = c->sorted_capacity = 0;
@@ -82,6 +84,12 @@ sc_status sc_cursor_statement(struct sc_cursor *c, enum sc_merge_statement which
   return st == SC_DB ? sc_fail_within(err, "merged index %s", t->name) : st;
 }
 
+/* Does the chip table give the chips, or blocks? */
+static int is_of_chips(const struct sc_cursor *c) {
+  enum sc_scan_source source = c->plan.source;
+  return source == SC_SCAN_ROWID || source == SC_SCAN_CHIPID || source == SC_SCAN_CHIPS;
+}
+
 /* ---- spatial tests ---- */
 
 sc_status sc_cursor_geometry(struct sc_cursor *c, const void **blob, size_t *size,
@@ -89,7 +97,7 @@ sc_status sc_cursor_geometry(struct sc_cursor *c, const void **blob, size_t *siz
   sqlite3_stmt *s;
   int is_row = 1, column = 0;
   sc_status st = SC_OK;
-  if (c->plan.source == SC_SCAN_ROWID || c->plan.source == SC_SCAN_CHIPS) {
+  if (is_of_chips(c)) {
     s = c->statements.prepared[SC_STMT_CHIP_SCAN];
     column = 6;
   } else {
@@ -266,6 +274,16 @@ static float column_fraction(sqlite3_stmt *s, int i) {
   return (float)sqlite3_column_double(s, i);
 }
 
+/* The next chip of the keys, if there are keys. */
+static int bind_next_chip(struct sc_cursor *c, sqlite3_stmt *s) {
+  if (c->id_at == c->n_ids) return 0;
+  int64_t id = c->ids[c->id_at++];
+  sqlite3_reset(s);
+  sqlite3_bind_int64(s, 1, id);
+  sqlite3_bind_int64(s, 2, id);
+  return 1;
+}
+
 static sc_status next_of_chips(struct sc_cursor *c, struct sc_error *err) {
   sqlite3_stmt *s = c->statements.prepared[SC_STMT_CHIP_SCAN];
   for (;;) {
@@ -273,6 +291,7 @@ static sc_status next_of_chips(struct sc_cursor *c, struct sc_error *err) {
     sc_status st = sc_db_next(s, &passes, err);
     if (st) return st;
     if (!passes) {
+      if (bind_next_chip(c, s)) continue;
       c->is_eof = 1;
       return SC_OK;
     }
@@ -296,10 +315,7 @@ static sc_status next_of_chips(struct sc_cursor *c, struct sc_error *err) {
 }
 
 static sc_status next_chip(struct sc_cursor *c, struct sc_error *err) {
-  if (c->plan.source == SC_SCAN_ROWID || c->plan.source == SC_SCAN_CHIPS) {
-    return next_of_chips(c, err);
-  }
-  return next_of_blocks(c, err);
+  return is_of_chips(c) ? next_of_chips(c, err) : next_of_blocks(c, err);
 }
 
 /* ---- starting ---- */
@@ -310,6 +326,7 @@ static sc_status start_chips(struct sc_cursor *c, struct sc_error *err) {
   if (st) return st;
   sqlite3_bind_int64(s, 1, c->filter.min_rowid);
   sqlite3_bind_int64(s, 2, c->filter.max_rowid);
+  bind_next_chip(c, s);
   return SC_OK;
 }
 
@@ -321,7 +338,7 @@ static enum sc_merge_statement choose_item_scan(const struct sc_plan *plan,
                                                 const struct sc_filter *f) {
   int desc = plan->order == SC_ORDER_DATE && plan->is_descending;
   enum sc_scan_source source = plan->source;
-  if (source == SC_SCAN_ITEM || source == SC_SCAN_CHIPID) {
+  if (source == SC_SCAN_ITEM) {
     return sc_filter_text_keys(f, SC_COL_ITEM) ? SC_STMT_ITEM_SCAN_ITEM : SC_STMT_ITEM_SCAN;
   }
   if (source == SC_SCAN_PLATFORM_DATE && !sc_filter_text_keys(f, SC_COL_PLATFORM))
@@ -449,47 +466,10 @@ static sc_status start_area(struct sc_cursor *c, struct sc_error *err) {
   return st;
 }
 
-/* "{item}-{x}-{y}" becomes conditions on item and position. */
-static sc_status split_chipid(struct sc_filter *f, struct sc_text_term *t, struct sc_error *err) {
-  char *text = t->values[0].bytes, *y = strrchr(text, '-'), *x = y, *same = NULL;
-  while (x && x > text && *--x != '-') continue;
-  if (!x || x == text || *x != '-') {
-    f->is_never = 1;
-    return SC_OK;
-  }
-  long nx = strtol(x + 1, NULL, 10), ny = strtol(y + 1, NULL, 10);
-  sc_status st = sc_format(&same, err, "%.*s-%ld-%ld", (int)(x - text), text, nx, ny);
-  if (st) return st;
-  if (strcmp(same, text) != 0 || strlen(text) != t->values[0].size || nx < 0 || ny < 0) {
-    f->is_never = 1;
-  }
-  sc_free(same);
-  *x = '\0';
-  t->values[0].size = (size_t)(x - text);
-  t->column = SC_COL_ITEM;
-  const double position[2] = {(double)nx, (double)ny};
-  for (int k = 0; k < 2; k++) {
-    struct sc_interval *in = &f->numbers[SC_NUMBER_X + k];
-    f->has_number[SC_NUMBER_X + k] = 1;
-    if (position[k] > in->low) in->low = position[k];
-    if (position[k] < in->high) in->high = position[k];
-  }
-  return SC_OK;
-}
-
-/* A chipid compared with a number is left to SQLite: only equal texts are split. */
-static sc_status split_chipids(struct sc_filter *f, struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (int i = 0; i < f->n_texts && !st && !f->is_never; i++) {
-    struct sc_text_term *t = &f->texts[i];
-    if (t->column == SC_COL_CHIPID && t->op == SC_OP_EQ) st = split_chipid(f, t, err);
-  }
-  return st;
-}
-
 static sc_status start(struct sc_cursor *c, struct sc_error *err) {
   switch (c->plan.source) {
     case SC_SCAN_ROWID:
+    case SC_SCAN_CHIPID:
     case SC_SCAN_CHIPS: return start_chips(c, err);
     case SC_SCAN_AREA: return start_area(c, err);
     default: return start_items(c, err);
@@ -640,7 +620,7 @@ sc_status sc_cursor_filter(struct sc_cursor *c, int number, const char *words,
   if (!st) st = sc_filter_init(&c->filter, c->table->predicates, &c->plan, values, err);
   /* A scan reads blocks and the area index, never SpatiaLite's, which may stay buffered. */
   if (!st) st = sc_merge_flush_blocks(c->table, err);
-  if (!st) st = split_chipids(&c->filter, err);
+  if (!st) st = sc_cursor_take_keys(c, values, err);
   if (!st && !c->filter.is_never) st = start(c, err);
   if (st) return st;
   if (c->filter.is_never) {

@@ -40,7 +40,9 @@ struct sc_cursor {
   struct sc_cursor_item items[SC_CURSOR_ITEMS];
   int has_items;               /* one of them is in use */
   struct sc_cursor_item *item; /* of the current chip; NULL: not read yet */
-  int64_t *block_ids;          /* owned; from the area index, ascending */
+  int64_t *ids;                /* owned; the chips that the keys name: cursor_keys.h */
+  size_t n_ids, ids_capacity, id_at;
+  int64_t *block_ids; /* owned; from the area index, ascending */
   size_t n_block_ids, block_at;
   struct sc_chip_block block;
   int64_t block_item;

@@ -254,7 +254,11 @@ static sc_status add_term(struct sc_filter *f, struct sc_predicates *p, const st
     return SC_OK;
   }
   switch (term->column) {
-    case SC_COL_ROWID: add_rowid(f, term, value); return SC_OK;
+    case SC_COL_ROWID:
+      if (term->op != SC_OP_IN) add_rowid(f, term, value);
+      return SC_OK;
+    case SC_COL_ROW:
+    case SC_COL_CHIPID: return SC_OK;
     case SC_COL_X:
     case SC_COL_Y:
     case SC_COL_CLOUD:

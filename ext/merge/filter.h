@@ -1,5 +1,6 @@
 /*
- * The conditions of one scan, from the plan and xFilter's arguments. Numbers, spatial terms and
+ * The conditions of one scan, from the plan and xFilter's arguments, but for what names chips
+ * (cursor_keys.h). Numbers, spatial terms and
  * texts compared with texts are tested exactly; lists and texts compared with numbers only leave
  * out what cannot pass, and SQLite tests them again (plan.h).
  */

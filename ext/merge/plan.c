@@ -136,7 +136,7 @@ struct constraints {
 static int is_text_column(int column) {
   return column == SC_COL_PLATFORM || column == SC_COL_ITEM || column == SC_COL_DATE ||
          column == SC_COL_DATETIME || column == SC_COL_COLLECTION || column == SC_COL_GRID ||
-         column == SC_COL_CHIPID;
+         column == SC_COL_CHIPID || column == SC_COL_ROW;
 }
 
 static int is_number_column(int column) {
@@ -175,7 +175,8 @@ static int take_constraint(sqlite3_index_info *info, int i, struct sc_term *out)
   if (is_list) out->op = SC_OP_IN;
   if (is_number_column(c->iColumn)) return 1;
   if (!is_text_column(c->iColumn)) return 0;
-  if (c->iColumn == SC_COL_CHIPID && out->op != SC_OP_EQ && out->op != SC_OP_IN) return 0;
+  int names_chip = c->iColumn == SC_COL_CHIPID || c->iColumn == SC_COL_ROW;
+  if (names_chip && out->op != SC_OP_EQ && out->op != SC_OP_IN) return 0;
   return sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
 }
 
@@ -231,13 +232,29 @@ static int n_sides(const struct constraints *c, int column) {
   return (h[SC_OP_LT] + h[SC_OP_LE] > 0) + (h[SC_OP_GT] + h[SC_OP_GE] > 0);
 }
 
+/* The columns whose values are looked up, the best first. */
+static const int keys[] = {SC_COL_ROWID, SC_COL_ROW, SC_COL_CHIPID, SC_COL_ITEM};
+#define N_KEYS (int)(sizeof keys / sizeof *keys)
+
+/* The key that drives the scan: an equality before a list. SC_N_COLUMNS: none. */
+static int choose_key(const struct constraints *c) {
+  for (int i = 0; i < N_KEYS; i++) {
+    if (has_eq(c, keys[i])) return keys[i];
+  }
+  for (int i = 0; i < N_KEYS; i++) {
+    if (has_in(c, keys[i])) return keys[i];
+  }
+  return SC_N_COLUMNS;
+}
+
 static enum sc_scan_source choose_source(const struct constraints *c, sqlite3_uint64 used) {
-  if (has_eq(c, SC_COL_ROWID)) return SC_SCAN_ROWID;
-  if (has_eq(c, SC_COL_CHIPID)) return SC_SCAN_CHIPID;
-  if (has_eq(c, SC_COL_ITEM)) return SC_SCAN_ITEM;
-  if (has_in(c, SC_COL_ROWID)) return SC_SCAN_ROWID;
-  if (has_in(c, SC_COL_CHIPID)) return SC_SCAN_CHIPID;
-  if (has_in(c, SC_COL_ITEM)) return SC_SCAN_ITEM;
+  switch (choose_key(c)) {
+    case SC_COL_ROWID:
+    case SC_COL_ROW: return SC_SCAN_ROWID;
+    case SC_COL_CHIPID: return SC_SCAN_CHIPID;
+    case SC_COL_ITEM: return SC_SCAN_ITEM;
+    default: break;
+  }
   if (c->n_predicates) return SC_SCAN_AREA;
   if (has_eq(c, SC_COL_PLATFORM)) {
     return has_range(c, SC_COL_DATE) ? SC_SCAN_PLATFORM_DATE : SC_SCAN_PLATFORM;
@@ -272,25 +289,21 @@ static double chips_read(const struct constraints *c, enum sc_scan_source source
 }
 
 /*
- * How often SQLite runs the scan, which it leaves to us to reckon with: once for each of a list.
+ * How often a look-up is made, which SQLite leaves to us to reckon with: once for each of a list.
  *
  * An equality may be part of a row value's list, (rowid, item) IN (SELECT ...), which nothing
  * tells: taken within a join it makes the product of the list and the rows outside (10 s for
  * 1000 and 1000). Where we take such a part SQLite asks again without all of them; that plan
- * shall win. So it is dear to take a rowid or item that has two equalities, and a rowid or
- * chipid beside an item or each other, which nobody needs; dearer still where an equality of the
- * key cannot be used, since that plan may be the list alone; and a little dearer where what cannot
- * be used may have been the list.
+ * shall win. So it is dear to take a key that has two equalities, and a key beside another, which
+ * nobody needs; dearer still where an equality of the key cannot be used, since that plan may be
+ * the list alone; and a little dearer where what cannot be used may have been the list.
  */
-static double n_loops(const struct constraints *c, enum sc_scan_source source) {
-  int key = source == SC_SCAN_ROWID    ? SC_COL_ROWID
-            : source == SC_SCAN_CHIPID ? SC_COL_CHIPID
-                                       : SC_COL_ITEM;
-  if (source > SC_SCAN_ITEM) return 1;
+static double n_lookups(const struct constraints *c) {
+  int key = choose_key(c), n_beside = 0;
+  if (key == SC_N_COLUMNS) return 1;
   if (!has_eq(c, key)) return key == SC_COL_ITEM ? 1 : ASSUMED_LIST;
-  int is_beside = (key != SC_COL_ITEM && has_eq(c, SC_COL_ITEM)) ||
-                  (key == SC_COL_ROWID && has_eq(c, SC_COL_CHIPID));
-  if (is_beside) return c->n_unusable_eq[key + 1] ? 200 : 100;
+  for (int i = 0; i < N_KEYS; i++) n_beside += keys[i] != key && has_eq(c, keys[i]);
+  if (n_beside) return c->n_unusable_eq[key + 1] ? 200 : 100;
   return has_eq(c, key) > 1 ? 100 : c->n_unusable_eq[key + 1] ? 5 : 1;
 }
 
@@ -312,10 +325,10 @@ static void set_costs(sqlite3_index_info *info, const struct constraints *c,
   info->estimatedCost = 10 + chips_read(c, source) * 0.05 + rows;
   if (source == SC_SCAN_ROWID) {
     info->estimatedCost = 3;
-    info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+    if (has_eq(c, choose_key(c))) info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
   }
-  info->estimatedCost *= n_loops(c, source);
-  rows *= n_loops(c, source);
+  info->estimatedCost *= n_lookups(c);
+  rows *= n_lookups(c);
   info->estimatedRows = (sqlite3_int64)rows;
   if (c->is_area_missing) info->estimatedCost = SC_COST_INCOMPLETE;
 }
@@ -363,7 +376,7 @@ static void choose_order(sqlite3_index_info *info, const struct constraints *c,
 static int is_exact(sqlite3_index_info *info, int i, const struct sc_term *term) {
   sqlite3_value *value = NULL;
   if (term->op == SC_OP_PREDICATE) return 1;
-  if (term->op >= SC_OP_IN) return 0;
+  if (term->op >= SC_OP_IN || term->column == SC_COL_ROW) return 0;
   if (is_number_column(term->column)) return 1;
   if ((term->op == SC_OP_LT || term->op == SC_OP_LE) && term->column != SC_COL_DATE) return 0;
   return sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value &&
@@ -387,9 +400,8 @@ static int n_taken(const struct sc_plan *plan, int column, enum sc_op op) {
 }
 
 /*
- * Is the constraint one for the scan? A list of rowids or chipids is a loop of SQLite's: only
- * the one that drives the scan. Where one row is found, equalities of other columns could
- * only bring more loops.
+ * Is the constraint one for the scan? Of the keys only the one that drives it. Where one row is
+ * found, equalities of other columns could only bring more loops.
  */
 static int is_wanted(const struct constraints *c, const struct sc_plan *plan,
                      const struct sc_term *term) {
@@ -397,19 +409,12 @@ static int is_wanted(const struct constraints *c, const struct sc_plan *plan,
   if (term->op != SC_OP_EQ && term->op != SC_OP_IN) return 1;
   if (n_taken(plan, term->column, SC_OP_EQ) || n_taken(plan, term->column, SC_OP_IN)) return 0;
   if (term->op == SC_OP_IN && has_eq(c, term->column)) return 0;
-  if (plan->source == SC_SCAN_ROWID) return term->column == SC_COL_ROWID;
-  if (plan->source == SC_SCAN_CHIPID) return term->column == SC_COL_CHIPID;
-  return term->column != SC_COL_ROWID && term->column != SC_COL_CHIPID;
-}
-
-/* SQLite hands a list over at once where it is asked to; rowids and chipids come one by one. */
-static void ask_for_list(sqlite3_index_info *info, int i, struct sc_term *term) {
-  if (term->op != SC_OP_IN) return;
-  if (term->column == SC_COL_ROWID || term->column == SC_COL_CHIPID) {
-    term->op = SC_OP_EQ;
-  } else {
-    sqlite3_vtab_in(info, i, 1);
+  int key = choose_key(c);
+  if (key != SC_COL_ITEM && key != SC_N_COLUMNS) return term->column == key;
+  for (int i = 0; i < N_KEYS; i++) {
+    if (term->column == keys[i]) return keys[i] == key;
   }
+  return 1;
 }
 
 static void add_terms(sqlite3_index_info *info, const struct constraints *c, struct sc_plan *plan) {
@@ -417,7 +422,7 @@ static void add_terms(sqlite3_index_info *info, const struct constraints *c, str
     struct sc_term term;
     if (is_limit_constraint(info, i) || !info->aConstraint[i].usable) continue;
     if (!take_constraint(info, i, &term) || !is_wanted(c, plan, &term)) continue;
-    if (plan->n_terms < SC_PLAN_MAX_TERMS) ask_for_list(info, i, &term);
+    if (term.op == SC_OP_IN && plan->n_terms < SC_PLAN_MAX_TERMS) sqlite3_vtab_in(info, i, 1);
     add_term(info, i, &term, plan);
   }
   if (!plan->is_limited) return;

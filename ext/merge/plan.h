@@ -32,8 +32,8 @@
 
 /* Where chips come from. */
 enum sc_scan_source {
-  SC_SCAN_ROWID = 0,     /* one row of the chip table */
-  SC_SCAN_CHIPID,        /* item and position cut from the text */
+  SC_SCAN_ROWID = 0,     /* rows of the chip table, by rowid or handle: cursor_keys.h */
+  SC_SCAN_CHIPID,        /* the same, found by item and position */
   SC_SCAN_ITEM,          /* blocks of the items of that id */
   SC_SCAN_AREA,          /* blocks from the area index */
   SC_SCAN_PLATFORM_DATE, /* blocks of items, by an index of the item table */

@@ -12,6 +12,11 @@ SELECT max(id) FROM "{db}"."{name}_block"
 -- name: block_find
 SELECT id, chips FROM "{db}"."{name}_block" WHERE item_id = ?1 AND tile_y = ?2 AND tile_x = ?3
 
+-- name: block_at
+-- Of all items of an id.
+SELECT b.id, b.chips FROM "{db}"."{name}_item" AS i CROSS JOIN "{db}"."{name}_block" AS b
+  ON b.item_id = i.id AND b.tile_y = ?2 AND b.tile_x = ?3 WHERE i.item = ?1
+
 -- name: block_read
 SELECT id, item_id, tile_y, tile_x, chips FROM "{db}"."{name}_block" WHERE id = ?1
 

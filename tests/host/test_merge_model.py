@@ -216,6 +216,10 @@ class Walk:
             ("platform <> 's2' AND chip_index_y = %d" % y, lambda key, d, cx, cy, *_: key[1] != "s2" and cy == y),
             ("rowid IN (SELECT rowid FROM c WHERE item LIKE 'I%%' AND chip_index_y = %d)" % y,
              lambda key, d, cx, cy, *_: key[2][0] == "I" and cy == y),
+            ("row IN (SELECT row FROM c WHERE item LIKE 'J%%' AND chip_index_x = %d)" % (x % 4),
+             lambda key, d, cx, cy, *_: key[2][0] == "J" and cx == x % 4),
+            ("chipid IN ('I%d-%d-%d', 'J%d-0-%d', 'I9-0-0', NULL, 7)" % (k, x, y, k, y),
+             lambda key, d, cx, cy, *_: (key[2], cx, cy) in (("I%d" % k, x, y), ("J%d" % k, 0, y))),
             ("ST_Intersects(geometry, BuildMbr(%r, %r, %r, %r, 4326))" % box, meets),
             ("chip_index_y <> 3", lambda key, d, cx, cy, *_: cy != 3),
             ("item < 'I3'", lambda key, *_: key[2] < "I3"),
@@ -339,6 +343,9 @@ class Walk:
         assert len(want) == len(got), (len(want), len(got), (want + got)[-1])
         errors = frozenset(r[0] for r in db.execute("SELECT item FROM c_error"))
         assert errors == state.errors, (state.errors, errors)
+        for key in ("rowid", "row", "chipid"):
+            found = db.execute("SELECT count(*) FROM c WHERE %s IN (SELECT %s FROM c)" % (key, key)).fetchone()[0]
+            assert found == len(want), (key, found, len(want))
         n = db.execute("SELECT count(*), count(DISTINCT rowid), (SELECT count(*) FROM c_item), (SELECT count(*) FROM"
                        " c_chip) FROM c").fetchone()
         assert n == (len(want), len(want), len(state.items), len(want)), (n, len(want), len(state.items))

@@ -18,7 +18,7 @@ from merge_rows import belt, polygon
 N = int(os.environ.get("QUERIES", "2000"))
 SEED = os.environ.get("SEED", "1")
 COLUMNS = ("chipid", "platform", "item", "date", "chip_index_x", "chip_index_y", "cloud_cover_percentage", "nodata_percentage", "geometry")
-HIDDEN = ("datetime", "collection", "grid")
+HIDDEN = ("datetime", "collection", "grid", "row")
 TYPES = dict.fromkeys(COLUMNS + HIDDEN, "TEXT")
 TYPES.update(chip_index_x="INTEGER", chip_index_y="INTEGER", cloud_cover_percentage="REAL", nodata_percentage="REAL", geometry="BLOB")
 ITEMS = ("A", "I1", "I2", "i1", "7", "007", "I1-2", "\u00c9t\u00e9", "a_b%", "x 1")

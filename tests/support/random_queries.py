@@ -7,9 +7,15 @@ geometries that are geometries.
 """
 import re
 
-TEXTS = ("chipid", "platform", "item", "date", "datetime", "collection", "grid")
+TEXTS = ("chipid", "platform", "item", "date", "datetime", "collection", "grid", "row")
 INTEGERS = ("rowid", "chip_index_x", "chip_index_y")
 FRACTIONS = ("cloud_cover_percentage", "nodata_percentage")
+# What a reader of such a text could take for a chip's, and which is equal to none.
+NEARLY = {"chipid": ("'I1-01-2'", "'I1-1-2-'", "'-1-1'", "'I1-1'", "'I1-+1-2'", "'I1--1-2'", "'7-1-2x'", "'I1-2-1-1'", "'I1-1-99999999999'", "'I1-1-4294967297'",
+                     "'i1-1-1'", "'-'", "'--'", "'I1-1-2 '", "'7-1-'"),
+          "row": ("'[\"c\",1,\"A\",0,0]'", "'[\"c\",1,\"A\",0,0,\"main\"]'", "'[\"d\",2,\"A\",0,0]'", "'[\"c\", 3,\"A\",2,0]'", "'[\"c\",3,\"A\",9,0]'", "'[\"c\",+3,\"A\",2,0]'", "'[\"c\",3'",
+                  "'[\"c\",99999999999999999999,\"A\",0,0]'", "'[\"C\",3,\"A\",2,0]'", "'[\"c\",-3,\"A\",2,0]'", "'[\"c\",03,\"A\",2,0]'", "'['", "'[\"c\",]'", "'{\"item\":\"A\"}'",
+                  "'[\"c\",9007199254740993,\"A\",2,0]'", "3")}
 AREA = re.compile(r"AREA\((\w+)\.search_area, (.*?)\)!")  # AREA(a.search_area, <geometry>)!
 
 HELPERS = """
@@ -54,6 +60,8 @@ class Maker:
         """Something of another type. Fractions are compared with numbers in 0..1 only."""
         if column in FRACTIONS:
             return self.r.choice(("'0.5'", "'abc'", "x'00'", "NULL", "0", "1", "CAST('.5' AS TEXT)", "1e0", "''"))
+        if column in NEARLY and self.r.random() < .6:
+            return self.r.choice(NEARLY[column]) if self.r.random() < .6 else "%s %s" % (self.own(column), self.r.choice(("|| ' '", "|| char(0)", "|| ']'", "|| 0", "|| x'31'")))
         return self.r.choice(("7", "'7'", "7.0", "'7.0'", "' 7'", "2024", "x'4931'", "NULL", "''", "'zzz'", "-1", "0", "1e300",
                               "CAST(7 AS INTEGER)", "CAST('7' AS TEXT)", "CAST(3000 AS REAL)", "CAST('I1' AS BLOB)",
                               "9223372036854775807", "2.5", "'2024-02-30'", "'2024-01'", "1=1", "'I1' || char(0)"))
