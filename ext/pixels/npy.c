@@ -1,6 +1,7 @@
 /* NumPy's file formats; see npy.h. */
 #include "pixels/npy.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -37,6 +38,145 @@ sc_status sc_npy_header(const struct sc_npy_array *a, struct sc_buffer *out, str
   out->size += total;
   return SC_OK;
 }
+
+/* --- reading --- */
+
+/* The dictionary of a header: a literal of Python, of which format.py writes three keys. */
+struct header {
+  const char *p, *end;
+};
+
+static void skip_blanks(struct header *h) {
+  while (h->p < h->end && (*h->p == ' ' || *h->p == '\n' || *h->p == '\t')) h->p++;
+}
+
+/* One token: a quoted text (without its quotes), a word or number, or one sign; 0 at the end. */
+static size_t next_token(struct header *h, const char **token) {
+  skip_blanks(h);
+  if (h->p == h->end) return 0;
+  const char *begin = h->p;
+  if (*begin == '\'' || *begin == '"') {
+    const char *close = memchr(begin + 1, *begin, (size_t)(h->end - begin - 1));
+    if (!close) return 0;
+    *token = begin + 1;
+    h->p = close + 1;
+    return (size_t)(close - begin - 1);
+  }
+  *token = begin;
+  while (h->p < h->end && (isalnum((unsigned char)*h->p) || *h->p == '_')) h->p++;
+  if (h->p == begin) h->p++;
+  return (size_t)(h->p - begin);
+}
+
+static int token_is(const char *token, size_t n, const char *word) {
+  return n == strlen(word) && memcmp(token, word, n) == 0;
+}
+
+static int take_shape(struct header *h, struct sc_npy_view *out) {
+  const char *token;
+  size_t n = next_token(h, &token);
+  if (!token_is(token, n, "(")) return 0;
+  while ((n = next_token(h, &token)) != 0 && !token_is(token, n, ")")) {
+    size_t value = 0;
+    if (token_is(token, n, ",")) continue;
+    for (size_t i = 0; i < n; i++) {
+      if (token[i] < '0' || token[i] > '9' || value > SIZE_MAX / 20) return 0;
+      value = value * 10 + (size_t)(token[i] - '0');
+    }
+    if (out->n_dims < 4) out->shape[out->n_dims] = value;
+    out->n_dims++;
+  }
+  return n != 0;
+}
+
+/* dtype 0: a type that is not read here; descr then has it. */
+static int take_descr(struct header *h, char *descr, size_t size, struct sc_npy_view *out) {
+  const char *token;
+  size_t n = next_token(h, &token);
+  if (n == 0 || n >= size) return 0;
+  memcpy(descr, token, n);
+  descr[n] = '\0';
+  if (strcmp(descr, SC_NPY_BOOL) == 0) out->dtype = SC_DTYPE_U8;
+  for (int i = SC_DTYPE_U8; i <= SC_DTYPE_C128; i++) {
+    if (strcmp(descr, sc_npy_descr((enum sc_dtype)i)) == 0) out->dtype = (enum sc_dtype)i;
+  }
+  return 1;
+}
+
+static int read_header(struct header *h, char *descr, size_t size, int *is_fortran,
+                       struct sc_npy_view *out) {
+  const char *token;
+  size_t n = next_token(h, &token);
+  unsigned seen = 0;
+  if (!token_is(token, n, "{")) return 0;
+  while ((n = next_token(h, &token)) != 0 && !token_is(token, n, "}")) {
+    const char *colon;
+    if (token_is(token, n, ",")) continue;
+    size_t n_colon = next_token(h, &colon);
+    if (!token_is(colon, n_colon, ":")) return 0;
+    if (token_is(token, n, "descr")) {
+      if (!take_descr(h, descr, size, out)) return 0;
+      seen |= 1;
+    } else if (token_is(token, n, "fortran_order")) {
+      n = next_token(h, &token);
+      *is_fortran = token_is(token, n, "True");
+      if (!*is_fortran && !token_is(token, n, "False")) return 0;
+      seen |= 2;
+    } else if (token_is(token, n, "shape")) {
+      if (out->n_dims || !take_shape(h, out)) return 0;
+      seen |= 4;
+    } else {
+      return 0;
+    }
+  }
+  return n != 0 && seen == 7;
+}
+
+static sc_status check_array(const char *descr, int is_fortran, size_t n_data,
+                             struct sc_npy_view *out, struct sc_error *err) {
+  int n_long = 0; /* dimensions above 1: with one or none, both orders are the same */
+  if (!out->dtype) {
+    return sc_fail(err, SC_BAD_DATA,
+                   "an array of type %s, which is not read here; write it as one of uint8 ... "
+                   "float64, little-endian, e.g. a.astype('<f4')",
+                   descr);
+  }
+  if (out->n_dims < 1 || out->n_dims > 4)
+    return sc_fail(err, SC_BAD_DATA, "an array of %d dimensions; 1 to 4 are read", out->n_dims);
+  out->n_values = 1;
+  for (int i = 0; i < out->n_dims; i++) {
+    n_long += out->shape[i] > 1;
+    if (out->shape[i] && out->n_values > n_data / out->shape[i])
+      out->n_values = SIZE_MAX;
+    else if (out->n_values != SIZE_MAX || !out->shape[i])
+      out->n_values *= out->shape[i];
+  }
+  if (is_fortran && n_long > 1)
+    return sc_fail(err, SC_BAD_DATA, "an array in Fortran order; write numpy.ascontiguousarray(a)");
+  if (out->n_values == SIZE_MAX || out->n_values * sc_dtype_bytes(out->dtype) != n_data)
+    return sc_fail(err, SC_BAD_DATA, "an array whose %zu bytes do not fit its shape", n_data);
+  return SC_OK;
+}
+
+sc_status sc_npy_read(const void *blob, size_t n, struct sc_npy_view *out, struct sc_error *err) {
+  const unsigned char *p = blob;
+  char descr[24] = "";
+  int is_fortran = 0;
+  memset(out, 0, sizeof *out);
+  int is_npy = n >= 12 && memcmp(p, "\x93NUMPY", 6) == 0 && p[6] >= 1 && p[6] <= 3;
+  size_t at = is_npy && p[6] > 1 ? 12 : 10, length = !is_npy    ? 0
+                                                     : at == 12 ? sc_le32(p + 8)
+                                                                : sc_le16(p + 8);
+  if (!is_npy || length > n - at)
+    return sc_fail(err, SC_BAD_DATA, "not a .npy array, as numpy.save() writes it");
+  struct header h = {(const char *)p + at, (const char *)p + at + length};
+  if (!read_header(&h, descr, sizeof descr, &is_fortran, out))
+    return sc_fail(err, SC_BAD_DATA, "a .npy array whose header is damaged");
+  out->data = p + at + length;
+  return check_array(descr, is_fortran, n - at - length, out, err);
+}
+
+/* --- archives --- */
 
 static void put16(unsigned char *p, unsigned v) {
   p[0] = (unsigned char)v;

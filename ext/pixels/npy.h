@@ -25,6 +25,22 @@ struct sc_npy_array {
 sc_status sc_npy_header(const struct sc_npy_array *array, struct sc_buffer *out,
                         struct sc_error *err);
 
+/* An array that somebody else wrote. */
+struct sc_npy_view {
+  enum sc_dtype dtype; /* a boolean is SC_DTYPE_U8, of 0 and 1 */
+  int n_dims;          /* 1 to 4 */
+  size_t shape[4];
+  size_t n_values;
+  const unsigned char *data; /* borrowed from the BLOB, C order, little-endian; may be unaligned */
+};
+
+/*
+ * Read a .npy of format 1 to 3 in C order, of any type that a raster may have. SC_BAD_DATA, with
+ * what to call in NumPy instead, for others: big-endian, Fortran order, float16, more dimensions,
+ * data of another length than the shape says.
+ */
+sc_status sc_npy_read(const void *blob, size_t n, struct sc_npy_view *out, struct sc_error *err);
+
 /* A ZIP archive in the making. Zeroed is empty; free with sc_buffer_free on both. */
 struct sc_npz {
   struct sc_buffer archive;   /* members so far */
