@@ -4,13 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/bytes.h"
-
-enum { WKB_POINT = 1, WKB_LINE = 2, WKB_POLYGON = 3, WKB_MULTIPOINT = 4, WKB_MULTIPOLYGON = 6 };
-enum { WKB_COLLECTION = 7, BLOB_COMPRESSED = 1000000 }; /* the latter is added to a type */
-enum { BLOB_START = 0x00, BLOB_MBR_END = 0x7C, BLOB_ENTITY = 0x69, BLOB_END = 0xFE };
-/* Of a BLOB: 0 start, 1 order, 2 SRID, 6 four doubles of the MBR, then these two. */
-enum { BLOB_MBR_END_AT = 38, BLOB_TYPE_AT = 39, BLOB_HEAD_BYTES = 43 };
+#include "index/geometry_reader.h"
 
 static void box_add(struct sc_box *box, double x, double y) {
   if (x < box->min_x) box->min_x = x;
@@ -67,7 +61,7 @@ static unsigned char *put_body(unsigned char *p, const struct sc_footprint *f, i
   for (int part = 0; part < f->n_parts; part++) {
     if (multi) {
       *p++ = entity;
-      sc_put_le32(p, WKB_POLYGON);
+      sc_put_le32(p, SC_WKB_POLYGON);
       p += 4;
     }
     sc_put_le32(p, 1); /* rings */
@@ -86,28 +80,28 @@ static size_t body_bytes(const struct sc_footprint *f, int multi) {
 
 /* What a little-endian SpatiaLite BLOB begins with; returns where its type goes. */
 static unsigned char *put_head(unsigned char *p, const struct sc_box *box, int srid) {
-  p[0] = BLOB_START;
+  p[0] = SC_BLOB_START;
   p[1] = 1; /* little endian */
   sc_put_le32(p + 2, (uint32_t)srid);
   sc_put_le_double(p + 6, box->min_x);
   sc_put_le_double(p + 14, box->min_y);
   sc_put_le_double(p + 22, box->max_x);
   sc_put_le_double(p + 30, box->max_y);
-  p[BLOB_MBR_END_AT] = BLOB_MBR_END;
-  return p + BLOB_TYPE_AT;
+  p[SC_BLOB_MBR_END_AT] = SC_BLOB_MBR_END;
+  return p + SC_BLOB_TYPE_AT;
 }
 
 sc_status sc_footprint_to_blob(const struct sc_footprint *f, int as_multi, struct sc_buffer *out,
                                struct sc_error *err) {
   int multi = as_multi || f->n_parts != 1;
-  size_t size = BLOB_HEAD_BYTES + body_bytes(f, multi) + 1;
+  size_t size = SC_BLOB_HEAD_BYTES + body_bytes(f, multi) + 1;
   sc_status st = sc_buffer_reserve(out, size, err);
   if (st) return st;
   struct sc_box box = sc_footprint_box(f);
   unsigned char *p = put_head(out->data + out->size, &box, SC_SRID_LONLAT);
-  sc_put_le32(p, multi ? WKB_MULTIPOLYGON : WKB_POLYGON);
-  p = put_body(p + 4, f, multi, BLOB_ENTITY);
-  *p = BLOB_END;
+  sc_put_le32(p, multi ? SC_WKB_MULTIPOLYGON : SC_WKB_POLYGON);
+  p = put_body(p + 4, f, multi, SC_BLOB_ENTITY);
+  *p = SC_BLOB_END;
   out->size += size;
   return SC_OK;
 }
@@ -120,40 +114,23 @@ sc_status sc_footprint_to_wkb(const struct sc_footprint *f, int as_multi, struct
   if (st) return st;
   unsigned char *p = out->data + out->size;
   *p = 1;
-  sc_put_le32(p + 1, multi ? WKB_MULTIPOLYGON : WKB_POLYGON);
+  sc_put_le32(p + 1, multi ? SC_WKB_MULTIPOLYGON : SC_WKB_POLYGON);
   put_body(p + 5, f, multi, 1);
   out->size += size;
   return SC_OK;
 }
 
-/* A cursor that reads numbers in the geometry's own byte order. */
-struct geometry_reader {
-  struct sc_bytes bytes;
-  int big_endian;
-  int n_ordinates; /* 2, 3 or 4 doubles a point */
-};
-
-static uint32_t read_u32(struct geometry_reader *r) {
-  const unsigned char *p = sc_bytes_take(&r->bytes, 4);
-  return !p ? 0 : r->big_endian ? sc_be32(p) : sc_le32(p);
-}
-
-static double read_double(struct geometry_reader *r) {
-  const unsigned char *p = sc_bytes_take(&r->bytes, 8);
-  return !p ? 0 : r->big_endian ? sc_be_double(p) : sc_le_double(p);
-}
-
-static sc_status read_ring(struct geometry_reader *r, struct sc_footprint *f,
+static sc_status read_ring(struct sc_geometry_reader *r, struct sc_footprint *f,
                            struct sc_error *err) {
   int part = f->n_parts;
-  uint32_t n = read_u32(r);
+  uint32_t n = sc_geometry_u32(r);
   if (n < 4 || n > SC_FOOTPRINT_MAX_POINTS) {
     return sc_fail(err, SC_BAD_DATA, "geometry: a ring of %u points; a footprint has 4 to %d", n,
                    SC_FOOTPRINT_MAX_POINTS);
   }
   for (uint32_t i = 0; i < n; i++) {
-    double x = read_double(r), y = read_double(r);
-    for (int extra = 2; extra < r->n_ordinates; extra++) read_double(r);
+    double x = sc_geometry_double(r), y = sc_geometry_double(r);
+    for (int extra = 2; extra < r->n_ordinates; extra++) sc_geometry_double(r);
     if (!isfinite(x) || !isfinite(y)) {
       return sc_fail(err, SC_BAD_DATA, "geometry: a coordinate is not a finite number");
     }
@@ -165,9 +142,9 @@ static sc_status read_ring(struct geometry_reader *r, struct sc_footprint *f,
   return SC_OK;
 }
 
-static sc_status read_polygon(struct geometry_reader *r, struct sc_footprint *f,
+static sc_status read_polygon(struct sc_geometry_reader *r, struct sc_footprint *f,
                               struct sc_error *err) {
-  uint32_t n_rings = read_u32(r);
+  uint32_t n_rings = sc_geometry_u32(r);
   if (n_rings != 1) {
     return sc_fail(err, SC_BAD_DATA, "geometry: a polygon of %u rings; a footprint has one",
                    n_rings);
@@ -178,7 +155,7 @@ static sc_status read_polygon(struct geometry_reader *r, struct sc_footprint *f,
   return read_ring(r, f, err);
 }
 
-static sc_status check_end(const struct geometry_reader *r, struct sc_error *err) {
+static sc_status check_end(const struct sc_geometry_reader *r, struct sc_error *err) {
   if (!r->bytes.overrun) return SC_OK;
   return sc_fail(err, SC_BAD_DATA, "geometry: it ends after %zu bytes, in the middle",
                  r->bytes.size);
@@ -187,16 +164,16 @@ static sc_status check_end(const struct geometry_reader *r, struct sc_error *err
 sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *srid,
                       struct sc_error *err) {
   const unsigned char *p = blob;
-  if (size < BLOB_HEAD_BYTES + 1 || p[0] != BLOB_START || p[1] > 1 ||
-      p[BLOB_MBR_END_AT] != BLOB_MBR_END || p[size - 1] != BLOB_END) {
+  if (size < SC_BLOB_HEAD_BYTES + 1 || p[0] != SC_BLOB_START || p[1] > 1 ||
+      p[SC_BLOB_MBR_END_AT] != SC_BLOB_MBR_END || p[size - 1] != SC_BLOB_END) {
     return sc_fail(err, SC_BAD_DATA, "not a SpatiaLite geometry BLOB (%zu bytes)", size);
   }
-  struct geometry_reader r = {sc_bytes_of(p + 2, 36), p[1] == 0, 2};
-  *srid = (int)read_u32(&r);
-  out->min_x = read_double(&r);
-  out->min_y = read_double(&r);
-  out->max_x = read_double(&r);
-  out->max_y = read_double(&r);
+  struct sc_geometry_reader r = {sc_bytes_of(p + 2, 36), p[1] == 0, 2};
+  *srid = (int)sc_geometry_u32(&r);
+  out->min_x = sc_geometry_double(&r);
+  out->min_y = sc_geometry_double(&r);
+  out->max_x = sc_geometry_double(&r);
+  out->max_y = sc_geometry_double(&r);
   return SC_OK;
 }
 
@@ -204,10 +181,10 @@ sc_status sc_blob_box(const void *blob, size_t size, struct sc_box *out, int *sr
  * compressed POLYGON. */
 static sc_status fail_blob_type(uint32_t type, struct sc_error *err) {
   static const char *const dimensions[] = {"", " Z", " M", " ZM"};
-  uint32_t flat = type % BLOB_COMPRESSED, base = flat % 1000;
-  int is_packed = type >= BLOB_COMPRESSED, has_more = flat >= 1000;
-  int is_known = (base == WKB_POLYGON || base == WKB_MULTIPOLYGON) && flat < 4000 &&
-                 type < 2 * BLOB_COMPRESSED;
+  uint32_t flat = type % SC_BLOB_COMPRESSED, base = flat % 1000;
+  int is_packed = type >= SC_BLOB_COMPRESSED, has_more = flat >= 1000;
+  int is_known = (base == SC_WKB_POLYGON || base == SC_WKB_MULTIPOLYGON) && flat < 4000 &&
+                 type < 2 * SC_BLOB_COMPRESSED;
   if (!is_known) {
     return sc_fail(err, SC_BAD_DATA,
                    "geometry of type %u; a footprint is a POLYGON or "
@@ -217,8 +194,8 @@ static sc_status fail_blob_type(uint32_t type, struct sc_error *err) {
   return sc_fail(err, SC_BAD_DATA,
                  "geometry: a %s%s%s; a footprint is one of x and y alone, uncompressed: "
                  "SpatiaLite's %s makes it one",
-                 is_packed ? "compressed " : "", base == WKB_POLYGON ? "POLYGON" : "MULTIPOLYGON",
-                 dimensions[flat / 1000],
+                 is_packed ? "compressed " : "",
+                 base == SC_WKB_POLYGON ? "POLYGON" : "MULTIPOLYGON", dimensions[flat / 1000],
                  !is_packed ? "CastToXY()"
                  : has_more ? "CastToXY(UncompressGeometry())"
                             : "UncompressGeometry()");
@@ -231,16 +208,18 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
   sc_status st = sc_blob_box(blob, size, &box, srid, err);
   if (st) return st;
   const unsigned char *p = blob;
-  struct geometry_reader r = {sc_bytes_of(p + BLOB_TYPE_AT, size - BLOB_TYPE_AT - 1), p[1] == 0, 2};
-  uint32_t type = read_u32(&r), n = 1;
-  if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) return fail_blob_type(type, err);
-  if (type == WKB_MULTIPOLYGON) n = read_u32(&r);
+  struct sc_geometry_reader r = {sc_bytes_of(p + SC_BLOB_TYPE_AT, size - SC_BLOB_TYPE_AT - 1),
+                                 p[1] == 0, 2};
+  uint32_t type = sc_geometry_u32(&r), n = 1;
+  if (type != SC_WKB_POLYGON && type != SC_WKB_MULTIPOLYGON) return fail_blob_type(type, err);
+  if (type == SC_WKB_MULTIPOLYGON) n = sc_geometry_u32(&r);
   for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
-    if (type == WKB_MULTIPOLYGON) {
-      int is_entity = sc_bytes_u8(&r.bytes) == BLOB_ENTITY;
-      uint32_t part = read_u32(&r);
-      if (is_entity && part == BLOB_COMPRESSED + WKB_POLYGON) return fail_blob_type(part, err);
-      if (!is_entity || part != WKB_POLYGON)
+    if (type == SC_WKB_MULTIPOLYGON) {
+      int is_entity = sc_bytes_u8(&r.bytes) == SC_BLOB_ENTITY;
+      uint32_t part = sc_geometry_u32(&r);
+      if (is_entity && part == SC_BLOB_COMPRESSED + SC_WKB_POLYGON)
+        return fail_blob_type(part, err);
+      if (!is_entity || part != SC_WKB_POLYGON)
         return sc_fail(err, SC_BAD_DATA, "geometry: part %u is not a polygon", i);
     }
     st = read_polygon(&r, out, err);
@@ -250,32 +229,19 @@ sc_status sc_footprint_from_blob(const void *blob, size_t size, struct sc_footpr
   return st;
 }
 
-/* The type of a WKB geometry, with its dimensions (ISO 1000s and EWKB flags) taken off. */
-static uint32_t read_wkb_type(struct geometry_reader *r) {
-  r->big_endian = sc_bytes_u8(&r->bytes) == 0;
-  uint32_t type = read_u32(r);
-  int has_z = (type & 0x80000000u) != 0, has_m = (type & 0x40000000u) != 0;
-  if (type & 0x20000000u) read_u32(r); /* EWKB SRID */
-  type &= 0x0FFFFFFFu;
-  if (type / 1000 == 1 || type / 1000 == 3) has_z = 1;
-  if (type / 1000 == 2 || type / 1000 == 3) has_m = 1;
-  r->n_ordinates = 2 + has_z + has_m;
-  return type % 1000;
-}
-
 sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprint *out,
                                 struct sc_error *err) {
-  struct geometry_reader r = {sc_bytes_of(wkb, size), 0, 2};
-  uint32_t type = read_wkb_type(&r), n = 1;
+  struct sc_geometry_reader r = {sc_bytes_of(wkb, size), 0, 2};
+  uint32_t type = sc_geometry_wkb_type(&r), n = 1;
   sc_status st = SC_OK;
   out->n_parts = 0;
-  if (type != WKB_POLYGON && type != WKB_MULTIPOLYGON) {
+  if (type != SC_WKB_POLYGON && type != SC_WKB_MULTIPOLYGON) {
     return sc_fail(err, SC_BAD_DATA, "WKB of type %u; a footprint is a POLYGON or MULTIPOLYGON",
                    type);
   }
-  if (type == WKB_MULTIPOLYGON) n = read_u32(&r);
+  if (type == SC_WKB_MULTIPOLYGON) n = sc_geometry_u32(&r);
   for (uint32_t i = 0; i < n && !st && !r.bytes.overrun; i++) {
-    if (type == WKB_MULTIPOLYGON && read_wkb_type(&r) != WKB_POLYGON) {
+    if (type == SC_WKB_MULTIPOLYGON && sc_geometry_wkb_type(&r) != SC_WKB_POLYGON) {
       return sc_fail(err, SC_BAD_DATA, "WKB: part %u is not a polygon", i);
     }
     st = read_polygon(&r, out, err);
@@ -286,7 +252,7 @@ sc_status sc_footprint_from_wkb(const void *wkb, size_t size, struct sc_footprin
 /* ---- one polygon of one ring, as bytes ---- */
 
 static int take_polygon(const unsigned char *p, size_t size, struct sc_view *out) {
-  if (size < SC_POLYGON_POINTS_AT || sc_le32(p) != WKB_POLYGON || sc_le32(p + 4) != 1) return 0;
+  if (size < SC_POLYGON_POINTS_AT || sc_le32(p) != SC_WKB_POLYGON || sc_le32(p + 4) != 1) return 0;
   uint32_t n = sc_le32(p + 8);
   if (n < 4 || n > SC_FOOTPRINT_MAX_POINTS || size != SC_POLYGON_POINTS_AT + 16 * (size_t)n)
     return 0;
@@ -297,13 +263,14 @@ static int take_polygon(const unsigned char *p, size_t size, struct sc_view *out
 
 int sc_blob_polygon(const void *blob, size_t size, struct sc_view *out) {
   const unsigned char *p = blob;
-  size_t at = BLOB_TYPE_AT;
-  if (size < BLOB_HEAD_BYTES + 10 || p[0] != BLOB_START || p[1] != 1 ||
-      p[BLOB_MBR_END_AT] != BLOB_MBR_END || p[size - 1] != BLOB_END) {
+  size_t at = SC_BLOB_TYPE_AT;
+  if (size < SC_BLOB_HEAD_BYTES + 10 || p[0] != SC_BLOB_START || p[1] != 1 ||
+      p[SC_BLOB_MBR_END_AT] != SC_BLOB_MBR_END || p[size - 1] != SC_BLOB_END) {
     return 0;
   }
   /* The one part of a MULTIPOLYGON: type, count, entity, then the polygon. */
-  if (sc_le32(p + at) == WKB_MULTIPOLYGON && sc_le32(p + at + 4) == 1 && p[at + 8] == BLOB_ENTITY)
+  if (sc_le32(p + at) == SC_WKB_MULTIPOLYGON && sc_le32(p + at + 4) == 1 &&
+      p[at + 8] == SC_BLOB_ENTITY)
     at += 9;
   return take_polygon(p + at, size - at - 1, out);
 }
@@ -326,11 +293,11 @@ int sc_polygon_box(struct sc_view polygon, struct sc_box *out) {
 
 sc_status sc_polygon_to_blob(struct sc_view polygon, const struct sc_box *box, int srid,
                              struct sc_buffer *out, struct sc_error *err) {
-  sc_status st = sc_buffer_resize(out, BLOB_TYPE_AT + polygon.size + 1, err);
+  sc_status st = sc_buffer_resize(out, SC_BLOB_TYPE_AT + polygon.size + 1, err);
   if (st) return st;
   unsigned char *p = put_head(out->data, box, srid);
   memcpy(p, polygon.data, polygon.size);
-  p[polygon.size] = BLOB_END;
+  p[polygon.size] = SC_BLOB_END;
   return SC_OK;
 }
 
@@ -361,10 +328,10 @@ static sc_status fail_broken(struct sc_error *err) {
   return sc_fail(err, SC_BAD_DATA, "the geometry is damaged: its parts do not fit its bytes");
 }
 
-static sc_status check_coordinates(struct geometry_reader *r, uint64_t n, struct sc_error *err) {
+static sc_status check_coordinates(struct sc_geometry_reader *r, uint64_t n, struct sc_error *err) {
   if (n > sc_bytes_left(&r->bytes) / 8) return fail_broken(err);
   for (uint64_t i = 0; i < n; i++) {
-    if (!isfinite(read_double(r))) {
+    if (!isfinite(sc_geometry_double(r))) {
       return sc_fail(err, SC_BAD_DATA, "the geometry has a coordinate that is not a finite number");
     }
   }
@@ -372,7 +339,7 @@ static sc_status check_coordinates(struct geometry_reader *r, uint64_t n, struct
 }
 
 /* Points between the first and the last of a compressed list: steps of 4 bytes, M as a double. */
-static sc_status check_steps(struct geometry_reader *r, uint64_t n, int has_m,
+static sc_status check_steps(struct sc_geometry_reader *r, uint64_t n, int has_m,
                              struct sc_error *err) {
   uint64_t bytes = has_m ? (uint64_t)(r->n_ordinates - 1) * 4 + 8 : (uint64_t)r->n_ordinates * 4;
   if (n > sc_bytes_left(&r->bytes) / bytes) return fail_broken(err);
@@ -381,26 +348,26 @@ static sc_status check_steps(struct geometry_reader *r, uint64_t n, int has_m,
 }
 
 /* The points of a line or ring: their number, then they. */
-static sc_status check_points(struct geometry_reader *r, uint32_t type, uint32_t least,
+static sc_status check_points(struct sc_geometry_reader *r, uint32_t type, uint32_t least,
                               struct sc_error *err) {
-  uint32_t n = read_u32(r), plain = type % BLOB_COMPRESSED;
+  uint32_t n = sc_geometry_u32(r), plain = type % SC_BLOB_COMPRESSED;
   uint64_t ordinates = (uint64_t)r->n_ordinates;
   if (n < least) return fail_broken(err);
-  if (type < BLOB_COMPRESSED) return check_coordinates(r, n * ordinates, err);
+  if (type < SC_BLOB_COMPRESSED) return check_coordinates(r, n * ordinates, err);
   sc_status st = check_coordinates(r, ordinates, err);
   if (!st) st = check_steps(r, n - 2, plain / 1000 >= 2, err);
   return st ? st : check_coordinates(r, ordinates, err);
 }
 
-static sc_status check_simple(struct geometry_reader *r, uint32_t type, struct sc_error *err) {
+static sc_status check_simple(struct sc_geometry_reader *r, uint32_t type, struct sc_error *err) {
   uint32_t base = type % 1000, n_rings = 1;
   sc_status st = SC_OK;
-  r->n_ordinates = dimensions_of(type % BLOB_COMPRESSED);
-  if (type / BLOB_COMPRESSED > 1 || type % BLOB_COMPRESSED >= 4000) return fail_broken(err);
-  if (base == WKB_POINT) return check_coordinates(r, (uint64_t)r->n_ordinates, err);
-  if (base == WKB_LINE) return check_points(r, type, 2, err);
-  if (base != WKB_POLYGON) return fail_broken(err);
-  n_rings = read_u32(r);
+  r->n_ordinates = dimensions_of(type % SC_BLOB_COMPRESSED);
+  if (type / SC_BLOB_COMPRESSED > 1 || type % SC_BLOB_COMPRESSED >= 4000) return fail_broken(err);
+  if (base == SC_WKB_POINT) return check_coordinates(r, (uint64_t)r->n_ordinates, err);
+  if (base == SC_WKB_LINE) return check_points(r, type, 2, err);
+  if (base != SC_WKB_POLYGON) return fail_broken(err);
+  n_rings = sc_geometry_u32(r);
   if (n_rings == 0) return fail_broken(err);
   for (uint32_t i = 0; i < n_rings && !st; i++) st = check_points(r, type, 4, err);
   return st;
@@ -412,13 +379,14 @@ sc_status sc_blob_check(const void *blob, size_t size, struct sc_error *err) {
   sc_status st = sc_blob_box(blob, size, &box, &srid, err);
   if (st) return st;
   const unsigned char *p = blob;
-  struct geometry_reader r = {sc_bytes_of(p + BLOB_TYPE_AT, size - BLOB_TYPE_AT - 1), p[1] == 0, 2};
-  uint32_t type = read_u32(&r), base = type % 1000;
-  if (base >= WKB_MULTIPOINT && base <= WKB_COLLECTION && type < 4000) {
-    uint32_t n = read_u32(&r);
+  struct sc_geometry_reader r = {sc_bytes_of(p + SC_BLOB_TYPE_AT, size - SC_BLOB_TYPE_AT - 1),
+                                 p[1] == 0, 2};
+  uint32_t type = sc_geometry_u32(&r), base = type % 1000;
+  if (base >= SC_WKB_MULTIPOINT && base <= SC_WKB_COLLECTION && type < 4000) {
+    uint32_t n = sc_geometry_u32(&r);
     for (uint32_t i = 0; i < n && !st; i++) {
-      if (sc_bytes_u8(&r.bytes) != BLOB_ENTITY) return fail_broken(err);
-      st = check_simple(&r, read_u32(&r), err);
+      if (sc_bytes_u8(&r.bytes) != SC_BLOB_ENTITY) return fail_broken(err);
+      st = check_simple(&r, sc_geometry_u32(&r), err);
     }
   } else {
     st = check_simple(&r, type, err);
