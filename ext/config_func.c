@@ -1,6 +1,8 @@
 /* stacchip_version(), stacchip_debug() and stacchip_config(name [, value]). */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/db.h"
 #include "base/settings.h"
@@ -8,6 +10,8 @@
 #include "host.h"
 #include "raster/raster_api.h"
 #include "stacchip.h"
+#include "store/disk_cache.h"
+#include "store/href.h"
 
 static void version_func(sqlite3_context *context, int n, sqlite3_value **values) {
   (void)n, (void)values;
@@ -64,12 +68,28 @@ static void debug_func(sqlite3_context *context, int n, sqlite3_value **values) 
   sqlite3_result_text64(context, (char *)b.data, b.size, sqlite3_free, SQLITE_UTF8);
 }
 
+/* A folder that SQL names is one that may be written to, and that can be: here somebody hears what
+ * is wrong. */
+static sc_status check_disk_cache(const char *value, struct sc_error *err) {
+  struct sc_disk_setting s = {0};
+  sc_status st = sc_disk_setting_parse(value, &s, err);
+  if (!st && s.path) st = sc_href_check(s.path, err);
+  if (!st) st = sc_disk_cache_check(value, err);
+  sc_free(s.path);
+  return st ? sc_fail_within(err, "stacchip_config: setting 'disk_cache'") : SC_OK;
+}
+
+static sc_status set(const char *name, const char *value, struct sc_error *err) {
+  sc_status st = name && strcmp(name, "disk_cache") == 0 ? check_disk_cache(value, err) : SC_OK;
+  return st ? st : sc_settings_set(name, value, err);
+}
+
 static void config_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err = {0};
   struct sc_buffer b = {0};
   const char *name = (const char *)sqlite3_value_text(values[0]);
   sc_status st = sc_connection_check_direct(sqlite3_user_data(context), &err);
-  if (!st && n == 2) st = sc_settings_set(name, (const char *)sqlite3_value_text(values[1]), &err);
+  if (!st && n == 2) st = set(name, (const char *)sqlite3_value_text(values[1]), &err);
   if (!st) st = sc_settings_get(name, &b, &err);
   if (!st) st = sc_buffer_terminate(&b, &err);
   if (st) {

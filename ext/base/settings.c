@@ -10,6 +10,10 @@
 
 #include "base/alloc.h"
 
+#define DISK_LEAST_BYTES 1048576
+#define DISK_MOST_BYTES (1LL << 50)
+#define DISK_MOST_AGE_S 315360000 /* ten years */
+
 enum kind { KIND_INT, KIND_TEXT };
 
 struct setting {
@@ -18,22 +22,37 @@ struct setting {
   enum kind kind;
   int64_t number, least, most; /* KIND_INT */
   char *text;                  /* KIND_TEXT; owned, NULL for unset */
+  char *refused;               /* what the environment says instead; owned, NULL: nothing */
 };
 
-enum { PROGRESS, THREADS, CACHE, CONNECTIONS, TIMEOUT, RETRIES, VERIFY, HREF_MAP, LOCAL, HOSTS };
+enum {
+  PROGRESS,
+  THREADS,
+  CACHE,
+  CONNECTIONS,
+  TIMEOUT,
+  RETRIES,
+  VERIFY,
+  HREF_MAP,
+  LOCAL,
+  HOSTS,
+  DISK
+};
 
 static struct setting settings[] = {
-    [PROGRESS] = {"progress", "STACCHIP_PROGRESS", KIND_INT, 0, 0, 1, NULL},
-    [THREADS] = {"threads", "STACCHIP_THREADS", KIND_INT, 0, 1, 64, NULL},
+    [PROGRESS] = {"progress", "STACCHIP_PROGRESS", KIND_INT, 0, 0, 1, NULL, NULL},
+    [THREADS] = {"threads", "STACCHIP_THREADS", KIND_INT, 0, 1, 64, NULL, NULL},
     [CACHE] = {"cache_bytes", "STACCHIP_CACHE_BYTES", KIND_INT, 256 << 20, 0, INT64_C(1) << 40,
-               NULL},
-    [CONNECTIONS] = {"max_connections", "STACCHIP_MAX_CONNECTIONS", KIND_INT, 64, 1, 1024, NULL},
-    [TIMEOUT] = {"timeout_ms", "STACCHIP_TIMEOUT_MS", KIND_INT, 30000, 1, 3600000, NULL},
-    [RETRIES] = {"retries", "STACCHIP_RETRIES", KIND_INT, 4, 0, 100, NULL},
-    [VERIFY] = {"verify", "STACCHIP_VERIFY", KIND_INT, 0, 0, 1, NULL},
-    [HREF_MAP] = {"href_map", "STACCHIP_HREF_MAP", KIND_TEXT, 0, 0, 0, NULL},
-    [LOCAL] = {"local_roots", "STACCHIP_LOCAL", KIND_TEXT, 0, 0, 0, NULL},
-    [HOSTS] = {"hosts", "STACCHIP_HOSTS", KIND_TEXT, 0, 0, 0, NULL},
+               NULL, NULL},
+    [CONNECTIONS] = {"max_connections", "STACCHIP_MAX_CONNECTIONS", KIND_INT, 64, 1, 1024, NULL,
+                     NULL},
+    [TIMEOUT] = {"timeout_ms", "STACCHIP_TIMEOUT_MS", KIND_INT, 30000, 1, 3600000, NULL, NULL},
+    [RETRIES] = {"retries", "STACCHIP_RETRIES", KIND_INT, 4, 0, 100, NULL, NULL},
+    [VERIFY] = {"verify", "STACCHIP_VERIFY", KIND_INT, 0, 0, 1, NULL, NULL},
+    [HREF_MAP] = {"href_map", "STACCHIP_HREF_MAP", KIND_TEXT, 0, 0, 0, NULL, NULL},
+    [LOCAL] = {"local_roots", "STACCHIP_LOCAL", KIND_TEXT, 0, 0, 0, NULL, NULL},
+    [HOSTS] = {"hosts", "STACCHIP_HOSTS", KIND_TEXT, 0, 0, 0, NULL, NULL},
+    [DISK] = {"disk_cache", "STACCHIP_DISK_CACHE", KIND_TEXT, 0, 0, 0, NULL, NULL},
 };
 #define N_SETTINGS (sizeof settings / sizeof *settings)
 
@@ -42,18 +61,96 @@ static int started;
 static atomic_uint version; /* counts the changes; read without the lock */
 static void (*follower)(const struct sc_settings *);
 
+static struct sc_disk_setting disk; /* what the text of disk_cache says */
+
 static sc_status parse_int(const struct setting *s, const char *value, int64_t *out,
                            struct sc_error *err) {
   char *end = NULL;
   long long n = value ? strtoll(value, &end, 10) : 0;
   if (!value || end == value || *end || n < s->least || n > s->most) {
-    return sc_fail(
-        err, SC_BAD_ARG,
-        "stacchip_config: setting '%s': expected a whole number from %lld to %lld, found '%s'",
-        s->name, (long long)s->least, (long long)s->most, value ? value : "NULL");
+    return sc_fail(err, SC_BAD_ARG, "expected a whole number from %lld to %lld, found '%s'",
+                   (long long)s->least, (long long)s->most, value ? value : "NULL");
   }
   *out = n;
   return SC_OK;
+}
+
+/* A JSON object of texts, or nothing. */
+static sc_status check_map(const char *value, struct sc_error *err) {
+  if (!value || !*value) return SC_OK;
+  cJSON *map = cJSON_Parse(value);
+  const cJSON *entry;
+  int good = cJSON_IsObject(map);
+  cJSON_ArrayForEach(entry, map) good &= cJSON_IsString(entry) && *entry->string;
+  cJSON_Delete(map);
+  return good ? SC_OK
+              : sc_fail(err, SC_BAD_ARG,
+                        "expected a JSON object of prefixes, such as "
+                        "{\"s3://bucket/\": \"/data/\"}, found '%.200s'",
+                        value);
+}
+
+/* A whole number of [least, most] in *out. */
+static int take_whole(const cJSON *member, double least, double most, int64_t *out) {
+  if (!cJSON_IsNumber(member) || !(member->valuedouble >= least && member->valuedouble <= most) ||
+      member->valuedouble != (double)(int64_t)member->valuedouble) {
+    return 0;
+  }
+  *out = (int64_t)member->valuedouble;
+  return 1;
+}
+
+sc_status sc_disk_setting_parse(const char *value, struct sc_disk_setting *out,
+                                struct sc_error *err) {
+  *out = (struct sc_disk_setting){.max_age_s = SC_DISK_MAX_AGE_S};
+  if (!value || !*value) return SC_OK;
+  cJSON *object = cJSON_Parse(value);
+  const cJSON *member, *path = NULL;
+  int good = cJSON_IsObject(object);
+  cJSON_ArrayForEach(member, object) {
+    if (strcmp(member->string, "path") == 0 && cJSON_IsString(member)) {
+      path = member;
+    } else if (strcmp(member->string, "bytes") == 0) {
+      good &= take_whole(member, DISK_LEAST_BYTES, DISK_MOST_BYTES, &out->bytes);
+    } else if (strcmp(member->string, "max_age") == 0) {
+      good &= take_whole(member, 0, DISK_MOST_AGE_S, &out->max_age_s);
+    } else {
+      good = 0;
+    }
+  }
+  good &= path && path->valuestring[0] == '/' && out->bytes > 0;
+  sc_status st =
+      good ? sc_strdup(path->valuestring, &out->path, err)
+           : sc_fail(err, SC_BAD_ARG,
+                     "expected {\"path\": an absolute path, \"bytes\": a whole number from "
+                     "%d to %lld, \"max_age\": seconds up to %d (optional)}, found '%.200s'",
+                     DISK_LEAST_BYTES, DISK_MOST_BYTES, DISK_MOST_AGE_S, value);
+  cJSON_Delete(object);
+  return st;
+}
+
+static sc_status set_text(struct setting *s, const char *value, struct sc_error *err) {
+  struct sc_disk_setting parsed = {0};
+  char *copy = NULL;
+  sc_status st = SC_OK;
+  if (s == &settings[HREF_MAP]) st = check_map(value, err);
+  if (s == &settings[DISK]) st = sc_disk_setting_parse(value, &parsed, err);
+  if (!st) st = sc_strdup(value, &copy, err);
+  if (st) {
+    sc_free(parsed.path);
+    return st;
+  }
+  sc_free(s->text);
+  s->text = copy;
+  if (s == &settings[DISK]) {
+    sc_free(disk.path);
+    disk = parsed;
+  }
+  return SC_OK;
+}
+
+static sc_status set_value(struct setting *s, const char *value, struct sc_error *err) {
+  return s->kind == KIND_INT ? parse_int(s, value, &s->number, err) : set_text(s, value, err);
 }
 
 /* Defaults of the machine and the environment, once. The lock is held. */
@@ -64,15 +161,26 @@ static void start(void) {
   settings[THREADS].number = cores < 1 ? 1 : cores > 64 ? 64 : cores;
   for (size_t i = 0; i < N_SETTINGS; i++) {
     struct setting *s = &settings[i];
-    struct sc_error ignored = {0};
+    struct sc_error refused = {0}, ignored = {0};
     const char *value = getenv(s->environment);
-    if (!value) continue;
-    if (s->kind == KIND_INT) {
-      parse_int(s, value, &s->number, &ignored);
-    } else {
-      sc_strdup(value, &s->text, &ignored);
-    }
+    if (value && set_value(s, value, &refused)) sc_strdup(refused.text, &s->refused, &ignored);
   }
+}
+
+/* Said of a value that is asked for or used, not when the extension is loaded: who needs neither
+ * is not kept from working. Lock held. */
+static sc_status check_environment(const struct setting *s, struct sc_error *err) {
+  if (!s->refused) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, "%s: %s", s->environment, s->refused);
+}
+
+sc_status sc_settings_check(struct sc_error *err) {
+  sc_status st = SC_OK;
+  pthread_mutex_lock(&lock);
+  start();
+  for (size_t i = 0; i < N_SETTINGS && !st; i++) st = check_environment(&settings[i], err);
+  pthread_mutex_unlock(&lock);
+  return st;
 }
 
 static struct setting *find(const char *name, struct sc_error *err) {
@@ -101,6 +209,9 @@ static void tell_follower(void) {
       .max_connections = (int)settings[CONNECTIONS].number,
       .timeout_ms = (int)settings[TIMEOUT].number,
       .retries = (int)settings[RETRIES].number,
+      .disk_path = disk.path,
+      .disk_bytes = disk.bytes,
+      .disk_max_age_s = disk.max_age_s,
   };
   follower(&s);
 }
@@ -110,7 +221,9 @@ sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_err
   start();
   sc_status st = SC_BAD_ARG;
   const struct setting *s = find(name, err);
-  if (s && s->kind == KIND_INT) {
+  if (s && check_environment(s, err)) {
+    st = err->status;
+  } else if (s && s->kind == KIND_INT) {
     st = sc_buffer_printf(out, err, "%lld", (long long)s->number);
   } else if (s) {
     st = sc_buffer_append_text(out, s->text ? s->text : "", err);
@@ -121,32 +234,6 @@ sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_err
   return st;
 }
 
-/* A JSON object of texts, or nothing. */
-static sc_status check_map(const char *value, struct sc_error *err) {
-  if (!value || !*value) return SC_OK;
-  cJSON *map = cJSON_Parse(value);
-  const cJSON *entry;
-  int good = cJSON_IsObject(map);
-  cJSON_ArrayForEach(entry, map) good &= cJSON_IsString(entry) && *entry->string;
-  cJSON_Delete(map);
-  return good ? SC_OK
-              : sc_fail(err, SC_BAD_ARG,
-                        "stacchip_config: setting 'href_map': expected a JSON object of prefixes, "
-                        "such as "
-                        "{\"s3://bucket/\": \"/data/\"}, found '%.200s'",
-                        value);
-}
-
-static sc_status set_text(struct setting *s, const char *value, struct sc_error *err) {
-  char *copy = NULL;
-  sc_status st = s == &settings[HREF_MAP] ? check_map(value, err) : SC_OK;
-  if (!st) st = sc_strdup(value, &copy, err);
-  if (st) return st;
-  sc_free(s->text);
-  s->text = copy;
-  return SC_OK;
-}
-
 sc_status sc_settings_set(const char *name, const char *value, struct sc_error *err) {
   pthread_mutex_lock(&lock);
   start();
@@ -154,12 +241,12 @@ sc_status sc_settings_set(const char *name, const char *value, struct sc_error *
   struct setting *s = find(name, err);
   if (!s) {
     st = err->status;
-  } else if (s->kind == KIND_INT) {
-    st = parse_int(s, value, &s->number, err);
-  } else {
-    st = set_text(s, value, err);
+  } else if (set_value(s, value, err)) {
+    st = sc_fail_within(err, "stacchip_config: setting '%s'", name);
   }
   if (!st) {
+    sc_free(s->refused);
+    s->refused = NULL;
     atomic_fetch_add(&version, 1);
     tell_follower();
   }

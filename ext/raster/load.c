@@ -9,6 +9,7 @@
 #include "base/sqlite.h"
 #include "host.h"
 #include "raster/raster_api.h"
+#include "store/disk_cache.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct sc_raster_api *loaded;
@@ -68,9 +69,22 @@ static sc_status open_half(const struct sc_raster_api **out, struct sc_error *er
   return SC_OK;
 }
 
+/* Before the first use: later, values have passed stacchip_config(). */
+static sc_status check_settings(struct sc_error *err) {
+  struct sc_buffer disk = {0};
+  sc_status st = sc_settings_check(err);
+  if (!st) st = sc_settings_get("disk_cache", &disk, err);
+  if (!st) st = sc_buffer_terminate(&disk, err);
+  if (!st && sc_disk_cache_check((const char *)disk.data, err)) {
+    st = sc_fail_within(err, "setting disk_cache (STACCHIP_DISK_CACHE)");
+  }
+  sc_buffer_free(&disk);
+  return st;
+}
+
 const struct sc_raster_api *sc_raster(struct sc_error *err) {
   pthread_mutex_lock(&lock);
-  if (!loaded && open_half(&loaded, err) == SC_OK) {
+  if (!loaded && check_settings(err) == SC_OK && open_half(&loaded, err) == SC_OK) {
     loaded->watch(sc_interrupted);
     sc_settings_follow(loaded->configure);
   }

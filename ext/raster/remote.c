@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "http/client.h"
+#include "raster/disk.h"
 #include "raster/gdal.h"
 #include "raster/info.h"
 #include "store/scheme.h"
@@ -42,9 +43,10 @@ struct sc_remote {
   struct segment *segments;
   size_t n_segments, kept_bytes;
   struct sc_buffer info; /* what a stored header says of the file (raster/info.h), or empty */
-  pthread_mutex_t lock;  /* guards all above but url and serial */
-  int n_users;           /* guarded by the registry's lock, as is `used` */
-  unsigned long used;    /* 0: no longer in the registry */
+  struct sc_disk_file disk;
+  pthread_mutex_t lock; /* guards all above but url and serial */
+  int n_users;          /* guarded by the registry's lock, as is `used` */
+  unsigned long used;   /* 0: no longer in the registry */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -105,6 +107,7 @@ static void forget_all(struct sc_remote *r) {
   r->etag[0] = '\0';
   r->ignore_header = 1;
   r->generation++;
+  sc_disk_forget(&r->disk, r->url);
 }
 
 static sc_status fail_changed(struct sc_error *err) {
@@ -127,12 +130,16 @@ static sc_status check_same(struct sc_remote *r, const struct sc_http_request *a
     r->size = a->total_bytes;
     memcpy(r->etag, a->etag, sizeof r->etag);
     r->is_known = 1;
+    sc_disk_confirm(&r->disk, r->url, r->size, r->etag);
     return SC_OK;
   }
   int other_size = a->total_bytes && a->total_bytes != r->size;
   int other_etag =
       a->etag[0] && r->etag[0] && strcmp(strong_part(a->etag), strong_part(r->etag)) != 0;
-  if (!other_size && !other_etag) return SC_OK;
+  if (!other_size && !other_etag) {
+    sc_disk_confirm(&r->disk, r->url, r->size, r->etag);
+    return SC_OK;
+  }
   forget_all(r);
   return fail_changed(err);
 }
@@ -146,14 +153,57 @@ static sc_status check_shrunk(struct sc_remote *r, const struct sc_http_request 
   return fail_changed(err);
 }
 
+/* Keep what was fetched from a piece's beginning on. Lock held. */
+static void keep_pieces(struct sc_remote *r, uint64_t offset, const struct sc_buffer *bytes) {
+  unsigned char key[SC_DISK_KEY_BYTES];
+  if (offset % SC_DISK_PIECE_BYTES || !sc_disk_key(&r->disk, r->url, r->size, r->etag, key)) return;
+  for (size_t at = 0; at < bytes->size; at += SC_DISK_PIECE_BYTES) {
+    size_t n = bytes->size - at < SC_DISK_PIECE_BYTES ? bytes->size - at : SC_DISK_PIECE_BYTES;
+    int is_whole = n == SC_DISK_PIECE_BYTES || offset + at + n == r->size;
+    if (is_whole)
+      sc_disk_write(key, SC_DISK_PIECE, offset + at, (struct sc_view){bytes->data + at, n});
+  }
+}
+
 static sc_status fetch_segment(struct sc_remote *r, uint64_t offset, uint64_t n,
                                struct sc_error *err) {
   struct sc_http_request request = {.method = "GET", .url = r->url, .offset = offset, .size = n};
   sc_status st = sc_http_perform(&request, 1, NULL, NULL, err);
   st = st ? check_shrunk(r, &request, err) : check_same(r, &request, err);
+  if (!st) keep_pieces(r, offset, &request.response);
   if (!st) st = add_segment(r, offset, &request.response, err);
   sc_buffer_free(&request.response);
   return st;
+}
+
+/* Is the file's state known, by the disk if not by a response? Lock held. */
+static int recall(struct sc_remote *r) {
+  if (!r->is_known) r->is_known = sc_disk_recall(&r->disk, r->url, &r->size, r->etag);
+  return r->is_known;
+}
+
+/* Get the bytes from `at` on, `want` where the network is asked, as a segment. With a disk cache
+ * they begin and end with pieces. Lock held; size is known. */
+static sc_status load_segment(struct sc_remote *r, uint64_t at, uint64_t want,
+                              struct sc_error *err) {
+  unsigned char key[SC_DISK_KEY_BYTES];
+  struct sc_buffer piece = {0};
+  uint64_t begin = at, end = at + want;
+  if (sc_disk_is_on()) {
+    begin -= begin % SC_DISK_PIECE_BYTES;
+    end += SC_DISK_PIECE_BYTES - 1;
+    end -= end % SC_DISK_PIECE_BYTES;
+  }
+  if (end > r->size) end = r->size;
+  uint64_t least = end - begin < SC_DISK_PIECE_BYTES ? end - begin : SC_DISK_PIECE_BYTES;
+  if (sc_disk_key(&r->disk, r->url, r->size, r->etag, key) &&
+      sc_disk_read(key, SC_DISK_PIECE, begin, least, least, &piece)) {
+    sc_status st = add_segment(r, begin, &piece, err);
+    sc_buffer_free(&piece);
+    return st;
+  }
+  sc_buffer_free(&piece);
+  return fetch_segment(r, begin, end - begin, err);
 }
 
 sc_status sc_remote_read(struct sc_remote *r, uint64_t offset, void *out, size_t n, size_t *got,
@@ -161,7 +211,7 @@ sc_status sc_remote_read(struct sc_remote *r, uint64_t offset, void *out, size_t
   sc_status st = SC_OK;
   *got = 0;
   pthread_mutex_lock(&r->lock);
-  if (!r->is_known) st = fetch_segment(r, 0, HEAD_BYTES, err);
+  if (!recall(r)) st = fetch_segment(r, 0, HEAD_BYTES, err);
   while (!st && *got < n && offset + *got < r->size) {
     uint64_t at = offset + *got;
     size_t part = copy_known(r, at, (unsigned char *)out + *got, n - *got);
@@ -169,7 +219,7 @@ sc_status sc_remote_read(struct sc_remote *r, uint64_t offset, void *out, size_t
     if (part) continue;
     uint64_t want = n - *got > CHUNK_BYTES ? n - *got : CHUNK_BYTES;
     if (want > r->size - at) want = r->size - at;
-    st = fetch_segment(r, at, want, err);
+    st = load_segment(r, at, want, err);
   }
   pthread_mutex_unlock(&r->lock);
   return st;
@@ -347,7 +397,7 @@ sc_status sc_remote_acquire(const struct sc_source *source, struct sc_remote **o
   pthread_mutex_lock(&r->lock);
   if (!r->is_known && source->header_size && !r->ignore_header)
     unpack(r, source->header, source->header_size);
-  int is_known = r->is_known;
+  int is_known = recall(r);
   pthread_mutex_unlock(&r->lock);
   sc_status st = is_known ? SC_OK : sc_remote_read(r, 0, &first, 1, &got, err);
   if (st) {
@@ -525,11 +575,6 @@ static int by_place(const void *a, const void *b, void *blocks) {
   return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-static void sort_order(struct sc_remote_block *blocks, size_t *order, size_t n) {
-  for (size_t i = 0; i < n; i++) order[i] = i;
-  qsort_r(order, n, sizeof *order, by_place, blocks);
-}
-
 /* Where a request that ends with block b may end. */
 static uint64_t end_of(const struct sc_remote_block *b) {
   return b->offset + (b->wanted && b->wanted < b->size ? b->wanted : b->size);
@@ -545,12 +590,48 @@ static int joins(const struct sc_remote_block *a, const struct sc_remote_block *
 /* One call's blocks, and the spans of them that requests ask for. */
 struct fetch {
   struct sc_remote_block *blocks;
-  size_t n_blocks, n_spans;
-  size_t *order;                    /* of the blocks: by file and place */
+  size_t n_blocks; /* that the network is asked for */
+  size_t *order;   /* of these: by file and place */
+  size_t n_spans;
   struct span *spans;               /* of `order` */
   struct sc_http_request *requests; /* one a span */
   struct sc_response **responses;   /* one a span, held */
 };
+
+/* The key of a file's ranges on disk; 0: none. Not of a file that is another one now. */
+static int key_of(const struct sc_file *file, unsigned char key[SC_DISK_KEY_BYTES]) {
+  struct sc_remote *r = file->remote;
+  pthread_mutex_lock(&r->lock);
+  int has = r->generation == file->stamp.generation &&
+            sc_disk_key(&r->disk, r->url, r->size, r->etag, key);
+  pthread_mutex_unlock(&r->lock);
+  return has;
+}
+
+/* Take a block from the disk; 0: it is not there. */
+static int take_kept(struct sc_remote_block *b, struct sc_responses *home) {
+  unsigned char key[SC_DISK_KEY_BYTES];
+  struct sc_error ignored = {0};
+  struct sc_response *kept = NULL;
+  size_t likely = b->size <= SC_DISK_WHOLE_BYTES ? (size_t)b->size : 0;
+  if (!key_of(b->file, key) || sc_response_new(home, likely, &kept, &ignored)) return 0;
+  int found =
+      sc_disk_read(key, SC_DISK_BLOCK, b->offset, end_of(b) - b->offset, b->size, &kept->bytes);
+  if (found) b->bytes = sc_response_share(kept, 0, kept->bytes.size);
+  sc_response_release(kept);
+  return found;
+}
+
+/* Take what the disk has, and put the other blocks in order. */
+static void sort_out(struct fetch *f, size_t n, struct sc_responses *home) {
+  int is_on = sc_disk_is_on();
+  for (size_t i = 0; i < n; i++) {
+    struct sc_remote_block *b = &f->blocks[i];
+    if (is_on && b->size <= SC_DISK_WHOLE_BYTES) b->wanted = 0;
+    if (!is_on || !take_kept(b, home)) f->order[f->n_blocks++] = i;
+  }
+  qsort_r(f->order, f->n_blocks, sizeof *f->order, by_place, f->blocks);
+}
 
 static void make_spans(struct fetch *f) {
   for (size_t i = 0; i < f->n_blocks;) {
@@ -570,6 +651,16 @@ static void make_spans(struct fetch *f) {
     r->url = first->file->href;
     r->offset = first->offset;
     r->size = end - first->offset;
+  }
+}
+
+/* Keep the blocks of a span that were fetched. */
+static void keep_blocks(const struct fetch *f, const struct span *s) {
+  unsigned char key[SC_DISK_KEY_BYTES];
+  if (!sc_disk_is_on() || !key_of(f->blocks[f->order[s->begin]].file, key)) return;
+  for (size_t i = s->begin; i < s->end; i++) {
+    const struct sc_remote_block *b = &f->blocks[f->order[i]];
+    if (!b->err.status) sc_disk_write(key, SC_DISK_BLOCK, b->offset, b->bytes.view);
   }
 }
 
@@ -605,6 +696,7 @@ static void share_out(struct fetch *f, size_t span) {
       b->bytes = sc_response_share(response, (size_t)at, (size_t)size);
     }
   }
+  keep_blocks(f, s);
 }
 
 /* Memory for the response of each span. Above MERGE_MAX it grows as bytes come: the size is what a
@@ -635,14 +727,13 @@ sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_re
                           int (*interrupted)(void *), void *interrupt_context,
                           struct sc_error *err) {
   struct fetch f = {.blocks = blocks,
-                    .n_blocks = n,
                     .order = sc_alloc((n + 1) * sizeof *f.order),
                     .spans = sc_alloc((n + 1) * sizeof *f.spans),
                     .requests = sc_alloc_zero(n + 1, sizeof *f.requests),
                     .responses = sc_alloc_zero(n + 1, sizeof *f.responses)};
   sc_status st = f.order && f.spans && f.requests && f.responses ? SC_OK : sc_fail_nomem(err);
   if (!st && n) {
-    sort_order(blocks, f.order, n);
+    sort_out(&f, n, home);
     make_spans(&f);
     st = make_responses(&f, home, err);
     if (!st) st = fetch_spans(&f, interrupted, interrupt_context, err);

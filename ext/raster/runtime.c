@@ -10,6 +10,7 @@
 #include "http/limits.h"
 #include "http/sign.h"
 #include "raster/cache.h"
+#include "raster/disk.h"
 #include "raster/file.h"
 #include "raster/gdal.h"
 #include "raster/pool.h"
@@ -36,6 +37,7 @@ static void abandon_parents(void) {
   sc_cache_abandon();
   sc_file_abandon();
   sc_remote_abandon();
+  sc_disk_abandon();
   sc_http_abandon();
   sc_http_limits_abandon();
   sc_sign_abandon();
@@ -60,6 +62,7 @@ void sc_runtime_configure(const struct sc_settings *s) {
   atomic_store(&verify, s->verify);
   atomic_store(&cache_bytes, s->cache_bytes);
   sc_http_configure(s);
+  sc_disk_configure(s); /* after the hosts: files are known by them */
   sc_cache_trim();
 }
 
