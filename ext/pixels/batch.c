@@ -10,16 +10,15 @@
 
 /* Same number of bands and pixels; types may differ only where one holds all. */
 static sc_status check_shape(const struct sc_chip *first, const struct sc_chip *chip,
-                             size_t position, struct sc_error *err) {
+                             struct sc_error *err) {
   if (first->n_bands == chip->n_bands && first->width == chip->width &&
       first->height == chip->height) {
     return SC_OK;
   }
-  return sc_fail(
-      err, SC_BAD_DATA,
-      "position %zu: item %s: its chip has shape (%d, %d, %d), the first one (%d, %d, %d)",
-      position, chip->scene->item.id, chip->n_bands, chip->height, chip->width, first->n_bands,
-      first->height, first->width);
+  return sc_fail(err, SC_BAD_DATA,
+                 "item %s: its chip has shape (%d, %d, %d), the first one (%d, %d, %d)",
+                 chip->scene->item.id, chip->n_bands, chip->height, chip->width, first->n_bands,
+                 first->height, first->width);
 }
 
 sc_status sc_batch_init(struct sc_batch *b, size_t n_max, struct sc_error *err) {
@@ -48,7 +47,9 @@ sc_status sc_batch_put(struct sc_batch *b, struct sc_chip *chip, size_t position
   b->n_open = b->n;
   *to = *chip;
   memset(chip, 0, sizeof *chip);
-  return check_shape(&b->chips[0], to, position, err);
+  sc_status st = check_shape(&b->chips[0], to, err);
+  if (st) b->n_failed = b->n;
+  return st;
 }
 
 /* Wide enough for all chips. */
@@ -103,12 +104,13 @@ static sc_status make_room(struct sc_batch *b, int format, struct sc_error *err)
   return SC_OK;
 }
 
-static sc_status first_failure(const struct sc_batch *b, const struct sc_error *errors,
+static sc_status first_failure(struct sc_batch *b, const struct sc_error *errors,
                                struct sc_error *err) {
   for (size_t i = 0; i < b->n; i++) {
     if (!errors[i].status) continue;
     *err = errors[i];
-    return sc_fail_within(err, "position %zu", b->positions[i]);
+    b->n_failed = i + 1;
+    return err->status;
   }
   return SC_OK;
 }

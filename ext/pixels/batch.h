@@ -21,6 +21,7 @@ struct sc_batch {
   size_t *positions;     /* of each chip, as sc_batch_put() was told */
   sc_status *statuses;   /* of reading each chip */
   size_t n, n_max;
+  size_t n_failed;     /* what failed is chip n_failed - 1; 0: none, or not for a chip */
   size_t n_open;       /* chips, with those that failed and were taken out behind the n others */
   enum sc_dtype dtype; /* of the array */
   size_t chip_values, chip_bytes; /* of the pixels of one chip */
@@ -34,8 +35,8 @@ struct sc_batch {
 sc_status sc_batch_init(struct sc_batch *b, size_t n_max, struct sc_error *err);
 void sc_batch_free(struct sc_batch *b);
 
-/* Add an open chip, which moves (also after an error). SC_BAD_DATA, with its position, where it
- * has another shape than the first one. */
+/* Add an open chip, which moves (also after an error). SC_BAD_DATA where it has another shape than
+ * the first one. */
 sc_status sc_batch_put(struct sc_batch *b, struct sc_chip *chip, size_t position,
                        struct sc_error *err);
 
@@ -45,7 +46,7 @@ sc_status sc_batch_plan(struct sc_batch *b, const struct sc_chip_options *option
 
 /*
  * Read the pixels, into memory of its own or where b->pixels points. With on_error "skip" chips
- * that fail are taken out; otherwise the first failure is the result, with its position.
+ * that fail are taken out; otherwise the first failure is the result.
  */
 sc_status sc_batch_read(struct sc_batch *b, const struct sc_chip_options *options,
                         struct sc_error *err);

@@ -58,6 +58,13 @@ static const struct sc_option stack_table[] = {
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
 };
+static const struct sc_option batches_table[] = {
+    COMMON,
+    {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},
+    {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw"},
+    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+};
 static const struct sc_option stats_table[] = {
     COMMON,
     {"exclude_cloud", SC_OPTION_BOOL, AT(exclude_cloud), 0, 0, 0},
@@ -191,6 +198,12 @@ static sc_status spell_out(const char *text, struct sc_buffer *out, struct sc_er
 
 sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
                                 struct sc_chip_options *out, struct sc_error *err) {
+  return sc_chip_options_parse_with(text, function, NULL, out, err);
+}
+
+sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of function,
+                                     const struct sc_option_set *own, struct sc_chip_options *out,
+                                     struct sc_error *err) {
   static const struct {
     const char *what;
     const struct sc_option *table;
@@ -199,12 +212,13 @@ sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
       {"stacchip_chip", chip_table, sizeof chip_table / sizeof *chip_table},
       {"stacchip_stack", stack_table, sizeof stack_table / sizeof *stack_table},
       {"stacchip_band_stats", stats_table, sizeof stats_table / sizeof *stats_table},
+      {"stacchip_batches", batches_table, sizeof batches_table / sizeof *batches_table},
   };
   struct raw raw = {0};
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
   out->stretch[1] = 98;
-  const struct sc_option_set set = {functions[function].table, functions[function].n, &raw, NULL};
+  const struct sc_option_set set = {functions[function].table, functions[function].n, &raw, own};
   struct sc_buffer spelled = {0};
   sc_status st = function == SC_OPTIONS_STATS ? SC_OK : spell_out(text, &spelled, err);
   if (!st) {

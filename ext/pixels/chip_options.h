@@ -1,4 +1,4 @@
-/* Options of stacchip_chip(), stacchip_stack() and stacchip_band_stats(). */
+/* Options of stacchip_chip(), stacchip_stack(), stacchip_batches() and stacchip_band_stats(). */
 #ifndef SC_PIXELS_CHIP_OPTIONS_H
 #define SC_PIXELS_CHIP_OPTIONS_H
 
@@ -44,12 +44,16 @@ struct sc_chip_options {
   const struct cJSON *percentiles; /* stacchip_band_stats: array of 0..100, or NULL */
 };
 
-enum sc_options_of { SC_OPTIONS_CHIP, SC_OPTIONS_STACK, SC_OPTIONS_STATS };
+enum sc_options_of { SC_OPTIONS_CHIP, SC_OPTIONS_STACK, SC_OPTIONS_STATS, SC_OPTIONS_BATCHES };
 
 /* Parse; text NULL means no options. An unknown key is an error that lists what is allowed. Free
  * with sc_chip_options_free(). */
 sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
                                 struct sc_chip_options *out, struct sc_error *err);
+/* The same for a function with further options of its own: see base/options.h. */
+sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of function,
+                                     const struct sc_option_set *own, struct sc_chip_options *out,
+                                     struct sc_error *err);
 void sc_chip_options_free(struct sc_chip_options *options);
 
 /* Is a status the failure of one chip, which `on_error` may make NULL or leave out? Wrong

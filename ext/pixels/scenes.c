@@ -202,3 +202,21 @@ sc_status sc_scenes_asset(struct sc_connection *c, struct sc_cached_scene *s,
   memset(to, 0, sizeof *to);
   return open_asset(c, s, asset, to, err);
 }
+
+sc_status sc_scenes_is_at_hand(struct sc_connection *c, struct sc_cached_scene *s,
+                               const struct sc_asset *asset, int *out, struct sc_error *err) {
+  struct sc_buffer header = {0};
+  char *href = NULL;
+  *out = s->assets[asset - s->scene.item.assets].is_open;
+  if (*out) return SC_OK;
+  sc_status st = sc_item_href(&s->scene.item, asset, &href, err);
+  if (!st && !sc_href_is_url(href)) {
+    *out = 1;
+  } else if (!st && s->table) {
+    st = sc_merge_asset_header(c->db, s->schema, s->table, s->item_rowid, asset->key, &header, err);
+    *out = header.size > 0;
+  }
+  sc_buffer_free(&header);
+  sc_free(href);
+  return st;
+}

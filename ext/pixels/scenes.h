@@ -68,6 +68,9 @@ void sc_scenes_forget_failed(struct sc_connection *c, struct sc_cached_scene *sc
                              sc_status status);
 void sc_scenes_release(struct sc_cached_scene *scene);
 
+/* Can the asset be opened without a question to a server: is it local, or its header stored? */
+sc_status sc_scenes_is_at_hand(struct sc_connection *c, struct sc_cached_scene *scene,
+                               const struct sc_asset *asset, int *out, struct sc_error *err);
 /* Open one asset of a scene: href, access, the file's description, the registration. */
 sc_status sc_scenes_asset(struct sc_connection *c, struct sc_cached_scene *scene,
                           const struct sc_asset *asset, struct sc_opened_asset **out,

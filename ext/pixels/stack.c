@@ -42,6 +42,7 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_group *s,
   if (!st) st = sc_batch_plan(&b, options, limit, err);
   if (!st) st = sc_batch_read(&b, options, err);
   sc_batch_forget_failed(c, &b);
+  if (b.n_failed) sc_fail_within(err, "position %zu", b.positions[b.n_failed - 1]);
   if (!st) st = sc_batch_finish(&b, options, out, err);
   sc_batch_free(&b);
   return st;

@@ -1,0 +1,469 @@
+/*
+ * stacchip_batches(query, n [, options]): the chips that a query names, n at a time, as arrays.
+ *
+ *   CREATE TABLE stacchip_batches(
+ *     position, n, batch, extra,
+ *     query HIDDEN, size HIDDEN, options HIDDEN,             -- the arguments
+ *     mixing HIDDEN);
+ *
+ *   SELECT batch, extra FROM stacchip_batches('SELECT row, label FROM train', 128, '{"shuffle":
+ * 1}'); SELECT batch FROM stacchip_batches('SELECT row FROM train', 64, '{"shuffle": 1, "start":
+ * 700}'); SELECT mixing FROM stacchip_batches('SELECT row FROM train', 128, '{"shuffle": 1}');
+ *
+ * HOW IT WORKS  xFilter runs the query (samples.h), finds the superblocks of the chips and their
+ * order (order.h). Each row is a job of the feed (feed.h), whose chips are opened here, on the
+ * connection's thread. Where no column asks for pixels, none are read.
+ *
+ * PLAN  idxNum: PLAN_QUERY, PLAN_SIZE, PLAN_OPTIONS say which arguments are given, in this order;
+ * PLAN_PIXELS that `batch` is shown, PLAN_CHIPS that `n` or `extra` is, PLAN_MIXING that `mixing`
+ * is.
+ */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "base/rowid.h"
+#include "pixels/feed.h"
+
+#define WHAT "stacchip_batches"
+#define BATCH_MAX_CHIPS 1000000
+
+enum { POSITION, N, BATCH, EXTRA, QUERY, SIZE, OPTIONS, MIXING };
+
+enum {
+  PLAN_QUERY = 1,
+  PLAN_SIZE = 2,
+  PLAN_OPTIONS = 4,
+  PLAN_PIXELS = 8,
+  PLAN_CHIPS = 16,
+  PLAN_MIXING = 32
+};
+
+#define N_ARGUMENTS 3
+
+struct batches_table {
+  sqlite3_vtab base;
+  struct sc_connection *connection;
+};
+
+struct batches_options {
+  struct sc_chip_options chip;
+  struct sc_order_options order;
+  int64_t start;
+};
+
+struct batches_cursor {
+  sqlite3_vtab_cursor base;
+  struct batches_options options;
+  struct sc_samples samples;
+  struct sc_order_item *items; /* NULL where superblocks were not asked for */
+  struct sc_order_chip *chips; /* of the samples, in their order */
+  struct sc_order order;
+  struct sc_feed feed;
+  struct sc_job job;     /* of the row */
+  unsigned char *result; /* its array, with a struct result_head before it; or NULL */
+  size_t result_bytes;
+  size_t k;        /* batch of the epoch */
+  double distance; /* see sc_order_distance() */
+  int plan;
+  sqlite3_value *arguments[N_ARGUMENTS]; /* owned, as they were given */
+  sqlite3_int64 first_rowid;
+};
+
+/* --- results --- */
+
+/* SQLite may show a row's array longer than the cursor stands there (min() and max() keep the row
+ * of theirs), and ask for it twice: it and the cursor hold the memory together. */
+struct result_head {
+  atomic_int n_holders;
+};
+_Static_assert(sizeof(struct result_head) <= SC_JOB_HEAD, "room before the array");
+
+static struct result_head *head_of(void *data) {
+  return (struct result_head *)(void *)((unsigned char *)data - SC_JOB_HEAD);
+}
+
+static void release_result(void *data) {
+  if (data && atomic_fetch_sub(&head_of(data)->n_holders, 1) == 1) sc_free(head_of(data));
+}
+
+static void take_result(struct batches_cursor *c) {
+  struct sc_buffer *out = &c->job.out;
+  release_result(c->result);
+  c->result = NULL;
+  if (!out->data) return;
+  c->result = out->data + SC_JOB_HEAD;
+  c->result_bytes = out->size - SC_JOB_HEAD;
+  atomic_init(&head_of(c->result)->n_holders, 1);
+  memset(out, 0, sizeof *out);
+}
+
+static void show_result(struct batches_cursor *c, sqlite3_context *context) {
+  if (!c->result) return;
+  atomic_fetch_add(&head_of(c->result)->n_holders, 1);
+  sqlite3_result_blob64(context, c->result, c->result_bytes, release_result);
+}
+
+/* --- options --- */
+
+static int is_whole(const cJSON *v, double least, double most) {
+  return cJSON_IsNumber(v) && v->valuedouble == floor(v->valuedouble) && v->valuedouble >= least &&
+         v->valuedouble <= most;
+}
+
+#define SEED_MAX 9007199254740992.0 /* 2^53: whole numbers that JSON readers agree on */
+#define MIX_DEFAULT 16
+
+static sc_status take_shuffle(const cJSON *shuffle, struct sc_order_options *out,
+                              struct sc_error *err) {
+  struct {
+    int64_t seed, mix;
+  } raw = {0, MIX_DEFAULT};
+  const struct sc_option table[] = {
+      {"seed", SC_OPTION_INT, offsetof(__typeof__(raw), seed), -SEED_MAX, SEED_MAX, NULL},
+      {"mix", SC_OPTION_INT, offsetof(__typeof__(raw), mix), 0, SC_ORDER_MIX_MAX, NULL},
+  };
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, NULL};
+  if (!shuffle) return SC_OK;
+  if (is_whole(shuffle, -SEED_MAX, SEED_MAX)) {
+    raw.seed = (int64_t)shuffle->valuedouble;
+  } else if (!cJSON_IsObject(shuffle)) {
+    return sc_option_fail(err, WHAT, "shuffle", shuffle,
+                          "a whole number, the seed, or {\"seed\": ..., \"mix\": ...}");
+  } else {
+    sc_status st = sc_options_read(shuffle, WHAT ": option 'shuffle'", &set, err);
+    if (st) return st;
+  }
+  out->is_shuffled = 1;
+  out->seed = raw.seed;
+  out->mix = (size_t)raw.mix;
+  return SC_OK;
+}
+
+static sc_status take_shard(const cJSON *shard, struct sc_order_options *out,
+                            struct sc_error *err) {
+  const cJSON *rank = cJSON_GetArrayItem(shard, 0), *world = cJSON_GetArrayItem(shard, 1);
+  out->world = 1;
+  if (!shard) return SC_OK;
+  if (!cJSON_IsArray(shard) || cJSON_GetArraySize(shard) != 2 || !is_whole(world, 1, 1e6) ||
+      !is_whole(rank, 0, world->valuedouble - 1)) {
+    return sc_option_fail(err, WHAT, "shard", shard,
+                          "[rank, world], whole numbers with 0 <= rank < world");
+  }
+  out->rank = (size_t)rank->valuedouble;
+  out->world = (size_t)world->valuedouble;
+  return SC_OK;
+}
+
+static sc_status parse_options(const char *text, struct batches_options *out,
+                               struct sc_error *err) {
+  struct {
+    const cJSON *shuffle, *shard;
+    int64_t start;
+    int drop_last;
+  } raw = {0};
+  const struct sc_option table[] = {
+      {"shuffle", SC_OPTION_JSON, offsetof(__typeof__(raw), shuffle), 0, 0, NULL},
+      {"drop_last", SC_OPTION_BOOL, offsetof(__typeof__(raw), drop_last), 0, 0, NULL},
+      {"start", SC_OPTION_INT, offsetof(__typeof__(raw), start), 0, SC_ORDER_MAX_CHIPS, NULL},
+      {"shard", SC_OPTION_JSON, offsetof(__typeof__(raw), shard), 0, 0, NULL},
+  };
+  const struct sc_option_set own = {table, sizeof table / sizeof *table, &raw, NULL};
+  sc_status st = sc_chip_options_parse_with(text, SC_OPTIONS_BATCHES, &own, &out->chip, err);
+  if (!st) st = take_shuffle(raw.shuffle, &out->order, err);
+  if (!st) st = take_shard(raw.shard, &out->order, err);
+  out->order.drop_last = raw.drop_last;
+  out->start = raw.start;
+  return st;
+}
+
+/* --- the table --- */
+
+static int batches_connect(sqlite3 *db, void *aux, int n, const char *const *args,
+                           sqlite3_vtab **out, char **message) {
+  (void)n, (void)args, (void)message;
+  int code = sqlite3_declare_vtab(
+      db,
+      "CREATE TABLE x(position INTEGER, n INTEGER, batch BLOB, extra TEXT, query HIDDEN, "
+      "size HIDDEN, options HIDDEN, mixing TEXT HIDDEN)");
+  struct batches_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
+  if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
+  t->connection = aux;
+  sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY); /* it runs SQL, and opens files and URLs */
+  *out = &t->base;
+  return SQLITE_OK;
+}
+
+static int batches_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
+  int at[N_ARGUMENTS] = {-1, -1, -1}, n = 0;
+  (void)vtab;
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn < QUERY || c->iColumn > OPTIONS) continue;
+    if (!c->usable) return SQLITE_CONSTRAINT; /* another order of the join will do */
+    if (at[c->iColumn - QUERY] < 0) at[c->iColumn - QUERY] = i;
+  }
+  info->idxNum = 0;
+  for (int i = 0; i < N_ARGUMENTS; i++) {
+    if (at[i] < 0) continue;
+    info->idxNum |= PLAN_QUERY << i;
+    info->aConstraintUsage[at[i]].argvIndex = ++n;
+    info->aConstraintUsage[at[i]].omit = 1;
+  }
+  const sqlite3_uint64 used = info->colUsed, one = 1;
+  if (used & one << BATCH) info->idxNum |= PLAN_PIXELS;
+  if (used & (one << N | one << EXTRA)) info->idxNum |= PLAN_CHIPS;
+  if (used & one << MIXING) info->idxNum |= PLAN_MIXING;
+  /* A call without options is another call: see stacchip_index(). */
+  int is_whole_call = at[0] >= 0 && at[1] >= 0;
+  info->estimatedCost = !is_whole_call ? SC_COST_INCOMPLETE : at[2] < 0 ? 1e10 : 1e9;
+  info->estimatedRows = 1000;
+  return SQLITE_OK;
+}
+
+static int batches_disconnect(sqlite3_vtab *vtab) {
+  sc_free(vtab);
+  return SQLITE_OK;
+}
+
+static int batches_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
+  (void)vtab;
+  struct batches_cursor *c = sc_alloc_zero(1, sizeof *c);
+  if (!c) return SQLITE_NOMEM;
+  *out = &c->base;
+  return SQLITE_OK;
+}
+
+static void clear_cursor(struct batches_cursor *c) {
+  sc_job_free(&c->job);
+  sc_feed_free(&c->feed);
+  sc_order_free(&c->order);
+  sc_samples_items_free(c->items, c->samples.n_sources);
+  sc_samples_free(&c->samples);
+  sc_free(c->chips);
+  sc_chip_options_free(&c->options.chip);
+  release_result(c->result);
+  for (int i = 0; i < N_ARGUMENTS; i++) sqlite3_value_free(c->arguments[i]);
+  sqlite3_vtab *table = c->base.pVtab;
+  memset(c, 0, sizeof *c);
+  c->base.pVtab = table;
+}
+
+static int batches_close(sqlite3_vtab_cursor *cursor) {
+  struct batches_cursor *c = (struct batches_cursor *)cursor;
+  clear_cursor(c);
+  sc_free(c);
+  return SQLITE_OK;
+}
+
+/* --- an epoch --- */
+
+static sc_status take_arguments(struct batches_cursor *c, sqlite3_value **values,
+                                struct sc_error *err) {
+  int n = 0;
+  if (!(c->plan & PLAN_QUERY) || !(c->plan & PLAN_SIZE)) {
+    return sc_fail(err, SC_BAD_ARG,
+                   WHAT "(query, n [, options]) needs a query and the number of chips in a batch");
+  }
+  for (int i = 0; i < N_ARGUMENTS; i++) {
+    if (!(c->plan & PLAN_QUERY << i)) continue;
+    c->arguments[i] = sqlite3_value_dup(values[n++]);
+    if (!c->arguments[i]) return sc_fail_nomem(err);
+  }
+  c->first_rowid = 1 + sc_rowid_start(values, n);
+  sqlite3_int64 size = sqlite3_value_int64(c->arguments[1]);
+  if (sqlite3_value_type(c->arguments[1]) != SQLITE_INTEGER || size < 1 || size > BATCH_MAX_CHIPS) {
+    return sc_fail(err, SC_BAD_ARG, WHAT ": n: expected a whole number from 1 to %d, found %.40s",
+                   BATCH_MAX_CHIPS,
+                   sqlite3_value_type(c->arguments[1]) == SQLITE_NULL
+                       ? "NULL"
+                       : (const char *)sqlite3_value_text(c->arguments[1]));
+  }
+  c->options.order.n = (size_t)size;
+  return SC_OK;
+}
+
+/* The samples in the order that batches want them. */
+static sc_status make_order(struct batches_cursor *c, struct sc_connection *connection,
+                            struct sc_error *err) {
+  struct sc_samples *s = &c->samples;
+  struct sc_order_options *o = &c->options.order;
+  o->by_superblock = (c->plan & PLAN_MIXING) != 0;
+  sc_status st = SC_OK;
+  if (o->is_shuffled || o->by_superblock)
+    st = sc_samples_place(connection, s, &c->options.chip, &c->items, err);
+  c->chips = st ? NULL : sc_alloc((s->n + 1) * sizeof *c->chips);
+  if (!st && !c->chips) st = sc_fail_nomem(err);
+  for (size_t i = 0; i < s->n && !st; i++) c->chips[i] = s->rows[i].chip;
+  if (!st) st = sc_order_make(c->items, c->chips, s->n, o, &c->order, err);
+  if (!st && o->by_superblock) st = sc_order_distance(&c->order, &c->distance, err);
+  return st;
+}
+
+static void begin_feed(struct batches_cursor *c, struct sc_connection *connection) {
+  c->k = (size_t)c->options.start;
+  c->feed =
+      (struct sc_feed){.c = connection,
+                       .samples = &c->samples,
+                       .order = &c->order,
+                       .options = &c->options.chip,
+                       .by_superblock = c->options.order.is_shuffled && c->options.order.mix > 0,
+                       .first = c->k,
+                       .limit = (size_t)sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, -1)};
+}
+
+static int is_at_end(const struct batches_cursor *c) { return c->k >= c->order.n_batches; }
+
+/* Which chips are in a row depends on the pixels where failed ones may be left out. */
+static int reads_pixels(const struct batches_cursor *c) {
+  return c->plan & PLAN_PIXELS ||
+         (c->plan & PLAN_CHIPS && c->options.chip.on_error != SC_ON_ERROR_ABORT);
+}
+
+/* Make the row of batch c->k. */
+static sc_status make_row(struct batches_cursor *c, struct sc_error *err) {
+  if (is_at_end(c) || !reads_pixels(c)) return SC_OK;
+  sc_status st = sc_connection_check(c->feed.c, err);
+  if (st) return st;
+  sc_job_free(&c->job);
+  sc_feed_prepare(&c->feed, c->k, &c->job);
+  sc_feed_run(&c->feed, &c->job);
+  sc_feed_settle(&c->feed, &c->job);
+  take_result(c);
+  if (c->job.status) *err = c->job.err;
+  return c->job.status;
+}
+
+static sc_status begin(struct batches_cursor *c, sqlite3_value **values, struct sc_error *err) {
+  struct sc_connection *connection = ((struct batches_table *)c->base.pVtab)->connection;
+  sc_status st = sc_connection_check_direct(connection, err);
+  if (!st) st = take_arguments(c, values, err);
+  if (st || sqlite3_value_type(c->arguments[0]) == SQLITE_NULL) return st;
+  const char *options = c->arguments[2] ? (const char *)sqlite3_value_text(c->arguments[2]) : NULL;
+  const char *query = (const char *)sqlite3_value_text(c->arguments[0]);
+  if (!query) return sc_fail_nomem(err);
+  st = parse_options(options, &c->options, err);
+  if (!st) st = sc_samples_read(connection, query, &c->options.chip, &c->samples, err);
+  if (!st) st = make_order(c, connection, err);
+  if (!st) begin_feed(c, connection);
+  return st ? st : make_row(c, err);
+}
+
+static int batches_filter(sqlite3_vtab_cursor *cursor, int plan, const char *unused, int n,
+                          sqlite3_value **values) {
+  struct batches_cursor *c = (struct batches_cursor *)cursor;
+  struct sc_error err = {0};
+  (void)unused, (void)n;
+  clear_cursor(c);
+  c->plan = plan;
+  return begin(c, values, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
+}
+
+static int batches_next(sqlite3_vtab_cursor *cursor) {
+  struct batches_cursor *c = (struct batches_cursor *)cursor;
+  struct sc_error err = {0};
+  c->k++;
+  return make_row(c, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
+}
+
+static int batches_eof(sqlite3_vtab_cursor *cursor) {
+  return is_at_end((struct batches_cursor *)cursor);
+}
+
+/* --- columns --- */
+
+/* How many chips the row's array has; 0 where it is NULL. */
+static size_t count_chips(const struct batches_cursor *c) {
+  size_t begin, end;
+  sc_order_batch(&c->order, c->k, &begin, &end);
+  if (!reads_pixels(c)) return end - begin;
+  return c->result ? c->job.batch.n : 0;
+}
+
+/* They, as positions among the samples. */
+static sc_status list_chips(const struct batches_cursor *c, size_t n, uint32_t **out,
+                            struct sc_error *err) {
+  size_t begin, end;
+  sc_order_batch(&c->order, c->k, &begin, &end);
+  *out = sc_alloc((n + 1) * sizeof **out);
+  if (!*out) return sc_fail_nomem(err);
+  for (size_t i = 0; i < n; i++)
+    (*out)[i] = c->order.chips[reads_pixels(c) ? c->job.batch.positions[i] : begin + i];
+  return SC_OK;
+}
+
+static sc_status make_extra(struct batches_cursor *c, struct sc_buffer *out, struct sc_error *err) {
+  uint32_t *chips = NULL;
+  size_t n = count_chips(c);
+  sc_status st = list_chips(c, n, &chips, err);
+  if (!st) st = sc_samples_extra(&c->samples, chips, n, out, err);
+  sc_free(chips);
+  return st;
+}
+
+static sc_status make_mixing(struct batches_cursor *c, struct sc_buffer *out,
+                             struct sc_error *err) {
+  struct sc_order_mixing m;
+  char distance[40] = "null";
+  sc_status st = sc_order_mixing(&c->order, c->chips, c->k, &m, err);
+  if (!isnan(c->distance)) sqlite3_snprintf(sizeof distance, distance, "%.1f", c->distance);
+  return st ? st
+            : sc_buffer_printf(out, err, "{\"superblocks\":%zu,\"scenes\":%zu,\"distance\":%s}",
+                               m.superblocks, m.items, distance);
+}
+
+static void show_text(struct batches_cursor *c, sqlite3_context *context, int column) {
+  struct sc_buffer text = {0};
+  struct sc_error err = {0};
+  if (column == EXTRA ? make_extra(c, &text, &err) : make_mixing(c, &text, &err)) {
+    sc_buffer_free(&text);
+    sc_result_error(context, &err);
+    return;
+  }
+  sqlite3_result_text64(context, (char *)text.data, text.size, sc_free, SQLITE_UTF8);
+}
+
+static int batches_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
+  struct batches_cursor *c = (struct batches_cursor *)cursor;
+  switch (column) {
+    case POSITION: sqlite3_result_int64(context, (sqlite3_int64)c->k); break;
+    case N: sqlite3_result_int64(context, (sqlite3_int64)count_chips(c)); break;
+    case BATCH: show_result(c, context); break;
+    case EXTRA:
+    case MIXING: show_text(c, context, column); break;
+    default:
+      if (c->arguments[column - QUERY]) sqlite3_result_value(context, c->arguments[column - QUERY]);
+      break;
+  }
+  return SQLITE_OK;
+}
+
+static int batches_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
+  const struct batches_cursor *c = (struct batches_cursor *)cursor;
+  *rowid = c->first_rowid + (sqlite3_int64)c->k;
+  return SQLITE_OK;
+}
+
+static const sqlite3_module batches_module = {
+    .iVersion = 0,
+    .xCreate = NULL, /* eponymous only */
+    .xConnect = batches_connect,
+    .xBestIndex = batches_best_index,
+    .xDisconnect = batches_disconnect,
+    .xDestroy = NULL,
+    .xOpen = batches_open,
+    .xClose = batches_close,
+    .xFilter = batches_filter,
+    .xNext = batches_next,
+    .xEof = batches_eof,
+    .xColumn = batches_column,
+    .xRowid = batches_rowid,
+    .xUpdate = NULL,
+};
+
+int sc_batches_register(struct sc_connection *c) {
+  return sc_register_module(c, "stacchip_batches", &batches_module);
+}

@@ -1,0 +1,178 @@
+/* The batches of an epoch; see feed.h. */
+#include "pixels/feed.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/interrupt.h"
+
+/* A superblock that is open: its chips, in the order that batches want them. */
+struct sc_live {
+  struct sc_chip *chips;    /* without bands where it could not be opened */
+  struct sc_error **errors; /* why; NULL for those that were */
+  size_t n, next;
+};
+
+static void live_free(struct sc_live *live) {
+  if (!live) return;
+  for (size_t i = 0; i < live->n; i++) {
+    if (live->chips) sc_chip_close(&live->chips[i]);
+    if (live->errors) sc_free(live->errors[i]);
+  }
+  sc_free(live->chips);
+  sc_free(live->errors);
+  sc_free(live);
+}
+
+/* Where the members of each superblock lie in the order: a counting sort. */
+static sc_status find_members(struct sc_feed *f, struct sc_error *err) {
+  const struct sc_order *o = f->order;
+  size_t n = o->n_superblocks;
+  f->live = sc_alloc_zero(n + 1, sizeof(struct sc_live *));
+  f->members = sc_alloc((o->n_chips + 1) * sizeof *f->members);
+  f->member_begin = sc_alloc_zero(n + 2, sizeof *f->member_begin);
+  if (!f->live || !f->members || !f->member_begin) return sc_fail_nomem(err);
+  size_t *begin = f->member_begin; /* shifted by one while it is filled */
+  for (size_t i = 0; i < o->n_chips; i++) begin[o->superblocks[i] + 2]++;
+  for (size_t s = 2; s < n + 2; s++) begin[s] += begin[s - 1];
+  for (size_t i = 0; i < o->n_chips; i++) f->members[begin[o->superblocks[i] + 1]++] = (uint32_t)i;
+  return SC_OK;
+}
+
+/* Open the chip at a place of the order. What `on_error` may be about is returned, not raised. */
+static sc_status open_chip(struct sc_feed *f, size_t place, struct sc_chip *out,
+                           struct sc_error *err) {
+  struct sc_chip_name name;
+  sc_status st = sc_interrupt_check(err);
+  if (!st) st = sc_samples_name(f->samples, f->order->chips[place], &name, err);
+  return st ? st : sc_chip_open_named(f->c, &name, f->options, out, err);
+}
+
+static sc_status keep_error(struct sc_live *live, size_t i, const struct sc_error *why,
+                            struct sc_error *err) {
+  live->errors[i] = sc_alloc(sizeof *why);
+  if (!live->errors[i]) return sc_fail_nomem(err);
+  *live->errors[i] = *why;
+  return SC_OK;
+}
+
+/* Open the chips of a superblock that batches from the first one on want. */
+static sc_status open_superblock(struct sc_feed *f, uint32_t number, struct sc_error *err) {
+  size_t begin = f->member_begin[number], end = f->member_begin[number + 1], first, unused;
+  sc_order_batch(f->order, f->first, &first, &unused);
+  while (begin < end && f->members[begin] < first) begin++;
+  struct sc_live *live = f->live[number] = sc_alloc_zero(1, sizeof *live);
+  if (!live) return sc_fail_nomem(err);
+  live->n = end - begin;
+  live->chips = sc_alloc_zero(live->n, sizeof *live->chips);
+  live->errors = sc_alloc_zero(live->n, sizeof(struct sc_error *));
+  if (!live->chips || !live->errors) return sc_fail_nomem(err);
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < live->n && !st; i++) {
+    struct sc_error own = {0};
+    st = open_chip(f, f->members[begin + i], &live->chips[i], &own);
+    if (sc_on_error_applies(st) || st == SC_BAD_ARG) {
+      st = keep_error(live, i, &own, err);
+    } else if (st) {
+      *err = own;
+    }
+  }
+  return st;
+}
+
+/* The chip of a place, out of its superblock. */
+static sc_status take_chip(struct sc_feed *f, size_t place, struct sc_chip *out,
+                           struct sc_error *err) {
+  uint32_t number = f->order->superblocks[place];
+  sc_status st = f->live[number] ? SC_OK : open_superblock(f, number, err);
+  if (st) return st;
+  struct sc_live *live = f->live[number];
+  size_t i = live->next++;
+  *out = live->chips[i];
+  memset(&live->chips[i], 0, sizeof live->chips[i]);
+  if (live->errors[i]) {
+    *err = *live->errors[i];
+    st = err->status;
+  }
+  if (live->next == live->n) {
+    live_free(live);
+    f->live[number] = NULL;
+  }
+  return st;
+}
+
+static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin, size_t end,
+                            struct sc_error *err) {
+  sc_status st = sc_batch_init(&job->batch, end - begin, err);
+  if (!st && f->by_superblock && !f->live) st = find_members(f, err);
+  for (size_t i = begin; i < end && !st; i++) {
+    struct sc_chip chip = {0};
+    st = f->by_superblock ? take_chip(f, i, &chip, err) : open_chip(f, i, &chip, err);
+    if (!st) st = sc_batch_put(&job->batch, &chip, i, err);
+    if (st) job->failed_at = i + 1;
+    if (sc_on_error_applies(st) && f->options->on_error == SC_ON_ERROR_SKIP && !job->batch.n_failed)
+      st = SC_OK;
+  }
+  return st;
+}
+
+void sc_feed_prepare(struct sc_feed *f, size_t k, struct sc_job *job) {
+  size_t begin, end;
+  job->k = k;
+  sc_order_batch(f->order, k, &begin, &end);
+  job->batch.head = SC_JOB_HEAD;
+  job->status = open_batch(f, job, begin, end, &job->err);
+  if (job->status) return;
+  job->failed_at = 0;
+  job->status = sc_batch_plan(&job->batch, f->options, f->limit, &job->err);
+}
+
+void sc_feed_run(const struct sc_feed *f, struct sc_job *job) {
+  struct sc_batch *b = &job->batch;
+  if (job->status) return;
+  job->status = sc_batch_read(b, f->options, &job->err);
+  if (job->status && b->n_failed) job->failed_at = b->positions[b->n_failed - 1] + 1;
+  if (!job->status) job->status = sc_batch_finish(b, f->options, &job->out, &job->err);
+}
+
+/* Say which batch and which chip it was. */
+static void name_failure(const struct sc_feed *f, struct sc_job *job) {
+  if (job->status == SC_NOMEM || job->status == SC_INTERRUPT) return;
+  if (job->failed_at) {
+    size_t begin, end, place = job->failed_at - 1;
+    sc_order_batch(f->order, job->k, &begin, &end);
+    const struct sc_sample *row = &f->samples->rows[f->order->chips[place]];
+    int by_rowid = f->samples->sources[row->chip.item].kind == SC_SAMPLES_ROWID;
+    if (by_rowid) {
+      sc_fail_within(&job->err, "rowid %lld", (long long)row->rowid);
+    } else {
+      sc_fail_within(&job->err, "chip (%d, %d)", row->chip.x, row->chip.y);
+    }
+    sc_fail_within(&job->err, "position %zu", place - begin);
+  }
+  sc_fail_within(&job->err, "batch %zu", job->k);
+}
+
+void sc_feed_settle(struct sc_feed *f, struct sc_job *job) {
+  sc_batch_forget_failed(f->c, &job->batch);
+  if (sc_on_error_applies(job->status) && f->options->on_error == SC_ON_ERROR_NULL) {
+    job->status = SC_OK;
+    sc_buffer_free(&job->out);
+  } else if (job->status) {
+    name_failure(f, job);
+  }
+}
+
+void sc_job_free(struct sc_job *job) {
+  sc_batch_free(&job->batch);
+  sc_buffer_free(&job->out);
+  memset(job, 0, sizeof *job);
+}
+
+void sc_feed_free(struct sc_feed *f) {
+  for (size_t i = 0; f->live && i < f->order->n_superblocks; i++) live_free(f->live[i]);
+  sc_free(f->live);
+  sc_free(f->members);
+  sc_free(f->member_begin);
+  memset(f, 0, sizeof *f);
+}

@@ -1,0 +1,54 @@
+/*
+ * The batches of an epoch, one job each: from the chips of an order (order.h) to an array.
+ *
+ *   sc_feed_prepare()   on the connection's thread: opens the batch's chips
+ *   sc_feed_run()       on any thread: reads their pixels
+ *   sc_feed_settle()    on the connection's thread: names what failed, lets go of the chips
+ *
+ * Jobs are prepared, run and settled in the order of their batches.
+ *
+ * MEMORY  Chips are opened superblock by superblock, when the first of them is wanted, and wait for
+ * their batch.
+ */
+#ifndef SC_PIXELS_FEED_H
+#define SC_PIXELS_FEED_H
+
+#include "pixels/batch.h"
+#include "pixels/order.h"
+#include "pixels/samples.h"
+
+struct sc_live;
+
+/* Zeroed but for the first members is as it should begin; sc_feed_free(). */
+struct sc_feed {
+  struct sc_connection *c; /* borrowed, as the next three */
+  struct sc_samples *samples;
+  const struct sc_order *order;
+  const struct sc_chip_options *options;
+  int by_superblock;     /* the order keeps superblocks together */
+  size_t first;          /* batch that the caller begins with */
+  size_t limit;          /* SQLITE_LIMIT_LENGTH */
+  struct sc_live **live; /* of each superblock that is open */
+  uint32_t *members; /* places in the order, superblock by superblock; NULL until it is needed */
+  size_t *member_begin;
+};
+
+/* One batch. Zeroed is empty; sc_job_free(). */
+struct sc_job {
+  size_t k;              /* batch of the epoch */
+  struct sc_batch batch; /* its positions are places in the order */
+  struct sc_buffer out;  /* the array, behind SC_JOB_HEAD bytes; empty: NULL */
+  sc_status status;
+  struct sc_error err;
+  size_t failed_at; /* place in the order + 1 of the chip that failed; 0: none of them */
+};
+
+#define SC_JOB_HEAD 64
+
+void sc_feed_prepare(struct sc_feed *feed, size_t k, struct sc_job *job);
+void sc_feed_run(const struct sc_feed *feed, struct sc_job *job);
+void sc_feed_settle(struct sc_feed *feed, struct sc_job *job);
+void sc_job_free(struct sc_job *job);
+void sc_feed_free(struct sc_feed *feed);
+
+#endif
