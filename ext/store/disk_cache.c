@@ -31,7 +31,8 @@
 #define REST_S 5         /* no write after one that failed */
 #define USAGE_BYTES 16   /* of the file "usage": the sum, and its complement */
 #define USAGE_NAME "usage"
-#define PATH_BYTES 64 /* of an entry within the cache's folder */
+#define LOCK_NAME "lock" /* shared by writers, exclusive for who counts */
+#define PATH_BYTES 64    /* of an entry within the cache's folder */
 
 struct sc_disk_cache {
   int folder; /* descriptor */
@@ -47,14 +48,16 @@ static int64_t room_of(uint64_t bytes) {
 
 /* --- the sum --- */
 
-/* Open the sum and lock it: each time anew, because a lock on a descriptor that was inherited over
- * fork() would be the parent's, too. Closing lets go of it. */
-static int lock_usage(const struct sc_disk_cache *c) {
-  int fd = openat(c->folder, USAGE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd >= 0 && flock(fd, LOCK_EX) == 0) return fd;
+/* Open a file of the cache's own and lock it: each time anew, because a lock on a descriptor that
+ * was inherited over fork() would be the parent's, too. Closing lets go of it. */
+static int lock_file(const struct sc_disk_cache *c, const char *name, int how) {
+  int fd = openat(c->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd >= 0 && flock(fd, how) == 0) return fd;
   if (fd >= 0) close(fd);
   return -1;
 }
+
+static int lock_usage(const struct sc_disk_cache *c) { return lock_file(c, USAGE_NAME, LOCK_EX); }
 
 /* -1 where it is not there or damaged. */
 static int64_t read_usage(int fd) {
@@ -71,20 +74,15 @@ static int write_usage(int fd, int64_t sum) {
   return pwrite(fd, bytes, sizeof bytes, 0) == USAGE_BYTES;
 }
 
-static int64_t usage_of(const struct sc_disk_cache *c) {
-  int fd = lock_usage(c);
-  if (fd < 0) return -1;
-  int64_t sum = read_usage(fd);
-  close(fd);
-  return sum;
-}
+/* Is there room for n more bytes, as far as the sum says? */
+static int has_room(int64_t sum, int64_t limit, int64_t n) { return sum >= 0 && sum <= limit - n; }
 
 /* Add n to the sum where the bound allows it. */
 static int reserve(const struct sc_disk_cache *c, int64_t n) {
   int fd = lock_usage(c);
   if (fd < 0) return 0;
   int64_t sum = read_usage(fd);
-  int done = sum >= 0 && sum <= c->limit - n && write_usage(fd, sum + n);
+  int done = has_room(sum, c->limit, n) && write_usage(fd, sum + n);
   close(fd);
   return done;
 }
@@ -184,34 +182,20 @@ static void evict(const struct sc_disk_cache *c, struct entries *e, int64_t most
   }
 }
 
-/* What others added while we counted is counted twice at worst. */
-static void correct_usage(const struct sc_disk_cache *c, int64_t before, int64_t found) {
-  int fd = lock_usage(c);
-  if (fd < 0) return;
-  int64_t now = read_usage(fd), added = before >= 0 && now > before ? now - before : 0;
-  write_usage(fd, found + added);
-  close(fd);
-}
-
-/*
- * Count what is there; where `needed` more bytes have no room, evict. One at a time: with
- * LOCK_NB in `flags`, who finds another at it goes on without. 1: it was done, by us.
- */
-static int sweep(const struct sc_disk_cache *c, int64_t needed, int flags) {
+/* Count what is there; where n more bytes have no room, evict. Nobody writes meanwhile: an entry
+ * that is under way would be in the sum and not in the folder. */
+static void sweep(const struct sc_disk_cache *c, int64_t n) {
   struct entries e = {0};
-  int lock = openat(c->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), good = 1;
-  if (lock < 0 || flock(lock, LOCK_EX | flags) != 0) {
-    if (lock >= 0) close(lock);
-    return 0;
+  int lock = lock_file(c, LOCK_NAME, LOCK_EX), good = 1;
+  int usage = lock < 0 ? -1 : lock_usage(c);
+  if (usage >= 0 && !has_room(read_usage(usage), c->limit, n)) { /* nobody else has done it */
+    for (unsigned i = 0; i < N_FOLDERS && good; i++) good = list_folder(c, i, &e);
+    if (good && e.n && e.room > c->limit - n) evict(c, &e, c->limit - c->limit / EVICTED_SHARE - n);
+    if (good) write_usage(usage, e.room);
+    sc_free(e.all);
   }
-  int64_t before = usage_of(c);
-  for (unsigned i = 0; i < N_FOLDERS && good; i++) good = list_folder(c, i, &e);
-  if (good && e.n && e.room > c->limit - needed)
-    evict(c, &e, c->limit - c->limit / EVICTED_SHARE - needed);
-  if (good) correct_usage(c, before, e.room);
-  sc_free(e.all);
-  close(lock);
-  return good;
+  if (usage >= 0) close(usage);
+  if (lock >= 0) close(lock);
 }
 
 /* --- opening --- */
@@ -268,7 +252,7 @@ sc_status sc_disk_cache_open(const char *path, int64_t limit, struct sc_disk_cac
     if (usage < 0) st = fail_folder(path, "cannot be written to", err);
     int64_t sum = usage < 0 ? 0 : read_usage(usage);
     if (usage >= 0) close(usage);
-    if (sum < 0 || sum > limit) sweep(c, 0, 0);
+    if (!has_room(sum, limit, 0)) sweep(c, 0);
   }
   if (st) {
     sc_disk_cache_close(c);
@@ -347,16 +331,28 @@ static int write_file(const struct sc_disk_cache *c, const char *path, const str
   return good;
 }
 
+/* 1: written; 0: no room; -1: it failed. */
+static int put(const struct sc_disk_cache *c, const unsigned char *name, int64_t room,
+               const struct sc_view *parts, size_t n_parts) {
+  char path[PATH_BYTES];
+  int lock = lock_file(c, LOCK_NAME, LOCK_SH), result = -1;
+  path_of(name, path);
+  if (lock >= 0) result = reserve(c, room) ? (write_file(c, path, parts, n_parts) ? 1 : -1) : 0;
+  if (lock >= 0) close(lock);
+  return result;
+}
+
 int sc_disk_cache_put(struct sc_disk_cache *c, const unsigned char *name,
                       const struct sc_view *parts, size_t n_parts) {
-  char path[PATH_BYTES];
   uint64_t size = 0;
   for (size_t i = 0; i < n_parts; i++) size += parts[i].size;
   int64_t room = room_of(size);
   if (room > c->limit / ENTRY_SHARE || now_s() < atomic_load(&c->rest_until_s)) return 0;
-  if (!reserve(c, room) && !(sweep(c, room, LOCK_NB) && reserve(c, room))) return 0;
-  path_of(name, path);
-  int written = write_file(c, path, parts, n_parts);
-  if (!written) atomic_store(&c->rest_until_s, now_s() + REST_S);
-  return written;
+  int result = put(c, name, room, parts, n_parts);
+  if (result == 0) {
+    sweep(c, room);
+    result = put(c, name, room, parts, n_parts);
+  }
+  if (result < 0) atomic_store(&c->rest_until_s, now_s() + REST_S);
+  return result > 0;
 }

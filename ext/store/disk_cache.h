@@ -7,8 +7,8 @@
  *           whose time of modification is that of its last use. Other names are not touched.
  * BOUND     The file "usage" has how many bytes there are, a writer adds to it before it writes.
  *           It may say too much (a writer was killed, an entry replaced), and never too little:
- *           where it finds the bound reached, one process counts what is there, under a lock, and
- *           lets an eighth of the bound go.
+ *           who finds the bound reached counts what is there, while writers wait, and lets an
+ *           eighth of the bound go. Writers share the lock of the file "lock".
  * KILLS     An entry appears by rename(), after all its bytes were written; it is not synced, so
  *           that after a power failure it may be damaged: who reads one checks it.
  * FAILURES  Nothing here is needed: after a write that failed (a full disk, a folder that is gone),

@@ -74,7 +74,7 @@ class Served(unittest.TestCase):
         return got, len(self.server.requests)
 
     def entries(self):
-        return [os.path.join(d, n) for d, _, names in os.walk(self.inner) for n in names if n != "usage"]
+        return [os.path.join(d, n) for d, _, names in os.walk(self.inner) for n in names if n not in ("usage", "lock")]
 
     def room(self):
         return sum(-(-os.path.getsize(p) // 4096) * 4096 for p in self.entries())
@@ -415,6 +415,8 @@ class Folders(Served):
     def test_a_folder_that_vanishes(self):
         want = self.plain()
         process = self.start(times=4)
+        while not os.path.exists(f"{self.inner}/usage") and process.poll() is None:
+            time.sleep(0.01)
         for _ in range(200):
             time.sleep(0.01)
             shutil.rmtree(self.folder, ignore_errors=True)
