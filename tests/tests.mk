@@ -108,6 +108,7 @@ $(FUZZERS:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
 	  $(if $(wildcard tests/fuzz/$*.dict),-dict=tests/fuzz/$*.dict) build/fuzz/corpus/$* tests/fuzz/seeds/$* $(FUZZ_EXTRA_$*)
 # Files stay open between its runs, for which each run would be searched for leaks: once at the end is enough.
 FUZZ_EXTRA_tiff := -detect_leaks=0
+FUZZ_EXTRA_parquet := tests/host/stac_geoparquet
 check-fuzz fuzz:
 	@for f in $(FUZZERS); do $(MAKE) --no-print-directory fuzz-$$f || exit 1; done
 -include $(wildcard build/fuzz/obj/ext/*.d build/fuzz/obj/ext/*/*.d build/fuzz/*.d)

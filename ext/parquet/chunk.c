@@ -10,13 +10,9 @@
 #define READ_AHEAD_REMOTE ((uint64_t)8 << 20)
 #define HEADER_FIRST_BYTES 512
 
-sc_status sc_pq_chunk_begin(struct sc_pq_chunk_reader *r, struct sc_byte_source *source,
-                            const struct sc_pq_leaf *leaf, const struct sc_pq_chunk *chunk,
-                            int64_t n_rows, struct sc_error *err) {
-  if (leaf->max_rep > 0) {
-    return sc_fail(err, SC_UNSUPPORTED, "column '%s' is a list or map, which has no SQL value",
-                   leaf->path);
-  }
+static sc_status begin(struct sc_pq_chunk_reader *r, struct sc_byte_source *source,
+                       const struct sc_pq_leaf *leaf, const struct sc_pq_chunk *chunk,
+                       int64_t n_rows, struct sc_error *err) {
   if (chunk->is_encrypted) {
     return sc_fail(err, SC_UNSUPPORTED, "column '%s' is encrypted, which is not supported",
                    leaf->path);
@@ -34,6 +30,22 @@ sc_status sc_pq_chunk_begin(struct sc_pq_chunk_reader *r, struct sc_byte_source 
   r->dictionary.values = NULL;
   r->dictionary.n = 0;
   return SC_OK;
+}
+
+sc_status sc_pq_chunk_begin(struct sc_pq_chunk_reader *r, struct sc_byte_source *source,
+                            const struct sc_pq_leaf *leaf, const struct sc_pq_chunk *chunk,
+                            int64_t n_rows, struct sc_error *err) {
+  if (leaf->max_rep > 0) {
+    return sc_fail(err, SC_UNSUPPORTED, "column '%s' is a list or map, which has no SQL value",
+                   leaf->path);
+  }
+  return begin(r, source, leaf, chunk, n_rows, err);
+}
+
+sc_status sc_pq_chunk_begin_levels(struct sc_pq_chunk_reader *r, struct sc_byte_source *source,
+                                   const struct sc_pq_leaf *leaf, const struct sc_pq_chunk *chunk,
+                                   struct sc_error *err) {
+  return begin(r, source, leaf, chunk, chunk->n_values, err);
 }
 
 void sc_pq_chunk_use_index(struct sc_pq_chunk_reader *r, const struct sc_pq_page_place *places,
@@ -137,22 +149,51 @@ static sc_status read_dictionary(struct sc_pq_chunk_reader *r, const struct sc_p
   return st;
 }
 
-/* The levels of a v1 page stand before its values, with their size. */
-static sc_status begin_levels_v1(struct sc_pq_chunk_reader *r, const struct sc_pq_page *page,
-                                 const unsigned char **data, size_t *n, struct sc_error *err) {
-  unsigned width = sc_bits_for((uint32_t)r->leaf->max_def);
-  r->has_levels = width > 0;
-  if (!r->has_levels) return SC_OK;
-  if (page->def_encoding != SC_PQ_RLE) {
-    return sc_fail(err, SC_UNSUPPORTED, "definition levels with encoding %d", page->def_encoding);
+/* One kind of levels of a v1 page, with their size before them; *is_there is 0 where all are 0. */
+static sc_status begin_levels(struct sc_rle_in *levels, int *is_there, unsigned width, int encoding,
+                              const unsigned char **data, size_t *n, struct sc_error *err) {
+  *is_there = width > 0;
+  if (!*is_there) return SC_OK;
+  if (encoding != SC_PQ_RLE) {
+    return sc_fail(err, SC_UNSUPPORTED, "levels with encoding %d", encoding);
   }
   if (*n < 4 || sc_le32(*data) > *n - 4) {
-    return sc_fail(err, SC_BAD_DATA, "definition levels are longer than their page");
+    return sc_fail(err, SC_BAD_DATA, "levels are longer than their page");
   }
   size_t size = sc_le32(*data);
-  sc_status st = sc_rle_init(&r->levels, *data + 4, size, width, err);
+  sc_status st = sc_rle_init(levels, *data + 4, size, width, err);
   *data += 4 + size;
   *n -= 4 + size;
+  return st;
+}
+
+/* The levels of a v1 page stand before its values. */
+static sc_status begin_levels_v1(struct sc_pq_chunk_reader *r, const struct sc_pq_page *page,
+                                 const unsigned char **data, size_t *n, struct sc_error *err) {
+  sc_status st = begin_levels(&r->repeats, &r->has_repeats, sc_bits_for((uint32_t)r->leaf->max_rep),
+                              page->rep_encoding, data, n, err);
+  return st ? st
+            : begin_levels(&r->levels, &r->has_levels, sc_bits_for((uint32_t)r->leaf->max_def),
+                           page->def_encoding, data, n, err);
+}
+
+/* Those of a v2 page, in r->page: repetition levels, then definition levels, sizes in its header.
+ */
+static sc_status begin_levels_v2(struct sc_pq_chunk_reader *r, const struct sc_pq_page *page,
+                                 struct sc_error *err) {
+  unsigned rep_width = sc_bits_for((uint32_t)r->leaf->max_rep);
+  unsigned def_width = sc_bits_for((uint32_t)r->leaf->max_def);
+  r->has_repeats = rep_width > 0 && page->rep_bytes > 0;
+  r->has_levels = def_width > 0 && page->def_bytes > 0;
+  if (page->n_values > 0 &&
+      ((def_width > 0 && page->def_bytes == 0) || (rep_width > 0 && page->rep_bytes == 0))) {
+    return sc_fail(err, SC_BAD_DATA, "a page has no definition levels, or no repetition levels");
+  }
+  sc_status st = SC_OK;
+  if (r->has_repeats) st = sc_rle_init(&r->repeats, r->page.data, page->rep_bytes, rep_width, err);
+  if (!st && r->has_levels) {
+    st = sc_rle_init(&r->levels, r->page.data + page->rep_bytes, page->def_bytes, def_width, err);
+  }
   return st;
 }
 
@@ -161,7 +202,6 @@ static sc_status begin_page_v2(struct sc_pq_chunk_reader *r, const struct sc_pq_
                                const unsigned char *data, const unsigned char **values, size_t *n,
                                struct sc_error *err) {
   uint64_t levels = (uint64_t)page->def_bytes + page->rep_bytes;
-  unsigned width = sc_bits_for((uint32_t)r->leaf->max_def);
   if (levels > page->bytes || levels > page->whole_bytes) {
     return sc_fail(err, SC_BAD_DATA, "levels of %llu bytes in a page of %u",
                    (unsigned long long)levels, page->bytes);
@@ -179,14 +219,8 @@ static sc_status begin_page_v2(struct sc_pq_chunk_reader *r, const struct sc_pq_
   }
   if (!st) st = sc_buffer_reserve(&r->page, 1, err);
   if (st) return st;
-  r->has_levels = width > 0 && page->def_bytes > 0;
-  if (width > 0 && page->def_bytes == 0 && page->n_values > 0) {
-    return sc_fail(err, SC_BAD_DATA, "a page has no definition levels");
-  }
   *values = r->page.data + levels;
-  return r->has_levels
-             ? sc_rle_init(&r->levels, r->page.data + page->rep_bytes, page->def_bytes, width, err)
-             : SC_OK;
+  return begin_levels_v2(r, page, err);
 }
 
 /* Unpack a data page, and start its levels and values. */
@@ -286,9 +320,8 @@ static sc_status check_place(const struct sc_pq_chunk_reader *r, struct sc_error
 }
 
 /* Levels into nulls; the number of values that are there. */
-static sc_status read_nulls(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq_value *out,
-                            size_t *n_values, struct sc_error *err) {
-  uint32_t levels[SC_PQ_BATCH];
+static sc_status read_nulls(struct sc_pq_chunk_reader *r, size_t n, uint32_t *levels,
+                            struct sc_pq_value *out, size_t *n_values, struct sc_error *err) {
   uint32_t full = (uint32_t)r->leaf->max_def;
   sc_status st = sc_rle_read(&r->levels, n, levels, err);
   *n_values = 0;
@@ -302,6 +335,18 @@ static sc_status read_nulls(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq
   return st;
 }
 
+static sc_status read_repeats(struct sc_pq_chunk_reader *r, size_t n, uint32_t *reps,
+                              struct sc_error *err) {
+  uint32_t most = (uint32_t)r->leaf->max_rep;
+  sc_status st = sc_rle_read(&r->repeats, n, reps, err);
+  for (size_t i = 0; i < n && !st; i++) {
+    if (reps[i] > most) {
+      return sc_fail(err, SC_BAD_DATA, "repetition level %u; the most is %u", reps[i], most);
+    }
+  }
+  return st;
+}
+
 /* Spread n_values values over the rows that are no nulls, from the back, in place. */
 static void spread(struct sc_pq_value *out, size_t n, size_t n_values,
                    const struct sc_pq_value *values) {
@@ -310,12 +355,13 @@ static void spread(struct sc_pq_value *out, size_t n, size_t n_values,
   }
 }
 
-sc_status sc_pq_chunk_read(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq_value *out,
-                           struct sc_error *err) {
+/* The next n values with their definition levels. */
+static sc_status read_values(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq_value *out,
+                             uint32_t *defs, struct sc_error *err) {
   struct sc_pq_value values[SC_PQ_BATCH];
   size_t n_values = n;
   sc_status st = SC_OK;
-  if (r->has_levels) st = read_nulls(r, n, out, &n_values, err);
+  if (r->has_levels) st = read_nulls(r, n, defs, out, &n_values, err);
   if (!st && n_values == n) {
     st = sc_pq_decode_read(&r->decoder, n, out, err);
   } else if (!st) {
@@ -323,6 +369,23 @@ sc_status sc_pq_chunk_read(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq_
     if (!st) spread(out, n, n_values, values);
   }
   r->next_row += (int64_t)n;
+  return st;
+}
+
+sc_status sc_pq_chunk_read(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq_value *out,
+                           struct sc_error *err) {
+  uint32_t defs[SC_PQ_BATCH];
+  sc_status st = read_values(r, n, out, defs, err);
+  return st ? sc_fail_within(err, "column '%s'", r->leaf->path) : SC_OK;
+}
+
+sc_status sc_pq_chunk_read_levels(struct sc_pq_chunk_reader *r, size_t n, struct sc_pq_value *out,
+                                  uint32_t *defs, uint32_t *reps, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (!r->has_levels) memset(defs, 0, n * sizeof *defs);
+  if (!r->has_repeats) memset(reps, 0, n * sizeof *reps);
+  if (r->has_repeats) st = read_repeats(r, n, reps, err);
+  if (!st) st = read_values(r, n, out, defs, err);
   return st ? sc_fail_within(err, "column '%s'", r->leaf->path) : SC_OK;
 }
 

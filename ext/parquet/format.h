@@ -59,6 +59,7 @@ enum sc_pq_converted {
   SC_PQ_CONVERTED_NONE = -1,
   SC_PQ_UTF8 = 0,
   SC_PQ_MAP = 1,
+  SC_PQ_MAP_KEY_VALUE = 2,
   SC_PQ_LIST = 3,
   SC_PQ_ENUM = 4,
   SC_PQ_DECIMAL = 5,

@@ -33,6 +33,21 @@ struct sc_pq_leaf {
   struct sc_view crs;   /* GEOMETRY: as the file spells it; data NULL where absent */
 };
 
+/*
+ * A field of the schema, with its group's fields behind it: nodes are in the order of the footer.
+ * A field is there where the definition level of its first leaf is max_def or more.
+ */
+struct sc_pq_node {
+  char *name;
+  int repetition; /* enum sc_pq_repetition */
+  int max_def, max_rep;
+  int is_list, is_map; /* what the group is annotated as */
+  size_t end;          /* number of the node behind its own ones: its number + 1 for a leaf */
+  size_t leaf;         /* its first leaf */
+  size_t n_leaves;     /* its own and those below; 0 for groups without any */
+  int is_leaf;
+};
+
 struct sc_pq_stats {
   struct sc_view min, max; /* data NULL where absent */
   int64_t null_count;      /* -1 unknown */
@@ -69,6 +84,8 @@ struct sc_pq_meta {
   int64_t n_rows;
   struct sc_pq_leaf *leaves;
   size_t n_leaves;
+  struct sc_pq_node *nodes;
+  size_t n_nodes;
   struct sc_pq_row_group *row_groups;
   size_t n_row_groups;
   struct sc_pq_key_value *key_values;

@@ -21,6 +21,7 @@ struct level {
   int children_left;
   int max_def, max_rep;
   size_t path_size; /* of the group's own path */
+  size_t node;      /* its number; of no meaning for the root */
 };
 
 struct walk {
@@ -239,14 +240,39 @@ static sc_status child_level(struct walk *w, const struct element *e, struct lev
   return SC_OK;
 }
 
+static sc_status add_node(const struct element *e, const struct level *at, struct sc_pq_meta *meta,
+                          struct sc_error *err) {
+  struct sc_pq_node *node = &meta->nodes[meta->n_nodes++];
+  node->repetition = e->repetition;
+  node->max_def = at->max_def;
+  node->max_rep = at->max_rep;
+  node->is_list = e->logical == SC_PQ_LOGICAL_LIST || e->converted == SC_PQ_LIST;
+  node->is_map = e->logical == SC_PQ_LOGICAL_MAP || e->converted == SC_PQ_MAP ||
+                 e->converted == SC_PQ_MAP_KEY_VALUE;
+  node->is_leaf = e->has_type && e->n_children == 0;
+  node->leaf = meta->n_leaves;
+  node->n_leaves = (size_t)node->is_leaf;
+  node->end = meta->n_nodes;
+  return sc_arena_text(&meta->arena, e->name.data, e->name.size, &node->name, err);
+}
+
+/* The innermost group is complete. */
+static void end_group(struct walk *w, struct sc_pq_meta *meta) {
+  struct sc_pq_node *node = &meta->nodes[w->levels[--w->depth].node];
+  node->n_leaves = meta->n_leaves - node->leaf;
+  node->end = meta->n_nodes;
+}
+
 static sc_status add_element(struct walk *w, const struct element *e, struct sc_pq_meta *meta,
                              struct sc_error *err) {
   struct level level;
-  while (w->depth > 1 && w->levels[w->depth - 1].children_left == 0) w->depth--;
+  while (w->depth > 1 && w->levels[w->depth - 1].children_left == 0) end_group(w, meta);
   if (w->levels[w->depth - 1].children_left == 0) {
     return sc_fail(err, SC_BAD_DATA, "schema: elements outside its root");
   }
   sc_status st = child_level(w, e, &level, err);
+  level.node = meta->n_nodes;
+  if (!st) st = add_node(e, &level, meta, err);
   if (st) return st;
   if (e->has_type && e->n_children == 0) return add_leaf(w, e, &level, meta, err);
   if (e->n_children < 0 || w->depth == SC_PQ_MAX_DEPTH) {
@@ -284,6 +310,7 @@ static sc_status parse_elements(struct sc_thrift_in *t, size_t n, struct walk *w
   if (!t->fault && !walk_is_complete(w)) {
     return sc_fail(err, SC_BAD_DATA, "schema: it ends before its groups are complete");
   }
+  while (w->depth > 1) end_group(w, meta);
   return SC_OK;
 }
 
@@ -299,6 +326,7 @@ sc_status sc_pq_schema_parse(struct sc_thrift_in *t, enum sc_thrift_type type,
   struct walk *w = sc_alloc_zero(1, sizeof *w);
   if (!w) return sc_fail_nomem(err);
   sc_status st = sc_arena_new(&meta->arena, n, sizeof *meta->leaves, &meta->leaves, err);
+  if (!st) st = sc_arena_new(&meta->arena, n, sizeof *meta->nodes, &meta->nodes, err);
   if (!st) st = parse_elements(t, n, w, meta, err);
   sc_free(w);
   return st;

@@ -16,9 +16,11 @@
 #include "base/alloc.h"
 #include "stac/json_reader.h"
 #include "stac/pages.h"
+#include "stac/parquet_items.h"
 #include "stac/seen.h"
 #include "store/access.h"
 #include "store/folder.h"
+#include "store/listing.h"
 #include "store/read.h"
 
 #define DEPTH_MAX 32
@@ -47,10 +49,11 @@ struct document {
   char *folder;        /* base of its hrefs; owned; NULL: items say it themselves */
   enum sc_origin origin;
   struct sc_buffer bytes;
-  struct sc_json_reader text; /* of bytes: values to come */
-  cJSON *collection;          /* the value that holds the items at hand; owned */
-  cJSON *at;                  /* the next one in it */
-  int has_told;               /* that something of it was passed over */
+  struct sc_json_reader text;    /* of bytes: values to come */
+  struct sc_parquet_items *rows; /* of a Parquet file, instead; owned */
+  cJSON *collection;             /* the value that holds the items at hand; owned */
+  cJSON *at;                     /* the next one in it */
+  int has_told;                  /* that something of it was passed over */
 };
 
 struct sc_items {
@@ -71,6 +74,7 @@ static void pending_free(struct pending *p) {
 
 static void close_document(struct document *d) {
   cJSON_Delete(d->collection);
+  sc_parquet_items_free(d->rows);
   sc_buffer_free(&d->bytes);
   pending_free(&d->from);
   sc_free(d->folder);
@@ -290,6 +294,20 @@ static sc_status take_item(const struct document *d, cJSON *json, struct sc_item
   return st;
 }
 
+/* An item, or why the value is none; of a document that holds others beside it. It passes. */
+static sc_status list_one_of_many(const struct document *d, cJSON *json, struct sc_listed *out,
+                                  int *found, struct sc_error *err) {
+  struct sc_error none = {0};
+  char *text = NULL;
+  sc_status st = take_item(d, json, &out->item, err);
+  *found = !st;
+  if (!st) return SC_OK;
+  if (sc_item_text(&out->item, &text, &none)) return sc_fail_nomem(err);
+  st = tell_failure(text, out, found, err);
+  sc_free(text);
+  return st;
+}
+
 /* A value that is to be an item; it passes. */
 static sc_status list_item(struct sc_items *s, cJSON *json, struct sc_listed *out, int *found,
                            struct sc_error *err) {
@@ -299,16 +317,10 @@ static sc_status list_item(struct sc_items *s, cJSON *json, struct sc_listed *ou
     cJSON_Delete(json);
     return pass_over(s, "no STAC item", out, found, err);
   }
+  if (!is_whole) return list_one_of_many(d, json, out, found, err);
   sc_status st = take_item(d, json, &out->item, err);
   *found = !st;
-  if (!st || (is_whole && d->from.how == HOW_NAMED)) return st;
-  if (is_whole) return tell_failure(d->from.href, out, found, err);
-  struct sc_error none = {0};
-  char *text = NULL;
-  if (sc_item_text(&out->item, &text, &none)) return sc_fail_nomem(err);
-  st = tell_failure(text, out, found, err);
-  sc_free(text);
-  return st;
+  return !st || d->from.how == HOW_NAMED ? st : tell_failure(d->from.href, out, found, err);
 }
 
 static cJSON *list_of(cJSON *json) {
@@ -360,9 +372,11 @@ static sc_status take_value(struct sc_items *s, cJSON *json, struct sc_listed *o
 
 static sc_status read_document(struct document *d, struct sc_error *err) {
   char shown[600];
-  sc_status st = sc_read_whole(d->from.href, SC_ITEM_MAX_BYTES, &d->bytes, err);
-  if (!st) st = sc_href_folder(d->from.href, &d->folder, err);
+  int is_parquet = sc_parquet_items_is_name(d->from.href);
   d->origin = sc_href_is_url(d->from.href) ? SC_ORIGIN_NETWORK : SC_ORIGIN_LOCAL;
+  sc_status st = sc_href_folder(d->from.href, &d->folder, err);
+  if (!st && is_parquet) return sc_parquet_items_open(d->from.href, &d->rows, err);
+  if (!st) st = sc_read_whole(d->from.href, SC_ITEM_MAX_BYTES, &d->bytes, err);
   if (st) return st;
   return sc_json_reader_open(&d->text, d->bytes.data, d->bytes.size,
                              sc_access_shown(d->from.href, shown, sizeof shown), err);
@@ -403,6 +417,10 @@ static sc_status next_document(struct sc_items *s, struct sc_listed *out, int *f
   }
   sc_status st = open_document(s, err);
   if (!st || d->from.how == HOW_NAMED) return st;
+  if (st == SC_UNSUPPORTED && d->from.how >= HOW_MATCHED &&
+      sc_parquet_items_is_name(d->from.href)) {
+    return pass_over(s, "no STAC GeoParquet", out, found, err);
+  }
   return tell_failure(d->from.href, out, found, err);
 }
 
@@ -418,6 +436,19 @@ static sc_status next_value(struct sc_items *s, struct sc_listed *out, int *foun
       sc_json_reader_next(&d->text, sc_access_shown(d->from.href, shown, sizeof shown), &json, err);
   if (json) return take_value(s, json, out, found, err);
   if (!st || (d->from.how == HOW_NAMED && d->text.n_values <= 1)) return st;
+  return tell_failure(d->from.href, out, found, err);
+}
+
+/* The next row of the Parquet file at hand. What is wrong with one ends the file. */
+static sc_status next_row(struct sc_items *s, struct sc_listed *out, int *found,
+                          struct sc_error *err) {
+  struct document *d = &s->document;
+  cJSON *json = NULL;
+  sc_status st = sc_parquet_items_next(d->rows, &json, err);
+  if (json) return list_one_of_many(d, json, out, found, err);
+  sc_parquet_items_free(d->rows);
+  d->rows = NULL;
+  if (!st || d->from.how == HOW_NAMED) return st;
   return tell_failure(d->from.href, out, found, err);
 }
 
@@ -452,6 +483,7 @@ static sc_status step(struct sc_items *s, struct sc_listed *out, int *found,
   if (d->at) return next_of_collection(s, out, found, err);
   if (interrupted && interrupted(interrupt_context))
     return sc_fail(err, SC_INTERRUPT, "interrupted");
+  if (d->rows) return next_row(s, out, found, err);
   if (d->text.at < d->text.size) return next_value(s, out, found, err);
   if (s->n_pending) return next_document(s, out, found, err);
   if (s->pages) return next_page(s, out, found, interrupted, interrupt_context, more, err);
@@ -475,6 +507,31 @@ sc_status sc_items_next(struct sc_items *s, struct sc_listed *out, int *found,
 
 /* --- sources --- */
 
+/* Files of a tree in a store, or that a pattern with ** fits: Parquet ones alone. */
+static int is_parquet_tree(const char *source) {
+  size_t n = strlen(source);
+  if (!sc_href_is_url(source)) return strstr(source, "**") != NULL;
+  return sc_href_store_bytes(source) && (source[n - 1] == '/' || strpbrk(source, "*["));
+}
+
+static sc_status push_parquet_tree(struct sc_items *s, const char *source, struct sc_error *err) {
+  struct sc_files files = {0};
+  char *fixed = NULL, *allowed = NULL;
+  size_t n = sc_href_is_url(source) ? strlen(source) : sc_glob_fixed_bytes(source);
+  sc_status st = sc_strndup(source, n, &fixed, err);
+  if (!st) st = sc_href_allow(fixed, SC_ORIGIN_LOCAL, &allowed, err);
+  if (!st) st = sc_files_list(source, &files, err);
+  for (size_t i = files.n; i-- > 0 && !st;) { /* the stack's top is read first */
+    struct pending p = {.how = HOW_MATCHED};
+    st = sc_href_allow(files.paths[i], SC_ORIGIN_LOCAL, &p.href, err);
+    if (!st) st = push(s, p, err);
+  }
+  sc_free(fixed);
+  sc_free(allowed);
+  sc_files_free(&files);
+  return st;
+}
+
 sc_status sc_items_open(const char *source, const struct sc_items_options *options,
                         struct sc_items **out, struct sc_error *err) {
   struct sc_items *s = sc_alloc_zero(1, sizeof *s);
@@ -484,7 +541,10 @@ sc_status sc_items_open(const char *source, const struct sc_items_options *optio
   if (!s) return sc_fail_nomem(err);
   s->options = *options;
   sc_status st = sc_href_locate(source, &absolute, err);
-  if (!st && !sc_href_is_url(absolute) && strpbrk(absolute, "*?[") && stat(absolute, &info) != 0) {
+  if (!st && is_parquet_tree(absolute)) {
+    st = push_parquet_tree(s, absolute, err);
+  } else if (!st && !sc_href_is_url(absolute) && strpbrk(absolute, "*?[") &&
+             stat(absolute, &info) != 0) {
     st = push_glob(s, absolute, err);
   } else if (!st) {
     st = sc_href_allow(absolute, SC_ORIGIN_LOCAL, &named.href, err);

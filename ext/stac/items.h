@@ -17,8 +17,9 @@ struct sc_items_options {
 };
 
 /*
- * Items of a source: a folder (its .json, .geojson, .ndjson and .jsonl files, also in folders
- * below, by name), a glob, a FeatureCollection, an array of items, several JSON values one after
+ * Items of a source: a folder (its .json, .geojson, .ndjson, .jsonl, .parquet and .geoparquet
+ * files, also in folders below, by name), a glob, STAC GeoParquet (a file; below a folder of a
+ * store; a pattern with **), a FeatureCollection, an array of items, several JSON values one after
  * another (lines, RFC 8142), or a static catalog or collection, whose links are followed. Each
  * document and folder is read once, however many links lead to it. *out is freed with
  * sc_items_free().

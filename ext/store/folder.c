@@ -12,8 +12,9 @@
 #include "store/listing.h"
 #include "store/names.h"
 
-static int has_json_suffix(const char *name) {
-  static const char *const suffixes[] = {".json", ".geojson", ".ndjson", ".jsonl"};
+static int has_items_suffix(const char *name) {
+  static const char *const suffixes[] = {".json",  ".geojson", ".ndjson",
+                                         ".jsonl", ".parquet", ".geoparquet"};
   size_t n = strlen(name);
   for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
     size_t m = strlen(suffixes[i]);
@@ -45,19 +46,19 @@ static struct entry failed(const char *reason) {
 static struct entry judge(const char *path) {
   struct stat info;
   struct sc_error denied = {0};
-  int is_json = has_json_suffix(path);
+  int may_hold = has_items_suffix(path);
   if (lstat(path, &info) != 0) return (struct entry){SC_FOUND_PASSED, NULL, 0};
   if (S_ISLNK(info.st_mode)) {
     if (sc_href_check(path, &denied)) {
       const char *reason =
           "a link out of the allowed folders (setting local_roots, STACCHIP_LOCAL)";
-      return (struct entry){is_json ? SC_FOUND_FAILED : SC_FOUND_PASSED, reason, 1};
+      return (struct entry){may_hold ? SC_FOUND_FAILED : SC_FOUND_PASSED, reason, 1};
     }
-    if (stat(path, &info) != 0 && is_json) return failed(strerror(errno));
+    if (stat(path, &info) != 0 && may_hold) return failed(strerror(errno));
   }
   if (S_ISDIR(info.st_mode)) return (struct entry){SC_FOUND_READ, NULL, 1};
-  if (is_json && !S_ISREG(info.st_mode)) return failed("not a regular file");
-  return (struct entry){SC_FOUND_READ, NULL, is_json};
+  if (may_hold && !S_ISREG(info.st_mode)) return failed("not a regular file");
+  return (struct entry){SC_FOUND_READ, NULL, may_hold};
 }
 
 static sc_status take_entry(const char *folder, const char *name, sc_found_function *found,

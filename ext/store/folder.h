@@ -18,8 +18,9 @@ enum sc_found {
 typedef sc_status sc_found_function(void *context, char *path, enum sc_found what,
                                     const char *reason, struct sc_error *err);
 
-/* The folders and the .json, .geojson, .ndjson and .jsonl files of a folder that is allowed, by
- * name; names that begin with '.' are hidden. SC_NOT_FOUND where it cannot be listed. */
+/* The folders and the .json, .geojson, .ndjson, .jsonl, .parquet and .geoparquet files of a folder
+ * that is allowed, by name; names that begin with '.' are hidden. SC_NOT_FOUND where it cannot be
+ * listed. */
 sc_status sc_folder_list(const char *folder, sc_found_function *found, void *context,
                          struct sc_error *err);
 

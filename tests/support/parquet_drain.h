@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "geoparquet/geo_metadata.h"
+#include "parquet/nested.h"
 #include "parquet/reader.h"
 #include "parquet/value.h"
 #include "parquet/writer.h"
@@ -61,6 +62,26 @@ static inline sc_status drain_columns(struct sc_pq_file *f, int column,
   return st;
 }
 
+#define DRAIN_MAX_BYTES ((size_t)1 << 20) /* of a row as JSON */
+
+/* Put its rows together, as JSON. */
+static inline sc_status drain_rows(struct sc_pq_file *f, struct sc_error *err) {
+  struct sc_buffer json = {0};
+  struct sc_pq_nested *rows = NULL;
+  int found = 1;
+  sc_status st = sc_pq_nested_open(f, &rows, err);
+  for (int i = 0; i < 20000 && !st && found; i++) {
+    st = sc_pq_nested_next(rows, &found, err);
+    json.size = 0;
+    for (size_t n = 0; n < f->meta.n_nodes && !st && found; n = f->meta.nodes[n].end) {
+      st = sc_pq_nested_json(rows, n, DRAIN_MAX_BYTES, &json, err);
+    }
+  }
+  sc_pq_nested_free(rows);
+  sc_buffer_free(&json);
+  return st;
+}
+
 /* Open bytes as a file and read all there is: together, one by one, and with a filter. */
 static inline sc_status drain(const void *data, size_t size, int64_t *n_values,
                               struct sc_error *err) {
@@ -81,6 +102,10 @@ static inline sc_status drain(const void *data, size_t size, int64_t *n_values,
       filter.type = SC_PQ_SQL_TEXT, filter.bytes = "m", filter.size = 1;
     drain_columns(&f, (int)i, NULL, &n, &ignored);
     drain_columns(&f, (int)i, &filter, &n, &ignored);
+  }
+  if (f.meta.leaves) {
+    struct sc_error ignored = {0};
+    drain_rows(&f, &ignored);
   }
   sc_pq_file_close(&f);
   return st;
