@@ -39,6 +39,14 @@ void sc_batch_free(struct sc_batch *b) {
   memset(b, 0, sizeof *b);
 }
 
+/* The first chip that is there, or NULL. */
+static const struct sc_chip *first_chip(const struct sc_batch *b) {
+  for (size_t i = 0; i < b->n; i++) {
+    if (!b->chips[i].is_absent) return &b->chips[i];
+  }
+  return NULL;
+}
+
 sc_status sc_batch_put(struct sc_batch *b, struct sc_chip *chip, size_t position,
                        struct sc_error *err) {
   assert(b->n < b->n_max);
@@ -47,8 +55,27 @@ sc_status sc_batch_put(struct sc_batch *b, struct sc_chip *chip, size_t position
   b->n_open = b->n;
   *to = *chip;
   memset(chip, 0, sizeof *chip);
-  sc_status st = check_shape(&b->chips[0], to, err);
+  sc_status st = check_shape(first_chip(b), to, err);
   if (st) b->n_failed = b->n;
+  return st;
+}
+
+void sc_batch_put_null(struct sc_batch *b, size_t position) {
+  assert(b->n < b->n_max);
+  memset(&b->chips[b->n], 0, sizeof *b->chips);
+  b->chips[b->n].is_absent = 1;
+  b->positions[b->n++] = position;
+  b->n_open = b->n;
+}
+
+/* Make those that are not there like the first one; of these alone nothing is known. */
+static sc_status complete_absent(struct sc_batch *b, struct sc_error *err) {
+  const struct sc_chip *first = first_chip(b);
+  sc_status st = SC_OK;
+  if (!first) b->n = 0;
+  for (size_t i = 0; i < b->n && !st; i++) {
+    if (b->chips[i].is_absent) st = sc_chip_absent(first, &b->chips[i], err);
+  }
   return st;
 }
 
@@ -79,6 +106,8 @@ static sc_status check_limit(const struct sc_batch *b, size_t limit, struct sc_e
 
 sc_status sc_batch_plan(struct sc_batch *b, const struct sc_chip_options *options, size_t limit,
                         struct sc_error *err) {
+  sc_status st = complete_absent(b, err);
+  if (st) return st;
   b->dtype = sc_format_is_picture(options->format) ? SC_DTYPE_F64 : widest_dtype(b);
   if (b->n == 0) return SC_OK;
   b->chip_values = sc_chip_bytes(&b->chips[0], SC_DTYPE_U8);
@@ -216,6 +245,7 @@ static sc_status add_names(struct sc_batch *b, struct sc_npz *npz, struct sc_err
   const char **times = sc_alloc_zero(b->n + 1, sizeof *times);
   sc_status st = ids && times ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < b->n && !st; i++) {
+    if (b->chips[i].is_absent) continue;
     times[i] = b->chips[i].scene->item.datetime;
     st = sc_chip_id(&b->chips[i], &ids[i], err);
   }
@@ -227,7 +257,19 @@ static sc_status add_names(struct sc_batch *b, struct sc_npz *npz, struct sc_err
   return st;
 }
 
-static sc_status finish_npz(struct sc_batch *b, struct sc_buffer *out, struct sc_error *err) {
+/* Which chips are not NULL. */
+static sc_status add_present(const struct sc_batch *b, struct sc_npz *npz, struct sc_error *err) {
+  const struct sc_npy_array array = {SC_NPY_BOOL, 1, {b->n}};
+  uint8_t *present = sc_alloc(b->n + 1);
+  if (!present) return sc_fail_nomem(err);
+  for (size_t i = 0; i < b->n; i++) present[i] = !b->chips[i].is_absent;
+  sc_status st = sc_npz_add(npz, "present", &array, present, b->n, err);
+  sc_free(present);
+  return st;
+}
+
+static sc_status finish_npz(struct sc_batch *b, const struct sc_chip_options *options,
+                            struct sc_buffer *out, struct sc_error *err) {
   struct sc_npz npz = {{0}, {0}, 0};
   struct sc_npy_array array = array_of(b, sc_npy_descr(b->dtype));
   struct sc_buffer pixels;
@@ -237,6 +279,7 @@ static sc_status finish_npz(struct sc_batch *b, struct sc_buffer *out, struct sc
   array.descr = SC_NPY_BOOL;
   if (!st) st = sc_npz_add(&npz, "valid", &array, b->valid, b->n * b->chip_values, err);
   if (!st) st = add_names(b, &npz, err);
+  if (!st && options->null == SC_NULL_FILL) st = add_present(b, &npz, err);
   if (!st) st = sc_npz_finish(&npz, err);
   if (!st) sc_buffer_move(&npz.archive, out);
   sc_npz_free(&npz);
@@ -262,7 +305,7 @@ static sc_status put_head(size_t head, struct sc_buffer *out, struct sc_error *e
 sc_status sc_batch_finish(struct sc_batch *b, const struct sc_chip_options *options,
                           struct sc_buffer *out, struct sc_error *err) {
   if (options->format == SC_FORMAT_NPZ) {
-    sc_status st = finish_npz(b, out, err);
+    sc_status st = finish_npz(b, options, out, err);
     return st ? st : put_head(b->head, out, err);
   }
   if (b->n == 0) return SC_OK;

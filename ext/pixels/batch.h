@@ -40,6 +40,9 @@ void sc_batch_free(struct sc_batch *b);
 sc_status sc_batch_put(struct sc_batch *b, struct sc_chip *chip, size_t position,
                        struct sc_error *err);
 
+/* Add a place for a NULL handle, which sc_batch_plan() makes a chip of fill like the first one. */
+void sc_batch_put_null(struct sc_batch *b, size_t position);
+
 /* Choose the type, and test the size of the array against a limit in bytes: SC_TOO_BIG. */
 sc_status sc_batch_plan(struct sc_batch *b, const struct sc_chip_options *options, size_t limit,
                         struct sc_error *err);

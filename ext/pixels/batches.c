@@ -317,10 +317,12 @@ static void begin_feed(struct batches_cursor *c, struct sc_connection *connectio
 
 static int is_at_end(const struct batches_cursor *c) { return c->k >= c->order.n_batches; }
 
-/* Which chips are in a row depends on the pixels where failed ones may be left out. */
+/* Which chips are in a row depends on the pixels where failed ones may be left out, and where all
+ * may be NULL. */
 static int reads_pixels(const struct batches_cursor *c) {
   return c->plan & PLAN_PIXELS ||
-         (c->plan & PLAN_CHIPS && c->options.chip.on_error != SC_ON_ERROR_ABORT);
+         (c->plan & PLAN_CHIPS &&
+          (c->options.chip.on_error != SC_ON_ERROR_ABORT || c->options.chip.null != SC_NULL_SKIP));
 }
 
 /* Make the row of batch c->k. */

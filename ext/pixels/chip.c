@@ -358,6 +358,17 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
   return SC_OK;
 }
 
+sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct sc_error *err) {
+  size_t bytes = (size_t)like->n_bands * sizeof *like->bands;
+  *out = *like;
+  out->cached = NULL;
+  out->is_absent = 1;
+  out->bands = sc_alloc(bytes);
+  if (!out->bands) return sc_fail_nomem(err);
+  memcpy(out->bands, like->bands, bytes);
+  return SC_OK;
+}
+
 void sc_chip_delivered(const struct sc_chip_band *b, const struct sc_chip_options *options,
                        struct sc_delivered *out) {
   const struct sc_nodata *nodata = &b->validity.nodata;
@@ -381,6 +392,12 @@ sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, str
       "item %s: a chip of %d bands of %d x %d pixels takes %.0f bytes to make; the limit is "
       "%zu: name fewer bands in 'assets', or take a smaller chip",
       chip->scene->item.id, chip->n_bands, chip->width, chip->height, bytes, SC_CALL_MAX_BYTES);
+}
+
+/* What band i has outside its asset. */
+static double fill_of(const struct sc_chip *chip, int i) {
+  const struct sc_nodata *nodata = &chip->bands[i].validity.nodata;
+  return chip->has_fill ? chip->fill : nodata->is_set ? nodata->value : 0;
 }
 
 void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
@@ -408,9 +425,7 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     r->resampling = b->resampling;
     r->out = (unsigned char *)pixels + (size_t)i * row * (size_t)chip->height;
     r->row_bytes = row;
-    r->fill = chip->has_fill              ? chip->fill
-              : b->validity.nodata.is_set ? b->validity.nodata.value
-                                          : 0;
+    r->fill = fill_of(chip, i);
     r->err.status = SC_OK;
   }
 }
@@ -421,16 +436,22 @@ static sc_status read_plain(const struct sc_chip *chips, size_t n, const struct 
                             struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], to->dtype);
+  size_t n_reads = 0;
   if (!raster) return err->status;
   struct sc_read *reads = sc_alloc_zero(n * n_bands, sizeof *reads);
   if (!reads) return sc_fail_nomem(err);
-  for (size_t i = 0; i < n; i++)
-    sc_chip_plan(&chips[i], to->pixels + i * bytes, to->dtype, reads + i * n_bands);
-  sc_status st = raster->read(reads, n * n_bands, sc_interrupted, NULL, err);
+  for (size_t i = 0; i < n; i++) {
+    if (chips[i].is_absent) continue;
+    sc_chip_plan(&chips[i], to->pixels + i * bytes, to->dtype, reads + n_reads);
+    n_reads += n_bands;
+  }
+  sc_status st = n_reads ? raster->read(reads, n_reads, sc_interrupted, NULL, err) : SC_OK;
   if (to->errors && st != SC_INTERRUPT && st != SC_NOMEM) {
-    for (size_t i = 0; i < n * n_bands; i++) {
-      struct sc_error *first = &to->errors[i / n_bands];
-      if (first->status == SC_OK && reads[i].err.status) *first = reads[i].err;
+    const struct sc_read *r = reads;
+    for (size_t i = 0; i < n; i++) {
+      struct sc_error *first = &to->errors[i];
+      for (size_t k = 0; k < n_bands && !chips[i].is_absent; k++, r++)
+        if (first->status == SC_OK && r->err.status) *first = r->err;
     }
     st = SC_OK;
   }
@@ -600,10 +621,30 @@ static sc_status read_one(const struct sc_chip *chip, const struct sc_chip_optio
   return st;
 }
 
+/* The pixels of chip i, which is not there. */
+static sc_status fill_absent(const struct sc_chip *chips, size_t i,
+                             const struct sc_chip_options *options, const struct sc_chip_target *to,
+                             struct sc_error *err) {
+  const struct sc_chip *chip = &chips[i];
+  const struct sc_raster_api *raster = sc_raster(err);
+  size_t n = (size_t)chip->width * (size_t)chip->height, size = sc_dtype_bytes(to->dtype);
+  unsigned char *pixels = to->pixels + i * (size_t)chip->n_bands * n * size;
+  if (!raster) return err->status;
+  for (int k = 0; k < chip->n_bands; k++, pixels += n * size) {
+    double v = fill_of(chip, k);
+    if (options->scale) v = v * chip->bands[k].scale + chip->bands[k].offset;
+    raster->convert(&v, SC_DTYPE_F64, 0, pixels, to->dtype, size, n);
+    if (to->valid) memset(to->valid + (i * (size_t)chip->n_bands + (size_t)k) * n, 0, n);
+  }
+  return SC_OK;
+}
+
 sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
                         const struct sc_chip_options *options, const struct sc_chip_target *to,
                         struct sc_error *err) {
   struct sc_error *errors = to->errors;
+  for (size_t i = 0; i < n; i++)
+    if (chips[i].is_absent && fill_absent(chips, i, options, to, err)) return err->status;
   if (n == 0) return SC_OK;
   if (!options->scale && !options->harmonize && !to->valid) {
     sc_status st = read_plain(chips, n, to, err);
@@ -617,6 +658,7 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
     struct sc_chip_target one = {.dtype = to->dtype,
                                  .pixels = to->pixels + i * bytes,
                                  .valid = to->valid ? to->valid + i * n_values : NULL};
+    if (chips[i].is_absent) continue;
     sc_status st = sc_interrupt_check(&own); /* reads of small chips are too short to ask */
     if (!st) st = read_one(&chips[i], options, &one, &own);
     if (c) sc_scenes_forget_failed(c, chips[i].cached, st);

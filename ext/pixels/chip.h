@@ -37,6 +37,7 @@ struct sc_chip {
   enum sc_dtype dtype; /* of the output */
   int has_fill;        /* else a band's nodata, else 0 */
   double fill;
+  int is_absent; /* stands for a NULL handle: all fill; see sc_chip_absent() */
 };
 
 /* What names a chip: the text of a handle, or (text NULL, is_rowid) the rowid of a merged index
@@ -64,6 +65,10 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
                        const struct sc_chip_options *options, struct sc_chip *out,
                        struct sc_error *err);
 void sc_chip_close(struct sc_chip *chip);
+/* A chip that stands for a NULL handle among others: of the shape and bands of `like`, every pixel
+ * what `like` has outside its grid, none of them valid. Reading it opens nothing. It borrows from
+ * `like`, which lives longer; sc_chip_close(). */
+sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct sc_error *err);
 
 /* SC_BAD_DATA where a band's file has control points or the like and only the item says that its
  * pixels are a grid: they may be read, but nobody may be told where they lie. */

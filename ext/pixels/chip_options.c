@@ -19,7 +19,7 @@ static const char *const dtype_names[] = {NULL,      "uint8",     "int8",      "
 /* What the table fills before it is checked further. */
 struct raw {
   const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles;
-  int format, dtype, scale, harmonize, valid, on_error, exclude_cloud;
+  int format, dtype, scale, harmonize, valid, on_error, null, exclude_cloud;
   int64_t buffer, size;
   const char *table;
 };
@@ -57,6 +57,7 @@ static const struct sc_option stack_table[] = {
     PIXELS,
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+    {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill"},
 };
 static const struct sc_option batches_table[] = {
     COMMON,
@@ -64,6 +65,7 @@ static const struct sc_option batches_table[] = {
     {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw"},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+    {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill"},
 };
 static const struct sc_option stats_table[] = {
     COMMON,
@@ -172,6 +174,7 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   out->buffer_px = raw->buffer;
   out->size_px = raw->size;
   out->on_error = raw->on_error;
+  out->null = raw->null;
   out->table = raw->table;
   out->exclude_cloud = raw->exclude_cloud;
   out->has_fill = raw->fill != NULL;

@@ -20,6 +20,8 @@ static inline int sc_format_is_picture(int format) {
 
 enum sc_on_error { SC_ON_ERROR_ABORT = 0, SC_ON_ERROR_NULL, SC_ON_ERROR_SKIP };
 
+enum sc_null { SC_NULL_SKIP = 0, SC_NULL_FILL };
+
 #define SC_BUFFER_MAX_PX 4096
 
 /* Zeroed is all defaults but for stretch; sc_chip_options_parse() sets those. */
@@ -39,6 +41,7 @@ struct sc_chip_options {
   double rescale[2];               /* absolute */
   int64_t size_px;                 /* of a picture; 0: of the chip */
   int on_error;                    /* enum sc_on_error */
+  int null;                        /* enum sc_null: what becomes of a NULL handle among others */
   const char *table;               /* of an integer handle */
   int exclude_cloud;               /* stacchip_band_stats */
   const struct cJSON *percentiles; /* stacchip_band_stats: array of 0..100, or NULL */

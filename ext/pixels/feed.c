@@ -45,7 +45,8 @@ static sc_status open_chip(struct sc_feed *f, size_t place, struct sc_chip *out,
   struct sc_chip_name name;
   sc_status st = sc_interrupt_check(err);
   if (!st) st = sc_samples_name(f->samples, f->order->chips[place], &name, err);
-  return st ? st : sc_chip_open_named(f->c, &name, f->options, out, err);
+  out->is_absent = !st && !name.text && !name.is_rowid;
+  return st || out->is_absent ? st : sc_chip_open_named(f->c, &name, f->options, out, err);
 }
 
 static sc_status keep_error(struct sc_live *live, size_t i, const struct sc_error *why,
@@ -108,7 +109,11 @@ static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin,
   for (size_t i = begin; i < end && !st; i++) {
     struct sc_chip chip = {0};
     st = f->by_superblock ? take_chip(f, i, &chip, err) : open_chip(f, i, &chip, err);
-    if (!st) st = sc_batch_put(&job->batch, &chip, i, err);
+    if (!st && chip.is_absent) {
+      sc_batch_put_null(&job->batch, i);
+    } else if (!st) {
+      st = sc_batch_put(&job->batch, &chip, i, err);
+    }
     if (st) job->failed_at = i + 1;
     if (sc_on_error_applies(st) && f->options->on_error == SC_ON_ERROR_SKIP && !job->batch.n_failed)
       st = SC_OK;

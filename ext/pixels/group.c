@@ -38,7 +38,7 @@ static sc_status take_options(struct sc_group *s, sqlite3_value *value, struct s
                  s->n_rows);
 }
 
-void sc_group_step(sqlite3_context *context, int n, sqlite3_value **values) {
+static void step(sqlite3_context *context, int n, sqlite3_value **values, int with_null) {
   struct sc_group *s = sqlite3_aggregate_context(context, sizeof *s);
   if (!s) {
     sqlite3_result_error_nomem(context);
@@ -47,8 +47,16 @@ void sc_group_step(sqlite3_context *context, int n, sqlite3_value **values) {
   if (s->err.status) return;
   if (n > 1 && take_options(s, values[1], &s->err)) return;
   s->has_rows = 1;
-  if (sqlite3_value_type(values[0]) == SQLITE_NULL) return; /* as other aggregates do */
+  if (!with_null && sqlite3_value_type(values[0]) == SQLITE_NULL) return;
   sc_settle(&s->err, add_row(s, values[0], n > 2 ? values[2] : NULL, &s->err));
+}
+
+void sc_group_step(sqlite3_context *context, int n, sqlite3_value **values) {
+  step(context, n, values, 0);
+}
+
+void sc_group_step_all(sqlite3_context *context, int n, sqlite3_value **values) {
+  step(context, n, values, 1);
 }
 
 static int type_rank(int type) {

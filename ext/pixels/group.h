@@ -20,11 +20,13 @@ struct sc_group {
   size_t n_rows, capacity;
   char *options; /* text of the first row's; NULL for none */
   struct sc_error err;
-  int has_rows; /* rows with a NULL handle count here, and are not in rows */
+  int has_rows; /* rows with a NULL handle count here, and may not be in rows */
 };
 
-/* The step of an aggregate f(handle [, options [, sort_key]]). */
+/* The step of an aggregate f(handle [, options [, sort_key]]). It passes over NULL handles. */
 void sc_group_step(sqlite3_context *context, int n, sqlite3_value **values);
+/* The same, but rows with a NULL handle are rows. */
+void sc_group_step_all(sqlite3_context *context, int n, sqlite3_value **values);
 /* The group's rows, ordered; NULL where there was none. Free with sc_group_clear(). */
 struct sc_group *sc_group_take(sqlite3_context *context);
 void sc_group_clear(struct sc_group *group);

@@ -152,7 +152,7 @@ static sc_status take_sample(struct sc_samples *s, sqlite3_stmt *query,
                              const struct sc_chip_options *options, struct sc_error *err) {
   int type = sqlite3_column_type(query, 0);
   struct sc_sample row = {.extra = s->extras.size};
-  if (type == SQLITE_NULL) return SC_OK;
+  if (type == SQLITE_NULL && options->null == SC_NULL_SKIP) return SC_OK;
   if (type == SQLITE_INTEGER && !options->table) {
     return sc_fail(err, SC_BAD_ARG,
                    WHAT
@@ -163,6 +163,9 @@ static sc_status take_sample(struct sc_samples *s, sqlite3_stmt *query,
   if (!st && type == SQLITE_INTEGER) {
     row.rowid = sqlite3_column_int64(query, 0);
     st = find_source(s, SC_SAMPLES_ROWID, "", 0, &row.chip.item, err);
+  } else if (!st && type == SQLITE_NULL) {
+    row.chip.x = row.chip.middle[0] = (int32_t)(s->n & INT32_MAX); /* a superblock of its own */
+    st = find_source(s, SC_SAMPLES_NULL, "", 0, &row.chip.item, err);
   } else if (!st) {
     const char *text = (const char *)sqlite3_column_text(query, 0);
     if (!text) return sc_fail_nomem(err);
@@ -252,6 +255,7 @@ sc_status sc_samples_name(struct sc_samples *s, size_t i, struct sc_chip_name *o
     out->rowid = row->rowid;
     return SC_OK;
   }
+  if (from->kind == SC_SAMPLES_NULL) return SC_OK;
   if (from->kind == SC_SAMPLES_TEXT) {
     st = sc_buffer_append(b, text, from->text_bytes, err);
   } else if (from->kind == SC_SAMPLES_OBJECT) {
@@ -356,6 +360,11 @@ static sc_status place_source(struct sc_connection *c, struct sc_samples *s, siz
   const struct sc_samples_source *from = &s->sources[i];
   struct sc_chip_name name;
   struct sc_superblock found = {0};
+  if (from->kind == SC_SAMPLES_NULL) {
+    item->block_px[0] = item->block_px[1] = 1;
+    place->tiling.stride_px = 1;
+    return sc_strdup("", (char **)(size_t)&item->id, err);
+  }
   sc_status st = sc_samples_name(s, from->first, &name, err);
   if (!st) st = sc_superblock_find(c, &name, options, &found, err);
   if (!st && !found.item)

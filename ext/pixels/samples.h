@@ -17,7 +17,8 @@ enum sc_samples_of {
   SC_SAMPLES_OBJECT, /* text of an item, as sc_handle_common_part() has it; the position varies */
   SC_SAMPLES_ROW,    /* an item of a merged index; rowid and position vary */
   SC_SAMPLES_ROWID,  /* the same of rowids: see the option table */
-  SC_SAMPLES_TEXT    /* one whole handle */
+  SC_SAMPLES_TEXT,   /* one whole handle */
+  SC_SAMPLES_NULL    /* no chip */
 };
 
 struct sc_samples_source {
@@ -48,15 +49,16 @@ struct sc_samples {
 };
 
 /*
- * Run a query, whose first column is a handle (NULL leaves the row out), or with the option "table"
- * a rowid, on the connection. SC_BAD_ARG for what is no such query, and BLOBs in further columns.
+ * Run a query, whose first column is a handle (NULL is as the option "null" says), or with the
+ * option "table" a rowid, on the connection. SC_BAD_ARG for what is no such query, and BLOBs in
+ * further columns.
  */
 sc_status sc_samples_read(struct sc_connection *c, const char *query,
                           const struct sc_chip_options *options, struct sc_samples *out,
                           struct sc_error *err);
 void sc_samples_free(struct sc_samples *s);
 
-/* What names chip i; borrowed until the next call. */
+/* What names chip i, its text NULL where that is NULL; borrowed until the next call. */
 sc_status sc_samples_name(struct sc_samples *s, size_t i, struct sc_chip_name *out,
                           struct sc_error *err);
 

@@ -15,16 +15,21 @@ static sc_status open_chips(struct sc_connection *c, const struct sc_group *s,
                             const struct sc_chip_options *options, struct sc_batch *b,
                             struct sc_error *err) {
   sc_status st = sc_batch_init(b, s->n_rows, err);
+  size_t position = 0;
   for (size_t i = 0; i < s->n_rows && !st; i++) {
     struct sc_chip chip;
+    int is_null = sqlite3_value_type(s->rows[i].handle) == SQLITE_NULL;
+    if (is_null && options->null == SC_NULL_FILL) sc_batch_put_null(b, position++);
+    if (is_null) continue;
     st = sc_interrupt_check(err);
     if (!st) st = sc_chip_open(c, s->rows[i].handle, options, &chip, err);
     if (!st) {
-      st = sc_batch_put(b, &chip, i, err);
+      st = sc_batch_put(b, &chip, position++, err);
     } else if (sc_on_error_applies(st) && options->on_error == SC_ON_ERROR_SKIP) {
       st = SC_OK;
+      position++;
     } else {
-      sc_fail_within(err, "position %zu", i);
+      sc_fail_within(err, "position %zu", position);
     }
   }
   return st;
@@ -48,6 +53,12 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_group *s,
   return st;
 }
 
+static int has_handle(const struct sc_group *s) {
+  size_t i = 0;
+  while (i < s->n_rows && sqlite3_value_type(s->rows[i].handle) == SQLITE_NULL) i++;
+  return i < s->n_rows;
+}
+
 static void stack_final(sqlite3_context *context) {
   struct sc_connection *c = sqlite3_user_data(context);
   struct sc_group *s = sc_group_take(context);
@@ -61,7 +72,7 @@ static void stack_final(sqlite3_context *context) {
   if (!st) st = sc_chip_options_parse(s->options, SC_OPTIONS_STACK, &options, &err);
   if (!st) {
     size_t limit = (size_t)sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, -1);
-    if (s->n_rows) st = make_stack(c, s, &options, limit, &out, &err);
+    if (has_handle(s)) st = make_stack(c, s, &options, limit, &out, &err);
     int as_null = options.on_error == SC_ON_ERROR_NULL && sc_on_error_applies(st);
     if (as_null) st = SC_OK;
     sc_chip_options_free(&options);
@@ -77,9 +88,9 @@ static void stack_final(sqlite3_context *context) {
 
 int sc_stack_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
-      {"stacchip_stack", 1, SQLITE_DIRECTONLY, 0, sc_group_step, stack_final},
-      {"stacchip_stack", 2, SQLITE_DIRECTONLY, 0, sc_group_step, stack_final},
-      {"stacchip_stack", 3, SQLITE_DIRECTONLY, 0, sc_group_step, stack_final},
+      {"stacchip_stack", 1, SQLITE_DIRECTONLY, 0, sc_group_step_all, stack_final},
+      {"stacchip_stack", 2, SQLITE_DIRECTONLY, 0, sc_group_step_all, stack_final},
+      {"stacchip_stack", 3, SQLITE_DIRECTONLY, 0, sc_group_step_all, stack_final},
   };
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

@@ -35,7 +35,7 @@ def documented():
     return {
         INDEX: table("indexing.md", "option"),
         CHIP: table("chips.md", "option"),
-        "stacchip_stack": table("chips.md", "option"),
+        "stacchip_stack": table("chips.md", "option") + table("stacks.md", "option"),
         "stacchip_band_stats": sentence("statistics.md", r"\nOptions: (.*?) as in") + table("statistics.md", "option"),
         "stacchip_export": table("parquet.md", "option"),
         "stacchip_items": table("items.md", "option", "stacchip_items"),
