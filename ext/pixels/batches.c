@@ -22,14 +22,17 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/rowid.h"
-#include "pixels/feed.h"
+#include "pixels/reader.h"
 
 #define WHAT "stacchip_batches"
 #define BATCH_MAX_CHIPS 1000000
+#define AHEAD_DEFAULT 2
+#define AHEAD_MAX 64
 
 enum { POSITION, N, BATCH, EXTRA, QUERY, SIZE, OPTIONS, MIXING };
 
@@ -52,7 +55,8 @@ struct batches_table {
 struct batches_options {
   struct sc_chip_options chip;
   struct sc_order_options order;
-  int64_t start;
+  int64_t start, ahead;
+  const cJSON *into;
 };
 
 struct batches_cursor {
@@ -63,8 +67,10 @@ struct batches_cursor {
   struct sc_order_chip *chips; /* of the samples, in their order */
   struct sc_order order;
   struct sc_feed feed;
-  struct sc_job job;     /* of the row */
-  unsigned char *result; /* its array, with a struct result_head before it; or NULL */
+  struct sc_slots slots;
+  struct sc_reader *reader;
+  const struct sc_job *job; /* of the row; NULL where no pixels are read */
+  unsigned char *result;    /* its array, with a struct result_head before it; or NULL */
   size_t result_bytes;
   size_t k;        /* batch of the epoch */
   double distance; /* see sc_order_distance() */
@@ -90,8 +96,7 @@ static void release_result(void *data) {
   if (data && atomic_fetch_sub(&head_of(data)->n_holders, 1) == 1) sc_free(head_of(data));
 }
 
-static void take_result(struct batches_cursor *c) {
-  struct sc_buffer *out = &c->job.out;
+static void take_result(struct batches_cursor *c, struct sc_buffer *out) {
   release_result(c->result);
   c->result = NULL;
   if (!out->data) return;
@@ -101,7 +106,20 @@ static void take_result(struct batches_cursor *c) {
   memset(out, 0, sizeof *out);
 }
 
+/* Where the array lies in the caller's memory. */
+static void show_slot(const struct batches_cursor *c, sqlite3_context *context) {
+  const struct sc_batch *b = &c->job->batch;
+  if (b->n == 0 || c->job->status) return;
+  char *text = sqlite3_mprintf(
+      "{\"offset\":%lld,\"shape\":[%lld,%d,%d,%d],\"dtype\":\"%s\"}",
+      (sqlite3_int64)sc_slots_offset(&c->slots, sc_feed_slot(&c->feed, c->k)), (sqlite3_int64)b->n,
+      b->chips[0].n_bands, b->chips[0].height, b->chips[0].width, sc_dtype_name(b->dtype));
+  if (!text) sqlite3_result_error_nomem(context);
+  if (text) sqlite3_result_text(context, text, -1, sqlite3_free);
+}
+
 static void show_result(struct batches_cursor *c, sqlite3_context *context) {
+  if (c->slots.is_open) show_slot(c, context);
   if (!c->result) return;
   atomic_fetch_add(&head_of(c->result)->n_holders, 1);
   sqlite3_result_blob64(context, c->result, c->result_bytes, release_result);
@@ -161,15 +179,17 @@ static sc_status take_shard(const cJSON *shard, struct sc_order_options *out,
 static sc_status parse_options(const char *text, struct batches_options *out,
                                struct sc_error *err) {
   struct {
-    const cJSON *shuffle, *shard;
-    int64_t start;
+    const cJSON *shuffle, *shard, *into;
+    int64_t start, ahead;
     int drop_last;
-  } raw = {0};
+  } raw = {.ahead = AHEAD_DEFAULT};
   const struct sc_option table[] = {
       {"shuffle", SC_OPTION_JSON, offsetof(__typeof__(raw), shuffle), 0, 0, NULL},
       {"drop_last", SC_OPTION_BOOL, offsetof(__typeof__(raw), drop_last), 0, 0, NULL},
       {"start", SC_OPTION_INT, offsetof(__typeof__(raw), start), 0, SC_ORDER_MAX_CHIPS, NULL},
       {"shard", SC_OPTION_JSON, offsetof(__typeof__(raw), shard), 0, 0, NULL},
+      {"ahead", SC_OPTION_INT, offsetof(__typeof__(raw), ahead), 0, AHEAD_MAX, NULL},
+      {"into", SC_OPTION_JSON, offsetof(__typeof__(raw), into), 0, 0, NULL},
   };
   const struct sc_option_set own = {table, sizeof table / sizeof *table, &raw, NULL};
   sc_status st = sc_chip_options_parse_with(text, SC_OPTIONS_BATCHES, &own, &out->chip, err);
@@ -177,6 +197,13 @@ static sc_status parse_options(const char *text, struct batches_options *out,
   if (!st) st = take_shard(raw.shard, &out->order, err);
   out->order.drop_last = raw.drop_last;
   out->start = raw.start;
+  out->ahead = raw.ahead;
+  out->into = raw.into;
+  if (!st && raw.into && cJSON_GetObjectItemCaseSensitive(out->chip.json.json, "format")) {
+    st = sc_fail(err, SC_BAD_ARG,
+                 WHAT ": option 'format' has no use with 'into': what is written there are pixels");
+  }
+  if (raw.into) out->chip.format = SC_FORMAT_RAW;
   return st;
 }
 
@@ -237,8 +264,15 @@ static int batches_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
   return SQLITE_OK;
 }
 
+/* A child of fork() has a copy of a cursor whose reader it has not: it touches none of it. */
+static int is_inherited(const struct batches_cursor *c) {
+  return c->feed.c && c->feed.c->process_id != (long)getpid();
+}
+
 static void clear_cursor(struct batches_cursor *c) {
-  sc_job_free(&c->job);
+  if (is_inherited(c)) return;
+  sc_reader_stop(c->reader);
+  sc_slots_close(&c->slots);
   sc_feed_free(&c->feed);
   sc_order_free(&c->order);
   sc_samples_items_free(c->items, c->samples.n_sources);
@@ -255,7 +289,7 @@ static void clear_cursor(struct batches_cursor *c) {
 static int batches_close(sqlite3_vtab_cursor *cursor) {
   struct batches_cursor *c = (struct batches_cursor *)cursor;
   clear_cursor(c);
-  sc_free(c);
+  if (!is_inherited(c)) sc_free(c);
   return SQLITE_OK;
 }
 
@@ -303,7 +337,14 @@ static sc_status make_order(struct batches_cursor *c, struct sc_connection *conn
   return st;
 }
 
-static void begin_feed(struct batches_cursor *c, struct sc_connection *connection) {
+/* Batches ahead that slots allow: the row's and the one before it keep theirs. */
+static size_t count_ahead(const struct batches_cursor *c) {
+  size_t ahead = (size_t)c->options.ahead, most = c->slots.n - 2;
+  return c->slots.is_open && ahead > most ? most : ahead;
+}
+
+static sc_status begin_feed(struct batches_cursor *c, struct sc_connection *connection,
+                            struct sc_error *err) {
   c->k = (size_t)c->options.start;
   c->feed =
       (struct sc_feed){.c = connection,
@@ -313,6 +354,13 @@ static void begin_feed(struct batches_cursor *c, struct sc_connection *connectio
                        .by_superblock = c->options.order.is_shuffled && c->options.order.mix > 0,
                        .first = c->k,
                        .limit = (size_t)sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, -1)};
+  sc_status st = SC_OK;
+  if (c->options.into) {
+    st = sc_slots_open(c->options.into, &c->slots, err);
+    c->feed.slots = &c->slots;
+    c->feed.limit = SIZE_MAX; /* it is no value of SQL */
+  }
+  return st ? st : sc_reader_start(&c->feed, count_ahead(c), &c->reader, err);
 }
 
 static int is_at_end(const struct batches_cursor *c) { return c->k >= c->order.n_batches; }
@@ -327,16 +375,14 @@ static int reads_pixels(const struct batches_cursor *c) {
 
 /* Make the row of batch c->k. */
 static sc_status make_row(struct batches_cursor *c, struct sc_error *err) {
+  struct sc_job *job = NULL;
   if (is_at_end(c) || !reads_pixels(c)) return SC_OK;
   sc_status st = sc_connection_check(c->feed.c, err);
+  if (!st) st = sc_reader_next(c->reader, &job, err);
   if (st) return st;
-  sc_job_free(&c->job);
-  sc_feed_prepare(&c->feed, c->k, &c->job);
-  sc_feed_run(&c->feed, &c->job);
-  sc_feed_settle(&c->feed, &c->job);
-  take_result(c);
-  if (c->job.status) *err = c->job.err;
-  return c->job.status;
+  take_result(c, &job->out);
+  c->job = job;
+  return SC_OK;
 }
 
 static sc_status begin(struct batches_cursor *c, sqlite3_value **values, struct sc_error *err) {
@@ -350,7 +396,7 @@ static sc_status begin(struct batches_cursor *c, sqlite3_value **values, struct 
   st = parse_options(options, &c->options, err);
   if (!st) st = sc_samples_read(connection, query, &c->options.chip, &c->samples, err);
   if (!st) st = make_order(c, connection, err);
-  if (!st) begin_feed(c, connection);
+  if (!st) st = begin_feed(c, connection, err);
   return st ? st : make_row(c, err);
 }
 
@@ -382,7 +428,7 @@ static size_t count_chips(const struct batches_cursor *c) {
   size_t begin, end;
   sc_order_batch(&c->order, c->k, &begin, &end);
   if (!reads_pixels(c)) return end - begin;
-  return c->result ? c->job.batch.n : 0;
+  return c->result || c->slots.is_open ? c->job->batch.n : 0;
 }
 
 /* They, as positions among the samples. */
@@ -393,7 +439,7 @@ static sc_status list_chips(const struct batches_cursor *c, size_t n, uint32_t *
   *out = sc_alloc((n + 1) * sizeof **out);
   if (!*out) return sc_fail_nomem(err);
   for (size_t i = 0; i < n; i++)
-    (*out)[i] = c->order.chips[reads_pixels(c) ? c->job.batch.positions[i] : begin + i];
+    (*out)[i] = c->order.chips[reads_pixels(c) ? c->job->batch.positions[i] : begin + i];
   return SC_OK;
 }
 

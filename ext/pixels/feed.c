@@ -121,6 +121,14 @@ static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin,
   return st;
 }
 
+static sc_status plan_batch(const struct sc_feed *f, struct sc_job *job) {
+  struct sc_batch *b = &job->batch;
+  sc_status st = sc_batch_plan(b, f->options, f->limit, &job->err);
+  if (st || !f->slots) return st;
+  b->pixels = sc_slots_memory(f->slots, sc_feed_slot(f, job->k));
+  return sc_slots_check(f->slots, b->n * b->chip_bytes, &job->err);
+}
+
 void sc_feed_prepare(struct sc_feed *f, size_t k, struct sc_job *job) {
   size_t begin, end;
   job->k = k;
@@ -129,7 +137,7 @@ void sc_feed_prepare(struct sc_feed *f, size_t k, struct sc_job *job) {
   job->status = open_batch(f, job, begin, end, &job->err);
   if (job->status) return;
   job->failed_at = 0;
-  job->status = sc_batch_plan(&job->batch, f->options, f->limit, &job->err);
+  job->status = plan_batch(f, job);
 }
 
 void sc_feed_run(const struct sc_feed *f, struct sc_job *job) {
@@ -137,7 +145,13 @@ void sc_feed_run(const struct sc_feed *f, struct sc_job *job) {
   if (job->status) return;
   job->status = sc_batch_read(b, f->options, &job->err);
   if (job->status && b->n_failed) job->failed_at = b->positions[b->n_failed - 1] + 1;
-  if (!job->status) job->status = sc_batch_finish(b, f->options, &job->out, &job->err);
+  if (job->status) return;
+  if (!f->slots) {
+    job->status = sc_batch_finish(b, f->options, &job->out, &job->err);
+  } else if (b->n && !f->slots->map) {
+    job->status = sc_slots_write(f->slots, sc_feed_slot(f, job->k), b->pixels, b->n * b->chip_bytes,
+                                 &job->err);
+  }
 }
 
 /* Say which batch and which chip it was. */
@@ -162,6 +176,7 @@ void sc_feed_settle(struct sc_feed *f, struct sc_job *job) {
   sc_batch_forget_failed(f->c, &job->batch);
   if (sc_on_error_applies(job->status) && f->options->on_error == SC_ON_ERROR_NULL) {
     job->status = SC_OK;
+    job->batch.n = 0;
     sc_buffer_free(&job->out);
   } else if (job->status) {
     name_failure(f, job);

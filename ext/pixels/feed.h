@@ -16,28 +16,35 @@
 #include "pixels/batch.h"
 #include "pixels/order.h"
 #include "pixels/samples.h"
+#include "pixels/slots.h"
 
 struct sc_live;
 
 /* Zeroed but for the first members is as it should begin; sc_feed_free(). */
 struct sc_feed {
-  struct sc_connection *c; /* borrowed, as the next three */
+  struct sc_connection *c; /* borrowed, as the next four */
   struct sc_samples *samples;
   const struct sc_order *order;
   const struct sc_chip_options *options;
-  int by_superblock;     /* the order keeps superblocks together */
-  size_t first;          /* batch that the caller begins with */
-  size_t limit;          /* SQLITE_LIMIT_LENGTH */
-  struct sc_live **live; /* of each superblock that is open */
+  const struct sc_slots *slots; /* NULL: each batch has memory of its own */
+  int by_superblock;            /* the order keeps superblocks together */
+  size_t first;                 /* batch that the caller begins with */
+  size_t limit;                 /* SQLITE_LIMIT_LENGTH */
+  struct sc_live **live;        /* of each superblock that is open */
   uint32_t *members; /* places in the order, superblock by superblock; NULL until it is needed */
   size_t *member_begin;
 };
+
+/* The slot of batch k. */
+static inline size_t sc_feed_slot(const struct sc_feed *feed, size_t k) {
+  return k % feed->slots->n;
+}
 
 /* One batch. Zeroed is empty; sc_job_free(). */
 struct sc_job {
   size_t k;              /* batch of the epoch */
   struct sc_batch batch; /* its positions are places in the order */
-  struct sc_buffer out;  /* the array, behind SC_JOB_HEAD bytes; empty: NULL */
+  struct sc_buffer out;  /* the array, behind SC_JOB_HEAD bytes; empty: NULL, or in its slot */
   sc_status status;
   struct sc_error err;
   size_t failed_at; /* place in the order + 1 of the chip that failed; 0: none of them */

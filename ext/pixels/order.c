@@ -156,7 +156,8 @@ static sc_status mix_chips(const struct placed *from, size_t n, size_t mix, stru
 
 /* --- shards --- */
 
-/* The piece of shard `rank`: chips [begin, end). No overflow: at most 2^32 chips and a million shards. */
+/* The piece of shard `rank`: chips [begin, end). No overflow: at most 2^32 chips and a million
+ * shards. */
 static void cut_shard(const struct sc_order_options *o, size_t n, size_t *begin, size_t *end) {
   *begin = (size_t)((uint64_t)n * o->rank / o->world);
   *end = (size_t)((uint64_t)n * (o->rank + 1) / o->world);

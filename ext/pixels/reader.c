@@ -1,0 +1,139 @@
+/* Batches read ahead; see reader.h. */
+#include "pixels/reader.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "base/interrupt.h"
+#include "base/poll.h"
+#include "base/thread.h"
+
+/* Jobs lie in a ring: batch k in place k modulo n_jobs. Counts are batches of the epoch. */
+struct sc_reader {
+  struct sc_feed *feed;
+  struct sc_job *jobs; /* the one that the caller has, and those ahead */
+  size_t n_jobs;
+  size_t n_given; /* batches before this one were given */
+  int has_thread;
+  pthread_t thread;
+  /* guarded by lock: */
+  size_t n_prepared, n_done;
+  int cancel;
+  pthread_mutex_t lock;
+  pthread_cond_t moved;
+};
+
+static struct sc_job *job_of(struct sc_reader *r, size_t k) { return &r->jobs[k % r->n_jobs]; }
+
+static int is_cancelled(void *reader) {
+  struct sc_reader *r = reader;
+  pthread_mutex_lock(&r->lock);
+  int cancel = r->cancel;
+  pthread_mutex_unlock(&r->lock);
+  return cancel;
+}
+
+static void *run_jobs(void *reader) {
+  struct sc_reader *r = reader;
+  sc_interrupt_follow_task(is_cancelled, r);
+  pthread_mutex_lock(&r->lock);
+  while (!r->cancel) {
+    if (r->n_done == r->n_prepared) {
+      pthread_cond_wait(&r->moved, &r->lock);
+      continue;
+    }
+    struct sc_job *job = job_of(r, r->n_done);
+    pthread_mutex_unlock(&r->lock);
+    sc_feed_run(r->feed, job);
+    pthread_mutex_lock(&r->lock);
+    r->n_done++;
+    pthread_cond_broadcast(&r->moved);
+  }
+  pthread_mutex_unlock(&r->lock);
+  return NULL;
+}
+
+sc_status sc_reader_start(struct sc_feed *feed, size_t ahead, struct sc_reader **out,
+                          struct sc_error *err) {
+  struct sc_reader *r = sc_alloc_zero(1, sizeof *r);
+  if (!r) return sc_fail_nomem(err);
+  r->feed = feed;
+  r->n_jobs = ahead + 1;
+  r->n_given = r->n_prepared = r->n_done = feed->first;
+  r->jobs = sc_alloc_zero(r->n_jobs, sizeof *r->jobs);
+  if (!r->jobs) {
+    sc_free(r);
+    return sc_fail_nomem(err);
+  }
+  pthread_mutex_init(&r->lock, NULL);
+  pthread_cond_init(&r->moved, NULL);
+  if (ahead > 0 && sqlite3_threadsafe()) r->has_thread = sc_thread_start(&r->thread, run_jobs, r);
+  *out = r;
+  return SC_OK;
+}
+
+/* Prepare the batches that may be under way beside the next one. */
+static void prepare_ahead(struct sc_reader *r) {
+  size_t end = r->n_given + (r->has_thread ? r->n_jobs : 1);
+  if (end > r->feed->order->n_batches) end = r->feed->order->n_batches;
+  for (size_t k = r->n_prepared; k < end; k++) {
+    struct sc_job *job = job_of(r, k);
+    sc_job_free(job);
+    sc_feed_prepare(r->feed, k, job);
+    pthread_mutex_lock(&r->lock);
+    r->n_prepared = k + 1;
+    pthread_cond_broadcast(&r->moved);
+    pthread_mutex_unlock(&r->lock);
+  }
+}
+
+static sc_status wait_for_job(struct sc_reader *r, struct sc_error *err) {
+  sqlite3 *db = r->feed->c->db;
+  int stop = 0;
+  pthread_mutex_lock(&r->lock);
+  while (r->n_done == r->n_given && !stop) {
+    struct timespec until = sc_next_poll(CLOCK_REALTIME);
+    if (pthread_cond_timedwait(&r->moved, &r->lock, &until) == 0) continue;
+    pthread_mutex_unlock(&r->lock);
+    stop = sc_db_interrupted(db);
+    pthread_mutex_lock(&r->lock);
+    r->cancel |= stop;
+  }
+  pthread_mutex_unlock(&r->lock);
+  return stop ? sc_fail(err, SC_INTERRUPT, "interrupted") : SC_OK;
+}
+
+sc_status sc_reader_next(struct sc_reader *r, struct sc_job **out, struct sc_error *err) {
+  struct sc_job *job = job_of(r, r->n_given);
+  prepare_ahead(r);
+  if (r->has_thread) {
+    sc_status st = wait_for_job(r, err);
+    if (st) return st;
+  } else {
+    sc_feed_run(r->feed, job);
+  }
+  r->n_given++;
+  sc_feed_settle(r->feed, job);
+  if (job->status) *err = job->err;
+  *out = job;
+  return job->status;
+}
+
+void sc_reader_stop(struct sc_reader *r) {
+  if (!r) return;
+  if (r->has_thread) {
+    pthread_mutex_lock(&r->lock);
+    r->cancel = 1;
+    pthread_cond_broadcast(&r->moved);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->thread, NULL);
+  }
+  for (size_t i = 0; i < r->n_jobs; i++) sc_job_free(&r->jobs[i]);
+  sc_free(r->jobs);
+  pthread_cond_destroy(&r->moved);
+  pthread_mutex_destroy(&r->lock);
+  sc_free(r);
+}
