@@ -11,16 +11,23 @@ struct sc_live {
   struct sc_chip *chips;    /* without bands where it could not be opened */
   struct sc_error **errors; /* why; NULL for those that were */
   size_t n, next;
+  struct sc_read *reads; /* of all its chips, for the thread that holds their blocks */
+  size_t n_reads;
+  struct sc_held *held;
 };
 
 static void live_free(struct sc_live *live) {
   if (!live) return;
+  struct sc_error ignored = {0};
+  const struct sc_raster_api *raster = live->held ? sc_raster(&ignored) : NULL;
+  if (raster) raster->let_go(live->held);
   for (size_t i = 0; i < live->n; i++) {
     if (live->chips) sc_chip_close(&live->chips[i]);
     if (live->errors) sc_free(live->errors[i]);
   }
   sc_free(live->chips);
   sc_free(live->errors);
+  sc_free(live->reads);
   sc_free(live);
 }
 
@@ -57,6 +64,22 @@ static sc_status keep_error(struct sc_live *live, size_t i, const struct sc_erro
   return SC_OK;
 }
 
+/* What the thread reads of a superblock: planned here, since its chips move into their batches.
+ * They stay open until these have run. A single chip's blocks need no holding. */
+static sc_status plan_reads(struct sc_live *live, struct sc_error *err) {
+  size_t n = 0;
+  for (size_t i = 0; i < live->n; i++) n += (size_t)live->chips[i].n_bands;
+  if (live->n < 2 || n == 0) return SC_OK;
+  live->reads = sc_alloc_zero(n, sizeof *live->reads);
+  if (!live->reads) return sc_fail_nomem(err);
+  for (size_t i = 0; i < live->n; i++) {
+    const struct sc_chip *chip = &live->chips[i];
+    if (chip->n_bands) sc_chip_plan(chip, NULL, chip->dtype, live->reads + live->n_reads);
+    live->n_reads += (size_t)chip->n_bands;
+  }
+  return SC_OK;
+}
+
 /* Open the chips of a superblock that batches from the first one on want. */
 static sc_status open_superblock(struct sc_feed *f, uint32_t number, struct sc_error *err) {
   size_t begin = f->member_begin[number], end = f->member_begin[number + 1], first, unused;
@@ -78,16 +101,18 @@ static sc_status open_superblock(struct sc_feed *f, uint32_t number, struct sc_e
       *err = own;
     }
   }
-  return st;
+  return st ? st : plan_reads(live, err);
 }
 
 /* The chip of a place, out of its superblock. */
-static sc_status take_chip(struct sc_feed *f, size_t place, struct sc_chip *out,
+static sc_status take_chip(struct sc_feed *f, struct sc_job *job, size_t place, struct sc_chip *out,
                            struct sc_error *err) {
   uint32_t number = f->order->superblocks[place];
-  sc_status st = f->live[number] ? SC_OK : open_superblock(f, number, err);
+  int is_new = !f->live[number];
+  sc_status st = is_new ? open_superblock(f, number, err) : SC_OK;
   if (st) return st;
   struct sc_live *live = f->live[number];
+  if (is_new) job->begun[job->n_begun++] = live;
   size_t i = live->next++;
   *out = live->chips[i];
   memset(&live->chips[i], 0, sizeof live->chips[i]);
@@ -96,7 +121,7 @@ static sc_status take_chip(struct sc_feed *f, size_t place, struct sc_chip *out,
     st = err->status;
   }
   if (live->next == live->n) {
-    live_free(live);
+    job->ended[job->n_ended++] = live;
     f->live[number] = NULL;
   }
   return st;
@@ -105,10 +130,13 @@ static sc_status take_chip(struct sc_feed *f, size_t place, struct sc_chip *out,
 static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin, size_t end,
                             struct sc_error *err) {
   sc_status st = sc_batch_init(&job->batch, end - begin, err);
+  job->begun = sc_alloc_zero(end - begin, sizeof(struct sc_live *));
+  job->ended = sc_alloc_zero(end - begin, sizeof(struct sc_live *));
+  if (!job->begun || !job->ended) st = sc_fail_nomem(err);
   if (!st && f->by_superblock && !f->live) st = find_members(f, err);
   for (size_t i = begin; i < end && !st; i++) {
     struct sc_chip chip = {0};
-    st = f->by_superblock ? take_chip(f, i, &chip, err) : open_chip(f, i, &chip, err);
+    st = f->by_superblock ? take_chip(f, job, i, &chip, err) : open_chip(f, i, &chip, err);
     if (!st && chip.is_absent) {
       sc_batch_put_null(&job->batch, i);
     } else if (!st) {
@@ -140,10 +168,26 @@ void sc_feed_prepare(struct sc_feed *f, size_t k, struct sc_job *job) {
   job->status = plan_batch(f, job);
 }
 
+/* Decode the blocks of the superblocks that begin here. */
+static sc_status hold_blocks(struct sc_job *job, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  sc_status st = raster ? SC_OK : err->status;
+  for (size_t i = 0; i < job->n_begun && !st; i++) {
+    struct sc_live *live = job->begun[i];
+    if (!live->n_reads) continue;
+    st = raster->hold(live->reads, live->n_reads, sc_interrupted, NULL, &live->held, err);
+    sc_free(live->reads);
+    live->reads = NULL;
+    live->n_reads = 0;
+  }
+  return st;
+}
+
 void sc_feed_run(const struct sc_feed *f, struct sc_job *job) {
   struct sc_batch *b = &job->batch;
   if (job->status) return;
-  job->status = sc_batch_read(b, f->options, &job->err);
+  job->status = hold_blocks(job, &job->err);
+  if (!job->status) job->status = sc_batch_read(b, f->options, &job->err);
   if (job->status && b->n_failed) job->failed_at = b->positions[b->n_failed - 1] + 1;
   if (job->status) return;
   if (!f->slots) {
@@ -186,6 +230,9 @@ void sc_feed_settle(struct sc_feed *f, struct sc_job *job) {
 void sc_job_free(struct sc_job *job) {
   sc_batch_free(&job->batch);
   sc_buffer_free(&job->out);
+  for (size_t i = 0; i < job->n_ended; i++) live_free(job->ended[i]);
+  sc_free(job->begun);
+  sc_free(job->ended);
   memset(job, 0, sizeof *job);
 }
 

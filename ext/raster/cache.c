@@ -11,7 +11,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sc_block *buckets[N_BUCKETS];
 static struct sc_block *newest, *oldest;
-static int64_t total_bytes;
+static int64_t total_bytes, held_bytes; /* of blocks: that the budget is for; beside it */
 
 static struct sc_block **bucket_of(uint64_t serial, uint64_t index) {
   uint64_t h = (serial * UINT64_C(0x9E3779B97F4A7C15)) ^ (index * UINT64_C(0xC2B2AE3D27D4EB4F));
@@ -97,9 +97,32 @@ void sc_cache_charge(struct sc_block *b) {
   size_t bytes = b->capacity + b->stored.capacity;
   if (bytes == b->counted_bytes) return;
   pthread_mutex_lock(&lock);
-  total_bytes += (int64_t)bytes - (int64_t)b->counted_bytes;
-  pthread_mutex_unlock(&lock);
+  *(b->n_holds ? &held_bytes : &total_bytes) += (int64_t)bytes - (int64_t)b->counted_bytes;
   b->counted_bytes = bytes;
+  pthread_mutex_unlock(&lock);
+}
+
+int sc_cache_hold(struct sc_block *b) {
+  pthread_mutex_lock(&lock);
+  int64_t bytes = (int64_t)b->counted_bytes;
+  int is_held = b->n_holds > 0 || held_bytes + bytes <= SC_HOLD_MAX_BYTES;
+  if (is_held && b->n_holds++ == 0) {
+    total_bytes -= bytes;
+    held_bytes += bytes;
+  }
+  if (is_held) b->n_users++;
+  pthread_mutex_unlock(&lock);
+  return is_held;
+}
+
+void sc_cache_let_go(struct sc_block *b) {
+  pthread_mutex_lock(&lock);
+  if (--b->n_holds == 0) {
+    total_bytes += (int64_t)b->counted_bytes;
+    held_bytes -= (int64_t)b->counted_bytes;
+  }
+  pthread_mutex_unlock(&lock);
+  sc_cache_release(b, 1);
 }
 
 void sc_cache_release(struct sc_block *b, int keep) {
@@ -139,5 +162,5 @@ void sc_cache_abandon(void) {
   pthread_mutex_init(&lock, NULL);
   memset(buckets, 0, sizeof buckets);
   newest = oldest = NULL;
-  total_bytes = 0;
+  total_bytes = held_bytes = 0;
 }

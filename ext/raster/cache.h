@@ -28,7 +28,7 @@ struct sc_block {
   struct sc_buffer stored; /* of a remote file, until all rows are decoded: its bytes */
   size_t counted_bytes;    /* what the budget was charged */
   /* of cache.c: */
-  int n_users;
+  int n_users, n_holds;
   struct sc_block *newer, *older, *chain;
 };
 
@@ -42,6 +42,15 @@ void sc_cache_release(struct sc_block *block, int keep);
 
 /* Hold the block if its first n_rows rows can be had without the file; else NULL. */
 struct sc_block *sc_cache_acquire_ready(uint64_t file_serial, uint64_t index, int n_rows);
+
+/*
+ * Keep a block that the caller has acquired until sc_cache_let_go(), beside the budget: who knows
+ * that it will be wanted again and when. 0: SC_HOLD_MAX_BYTES are held, and it is kept like any
+ * other.
+ */
+#define SC_HOLD_MAX_BYTES ((int64_t)2 << 30) /* of the process */
+int sc_cache_hold(struct sc_block *block);
+void sc_cache_let_go(struct sc_block *block);
 
 /* Bring the cache within a smaller budget. */
 void sc_cache_trim(void);

@@ -187,6 +187,8 @@ struct sc_geotiff {
   const double *scales, *offsets; /* n_bands each, or NULL */
 };
 
+struct sc_held; /* decoded blocks, see hold() */
+
 struct sc_raster_api {
   int version;
 
@@ -256,6 +258,16 @@ struct sc_raster_api {
    */
   sc_status (*reproject)(const char *from_crs, const char *to_crs, size_t n, double *x, double *y,
                          struct sc_error *err);
+
+  /*
+   * Decode the blocks that reads want, as far as any of them does, and hold them beside the cache:
+   * each of the reads is a copy until let_go(). `out` of the reads is not used, and what fails is
+   * left for them to find. Windows that GDAL reads are passed over; beyond 2 GB held in the process
+   * blocks are only cached. *held may be NULL. In a forked child the parent's is not let go.
+   */
+  sc_status (*hold)(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                    void *interrupt_context, struct sc_held **held, struct sc_error *err);
+  void (*let_go)(struct sc_held *held); /* NULL is fine */
 };
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */

@@ -47,6 +47,17 @@ static sc_status read_windows(struct sc_read *reads, size_t n, int (*interrupted
   return sc_read_windows(reads, n, interrupted, interrupt_context, err);
 }
 
+static sc_status hold(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                      void *interrupt_context, struct sc_held **held, struct sc_error *err) {
+  sc_runtime_enter();
+  return sc_read_hold(reads, n, interrupted, interrupt_context, held, err);
+}
+
+static void let_go(struct sc_held *held) {
+  sc_runtime_enter();
+  sc_read_let_go(held);
+}
+
 static sc_status count_mask(struct sc_mask_job *job, struct sc_error *err) {
   sc_runtime_enter();
   return sc_mask_count(job, err);
@@ -83,6 +94,8 @@ static const struct sc_raster_api api = {
     .http = http,
     .make_header = make_header,
     .reproject = sc_project,
+    .hold = hold,
+    .let_go = let_go,
 };
 
 __attribute__((visibility("default"))) const struct sc_raster_api *stacchip_raster_api(

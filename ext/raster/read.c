@@ -75,8 +75,16 @@ struct plan {
   size_t n_groups;
   struct sc_responses responses; /* memory of remote blocks */
   struct fetcher *fetcher;       /* fetches remote blocks meanwhile; NULL: they are there */
+  int is_hold;                   /* blocks are made ready and held, nothing is copied */
+  struct sc_held *held;          /* they */
   int bypass_cache;              /* more blocks than the cache holds: see MEMORY */
   pthread_mutex_t lock;          /* guards err of the reads */
+};
+
+/* Blocks that are held: see sc_raster_api.hold. */
+struct sc_held {
+  size_t n;
+  struct sc_block *blocks[]; /* one per group; NULL where it is not held */
 };
 
 /* --- planning --- */
@@ -171,7 +179,7 @@ static sc_status plan_window(struct plan *p, struct window *w, const struct wind
       find_range(w->columns, r->out_width, &x0, &x1) & find_range(w->rows, r->out_height, &y0, &y1);
   int leaves = w->columns[0] < 0 || w->columns[r->out_width - 1] < 0 || w->rows[0] < 0 ||
                w->rows[r->out_height - 1] < 0;
-  if (leaves || !some) fill_output(r);
+  if ((leaves || !some) && !p->is_hold) fill_output(r);
   if (!some) return SC_OK;
   size_t plane =
       t->planar ? (size_t)w->band * (size_t)t->blocks_across * (size_t)t->blocks_down : 0;
@@ -236,7 +244,8 @@ static sc_status make_groups(struct plan *p, struct sc_error *err) {
   }
   for (size_t i = 0; i < p->n_windows; i++) {
     struct window *w = &p->windows[i];
-    if (!w->file && w->read->err.status == SC_OK) p->groups[p->n_groups++].window = w;
+    if (!w->file && w->read->err.status == SC_OK && !p->is_hold)
+      p->groups[p->n_groups++].window = w;
   }
   return SC_OK;
 }
@@ -492,7 +501,7 @@ static sc_status prepare_block(struct plan *p, struct group *g, struct sc_block 
 static sc_status use_block(struct plan *p, struct group *g, struct sc_block *block,
                            struct sc_error *err) {
   sc_status st = prepare_block(p, g, block, err);
-  for (size_t i = g->begin; i < g->end && !st; i++) copy_piece(&p->pieces[i], block);
+  for (size_t i = g->begin; i < g->end && !st && !p->is_hold; i++) copy_piece(&p->pieces[i], block);
   return st;
 }
 
@@ -508,6 +517,7 @@ static sc_status read_cached(struct plan *p, struct group *g, struct sc_block *h
   st = use_block(p, g, block, err);
   sc_cache_charge(block);
   pthread_mutex_unlock(&block->lock);
+  if (p->is_hold && !st && sc_cache_hold(block)) p->held->blocks[g - p->groups] = block;
   sc_cache_release(block, st == SC_OK);
   return st;
 }
@@ -538,7 +548,7 @@ static void read_block(struct plan *p, struct group *g) {
   sc_runtime_large_end(bytes);
   sc_shared_release(&g->bytes);
   if (st && st != SC_NOMEM && st != SC_BAD_DATA && !file->is_remote) {
-    ask_gdal(p, g);
+    if (!p->is_hold) ask_gdal(p, g);
   } else if (st) {
     fail_group(p, g, &err);
   }
@@ -668,7 +678,7 @@ static size_t find_batches(struct plan *p, size_t *ends) {
     ends[n++] = i + 1;
     bytes = 0;
   }
-  p->bypass_cache = total > (uint64_t)sc_runtime_cache_bytes();
+  p->bypass_cache = !p->is_hold && total > (uint64_t)sc_runtime_cache_bytes();
   return n;
 }
 
@@ -752,9 +762,17 @@ static sc_status first_error(const struct sc_read *reads, size_t n, struct sc_er
   return SC_OK;
 }
 
+static sc_status make_held(struct plan *p, struct sc_error *err) {
+  p->held = sc_alloc_zero(1, sizeof *p->held + p->n_groups * sizeof(struct sc_block *));
+  if (!p->held) return sc_fail_nomem(err);
+  p->held->n = p->n_groups;
+  return SC_OK;
+}
+
+/* out: what is held then; NULL to read. */
 static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(void *),
-                           void *interrupt_context, struct sc_error *err) {
-  struct plan p = {.n_windows = n};
+                           void *interrupt_context, struct sc_held **out, struct sc_error *err) {
+  struct plan p = {.n_windows = n, .is_hold = out != NULL};
   pthread_mutex_init(&p.lock, NULL);
   sc_responses_init(&p.responses);
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
@@ -765,8 +783,10 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
     if (one == SC_NOMEM) st = sc_fail_nomem(err);
   }
   if (!st) st = make_groups(&p, err);
+  if (!st && out) st = make_held(&p, err);
   if (!st) st = run_all(&p, interrupted, interrupt_context, err);
   free_plan(&p);
+  if (out) *out = p.held;
   return st ? st : first_error(reads, n, err);
 }
 
@@ -786,12 +806,30 @@ static void forget_bad(const struct sc_read *reads, size_t n) {
 
 sc_status sc_read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
                           void *interrupt_context, struct sc_error *err) {
-  sc_status st = read_once(reads, n, interrupted, interrupt_context, err);
+  sc_status st = read_once(reads, n, interrupted, interrupt_context, NULL, err);
   if (has_changed(reads, n)) {
     /* A remote file is another one now: begin again, with what it is today. */
     memset(err, 0, sizeof *err);
-    st = read_once(reads, n, interrupted, interrupt_context, err);
+    st = read_once(reads, n, interrupted, interrupt_context, NULL, err);
   }
   if (st) forget_bad(reads, n);
   return st;
+}
+
+void sc_read_let_go(struct sc_held *held) {
+  for (size_t i = 0; held && i < held->n; i++) {
+    if (held->blocks[i]) sc_cache_let_go(held->blocks[i]);
+  }
+  sc_free(held);
+}
+
+sc_status sc_read_hold(struct sc_read *reads, size_t n, int (*interrupted)(void *),
+                       void *interrupt_context, struct sc_held **held, struct sc_error *err) {
+  sc_status st = read_once(reads, n, interrupted, interrupt_context, held, err);
+  if (has_changed(reads, n)) {
+    memset(err, 0, sizeof *err);
+    sc_read_let_go(*held);
+    st = read_once(reads, n, interrupted, interrupt_context, held, err);
+  }
+  return st == SC_NOMEM || st == SC_INTERRUPT ? st : sc_settle(err, SC_OK);
 }
