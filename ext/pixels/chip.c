@@ -11,11 +11,13 @@
 #include "base/interrupt.h"
 #include "pixels/harmonize.h"
 #include "pixels/locate.h"
+#include "pixels/target.h"
 #include "stac/validity.h"
 
 void sc_chip_close(struct sc_chip *chip) {
   sc_scenes_release(chip->cached);
   sc_free(chip->bands);
+  sc_free(chip->crs);
   memset(chip, 0, sizeof *chip);
 }
 
@@ -307,6 +309,14 @@ static sc_status check_real(const struct sc_chip *chip, struct sc_error *err) {
 }
 
 static void apply_buffer(struct sc_chip *chip, int64_t buffer) {
+  if (chip->has_target) {
+    double *t = chip->transform, n = (double)buffer;
+    t[2] -= n * (t[0] + t[1]);
+    t[5] -= n * (t[3] + t[4]);
+    chip->width += 2 * (int)buffer;
+    chip->height += 2 * (int)buffer;
+    return;
+  }
   chip->window.x -= buffer;
   chip->window.y -= buffer;
   chip->window.width_px += 2 * buffer;
@@ -329,6 +339,52 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
   return sc_chip_open_named(c, &name, options, out, err);
 }
 
+const char *sc_chip_crs(const struct sc_chip *chip) {
+  return chip->has_target ? chip->crs : chip->scene->grid.crs;
+}
+
+void sc_chip_transform(const struct sc_chip *chip, double out[6]) {
+  const struct sc_grid *g = &chip->scene->grid;
+  double sx = (double)chip->window.width_px / chip->width;
+  double sy = (double)chip->window.height_px / chip->height;
+  if (chip->has_target) {
+    memcpy(out, chip->transform, sizeof chip->transform);
+    return;
+  }
+  out[0] = g->transform[0] * sx, out[1] = g->transform[1] * sy;
+  out[3] = g->transform[3] * sx, out[4] = g->transform[4] * sy;
+  sc_grid_xy(g, (double)chip->window.x, (double)chip->window.y, &out[2], &out[5]);
+}
+
+/* Kernels that go by whole pixels of the file have no place between them. */
+static sc_status check_kernels(const struct sc_chip *chip, struct sc_error *err) {
+  for (int i = 0; i < chip->n_bands && chip->has_target; i++) {
+    if (chip->bands[i].resampling <= SC_CUBIC) continue;
+    return sc_fail(
+        err, SC_BAD_ARG,
+        "option 'resampling': expected nearest, bilinear or cubic for asset %s on a grid "
+        "of its own",
+        chip->bands[i].key);
+  }
+  return SC_OK;
+}
+
+/* From the pixels of each band's file to those of the target. */
+static void lay_warps(struct sc_chip *chip) {
+  const struct sc_grid *g = &chip->scene->grid;
+  for (int i = 0; i < chip->n_bands; i++) {
+    const struct sc_mapping *m = &chip->bands[i].asset->mapping;
+    struct sc_warp *w = &chip->bands[i].warp;
+    double column = -m->offset[0] / m->scale[0], row = -m->offset[1] / m->scale[1];
+    w->from_crs = g->crs;
+    w->to_crs = chip->crs;
+    w->from[0] = g->transform[0] / m->scale[0], w->from[1] = g->transform[1] / m->scale[1];
+    w->from[3] = g->transform[3] / m->scale[0], w->from[4] = g->transform[4] / m->scale[1];
+    sc_grid_xy(g, column, row, &w->from[2], &w->from[5]);
+    memcpy(w->to, chip->transform, sizeof w->to);
+  }
+}
+
 sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
                              const struct sc_chip_options *options, struct sc_chip *out,
                              struct sc_error *err) {
@@ -336,8 +392,11 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
   if (st) return st;
   st = choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_rasters(&out->scene->item, err);
-  if (!st && out->x < 0) st = sc_chip_check_placed(out, err); /* round a centre: it asks where */
+  if (!st) st = sc_target_place(c, options, out, err);
+  /* Round a centre, or on another grid: it asks where. */
+  if (!st && (out->x < 0 || out->has_target)) st = sc_chip_check_placed(out, err);
   if (!st) st = choose_kernels(out, options, err);
+  if (!st) st = check_kernels(out, err);
   if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
     st = check_real(out, err);
   if (!st && (options->harmonize || options->scale))
@@ -352,6 +411,10 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
   apply_buffer(out, options->buffer_px);
   out->has_fill = options->has_fill;
   out->fill = options->fill;
+  if (out->has_target) {
+    lay_warps(out);
+    return SC_OK;
+  }
   int is_picture = sc_format_is_picture(options->format);
   out->width = (int)(is_picture && options->size_px ? options->size_px : out->window.width_px);
   out->height = (int)(is_picture && options->size_px ? options->size_px : out->window.height_px);
@@ -362,6 +425,7 @@ sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct
   size_t bytes = (size_t)like->n_bands * sizeof *like->bands;
   *out = *like;
   out->cached = NULL;
+  out->crs = NULL; /* its owner is the other */
   out->is_absent = 1;
   out->bands = sc_alloc(bytes);
   if (!out->bands) return sc_fail_nomem(err);
@@ -426,23 +490,26 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     r->out = (unsigned char *)pixels + (size_t)i * row * (size_t)chip->height;
     r->row_bytes = row;
     r->fill = fill_of(chip, i);
+    r->warp = chip->has_target ? &b->warp : NULL;
     r->err.status = SC_OK;
   }
 }
 
 /* Read chips of one shape as their files have them, in one call, so that a block is decoded once
- * for all that want it. */
+ * for all that want it. Only those on a grid of their own tell to->valid. */
 static sc_status read_plain(const struct sc_chip *chips, size_t n, const struct sc_chip_target *to,
                             struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
   size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], to->dtype);
-  size_t n_reads = 0;
+  size_t n_reads = 0, plane = (size_t)chips[0].width * (size_t)chips[0].height;
   if (!raster) return err->status;
   struct sc_read *reads = sc_alloc_zero(n * n_bands, sizeof *reads);
   if (!reads) return sc_fail_nomem(err);
   for (size_t i = 0; i < n; i++) {
     if (chips[i].is_absent) continue;
     sc_chip_plan(&chips[i], to->pixels + i * bytes, to->dtype, reads + n_reads);
+    for (size_t k = 0; k < n_bands && to->valid && chips[i].has_target; k++)
+      reads[n_reads + k].valid = to->valid + (i * n_bands + k) * plane;
     n_reads += n_bands;
   }
   sc_status st = n_reads ? raster->read(reads, n_reads, sc_interrupted, NULL, err) : SC_OK;
@@ -590,9 +657,10 @@ static sc_status read_worked(const struct sc_chip *chip, const struct sc_chip_op
   if (sc_chip_check_size(chip, sizeof(double) + 1 + size, err)) return err->status;
   double *values = sc_alloc(n * sizeof *values);
   if (!values) return sc_fail_nomem(err);
-  struct sc_chip_target plain = {.dtype = SC_DTYPE_F64, .pixels = (unsigned char *)values};
+  struct sc_chip_target plain = {
+      .dtype = SC_DTYPE_F64, .pixels = (unsigned char *)values, .valid = to->valid};
   sc_status st = read_plain(chip, 1, &plain, err);
-  if (!st) st = sc_chip_valid(chip, values, SC_DTYPE_F64, to->valid, err);
+  if (!st && !chip->has_target) st = sc_chip_valid(chip, values, SC_DTYPE_F64, to->valid, err);
   size_t row = (size_t)chip->width, rows_of_band = (size_t)chip->height;
   for (size_t at = 0, j = 0; at < n && !st; at += row, j++) {
     work(&chip->bands[j / rows_of_band], options, values + at, to->valid + at, row);
@@ -610,7 +678,8 @@ static sc_status read_one(const struct sc_chip *chip, const struct sc_chip_optio
   if (!options->scale && !options->harmonize) {
     sc_status st = options->format == SC_FORMAT_GEOTIFF ? SC_OK : check_real(chip, err);
     if (!st) st = read_plain(chip, 1, to, err);
-    return st ? st : sc_chip_valid(chip, to->pixels, to->dtype, to->valid, err);
+    if (st || chip->has_target) return st;
+    return sc_chip_valid(chip, to->pixels, to->dtype, to->valid, err);
   }
   struct sc_chip_target with_valid = *to;
   uint8_t *own = to->valid ? NULL : sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
@@ -646,7 +715,8 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
   for (size_t i = 0; i < n; i++)
     if (chips[i].is_absent && fill_absent(chips, i, options, to, err)) return err->status;
   if (n == 0) return SC_OK;
-  if (!options->scale && !options->harmonize && !to->valid) {
+  int is_worked = options->scale || options->harmonize;
+  if (!is_worked && (!to->valid || chips[0].has_target)) {
     sc_status st = read_plain(chips, n, to, err);
     for (size_t i = 0; i < n && c; i++)
       sc_scenes_forget_failed(c, chips[i].cached, errors ? errors[i].status : st);

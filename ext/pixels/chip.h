@@ -22,6 +22,7 @@ struct sc_chip_band {
   struct sc_validity validity;
   double scale, offset; /* of the item, else of the file */
   double shift;         /* subtracted by harmonize; 0 for none */
+  struct sc_warp warp;  /* to the chip's target */
 };
 
 /* Zeroed is empty; sc_chip_close(). */
@@ -30,7 +31,10 @@ struct sc_chip {
   const struct sc_scene *scene;   /* its item, rule and grid */
   struct sc_tiling tiling;
   int64_t x, y;            /* position; -1 for a chip round a centre */
-  struct sc_window window; /* of the grid, buffer included */
+  struct sc_window window; /* of the grid, buffer included where there is no target */
+  int has_target;          /* a grid of its own, by the options (target.h): */
+  char *crs;               /* owned */
+  double transform[6];     /* of the output, buffer included */
   int width, height;       /* of the output, pixels */
   struct sc_chip_band *bands;
   int n_bands;
@@ -82,6 +86,10 @@ sc_status sc_chip_check_placed(const struct sc_chip *chip, struct sc_error *err)
 
 /* SC_TOO_BIG where `value_bytes` for each value of the chip are more than SC_CALL_MAX_BYTES. */
 sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, struct sc_error *err);
+
+/* The CRS of the output, and the transform of its pixels: its target's, else its item's. */
+const char *sc_chip_crs(const struct sc_chip *chip);
+void sc_chip_transform(const struct sc_chip *chip, double out[6]);
 
 /* Bytes of the pixels: n_bands * height * width values of `dtype`. */
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);

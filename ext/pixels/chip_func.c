@@ -129,20 +129,20 @@ static void add_bands(cJSON *info, const struct sc_chip *chip,
 static void add_place(cJSON *info, const struct sc_chip *chip) {
   const struct sc_window *w = &chip->window;
   double t[6], box[4] = {0};
-  double window[4] = {(double)w->x, (double)w->y, (double)w->width_px, (double)w->height_px};
+  const double window[4] = {(double)w->x, (double)w->y, (double)w->width_px, (double)w->height_px};
   sc_chip_transform(chip, t);
   for (int corner = 0; corner < 4; corner++) {
-    double x, y;
-    sc_grid_xy(&chip->scene->grid, window[0] + (corner & 1 ? window[2] : 0),
-               window[1] + (corner & 2 ? window[3] : 0), &x, &y);
+    double column = corner & 1 ? chip->width : 0, row = corner & 2 ? chip->height : 0;
+    double x = t[0] * column + t[1] * row + t[2], y = t[3] * column + t[4] * row + t[5];
     box[0] = corner == 0 || x < box[0] ? x : box[0];
     box[1] = corner == 0 || y < box[1] ? y : box[1];
     box[2] = corner == 0 || x > box[2] ? x : box[2];
     box[3] = corner == 0 || y > box[3] ? y : box[3];
   }
-  cJSON_AddStringToObject(info, "crs", chip->scene->grid.crs);
+  cJSON_AddStringToObject(info, "crs", sc_chip_crs(chip));
   cJSON_AddItemToObject(info, "transform", cJSON_CreateDoubleArray(t, 6));
-  cJSON_AddItemToObject(info, "window", cJSON_CreateDoubleArray(window, 4));
+  cJSON_AddItemToObject(info, "window",
+                        chip->has_target ? cJSON_CreateNull() : cJSON_CreateDoubleArray(window, 4));
   cJSON_AddItemToObject(info, "bbox", cJSON_CreateDoubleArray(box, 4));
 }
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pixels/target.h"
+
 #include "base/buffer.h"
 
 static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
@@ -19,9 +21,10 @@ static const char *const dtype_names[] = {NULL,      "uint8",     "int8",      "
 /* What the table fills before it is checked further. */
 struct raw {
   const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles;
+  const cJSON *resolution, *bounds, *center, *size, *like;
   int format, dtype, scale, harmonize, valid, on_error, null, exclude_cloud;
-  int64_t buffer, size;
-  const char *table;
+  int64_t buffer;
+  const char *table, *crs;
 };
 
 #define AT(member) offsetof(struct raw, member)
@@ -41,26 +44,37 @@ struct raw {
 #define PIXELS                                             \
   {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},    \
       {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},       \
-      {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0},   \
-      {"rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0}, { \
-    "size", SC_OPTION_INT, AT(size), 1, 16384, 0           \
+      {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0}, { \
+    "rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0        \
+  }
+/* Of the grid that pixels are brought to; "size" alone is that of a picture. */
+#define GRID                                                   \
+  {"crs", SC_OPTION_TEXT, AT(crs), 0, 0, 0},                   \
+      {"resolution", SC_OPTION_JSON, AT(resolution), 0, 0, 0}, \
+      {"bounds", SC_OPTION_JSON, AT(bounds), 0, 0, 0},         \
+      {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},         \
+      {"size", SC_OPTION_JSON, AT(size), 0, 0, 0}, {           \
+    "like", SC_OPTION_JSON, AT(like), 0, 0, 0                  \
   }
 
 static const struct sc_option chip_table[] = {
     COMMON,
     PIXELS,
+    GRID,
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null"},
 };
 static const struct sc_option stack_table[] = {
     COMMON,
     PIXELS,
+    GRID,
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
     {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill"},
 };
 static const struct sc_option batches_table[] = {
     COMMON,
+    GRID,
     {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},
     {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw"},
@@ -149,7 +163,6 @@ static sc_status check_percentiles(const cJSON *list, const char *what, struct s
 static sc_status check_format(const struct raw *raw, const char *what, struct sc_error *err) {
   int is_picture = sc_format_is_picture(raw->format);
   const char *ignored = is_picture     ? NULL
-                        : raw->size    ? "size"
                         : raw->stretch ? "stretch"
                         : raw->rescale ? "rescale"
                                        : NULL;
@@ -162,6 +175,29 @@ static sc_status check_format(const struct raw *raw, const char *what, struct sc
   return sc_fail(err, SC_BAD_ARG, "%s: options 'stretch' and 'rescale' exclude each other", what);
 }
 
+/* "size" alone is that of a picture, a number; beside others of the grid it is theirs. */
+static sc_status take_grid(const struct raw *raw, const char *what, struct sc_chip_options *out,
+                           struct sc_error *err) {
+  struct sc_target_raw grid = {raw->crs,    raw->resolution, raw->bounds,
+                               raw->center, raw->size,       raw->like};
+  int is_alone =
+      raw->size && !raw->crs && !raw->resolution && !raw->bounds && !raw->center && !raw->like;
+  if (is_alone && !sc_format_is_picture(raw->format)) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "%s: option 'size' alone is for the formats png and jpeg; of a grid give also "
+                   "'crs', 'resolution', 'bounds' or 'center'",
+                   what);
+  }
+  sc_status st = sc_target_read(&grid, what, &out->target, err);
+  if (st || !is_alone) return st;
+  memset(&out->target, 0, sizeof out->target);
+  double size = cJSON_IsNumber(raw->size) ? raw->size->valuedouble : 0;
+  if (!(size > 0))
+    return sc_option_fail(err, what, "size", raw->size, "a whole number from 1 to 16384");
+  out->size_px = (int64_t)size;
+  return SC_OK;
+}
+
 static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,
                       struct sc_error *err) {
   out->assets = raw->assets;
@@ -172,7 +208,6 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   out->harmonize = raw->harmonize;
   out->valid = raw->valid;
   out->buffer_px = raw->buffer;
-  out->size_px = raw->size;
   out->on_error = raw->on_error;
   out->null = raw->null;
   out->table = raw->table;
@@ -184,6 +219,7 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   }
   if (raw->fill) out->fill = raw->fill->valuedouble;
   sc_status st = check_format(raw, what, err);
+  if (!st) st = take_grid(raw, what, out, err);
   if (!st) st = check_assets(raw->assets, what, err);
   if (!st) st = take_resampling(raw->resampling, what, out, err);
   if (!st) st = take_pair(raw->stretch, what, "stretch", 0, 100, out->stretch, err);

@@ -24,6 +24,18 @@ enum sc_null { SC_NULL_SKIP = 0, SC_NULL_FILL };
 
 #define SC_BUFFER_MAX_PX 4096
 
+/* Of the grid that pixels are brought to (target.h); what is borrowed is of the options' JSON. */
+struct sc_target_options {
+  int is_set;
+  const char *crs; /* NULL: the chip's */
+  int has_resolution, has_bounds, has_center;
+  double resolution[2];     /* x and y, units of the CRS */
+  double bounds[4];         /* least x, least y, most x, most y, in the CRS */
+  double center[2];         /* longitude, latitude */
+  int size[2];              /* width and height, pixels; 0: not said */
+  const struct cJSON *like; /* a handle: exactly its grid, and nothing else is said; or NULL */
+};
+
 /* Zeroed is all defaults but for stretch; sc_chip_options_parse() sets those. */
 struct sc_chip_options {
   struct sc_options json;                  /* owns what the others borrow */
@@ -40,6 +52,7 @@ struct sc_chip_options {
   int has_rescale;
   double rescale[2];               /* absolute */
   int64_t size_px;                 /* of a picture; 0: of the chip */
+  struct sc_target_options target; /* the grid asked for */
   int on_error;                    /* enum sc_on_error */
   int null;                        /* enum sc_null: what becomes of a NULL handle among others */
   const char *table;               /* of an integer handle */

@@ -8,15 +8,6 @@
 #include "pixels/npy.h"
 #include "pixels/view.h"
 
-void sc_chip_transform(const struct sc_chip *chip, double out[6]) {
-  const struct sc_grid *g = &chip->scene->grid;
-  double sx = (double)chip->window.width_px / chip->width;
-  double sy = (double)chip->window.height_px / chip->height;
-  out[0] = g->transform[0] * sx, out[1] = g->transform[1] * sy;
-  out[3] = g->transform[3] * sx, out[4] = g->transform[4] * sy;
-  sc_grid_xy(g, (double)chip->window.x, (double)chip->window.y, &out[2], &out[5]);
-}
-
 /* Pixels in their own type, behind what is in `out` already. */
 static sc_status append_pixels(struct sc_connection *c, const struct sc_chip *chip,
                                const struct sc_chip_options *options, struct sc_buffer *out,
@@ -130,7 +121,7 @@ static sc_status encode_geotiff(struct sc_connection *c, const struct sc_chip *c
                                .n_bands = chip->n_bands,
                                .width = chip->width,
                                .height = chip->height,
-                               .crs = chip->scene->grid.crs,
+                               .crs = sc_chip_crs(chip),
                                .nodata = carried.nodata,
                                .alpha = d.alpha,
                                .band_names = d.names,

@@ -14,7 +14,4 @@ sc_status sc_chip_encode(struct sc_connection *c, const struct sc_chip *chip,
                          const struct sc_chip_options *options, size_t limit, struct sc_buffer *out,
                          struct sc_error *err);
 
-/* The affine transform and bounding box of a chip in its grid's CRS. */
-void sc_chip_transform(const struct sc_chip *chip, double out[6]);
-
 #endif

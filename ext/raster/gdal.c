@@ -486,6 +486,35 @@ sc_status sc_gdal_info(const struct sc_source *source, struct sc_raster_info *ou
   return st;
 }
 
+static void choose_overview(GDALRasterBandH band, double ratio, struct sc_gdal_overview *out) {
+  const int width = GDALGetRasterBandXSize(band);
+  double best = 1;
+  for (int i = 0; i < GDALGetOverviewCount(band); i++) {
+    GDALRasterBandH overview = GDALGetOverview(band, i);
+    if (!overview) continue;
+    double coarser = (double)width / GDALGetRasterBandXSize(overview);
+    if (coarser <= best || coarser > ratio + 0.1) continue;
+    best = coarser;
+    *out = (struct sc_gdal_overview){i + 1, GDALGetRasterBandXSize(overview),
+                                     GDALGetRasterBandYSize(overview)};
+  }
+}
+
+sc_status sc_gdal_find_overview(const struct sc_source *source, int band, double ratio,
+                                struct sc_gdal_overview *out, struct sc_error *err) {
+  GDALDatasetH ds = NULL;
+  struct sc_gdal_scope scope;
+  memset(out, 0, sizeof *out);
+  sc_status st = sc_gdal_acquire(source, &ds, err);
+  if (st) return st;
+  sc_gdal_begin(&scope);
+  if (is_format(ds, "GTiff") && band <= GDALGetRasterCount(ds))
+    choose_overview(GDALGetRasterBand(ds, band), ratio, out);
+  sc_gdal_end(&scope);
+  sc_gdal_release(source, ds, 0);
+  return SC_OK;
+}
+
 void sc_gdal_info_free(struct sc_raster_info *info) {
   sc_free(info->crs);
   sc_free(info->bands);
@@ -838,11 +867,22 @@ static sc_status check_band(GDALDatasetH ds, const struct sc_read *r, struct sc_
   return sc_source_fail(r->source, SC_UNSUPPORTED, err, "its pixel type is not supported", "");
 }
 
+/* The band, or the overview of it that is read. */
+static sc_status find_band(GDALDatasetH ds, const struct sc_read *r, int number,
+                           GDALRasterBandH *out, struct sc_error *err) {
+  GDALRasterBandH band = GDALGetRasterBand(ds, number);
+  *out = band && r->overview ? GDALGetOverview(band, r->overview - 1) : band;
+  if (*out) return SC_OK;
+  return sc_source_fail(r->source, SC_BAD_DATA, err,
+                        band ? "an overview is gone" : "its mask is gone", "");
+}
+
 static sc_status read_band(GDALDatasetH ds, const struct sc_read *r,
                            const struct sc_gdal_scope *scope, struct sc_error *err) {
+  GDALRasterBandH band = NULL;
   sc_status st = check_band(ds, r, err);
+  if (!st) st = find_band(ds, r, r->band, &band, err);
   if (st) return st;
-  GDALRasterBandH band = GDALGetRasterBand(ds, r->band);
   enum sc_dtype own = sc_gdal_dtype(band);
   if (sc_substitute_is_due(band, r)) return sc_substitute_read(ds, r, scope, err);
   if (sc_gdal_casts(own, r->dtype)) {
@@ -873,9 +913,9 @@ static sc_status read_converted(GDALDatasetH ds, const struct sc_read *r, enum s
 /* Where the mask of the file is 0, out becomes 0; it is 1 where the read is inside. */
 static sc_status apply_mask(GDALDatasetH ds, const struct sc_read *r,
                             const struct sc_gdal_scope *scope, struct sc_error *err) {
-  GDALRasterBandH band = GDALGetRasterBand(ds, r->validity->mask);
-  if (!band) return sc_source_fail(r->source, SC_BAD_DATA, err, "its mask is gone", "");
-  sc_status st = read_box(GDALGetMaskBand(band), r, scope, err);
+  GDALRasterBandH band = NULL;
+  sc_status st = find_band(ds, r, r->validity->mask, &band, err);
+  if (!st) st = read_box(GDALGetMaskBand(band), r, scope, err);
   for (int j = 0; j < r->out_height && !st; j++) {
     uint8_t *row = (uint8_t *)r->out + (size_t)j * r->row_bytes;
     for (int i = 0; i < r->out_width; i++) row[i] = row[i] != 0;

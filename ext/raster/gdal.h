@@ -54,6 +54,16 @@ void sc_gdal_info_free(struct sc_raster_info *info);
 sc_status sc_gdal_check_size(const struct sc_read *read, int width, int height,
                              struct sc_error *err);
 
+/* Which overview of a band GDAL's warper would take. */
+struct sc_gdal_overview {
+  int number; /* 0: none, its own pixels */
+  int width, height;
+};
+/* The coarsest one whose pixels are no larger than `ratio` of the file's (-ovr AUTO of gdalwarp); a
+ * tenth of a pixel does not count. Only GeoTIFFs are asked. */
+sc_status sc_gdal_find_overview(const struct sc_source *source, int band, double ratio,
+                                struct sc_gdal_overview *out, struct sc_error *err);
+
 /* One window read by GDAL; the reference of the block reader, and what reads where it cannot. */
 sc_status sc_gdal_read(const struct sc_read *read, struct sc_error *err);
 

@@ -104,6 +104,16 @@ struct sc_validity {
   int is_alpha; /* it is alpha itself: of opacity, not of what was measured */
 };
 
+/*
+ * An output with a grid of its own: the place in the file of each output pixel's middle is found by
+ * PROJ, interpolated between exact places to at most 0.01 pixel of the file. Transforms are a b c d
+ * e f, as in sc_raster_info, of the file and of the output.
+ */
+struct sc_warp {
+  const char *from_crs, *to_crs; /* of the file, of the output; borrowed */
+  double from[6], to[6];
+};
+
 /* No band but what the file's mask and alpha say of one (sc_read.validity): 1 where it is valid,
  * else 0. */
 #define SC_BAND_VALIDITY 0
@@ -123,8 +133,15 @@ struct sc_read {
   int coarse; /* an overview will do where the file has one */
   void *out;  /* first pixel; rows are row_bytes apart */
   size_t row_bytes;
-  double fill;         /* where the window leaves the raster */
-  struct sc_error err; /* out: err.status is SC_OK or why this one failed */
+  double fill;  /* where the window leaves the raster */
+  int overview; /* 0: the file's own pixels; n: its n-th overview, of whose pixels x, y, width
+                   and height then are */
+  /* With `warp`, x, y, width, height, coarse and overview do not count, and `fill` is also where no
+   * valid pixel entered; validity must be there, and band be one. */
+  const struct sc_warp *warp; /* NULL: the window is of the file's pixels */
+  uint8_t *valid;             /* with warp, out: 1 where a valid pixel entered, else 0, out_width a
+                                 row; or NULL */
+  struct sc_error err;        /* out: err.status is SC_OK or why this one failed */
 };
 
 /*
@@ -208,7 +225,8 @@ struct sc_raster_api {
 
   /*
    * Read windows, in parallel, each block decoded once. Every read gets its own err; the
-   * result is the first failure in order, or SC_OK. Reads of out memory must not overlap.
+   * result is the first failure in order, or SC_OK. Reads of out memory must not overlap. Either
+   * all reads have a warp, or none.
    * interrupted() is polled on the calling thread; may be NULL.
    */
   sc_status (*read)(struct sc_read *reads, size_t n, int (*interrupted)(void *),

@@ -19,6 +19,7 @@ SQLITE_EXTENSION_INIT1
 #include "raster/read.h"
 #include "raster/remote.h"
 #include "raster/runtime.h"
+#include "raster/warp.h"
 
 static char version_text[512];
 static pthread_once_t versions_once = PTHREAD_ONCE_INIT;
@@ -44,7 +45,9 @@ static sc_status info(const struct sc_source *source, struct sc_raster_info *out
 static sc_status read_windows(struct sc_read *reads, size_t n, int (*interrupted)(void *),
                               void *interrupt_context, struct sc_error *err) {
   sc_runtime_enter();
-  return sc_read_windows(reads, n, interrupted, interrupt_context, err);
+  int is_warp = n > 0 && reads[0].warp;
+  return (is_warp ? sc_warp_windows : sc_read_windows)(reads, n, interrupted, interrupt_context,
+                                                       err);
 }
 
 static sc_status hold(struct sc_read *reads, size_t n, int (*interrupted)(void *),

@@ -195,7 +195,7 @@ static int wants_gdal(const struct sc_read *r, const struct sc_file *f) {
   int resampled =
       r->resampling != SC_NEAREST && (r->width != r->out_width || r->height != r->out_height ||
                                       r->x != floor(r->x) || r->y != floor(r->y));
-  return !f->is_plain || resampled || r->coarse || r->band == SC_BAND_VALIDITY;
+  return !f->is_plain || resampled || r->coarse || r->overview || r->band == SC_BAND_VALIDITY;
 }
 
 /* before: the window before it, or NULL. */

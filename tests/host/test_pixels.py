@@ -585,7 +585,7 @@ class Options(Made):
     def test_options_that_would_go_unheard(self):
         _, item = self.noise(side=64)
         row = handle(item, 0, 0, 64)
-        for options, words in (({"size": 32}, "'size' is for the formats png and jpeg"), ({"stretch": [1, 99], "format": "geotiff"}, "'stretch' is for"),
+        for options, words in (({"size": 32}, "'size' alone is for the formats png and jpeg"), ({"stretch": [1, 99], "format": "geotiff"}, "'stretch' is for"),
                                ({"rescale": [0, 1]}, "'rescale' is for"), ({"valid": True}, "'valid' is for the format npz"),
                                ({"format": "png", "stretch": [1, 99], "rescale": [0, 1]}, "exclude each other")):
             with self.assertRaisesRegex(Exception, words):
