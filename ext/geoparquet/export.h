@@ -17,6 +17,7 @@
  *   export_group.c    rows into columns
  *   export_files.c    names, trees, temporary files, footers
  *   export_func.c     the loop and the SQL function
+ * items_export.c writes items instead of chips.
  */
 #ifndef SC_GEOPARQUET_EXPORT_H
 #define SC_GEOPARQUET_EXPORT_H
@@ -76,6 +77,7 @@ struct sc_export_options {
   int level;
   int64_t row_group_rows;
   enum sc_geo_version geo;
+  int is_items; /* STAC GeoParquet: a row is an item */
 };
 
 /* Parse the JSON object (NULL: defaults). Free also after an error. */
@@ -87,6 +89,9 @@ void sc_export_options_free(struct sc_export_options *o);
  * frees, is NULL without. */
 sc_status sc_export_split_name(sqlite3 *db, const char *name, char **schema, const char **table,
                                struct sc_error *err);
+/* Is it one condition over the table's columns, and no more? */
+sc_status sc_export_check_where(sqlite3 *db, const char *schema, const char *table,
+                                const char *where, struct sc_error *err);
 /* The SELECT over a table or view that gives columns[] in order to stacchip_export_row(). */
 sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
                             const struct sc_export_options *o, sqlite3_stmt **out,
@@ -316,6 +321,12 @@ sc_status sc_export_files_end(struct sc_export_files *f, struct sc_error *err);
 sc_status sc_export_files_commit(struct sc_export_files *f, struct sc_error *err);
 /* Free; what was not committed is removed. */
 void sc_export_files_free(struct sc_export_files *f);
+
+/* items_export.c: the items of a table as STAC GeoParquet; where, codec and row_group_rows of the
+ * options are used. */
+sc_status sc_export_items(sqlite3 *db, const char *table, const char *path,
+                          const struct sc_export_options *options, int64_t *n_items,
+                          struct sc_error *err);
 
 /* The SQL functions, for register.c; stacchip_export_row() takes the rows. */
 void sc_export_row_step(sqlite3_context *context, int n, sqlite3_value **values);

@@ -94,8 +94,8 @@ static sc_status fail_where(struct sc_error *err) {
 }
 
 /* Within parentheses "1) OR (1" would pass: the condition must stand by itself too. */
-static sc_status check_where(sqlite3 *db, const char *schema, const char *table, const char *where,
-                             struct sc_error *err) {
+sc_status sc_export_check_where(sqlite3 *db, const char *schema, const char *table,
+                                const char *where, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   const char *rest = NULL;
   char *sql = schema
@@ -124,7 +124,7 @@ sc_status sc_export_prepare(sqlite3 *db, const char *schema, const char *table,
     *out = NULL;
     st = fail_where(err);
   }
-  if (!st && o->where) st = check_where(db, schema, table, o->where, err);
+  if (!st && o->where) st = sc_export_check_where(db, schema, table, o->where, err);
   sc_buffer_free(&sql);
   return st;
 }

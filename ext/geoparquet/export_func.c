@@ -295,7 +295,10 @@ static sc_status call(struct sc_connection *c, int n, sqlite3_value **arguments,
   if (!st) st = sc_export_options_parse(json, &options, err);
   if (!st && !options.n_partition) st = check_suffix(path, err);
   sc_connection_begin_query(c);
-  if (!st) st = export_table(c->db, table, path, &options, n_rows, err);
+  if (!st) {
+    st = options.is_items ? sc_export_items(c->db, table, path, &options, n_rows, err)
+                          : export_table(c->db, table, path, &options, n_rows, err);
+  }
   sc_connection_end_query(c);
   sc_export_options_free(&options);
   return st;

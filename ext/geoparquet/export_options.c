@@ -19,7 +19,7 @@
 /* What the table fills before it is checked further. */
 struct raw {
   const cJSON *columns, *partition_by, *sort;
-  int style, codec, geo;
+  int style, codec, geo, format;
   const char *where;
   int64_t row_group_rows;
 };
@@ -34,6 +34,7 @@ static const struct sc_option table[] = {
     {"compression", SC_OPTION_CHOICE, AT(codec), 0, 0, "zstd|snappy|gzip|none"},
     {"row_group_size", SC_OPTION_INT, AT(row_group_rows), 1, MAX_ROW_GROUP_ROWS, NULL},
     {"geoparquet", SC_OPTION_CHOICE, AT(geo), 0, 0, "1.1|2.0"},
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "index|stac-geoparquet"},
 };
 
 static sc_status fail_column(struct sc_error *err, const char *key, const char *name) {
@@ -148,15 +149,30 @@ static void find_chipid(struct sc_export_options *o) {
   o->y = number_of(o, "chip_index_y");
 }
 
+/* A file of items has columns of its own, and no order but that of the table. */
+static sc_status check_items(const struct raw *raw, struct sc_error *err) {
+  const char *key = raw->columns        ? "columns"
+                    : raw->partition_by ? "partition_by"
+                    : raw->style >= 0   ? "partition_style"
+                    : raw->sort         ? "sort"
+                    : raw->geo >= 0     ? "geoparquet"
+                                        : NULL;
+  if (!key) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG, WHAT ": option '%s' is of no use with format 'stac-geoparquet'",
+                 key);
+}
+
 static sc_status take(const struct raw *raw, struct sc_export_options *o, struct sc_error *err) {
   static const enum sc_pq_codec codecs[] = {SC_PQ_ZSTD, SC_PQ_SNAPPY, SC_PQ_GZIP,
                                             SC_PQ_UNCOMPRESSED}; /* as in the table */
   o->codec = codecs[raw->codec];
   o->level = o->codec == SC_PQ_ZSTD ? ZSTD_LEVEL : 0;
-  o->geo = raw->geo ? SC_GEO_2_0 : SC_GEO_1_1;
+  o->geo = raw->geo == 1 ? SC_GEO_2_0 : SC_GEO_1_1;
+  o->is_items = raw->format;
   o->row_group_rows = raw->row_group_rows;
   o->is_hive = raw->style == 1;
-  sc_status st = take_columns(raw->columns, o, err);
+  sc_status st = o->is_items ? check_items(raw, err) : SC_OK;
+  if (!st) st = take_columns(raw->columns, o, err);
   if (!st) st = take_partition(raw->partition_by, o, err);
   if (!st) st = take_sort(raw->sort, o, err);
   if (!st) st = sc_strdup(raw->where, &o->where, err);
@@ -170,7 +186,7 @@ static sc_status take(const struct raw *raw, struct sc_export_options *o, struct
 
 sc_status sc_export_options_parse(const char *json, struct sc_export_options *out,
                                   struct sc_error *err) {
-  struct raw raw = {.style = -1, .row_group_rows = DEFAULT_ROW_GROUP_ROWS};
+  struct raw raw = {.style = -1, .geo = -1, .row_group_rows = DEFAULT_ROW_GROUP_ROWS};
   const struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, NULL};
   struct sc_options options = {0};
   memset(out, 0, sizeof *out);

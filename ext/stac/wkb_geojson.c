@@ -1,7 +1,9 @@
-/* WKB as GeoJSON; see wkb_geojson.h. */
+/* WKB and GeoJSON; see wkb_geojson.h. */
 #include "stac/wkb_geojson.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/real.h"
@@ -127,4 +129,110 @@ sc_status sc_wkb_to_geojson(const void *wkb, size_t size, struct sc_buffer *out,
   struct reader r = {.in = sc_bytes_of(wkb, size), .out = out};
   sc_status st = put_geometry(&r, 0, err);
   return !st && sc_bytes_left(&r.in) ? fail_damaged(err) : st;
+}
+
+/* --- the other way --- */
+
+const char *sc_geojson_type_name(int type) {
+  return type >= POINT && type <= COLLECTION ? names[type] : NULL;
+}
+
+struct writer {
+  struct sc_buffer *out;
+  struct sc_geojson_info *info;
+  int n_numbers; /* of a position: 2 or 3 */
+};
+
+static sc_status fail_geojson(struct sc_error *err) {
+  return sc_fail(err, SC_BAD_DATA, "the geometry is no GeoJSON");
+}
+
+/* Numbers of the first position in the tree of arrays; 0 where there is none. */
+static int count_numbers(const cJSON *json, int depth) {
+  const cJSON *member;
+  if (!cJSON_IsArray(json) || depth > DEPTH_MAX) return 0;
+  if (cJSON_IsNumber(json->child)) return cJSON_GetArraySize(json) > 2 ? 3 : 2;
+  cJSON_ArrayForEach(member, json) {
+    int n = count_numbers(member, depth + 1);
+    if (n) return n;
+  }
+  return 0;
+}
+
+static sc_status write_head(struct writer *w, int type, struct sc_error *err) {
+  unsigned char head[5] = {1};
+  sc_put_le32(head + 1, (uint32_t)(type + (w->n_numbers == 3 ? 1000 : 0)));
+  return sc_buffer_append(w->out, head, sizeof head, err);
+}
+
+static sc_status write_position(struct writer *w, const cJSON *json, struct sc_error *err) {
+  double v[3] = {NAN, NAN, NAN};
+  const cJSON *number = cJSON_IsArray(json) ? json->child : NULL;
+  if (!cJSON_IsArray(json)) return fail_geojson(err);
+  for (int i = 0; number && i < w->n_numbers; i++, number = number->next) {
+    if (!cJSON_IsNumber(number) || !isfinite(number->valuedouble)) return fail_geojson(err);
+    v[i] = number->valuedouble;
+    if (i + 1 < w->n_numbers && !number->next) return fail_geojson(err);
+  }
+  if (v[0] < w->info->min_x) w->info->min_x = v[0];
+  if (v[0] > w->info->max_x) w->info->max_x = v[0];
+  if (v[1] < w->info->min_y) w->info->min_y = v[1];
+  if (v[1] > w->info->max_y) w->info->max_y = v[1];
+  unsigned char bytes[24];
+  for (int i = 0; i < w->n_numbers; i++) sc_put_le_double(bytes + 8 * i, v[i]);
+  return sc_buffer_append(w->out, bytes, (size_t)w->n_numbers * 8, err);
+}
+
+/* The coordinates of a type: a count and its parts, each with a head of its own in a multi type. */
+static sc_status write_coordinates(struct writer *w, int type, const cJSON *json,
+                                   struct sc_error *err) {
+  const cJSON *part;
+  if (type == POINT) return write_position(w, json, err);
+  if (!cJSON_IsArray(json)) return fail_geojson(err);
+  sc_status st = sc_buffer_append_le(w->out, (uint64_t)cJSON_GetArraySize(json), 4, err);
+  cJSON_ArrayForEach(part, json) {
+    if (!st && type >= MULTIPOINT) st = write_head(w, type - 3, err);
+    if (st) return st;
+    st = type == POLYGON ? write_coordinates(w, LINE, part, err)
+         : type == LINE  ? write_position(w, part, err)
+                         : write_coordinates(w, type - 3, part, err);
+  }
+  return st;
+}
+
+static int type_of(const cJSON *geometry) {
+  const cJSON *name = cJSON_GetObjectItemCaseSensitive(geometry, "type");
+  for (int i = POINT; cJSON_IsString(name) && i <= COLLECTION; i++) {
+    if (strcmp(name->valuestring, names[i]) == 0) return i;
+  }
+  return 0;
+}
+
+static sc_status write_geometry(struct writer *w, const cJSON *geometry, int depth,
+                                struct sc_error *err) {
+  int type = type_of(geometry);
+  const cJSON *parts = cJSON_GetObjectItemCaseSensitive(geometry, "geometries"), *part;
+  const cJSON *coordinates = cJSON_GetObjectItemCaseSensitive(geometry, "coordinates");
+  if (!type || depth > DEPTH_MAX) return fail_geojson(err);
+  w->n_numbers = count_numbers(coordinates, 0) == 3 ? 3 : 2;
+  if (depth == 0) {
+    w->info->type = type;
+    w->info->has_z = w->n_numbers == 3;
+  }
+  sc_status st = write_head(w, type, err);
+  if (st || type != COLLECTION) return st ? st : write_coordinates(w, type, coordinates, err);
+  if (!cJSON_IsArray(parts)) return fail_geojson(err);
+  st = sc_buffer_append_le(w->out, (uint64_t)cJSON_GetArraySize(parts), 4, err);
+  cJSON_ArrayForEach(part, parts) {
+    if (!st) st = write_geometry(w, part, depth + 1, err);
+  }
+  return st;
+}
+
+sc_status sc_geojson_to_wkb(const cJSON *geometry, struct sc_buffer *out,
+                            struct sc_geojson_info *info, struct sc_error *err) {
+  struct writer w = {.out = out, .info = info};
+  *info = (struct sc_geojson_info){
+      .min_x = HUGE_VAL, .min_y = HUGE_VAL, .max_x = -HUGE_VAL, .max_y = -HUGE_VAL};
+  return write_geometry(&w, geometry, 0, err);
 }

@@ -198,5 +198,144 @@ class Reading(Case):
             self.items(path)
 
 
+TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated")
+
+
+def instant(text):
+    """A date, or a time of any zone or none, in UTC."""
+    t = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (t if t.tzinfo else t.replace(tzinfo=datetime.timezone.utc)).timestamp()
+
+
+def written(v):
+    """What a file of columns keeps of JSON: times are times; no nulls but in lists, no objects without members, no bbox of a geometry."""
+    if isinstance(v, dict):
+        members = {k: instant(x) if k in TIMES and isinstance(x, str) else written(x) for k, x in v.items() if x is not None and (k, "coordinates" in v) != ("bbox", True)}
+        return {k: x for k, x in members.items() if x != {}}
+    return [written(x) for x in v] if isinstance(v, list) else v
+
+
+def kinds(v, at="", out=None):
+    """The kinds of value at each place of some JSON."""
+    out = {} if out is None else out
+    if v is not None:
+        out.setdefault(at, set()).add("number" if isinstance(v, (int, float)) and not isinstance(v, bool) else type(v).__name__)
+    for k, x in v.items() if isinstance(v, dict) else [("", x) for x in v] if isinstance(v, list) and at not in ("/geometry", "/properties/proj:geometry") else []:
+        if k not in ("geometry", "proj:geometry"):
+            kinds(x, f"{at}/{k}", out)
+    return out
+
+
+class Writing(Case):
+    OPTIONS = '{"format": "stac-geoparquet"}'
+
+    def export(self, items, options=OPTIONS):
+        """The items as a file; what our own reader gives of it."""
+        path = os.path.join(self.folder.name, "out.parquet")
+        self.db.execute("DROP TABLE IF EXISTS t")
+        self.db.execute("CREATE TABLE t(item_json)")
+        self.db.executemany("INSERT INTO t VALUES (?)", [(json.dumps(i),) for i in items])
+        self.assertEqual(self.db.execute("SELECT stacchip_export('t', ?, ?)", (path, options)).fetchone()[0], len(items))
+        return path, self.items(path)
+
+    def item(self, name, properties=None, **more):
+        return {"type": "Feature", "stac_version": "1.1.0", "id": name, "geometry": {"type": "Point", "coordinates": [1.5, 2.5]}, "bbox": [1.5, 2.5, 1.5, 2.5], "links": [],
+                "properties": {"datetime": "2024-01-02T03:04:05.678901Z", **(properties or {})}, "assets": {"a": {"href": "https://e.org/a.tif"}}, **more}
+
+    def test_items_come_back_as_they_were(self):
+        for name in ("naip", "sentinel-1-rtc"):
+            want = json.load(open(os.path.join(HERE, name + ".json")))
+            for options in (self.OPTIONS, '{"format": "stac-geoparquet", "compression": "none", "row_group_size": 1}', '{"format": "stac-geoparquet", "compression": "snappy"}'):
+                self.assertEqual(plain(self.export(want, options)[1]), plain(want))
+
+    @host.needs_shared
+    def test_every_item_of_many_catalogues_comes_back(self):
+        rows = self.db.execute("SELECT item_json FROM stacchip_items(?) WHERE id IS NOT NULL", (os.path.join(host.SHARED, "fixtures", "items"),)).fetchall()
+        want, seen = [], set()
+        for text, in rows:
+            if text not in seen:
+                want.append(json.loads(text))
+            seen.add(text)
+        self.assertGreater(len(want), 100)
+        n_compared, groups = 0, {}
+        for item in want:
+            groups.setdefault(item.get("collection"), []).append({k: v for k, v in item.items() if k in MEMBERS + ("properties", "stacchip:origin")})
+        for name, items in groups.items():
+            if not all(len(k) == 1 for k in kinds(items).values()):
+                continue  # of two kinds: written as JSON
+            with self.subTest(name):
+                self.assertEqual(plain(self.export(items)[1]), plain(written(items)))
+                n_compared += len(items)
+        self.assertGreater(n_compared, 80)
+        self.assertEqual(len(self.export(want, '{"format": "stac-geoparquet", "row_group_size": 40}')[1]), len(want))
+
+    def test_numbers_lists_and_what_is_of_two_kinds(self):
+        items = [self.item("a", {"n": 1, "m": 1, "l": [], "e": {}, "two": 1, "b": True, "deep": [[{"x": [1, None]}], []]}),
+                 self.item("b", {"n": 2.5, "m": 900719925474099, "l": [], "e": {}, "two": "1", "id": "own", "none": None}),
+                 self.item("c", {"title": "\u00e4\U0001f600", "created": "no time", "updated": "2024-05-06 07:08:09+02:00"}, bbox=[1, 2, 3, 4, 5, 6])]
+        got = self.export(items)[1]
+        self.assertEqual(got[0]["properties"], {"datetime": "2024-01-02T03:04:05.678901Z", "n": 1, "m": 1, "l": [], "two": "1", "b": True, "deep": [[{"x": [1, None]}], []]})
+        self.assertEqual(got[1]["properties"], {"datetime": "2024-01-02T03:04:05.678901Z", "n": 2.5, "m": 900719925474099, "l": [], "two": '"1"', "id": "own"})
+        self.assertEqual(got[2]["properties"], {"datetime": "2024-01-02T03:04:05.678901Z", "title": "\u00e4\U0001f600", "created": "no time", "updated": "2024-05-06T05:08:09Z"})
+        self.assertEqual([i["bbox"] for i in got], [[1.5, 2.5, 1.5, 2.5]] * 2 + [[1, 2, 3, 4, 5, 6]])
+
+    def test_every_type_of_geometry(self):
+        shapes = [{"type": "Point", "coordinates": [1, 2]}, {"type": "Point", "coordinates": [1, 2, 3]}, {"type": "LineString", "coordinates": [[0, 0], [1, 1]]},
+                  {"type": "Polygon", "coordinates": [[[0, 0], [3, 0], [3, 3], [0, 0]], [[1, 1], [2, 1], [2, 2], [1, 1]]]}, {"type": "MultiPoint", "coordinates": [[0, 0, 5], [1, 1, 6]]},
+                  {"type": "MultiLineString", "coordinates": [[[0, 0], [1, 1]], [[2, 2], [3, 3]]]}, {"type": "MultiPolygon", "coordinates": [[[[0, 0], [1, 0], [1, 1], [0, 0]]]]},
+                  {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [1, 2]}, {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}]}, None]
+        got = self.export([self.item(f"i{i}", geometry=g) for i, g in enumerate(shapes)])[1]
+        self.assertEqual([i.get("geometry") for i in got], shapes)
+
+    @unittest.skipUnless(HAS_NODE, "make node-deps gives the independent readers")
+    def test_duckdb_reads_it(self):
+        want = json.load(open(os.path.join(HERE, "sentinel-1-rtc.json")))
+        path, _ = self.export(want)
+        rows = [item_of_row(json.loads(r[0])) for r in duckdb(f"SELECT to_json(t) FROM read_parquet('{path}') t")]
+        for item in want:
+            del item["geometry"]
+        self.assertEqual(plain(rows), plain(want))
+        types = dict(r[:2] for r in duckdb(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet('{path}'))"))
+        self.assertEqual((types["datetime"], types["bbox"], types["geometry"], types["proj:shape"], types["assets"][:6]),
+                         ("TIMESTAMP WITH TIME ZONE", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)", "BLOB", "BIGINT[]", "STRUCT"))
+        keys = dict(duckdb(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('{path}')"))
+        self.assertEqual(json.loads(keys["stac-geoparquet"]), {"version": "1.1.0"})
+        geo = json.loads(keys["geo"])["columns"]["geometry"]
+        self.assertEqual((geo["encoding"], geo["geometry_types"], geo["covering"]["bbox"]["ymax"]), ("WKB", ["Polygon"], ["bbox", "ymax"]))
+
+    def test_a_merged_index_gives_each_item_of_the_selection_once(self):
+        self.db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1)")
+        subprocess.run(["gdal_create", "-q", "-of", "GTiff", "-outsize", "512", "512", "-bands", "1", "-burn", "1", "-ot", "Byte", "-a_srs", "EPSG:32720",
+                        "-a_ullr", "600000", "6400000", "605120", "6394880", os.path.join(self.folder.name, "a.tif")], check=True)
+        for i in range(3):
+            item = self.item(f"i{i}", {"proj:code": "EPSG:32720"}, collection="naip", assets={"image": {"href": os.path.join(self.folder.name, "a.tif"), "type": "image/tiff; application=geotiff"}})
+            self.db.execute("INSERT INTO chips(item_json) VALUES (?)", (json.dumps(item),))
+        self.assertEqual(self.db.execute("SELECT count(*) FROM chips").fetchone()[0], 12)
+        path = os.path.join(self.folder.name, "sub", "m.parquet")
+        for where, n in (("", 3), (", \"where\": \"item <> 'i1' AND chip_index_x = 1\"", 2)):
+            self.assertEqual(self.db.execute("SELECT stacchip_export('chips', ?, ?)", (path, '{"format": "stac-geoparquet"%s}' % where)).fetchone()[0], n)
+            self.assertEqual(len(self.items(path)), n)
+        self.db.execute("CREATE VIRTUAL TABLE again USING stacchip_merge(max_nodata=1)")
+        self.db.execute("INSERT INTO again(item_json) SELECT item_json FROM stacchip_items(?)", (path,))
+        self.assertEqual(self.db.execute("SELECT count(*), min(item), max(item) FROM again").fetchone(), (8, "i0", "i2"))
+
+    def test_what_is_refused(self):
+        path = os.path.join(self.folder.name, "r.parquet")
+        self.db.execute("CREATE TABLE e(item_json)")
+        for table, options, words in (("e", self.OPTIONS, "has no items to write"), ("e", '{"format": "x"}', "not one of index, stac-geoparquet"),
+                                      ("e", '{"format": "stac-geoparquet", "sort": "none"}', "'sort' is of no use with format"),
+                                      ("e", '{"format": "stac-geoparquet", "columns": ["item"]}', "'columns' is of no use"), ("e", '{"format": "stac-geoparquet", "geoparquet": "1.1"}', "'geoparquet' is of no use"),
+                                      ("e", '{"format": "stac-geoparquet", "partition_by": ["item"]}', "'partition_by' is of no use"),
+                                      ("e", '{"format": "stac-geoparquet", "where": "1) OR (1"}', "not one condition"), ("absent", self.OPTIONS, "no such table")):
+            with self.assertRaisesRegex(sqlite3.Error, words):
+                self.db.execute("SELECT stacchip_export(?, ?, ?)", (table, path, options))
+        for value, words in (("NULL", "an item has no text"), ("'{'", "not JSON|cut short"), ("'{\"id\": \"x\", \"geometry\": {\"type\": \"Polygon\", \"coordinates\": 3}}'", "item x: member 'geometry': the geometry is no GeoJSON")):
+            self.db.execute("DELETE FROM e")
+            self.db.execute(f"INSERT INTO e VALUES ({value})")
+            with self.assertRaisesRegex(sqlite3.Error, words):
+                self.db.execute("SELECT stacchip_export('e', ?, ?)", (path, self.OPTIONS))
+        self.assertEqual(os.listdir(self.folder.name), [])
+
+
 if __name__ == "__main__":
     host.main()
