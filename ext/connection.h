@@ -91,6 +91,9 @@ int sc_stack_register(struct sc_connection *c);     /* pixels/stack.c */
 int sc_batches_register(struct sc_connection *c);   /* pixels/batches.c */
 int sc_stats_register(struct sc_connection *c);     /* pixels/stats.c */
 int sc_hash_register(struct sc_connection *c);      /* pixels/hash_func.c */
+int sc_split_register(struct sc_connection *c);     /* pixels/split_func.c */
+int sc_rasterize_register(struct sc_connection *c); /* pixels/rasterize.c */
+int sc_classes_register(struct sc_connection *c);   /* pixels/classes_func.c */
 int sc_clay_register(struct sc_connection *c);      /* pixels/clay_func.c */
 int sc_merge_register(struct sc_connection *c);     /* merge/vtab.c */
 int sc_parquet_register(struct sc_connection *c);   /* geoparquet/register.c */

@@ -21,8 +21,8 @@ SQLITE_EXTENSION_INIT1
 static int (*const parts[])(struct sc_connection *) = {
     sc_config_register,    sc_platform_register, sc_items_register, sc_index_register,
     sc_item_info_register, sc_chip_register,     sc_stack_register, sc_stats_register,
-    sc_batches_register,   sc_hash_register,     sc_clay_register,  sc_merge_register,
-    sc_parquet_register,
+    sc_batches_register,   sc_hash_register,     sc_split_register, sc_rasterize_register,
+    sc_classes_register,   sc_clay_register,     sc_merge_register, sc_parquet_register,
 };
 
 static int is_registered(sqlite3 *db) {

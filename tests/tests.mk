@@ -35,6 +35,11 @@ check-tsan: deps-test
 	@for t in $(TSAN_TESTS); do echo $$t; LD_LIBRARY_PATH=build/tsan \
 	  TSAN_OPTIONS="suppressions=tests/support/tsan.supp exitcode=66" setarch -R $$t || exit 1; done
 
+# No two chips of different parts are nearer than the guard: 10 million chips.
+.PHONY: check-splits
+check-splits: all
+	N=10000000 tests/run test_splits
+
 # Independent readers of our Parquet files, from npm; tests that need them skip without.
 .PHONY: node-deps bench-parquet s3-deps
 # An S3 server of others, from npm; its tests skip without.

@@ -11,23 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/shape_part.h"
 #include "base/sqlite.h"
 #include "base/status.h"
 #include "index/geometry.h"
-
-enum sc_shape_kind {
-  SC_SHAPE_POINT,
-  SC_SHAPE_LINE,
-  SC_SHAPE_SHELL, /* the outer ring of a polygon; the holes that follow it are the polygon's */
-  SC_SHAPE_HOLE
-};
-
-/* A point, a line or a ring: points [first, first + n) of the shape. A ring's first point is
- * repeated as its last. */
-struct sc_shape_part {
-  enum sc_shape_kind kind;
-  size_t first, n;
-};
 
 /* Zeroed is empty; sc_shape_free(). A shape without parts is an empty geometry. */
 struct sc_shape {
@@ -69,9 +56,27 @@ struct sc_shape_grid {
   int64_t width_px, height_px;
 };
 
+struct sc_raster_api;
+
+/* How shapes of one CRS come to the pixels of a grid. Filled by sc_shape_placer_init(); nothing to
+ * free. */
+struct sc_shape_placer {
+  const struct sc_raster_api *raster;
+  struct sc_shape_grid grid; /* its crs and `crs` are borrowed */
+  const char *crs;
+  double inverse[6];
+  int is_same;        /* as the grid's */
+  int is_lonlat;      /* crs is geographic: longitudes on any turn */
+  int is_grid_lonlat; /* so is the grid's */
+  struct sc_box box;  /* what of crs counts */
+};
+
+sc_status sc_shape_placer_init(struct sc_shape_placer *out, const char *crs,
+                               const struct sc_shape_grid *grid, struct sc_error *err);
+
 /*
- * Bring a shape from `crs` to pixel coordinates (x columns, y rows, 0 0 the upper left corner of
- * the first pixel), in place.
+ * Bring a shape to pixel coordinates (x columns, y rows, 0 0 the upper left corner of the first
+ * pixel), in place.
  *
  * Within one CRS these are GDAL's, bit for bit: its inverse transform of each point. From another
  * one, what lies well outside the grid (by a quarter of it, at least 16 pixels) is cut off first,
@@ -79,6 +84,10 @@ struct sc_shape_grid {
  * straight to a twentieth of a pixel. Longitudes are taken on every turn that reaches the grid, so
  * that a geometry may lie on either side of the antimeridian, or across it.
  */
+sc_status sc_shape_place(const struct sc_shape_placer *placer, struct sc_shape *shape,
+                         struct sc_error *err);
+
+/* The same for one shape. */
 sc_status sc_shape_to_grid(struct sc_shape *shape, const char *crs,
                            const struct sc_shape_grid *grid, struct sc_error *err);
 

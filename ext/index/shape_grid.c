@@ -8,26 +8,17 @@
 
 #define TURN 360.0
 #define N_SIDE 32      /* points of a side of a grid's outline */
+#define SEAM 1e-7      /* degrees by which the ends of a turn overlap: no pixel lies between them */
 #define MAX_LON 3600.0 /* degrees beyond which longitudes are not turned */
-#define LEAST_EDGE_PX                                                                              \
-  8.0                       /* shorter edges are straight: a thousandth of a pixel at 100 m pixels \
-                             */
-#define LONG_EDGE_PX 64.0   /* longer ones are divided once unseen: an S has a straight middle */
+#define LEAST_EDGE_PX                                                                             \
+  8.0                      /* shorter edges are straight: a thousandth of a pixel at 100 m pixels \
+                            */
+#define LONG_EDGE_PX 64.0  /* longer ones are divided once unseen: an S has a straight middle */
+#define LEAST_EDGE_LON 1.0 /* the same in degrees */
+#define LONG_EDGE_LON 30.0
 #define BEND_PX 0.05        /* how far an edge may lie from where it should */
 #define MAX_PASSES 12       /* each divides the edges that still bend */
 #define MAX_POINTS 20000000 /* of one geometry: 1 GB while edges are divided */
-
-/* What a shape is brought to pixels with. */
-struct placer {
-  const struct sc_raster_api *raster;
-  const struct sc_shape_grid *grid;
-  const char *crs;
-  double inverse[6];
-  int is_same;        /* as the grid's */
-  int is_lonlat;      /* crs is geographic: longitudes on any turn */
-  int is_grid_lonlat; /* so is the grid's */
-  struct sc_box box;  /* what of crs counts */
-};
 
 /* As GDALInvGeoTransform() does it, operation by operation: ties then fall as GDAL's do. */
 static void invert(const double t[6], double out[6]) {
@@ -86,13 +77,13 @@ static double unwind(size_t n, double *lon) {
 }
 
 /* The box of the grown grid in crs: without bounds where a part of it has no place there. */
-static sc_status find_box(struct placer *p, struct sc_error *err) {
+static sc_status find_box(struct sc_shape_placer *p, struct sc_error *err) {
   enum { N = 4 * N_SIDE };
   double x[N], y[N];
-  outline(p->grid, x, y);
-  apply(p->grid->transform, N, x, y);
+  outline(&p->grid, x, y);
+  apply(p->grid.transform, N, x, y);
   for (int i = 0; i < N && p->is_grid_lonlat; i++) y[i] = fmax(-90, fmin(90, y[i]));
-  sc_status st = p->raster->reproject(p->grid->crs, p->crs, N, x, y, err);
+  sc_status st = p->raster->reproject(p->grid.crs, p->crs, N, x, y, err);
   if (st) return st;
   for (int i = 0; i < N; i++) {
     if (isfinite(x[i])) continue;
@@ -103,7 +94,8 @@ static sc_status find_box(struct placer *p, struct sc_error *err) {
   double turns = p->is_lonlat ? unwind(N, x) : 0;
   p->box = box_of(N, x, y);
   if (turns != 0) { /* round a pole */
-    p->box.max_x = p->box.min_x + TURN;
+    p->box.min_x = -TURN / 2 - SEAM;
+    p->box.max_x = TURN / 2 + SEAM;
     if (p->box.min_y + p->box.max_y > 0) p->box.max_y = 90;
     if (p->box.min_y + p->box.max_y < 0) p->box.min_y = -90;
   }
@@ -222,8 +214,8 @@ static sc_status add_line(const struct sc_box *box, const struct sc_shape *line,
 }
 
 /* One part, moved by `shift`, as far as it lies in the box. */
-static sc_status add_part(const struct placer *p, const struct sc_shape *shape, size_t part,
-                          double shift, struct sc_shape work[2], struct sc_shape *out,
+static sc_status add_part(const struct sc_shape_placer *p, const struct sc_shape *shape,
+                          size_t part, double shift, struct sc_shape work[2], struct sc_shape *out,
                           struct sc_error *err) {
   const struct sc_shape_part *from = &shape->parts[part];
   work[0].n_points = 0;
@@ -247,7 +239,8 @@ static sc_status add_part(const struct placer *p, const struct sc_shape *shape, 
 }
 
 /* The turns on which longitudes of a box reach the region that counts. */
-static void find_turns(const struct placer *p, const struct sc_box *own, int *first, int *last) {
+static void find_turns(const struct sc_shape_placer *p, const struct sc_box *own, int *first,
+                       int *last) {
   *first = *last = 0;
   if (!p->is_lonlat || !(own->min_x >= -MAX_LON) || !(own->max_x <= MAX_LON)) return;
   *first = (int)ceil((p->box.min_x - own->max_x) / TURN);
@@ -255,7 +248,8 @@ static void find_turns(const struct placer *p, const struct sc_box *own, int *fi
 }
 
 /* Replace the shape by what of it counts, on each turn that does. */
-static sc_status cut(const struct placer *p, struct sc_shape *shape, struct sc_error *err) {
+static sc_status cut(const struct sc_shape_placer *p, struct sc_shape *shape,
+                     struct sc_error *err) {
   struct sc_shape out = {.srid = shape->srid, .is_geopackage = shape->is_geopackage};
   struct sc_shape work[2] = {{0}, {0}};
   sc_status st = SC_OK;
@@ -282,13 +276,13 @@ static sc_status cut(const struct placer *p, struct sc_shape *shape, struct sc_e
 /* ---- projecting ---- */
 
 /* Points of crs to pixels, in place. */
-static sc_status to_pixels(const struct placer *p, size_t n, double *x, double *y,
+static sc_status to_pixels(const struct sc_shape_placer *p, size_t n, double *x, double *y,
                            struct sc_error *err) {
-  double middle[2] = {(double)p->grid->width_px / 2, (double)p->grid->height_px / 2};
-  sc_status st = n ? p->raster->reproject(p->crs, p->grid->crs, n, x, y, err) : SC_OK;
+  double middle[2] = {(double)p->grid.width_px / 2, (double)p->grid.height_px / 2};
+  sc_status st = n ? p->raster->reproject(p->crs, p->grid.crs, n, x, y, err) : SC_OK;
   if (st) return st;
   if (p->is_grid_lonlat) {
-    apply(p->grid->transform, 1, &middle[0], &middle[1]);
+    apply(p->grid.transform, 1, &middle[0], &middle[1]);
     for (size_t i = 0; i < n; i++) x[i] -= TURN * round((x[i] - middle[0]) / TURN);
   }
   apply(p->inverse, n, x, y);
@@ -296,7 +290,7 @@ static sc_status to_pixels(const struct placer *p, size_t n, double *x, double *
 }
 
 /* The points of a shape as pixels in another, which has room for them. */
-static sc_status copy_to_pixels(const struct placer *p, const struct sc_shape *from,
+static sc_status copy_to_pixels(const struct sc_shape_placer *p, const struct sc_shape *from,
                                 struct sc_shape *to, struct sc_error *err) {
   size_t n = from->n_points;
   if (n == 0) return SC_OK;
@@ -307,7 +301,7 @@ static sc_status copy_to_pixels(const struct placer *p, const struct sc_shape *f
   for (size_t i = 0; i < n && !st; i++) {
     if (isfinite(to->x[i]) && isfinite(to->y[i])) continue;
     st = sc_fail(err, SC_RANGE, "the geometry's point %.15g, %.15g has no place in %.100s",
-                 from->x[i], from->y[i], p->grid->crs);
+                 from->x[i], from->y[i], p->grid.crs);
   }
   return st;
 }
@@ -323,6 +317,16 @@ static double edge_px(const struct edges *e, size_t i) {
   return fmax(fabs(e->px.x[i + 1] - e->px.x[i]), fabs(e->px.y[i + 1] - e->px.y[i]));
 }
 
+/* Degrees of longitude of an edge: round a pole its ends may be one place. */
+static double edge_lon(const struct sc_shape_placer *p, const struct edges *e, size_t i) {
+  return p->is_lonlat ? fabs(e->in_crs->x[i + 1] - e->in_crs->x[i]) : 0;
+}
+
+/* Is an edge divided before anybody looks at its middle? */
+static int is_long(const struct sc_shape_placer *p, const struct edges *e, size_t i, int pass) {
+  return (pass == 0 && edge_px(e, i) > LONG_EDGE_PX) || edge_lon(p, e, i) > LONG_EDGE_LON;
+}
+
 /* How far a point lies from the line through the ends of edge i. */
 static double bend_px(const struct edges *e, size_t i, double x, double y) {
   double dx = e->px.x[i + 1] - e->px.x[i], dy = e->px.y[i + 1] - e->px.y[i];
@@ -332,8 +336,8 @@ static double bend_px(const struct edges *e, size_t i, double x, double y) {
 }
 
 /* The middles of all open edges, in crs and in pixels. */
-static sc_status find_middles(const struct placer *p, const struct edges *e, struct sc_shape *crs,
-                              struct sc_shape *px, struct sc_error *err) {
+static sc_status find_middles(const struct sc_shape_placer *p, const struct edges *e,
+                              struct sc_shape *crs, struct sc_shape *px, struct sc_error *err) {
   size_t n = 0, n_points = e->in_crs->n_points;
   for (size_t i = 0; i < n_points; i++) n += e->is_open[i];
   sc_status st = sc_shape_reserve(crs, n, err);
@@ -348,8 +352,9 @@ static sc_status find_middles(const struct placer *p, const struct edges *e, str
 }
 
 /* Put the middles of the edges that bend between their ends. Gives the edges after it. */
-static sc_status divide(struct edges *e, int pass, const struct sc_shape *crs,
-                        const struct sc_shape *px, struct sc_error *err) {
+static sc_status divide(const struct sc_shape_placer *p, struct edges *e, int pass,
+                        const struct sc_shape *crs, const struct sc_shape *px,
+                        struct sc_error *err) {
   size_t n = e->in_crs->n_points, to = 0, middle = 0, most = n + px->n_points;
   struct sc_shape out_crs = {0}, out_px = {0};
   uint8_t *is_open = sc_alloc_zero(most, 1);
@@ -364,8 +369,7 @@ static sc_status divide(struct edges *e, int pass, const struct sc_shape *crs,
       out_px.x[to] = e->px.x[i], out_px.y[to++] = e->px.y[i];
       if (!e->is_open[i]) continue;
       double x = px->x[middle], y = px->y[middle];
-      int bends = (pass == 0 && edge_px(e, i) > LONG_EDGE_PX) || !(bend_px(e, i, x, y) <= BEND_PX);
-      if (bends) {
+      if (is_long(p, e, i, pass) || bend_px(e, i, x, y) > BEND_PX) {
         is_open[to - 1] = is_open[to] = 1;
         out_crs.x[to] = crs->x[middle], out_crs.y[to] = crs->y[middle];
         out_px.x[to] = x, out_px.y[to++] = y;
@@ -392,7 +396,8 @@ static sc_status divide(struct edges *e, int pass, const struct sc_shape *crs,
 }
 
 /* Project the points, and open the edges that are long enough to bend. */
-static sc_status begin_edges(const struct placer *p, struct edges *e, struct sc_error *err) {
+static sc_status begin_edges(const struct sc_shape_placer *p, struct edges *e,
+                             struct sc_error *err) {
   size_t n = e->in_crs->n_points;
   sc_status st = sc_shape_reserve(&e->px, n, err);
   if (!st && !(e->is_open = sc_alloc_zero(n + 1, 1))) st = sc_fail_nomem(err);
@@ -401,12 +406,13 @@ static sc_status begin_edges(const struct placer *p, struct edges *e, struct sc_
   for (size_t part = 0; part < e->in_crs->n_parts && !st; part++) {
     const struct sc_shape_part *now = &e->in_crs->parts[part];
     for (size_t i = now->first; i + 1 < now->first + now->n; i++)
-      e->is_open[i] = edge_px(e, i) > LEAST_EDGE_PX;
+      e->is_open[i] = edge_px(e, i) > LEAST_EDGE_PX || edge_lon(p, e, i) > LEAST_EDGE_LON;
   }
   return st;
 }
 
-static sc_status project(const struct placer *p, struct sc_shape *shape, struct sc_error *err) {
+static sc_status project(const struct sc_shape_placer *p, struct sc_shape *shape,
+                         struct sc_error *err) {
   struct edges e = {.in_crs = shape};
   sc_status st = begin_edges(p, &e, err);
   for (int pass = 0; pass < MAX_PASSES && !st; pass++) {
@@ -416,7 +422,7 @@ static sc_status project(const struct placer *p, struct sc_shape *shape, struct 
     if (!st && shape->n_points + n > MAX_POINTS) {
       st = sc_fail(err, SC_TOO_BIG, "the geometry has more than %d points", MAX_POINTS);
     }
-    if (!st && n > 0) st = divide(&e, pass, &crs, &px, err);
+    if (!st && n > 0) st = divide(p, &e, pass, &crs, &px, err);
     sc_shape_free(&crs);
     sc_shape_free(&px);
     if (n == 0) break;
@@ -430,21 +436,29 @@ static sc_status project(const struct placer *p, struct sc_shape *shape, struct 
   return st;
 }
 
+sc_status sc_shape_placer_init(struct sc_shape_placer *out, const char *crs,
+                               const struct sc_shape_grid *grid, struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
+  *out = (struct sc_shape_placer){.raster = raster, .grid = *grid, .crs = crs};
+  invert(grid->transform, out->inverse);
+  out->is_same = raster->same_crs(crs, grid->crs);
+  out->is_lonlat = raster->is_geographic(crs);
+  out->is_grid_lonlat = out->is_same ? out->is_lonlat : raster->is_geographic(grid->crs);
+  return out->is_same && !out->is_lonlat ? SC_OK : find_box(out, err);
+}
+
+sc_status sc_shape_place(const struct sc_shape_placer *p, struct sc_shape *shape,
+                         struct sc_error *err) {
+  sc_status st = p->is_same && !p->is_lonlat ? SC_OK : cut(p, shape, err);
+  if (!st && p->is_same) apply(p->inverse, shape->n_points, shape->x, shape->y);
+  if (!st && !p->is_same) st = project(p, shape, err);
+  return st;
+}
+
 sc_status sc_shape_to_grid(struct sc_shape *shape, const char *crs,
                            const struct sc_shape_grid *grid, struct sc_error *err) {
-  struct placer p = {.raster = sc_raster(err), .grid = grid, .crs = crs};
-  if (!p.raster) return err->status;
-  invert(grid->transform, p.inverse);
-  p.is_same = p.raster->same_crs(crs, grid->crs);
-  p.is_lonlat = p.raster->is_geographic(crs);
-  if (p.is_same && !p.is_lonlat) {
-    apply(p.inverse, shape->n_points, shape->x, shape->y);
-    return SC_OK;
-  }
-  p.is_grid_lonlat = p.is_same || p.raster->is_geographic(grid->crs);
-  sc_status st = find_box(&p, err);
-  if (!st) st = cut(&p, shape, err);
-  if (!st && p.is_same) apply(p.inverse, shape->n_points, shape->x, shape->y);
-  if (!st && !p.is_same) st = project(&p, shape, err);
-  return st;
+  struct sc_shape_placer placer;
+  sc_status st = sc_shape_placer_init(&placer, crs, grid, err);
+  return st ? st : sc_shape_place(&placer, shape, err);
 }

@@ -6,8 +6,8 @@
 
 #include "base/alloc.h"
 
-static sc_status add_row(struct sc_group *s, sqlite3_value *handle, sqlite3_value *sort_key,
-                         struct sc_error *err) {
+sc_status sc_group_add(struct sc_group *s, sqlite3_value *handle, sqlite3_value *sort_key,
+                       struct sc_error *err) {
   if (s->n_rows == s->capacity) {
     size_t capacity = s->capacity ? 2 * s->capacity : 32;
     struct sc_group_row *rows = sc_realloc(s->rows, capacity * sizeof *rows);
@@ -28,8 +28,7 @@ static sc_status add_row(struct sc_group *s, sqlite3_value *handle, sqlite3_valu
   return SC_OK;
 }
 
-/* The options of the first row hold for all; others would be ignored. */
-static sc_status take_options(struct sc_group *s, sqlite3_value *value, struct sc_error *err) {
+sc_status sc_group_take_options(struct sc_group *s, sqlite3_value *value, struct sc_error *err) {
   const char *text = (const char *)sqlite3_value_text(value);
   if (!s->has_rows) return sc_strdup(text, &s->options, err);
   if (strcmp(text ? text : "", s->options ? s->options : "") == 0) return SC_OK;
@@ -45,10 +44,10 @@ static void step(sqlite3_context *context, int n, sqlite3_value **values, int wi
     return;
   }
   if (s->err.status) return;
-  if (n > 1 && take_options(s, values[1], &s->err)) return;
+  if (n > 1 && sc_group_take_options(s, values[1], &s->err)) return;
   s->has_rows = 1;
   if (!with_null && sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  sc_settle(&s->err, add_row(s, values[0], n > 2 ? values[2] : NULL, &s->err));
+  sc_settle(&s->err, sc_group_add(s, values[0], n > 2 ? values[2] : NULL, &s->err));
 }
 
 void sc_group_step(sqlite3_context *context, int n, sqlite3_value **values) {

@@ -23,6 +23,12 @@ struct sc_group {
   int has_rows; /* rows with a NULL handle count here, and may not be in rows */
 };
 
+/* For steps of other aggregates, whose struct begins with the group: copy a row, and take the
+ * options of one (those of the first row hold for all; SC_BAD_ARG for others). */
+sc_status sc_group_add(struct sc_group *group, sqlite3_value *handle, sqlite3_value *sort_key,
+                       struct sc_error *err);
+sc_status sc_group_take_options(struct sc_group *group, sqlite3_value *value, struct sc_error *err);
+
 /* The step of an aggregate f(handle [, options [, sort_key]]). It passes over NULL handles. */
 void sc_group_step(sqlite3_context *context, int n, sqlite3_value **values);
 /* The same, but rows with a NULL handle are rows. */

@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/dtype.h"
 #include "base/settings.h"
+#include "base/shape_part.h"
 #include "base/status.h"
 #include "http/http_api.h"
 #include "store/stamp.h"
@@ -206,6 +207,25 @@ struct sc_geotiff {
 
 struct sc_held; /* decoded blocks, see hold() */
 
+/* A geometry in pixel coordinates, and what its pixels become. Not empty. */
+struct sc_burn {
+  const double *x, *y;
+  const struct sc_shape_part *parts;
+  size_t n_parts;
+  double value;
+};
+
+/* Geometries to burn into an image, in order. */
+struct sc_burn_job {
+  void *pixels;        /* [row][column] */
+  enum sc_dtype dtype; /* neither of 8 bits with sign, nor of 64 bits but double, nor complex */
+  int width, height;
+  int all_touched; /* 0: a polygon's are the pixels whose middle it holds */
+  int add;         /* values are added to what is there; 0: they replace it */
+  const struct sc_burn *burns;
+  size_t n_burns; /* up to INT_MAX */
+};
+
 struct sc_raster_api {
   int version;
 
@@ -286,6 +306,9 @@ struct sc_raster_api {
   sc_status (*hold)(struct sc_read *reads, size_t n, int (*interrupted)(void *),
                     void *interrupt_context, struct sc_held **held, struct sc_error *err);
   void (*let_go)(struct sc_held *held); /* NULL is fine */
+
+  /* Burn geometries as GDALRasterizeGeometries() does. */
+  sc_status (*rasterize)(const struct sc_burn_job *job, struct sc_error *err);
 };
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */

@@ -11,6 +11,7 @@ SQLITE_EXTENSION_INIT1
 
 #include "base/interrupt.h"
 #include "http/client.h"
+#include "raster/burn.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
 #include "raster/picture.h"
@@ -78,6 +79,11 @@ static sc_status make_header(const struct sc_source *source, struct sc_buffer *o
   return sc_remote_make_header(source, out, err);
 }
 
+static sc_status rasterize(const struct sc_burn_job *job, struct sc_error *err) {
+  sc_runtime_enter();
+  return sc_burn_shapes(job, err);
+}
+
 static const struct sc_raster_api api = {
     .version = SC_RASTER_API_VERSION,
     .versions = versions,
@@ -99,6 +105,7 @@ static const struct sc_raster_api api = {
     .reproject = sc_project,
     .hold = hold,
     .let_go = let_go,
+    .rasterize = rasterize,
 };
 
 __attribute__((visibility("default"))) const struct sc_raster_api *stacchip_raster_api(
