@@ -216,6 +216,12 @@ build/scenes/sentinel-2_4500/item.json: | build/release/make_scene
 bench-remote: all $(B)/bench/delay_server $(B)/bench/bench_remote_gdal build/scenes/sentinel-2_4500/item.json
 	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_remote.py $(B)/bench/delay_server $(B)/bench/bench_remote_gdal $(REMOTE_SCENE) $(REMOTE_MS)
 
+# What training pays for its chips, beside a Dataset of rasterio's (deps-bench).
+#: make bench-feed    batches in random and block order, cached, remote, with a disk cache (BENCH=short)
+.PHONY: bench-feed
+bench-feed: all $(B)/bench/delay_server build/scenes/sentinel-2_4500/item.json $(patsubst %,$(SCENES_FULL)/%/item.json,sentinel-2 landsat naip)
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_feed.py $(B)/bench/delay_server $(SCENES_FULL) $(REMOTE_SCENE) $(BENCH)
+
 # Random statements against plain tables: those of make test with another seed, or more of them.
 #: make check-queries  N=20000 random statements of SEED=1 on every kind of table, against plain tables
 .PHONY: check-queries
