@@ -65,17 +65,21 @@ BENCH_SEED ?=
 $(SCENES_FULL)/%/item.json: | build/release/make_scene
 	@mkdir -p $(@D)
 	build/release/make_scene $* $(@D) full
-$(B)/bench/bench_chips $(B)/bench/bench_index: $(B)/bench/%: tests/bench/%.c
+$(B)/bench/bench_chips $(B)/bench/bench_index $(B)/bench/bench_scale: $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal) -lsqlite3
-.PHONY: bench bench-chips bench-index
+.PHONY: bench bench-chips bench-index bench-scale
 bench-chips: all $(B)/bench/bench_chips $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_chips $(SCENES_FULL) $(if $(filter short,$(BENCH)),40,128) $(BENCH_SEED)
 bench-index: all $(B)/bench/bench_index $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_index $(SCENES_FULL) $(if $(filter short,$(BENCH)),3,9)
+# What threads and processes bring; on a quiet machine with many cores.
+bench-scale: all $(B)/bench/bench_scale $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
+	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_scale $(SCENES_FULL) $(if $(filter short,$(BENCH)),64,256)
 bench:
 	$(MAKE) --no-print-directory bench-chips
 	$(MAKE) --no-print-directory bench-index
+	$(MAKE) --no-print-directory bench-scale
 	$(MAKE) --no-print-directory bench-merge $(if $(filter short,$(BENCH)),MERGE_CHIPS=200000)
 	$(MAKE) --no-print-directory bench-parquet $(if $(filter short,$(BENCH)),BENCH_CHIPS=200000)
 	@if $(MAKE) -n bench-remote >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-remote BENCH=$(BENCH); fi

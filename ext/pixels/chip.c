@@ -503,7 +503,7 @@ static sc_status read_plain(const struct sc_chip *chips, size_t n, const struct 
   size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], to->dtype);
   size_t n_reads = 0, plane = (size_t)chips[0].width * (size_t)chips[0].height;
   if (!raster) return err->status;
-  struct sc_read *reads = sc_alloc_zero(n * n_bands, sizeof *reads);
+  struct sc_read *reads = raster->memory_take(n * n_bands * sizeof *reads);
   if (!reads) return sc_fail_nomem(err);
   for (size_t i = 0; i < n; i++) {
     if (chips[i].is_absent) continue;
@@ -522,7 +522,7 @@ static sc_status read_plain(const struct sc_chip *chips, size_t n, const struct 
     }
     st = SC_OK;
   }
-  sc_free(reads);
+  raster->memory_give(reads);
   return st;
 }
 

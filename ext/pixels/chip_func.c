@@ -12,6 +12,7 @@
 #include "pixels/chip.h"
 #include "pixels/encode.h"
 #include "pixels/locate.h"
+#include "pixels/result.h"
 
 static void free_options(void *options) {
   sc_chip_options_free(options);
@@ -93,7 +94,7 @@ static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
       options ? make_chip(c, values[0], options, length_limit(context), &out, &err) : err.status;
   c->run = 0;
   if (!st) {
-    sqlite3_result_blob64(context, out.data, out.size, sc_free);
+    sc_result_give(context, &out);
   } else {
     sc_buffer_free(&out);
     fail_or_null(context, options, &err);

@@ -259,7 +259,8 @@ sc_status sc_samples_name(struct sc_samples *s, size_t i, struct sc_chip_name *o
   if (from->kind == SC_SAMPLES_TEXT) {
     st = sc_buffer_append(b, text, from->text_bytes, err);
   } else if (from->kind == SC_SAMPLES_OBJECT) {
-    const struct sc_buffer prefix = {(unsigned char *)(size_t)text, from->text_bytes, 0};
+    const struct sc_buffer prefix = {.data = (unsigned char *)(size_t)text,
+                                     .size = from->text_bytes};
     st = sc_handle_format(&prefix, row->chip.x, row->chip.y, b, err);
   } else {
     const char *table = text + strlen(text) + 1, *item = table + strlen(table) + 1;

@@ -386,8 +386,6 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
   size_t n = (size_t)t->blocks_across * (size_t)t->blocks_down, done = 0;
   struct sc_remote_block *blocks = sc_alloc_zero(n, sizeof *blocks);
   size_t *batch = sc_alloc(n * sizeof *batch);
-  struct sc_responses responses;
-  sc_responses_init(&responses);
   sc_status st = blocks && batch ? SC_OK : sc_fail_nomem(err);
   while (!st && done < n) {
     size_t k = 0;
@@ -405,14 +403,12 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
       batch[k++] = block;
       bytes += t->byte_counts[block];
     }
-    st =
-        sc_remote_fetch(blocks, k, &responses, c->job->interrupted, c->job->interrupt_context, err);
+    st = sc_remote_fetch(blocks, k, c->job->interrupted, c->job->interrupt_context, err);
     c->fetched = blocks;
     c->batch = batch;
     if (!st) st = run_blocks(c, k, err);
     for (size_t i = 0; i < k; i++) sc_shared_release(&blocks[i].bytes);
   }
-  sc_responses_free(&responses);
   sc_free(blocks);
   sc_free(batch);
   return st;

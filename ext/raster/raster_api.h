@@ -226,6 +226,15 @@ struct sc_burn_job {
   size_t n_burns; /* up to INT_MAX */
 };
 
+/* What the process keeps in memory, and how often it was there: for stacchip_debug(). */
+struct sc_kept {
+  int64_t block_bytes, n_blocks;        /* decoded blocks */
+  int64_t held_bytes;                   /* of blocks beside the budget: see hold() */
+  int64_t idle_bytes, in_use_bytes;     /* large memory that nobody uses, and that somebody has */
+  int64_t n_block_hits, n_block_misses; /* blocks whose rows were there; that were decoded */
+  int64_t n_memory_reused, n_memory_fresh; /* pieces of memory that were there; that were new */
+};
+
 struct sc_raster_api {
   int version;
 
@@ -309,6 +318,12 @@ struct sc_raster_api {
 
   /* Burn geometries as GDALRasterizeGeometries() does. */
   sc_status (*rasterize)(const struct sc_burn_job *job, struct sc_error *err);
+
+  /* Memory for results, used again (raster/memory.h): not zeroed, NULL where it ran out; given
+   * back by memory_give(), also in a forked child, and after the connection has closed. */
+  void *(*memory_take)(size_t bytes);
+  void (*memory_give)(void *memory);
+  void (*kept)(struct sc_kept *out);
 };
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */

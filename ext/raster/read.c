@@ -33,6 +33,7 @@
 #include "base/thread.h"
 #include "raster/block.h"
 #include "raster/gdal.h"
+#include "raster/memory.h"
 #include "raster/pool.h"
 #include "raster/remote.h"
 #include "raster/runtime.h"
@@ -73,12 +74,11 @@ struct plan {
   size_t n_pieces, capacity;
   struct group *groups;
   size_t n_groups;
-  struct sc_responses responses; /* memory of remote blocks */
-  struct fetcher *fetcher;       /* fetches remote blocks meanwhile; NULL: they are there */
-  int is_hold;                   /* blocks are made ready and held, nothing is copied */
-  struct sc_held *held;          /* they */
-  int bypass_cache;              /* more blocks than the cache holds: see MEMORY */
-  pthread_mutex_t lock;          /* guards err of the reads */
+  struct fetcher *fetcher; /* fetches remote blocks meanwhile; NULL: they are there */
+  int is_hold;             /* blocks are made ready and held, nothing is copied */
+  struct sc_held *held;    /* they */
+  int bypass_cache;        /* more blocks than the cache holds: see MEMORY */
+  pthread_mutex_t lock;    /* guards err of the reads */
 };
 
 /* Blocks that are held: see sc_raster_api.hold. */
@@ -232,8 +232,14 @@ static int by_block(const void *a, const void *b) {
   return x->block < y->block ? -1 : x->block > y->block;
 }
 
+/* A thousand groups take a megabyte, for their errors. */
+static void *take_zeroed(size_t n, size_t bytes) {
+  void *memory = sc_memory_take(n * bytes);
+  return memory ? memset(memory, 0, n * bytes) : NULL;
+}
+
 static sc_status make_groups(struct plan *p, struct sc_error *err) {
-  p->groups = sc_alloc_zero(p->n_pieces + p->n_windows, sizeof *p->groups);
+  p->groups = take_zeroed(p->n_pieces + p->n_windows, sizeof *p->groups);
   if (!p->groups) return sc_fail_nomem(err);
   if (p->n_pieces) qsort(p->pieces, p->n_pieces, sizeof *p->pieces, by_block);
   for (size_t i = 0; i < p->n_pieces;) {
@@ -278,7 +284,7 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     owners[n++] = g;
   }
   if (!st && n) {
-    st = sc_remote_fetch(blocks, n, &p->responses, interrupted, interrupt_context, err);
+    st = sc_remote_fetch(blocks, n, interrupted, interrupt_context, err);
     if (st != SC_INTERRUPT && st != SC_NOMEM) st = SC_OK; /* each block has its own error */
     for (size_t i = 0; i < n; i++) {
       owners[i]->fetch_err = blocks[i].err;
@@ -447,7 +453,7 @@ static void fail_group(const struct plan *p, const struct group *g, const struct
 }
 
 /* Fetch what is missing behind the first bytes of a block. */
-static sc_status fetch_rest(struct plan *p, struct group *g, struct sc_error *err) {
+static sc_status fetch_rest(const struct plan *p, struct group *g, struct sc_error *err) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_tiff *t = &first->window->file->tiff;
   const uint64_t size = t->byte_counts[first->block], had = g->bytes.view.size;
@@ -456,8 +462,8 @@ static sc_status fetch_rest(struct plan *p, struct group *g, struct sc_error *er
                                  .offset = t->offsets[first->block] + had,
                                  .size = size - had};
   struct sc_response *both = NULL;
-  sc_status st = sc_remote_fetch(&rest, 1, &p->responses, NULL, NULL, err);
-  if (!st) st = sc_response_new(&p->responses, (size_t)size, &both, err);
+  sc_status st = sc_remote_fetch(&rest, 1, NULL, NULL, err);
+  if (!st) st = sc_response_new((size_t)size, &both, err);
   if (!st) st = sc_buffer_append(&both->bytes, g->bytes.view.data, (size_t)had, err);
   if (!st) st = sc_buffer_append(&both->bytes, rest.bytes.view.data, rest.bytes.view.size, err);
   if (!st) {
@@ -493,7 +499,8 @@ static sc_status prepare_block(struct plan *p, struct group *g, struct sc_block 
   if (block->end_row >= sc_tiff_block_rows(&file->tiff, first->block)) {
     sc_buffer_free(&block->stored);
   } else if (!st && !block->is_transient && !block->stored.data && stored.data) {
-    st = sc_buffer_append(&block->stored, stored.data, stored.size, err);
+    st = sc_memory_buffer(stored.size, &block->stored, err);
+    if (!st) st = sc_buffer_append(&block->stored, stored.data, stored.size, err);
   }
   return st;
 }
@@ -747,8 +754,7 @@ static void free_plan(struct plan *p) {
   }
   sc_free(p->windows);
   sc_free(p->pieces);
-  sc_free(p->groups);
-  sc_responses_free(&p->responses);
+  sc_memory_give(p->groups);
   pthread_mutex_destroy(&p->lock);
 }
 
@@ -774,7 +780,6 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
                            void *interrupt_context, struct sc_held **out, struct sc_error *err) {
   struct plan p = {.n_windows = n, .is_hold = out != NULL};
   pthread_mutex_init(&p.lock, NULL);
-  sc_responses_init(&p.responses);
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
   sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {
