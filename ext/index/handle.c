@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sha256.h"
 #include "base/sqlite.h"
 #include "store/secrets.h"
 
@@ -164,16 +165,44 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
   return st;
 }
 
-sc_status sc_handle_export(const struct sc_scene *scene, const struct sc_tiling *tiling, int64_t x,
-                           int64_t y, struct sc_buffer *out, struct sc_error *err) {
+sc_status sc_handle_export(const struct sc_scene *scene, const struct sc_tiling *tiling,
+                           struct sc_buffer *out, struct sc_error *err) {
   struct listed listed = {.scene = scene};
   sc_status st = sc_buffer_append_text(out, "{\"item\":", err);
   if (!st) st = append_thin(cJSON_Duplicate(scene->item.json, 1), &listed, out, err);
   if (!st) st = append_tiling(tiling, out, err);
   if (!st) st = append_platform(sc_scene_platform(scene), out, err);
+  return st ? st : sc_buffer_append_text(out, "}", err);
+}
+
+sc_status sc_handle_of_item(const char *item, size_t n, int64_t x, int64_t y, struct sc_buffer *out,
+                            struct sc_error *err) {
+  static const char begin[] = "{\"item\":{";
+  if (n < sizeof begin || memcmp(item, begin, sizeof begin - 1) != 0 || item[n - 1] != '}')
+    return sc_fail(err, SC_BAD_DATA, "not the text of an exported item");
+  sc_status st = sc_buffer_append(out, item, n - 1, err);
   return st ? st
             : sc_buffer_printf(out, err, ",\"chip_index_x\":%lld,\"chip_index_y\":%lld}",
                                (long long)x, (long long)y);
+}
+
+static const char name_letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void sc_handle_item_name(const char *item, size_t n, char out[SC_HANDLE_ITEM_NAME + 1]) {
+  uint8_t hash[SC_SHA256_BYTES];
+  sc_sha256(item, n, hash);
+  for (int i = 0; i < SC_HANDLE_ITEM_NAME; i++) {
+    const uint8_t *three = hash + i / 4 * 3;
+    uint32_t bits = (uint32_t)three[0] << 16 | (uint32_t)three[1] << 8 | three[2];
+    out[i] = name_letters[bits >> (18 - 6 * (i % 4)) & 63];
+  }
+  out[SC_HANDLE_ITEM_NAME] = '\0';
+}
+
+sc_status sc_handle_short_format(const char *name, int64_t x, int64_t y, struct sc_buffer *out,
+                                 struct sc_error *err) {
+  return sc_buffer_printf(out, err, "[\"%s\",%lld,%lld]", name, (long long)x, (long long)y);
 }
 
 sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct sc_buffer *out,
@@ -329,6 +358,24 @@ sc_status sc_handle_read(const char *text, struct sc_handle *out, struct sc_erro
                                   : sc_fail(err, SC_BAD_ARG, WHAT ": not JSON: %.60s", text);
   if (st) sc_handle_free(out);
   return st;
+}
+
+int sc_handle_short_read(const char *text, size_t n, char name[SC_HANDLE_ITEM_NAME + 1], int64_t *x,
+                         int64_t *y) {
+  const char *end = text + 2 + SC_HANDLE_ITEM_NAME;
+  long long px, py;
+  int used = 0;
+  if (!text || n < 2 + SC_HANDLE_ITEM_NAME || text[0] != '[' || text[1] != '"' || *end != '"' ||
+      strspn(text + 2, name_letters) != SC_HANDLE_ITEM_NAME)
+    return 0;
+  if (sscanf(end, "\",%lld,%lld]%n", &px, &py, &used) != 2 || end + used != text + n) return 0;
+  if (memchr(end, '+', (size_t)used) || llabs(px) > POSITION_MAX || llabs(py) > POSITION_MAX)
+    return 0;
+  memcpy(name, text + 2, SC_HANDLE_ITEM_NAME);
+  name[SC_HANDLE_ITEM_NAME] = '\0';
+  *x = px;
+  *y = py;
+  return 1;
 }
 
 void sc_handle_free(struct sc_handle *h) { sc_options_free(&h->json); }

@@ -24,7 +24,7 @@ struct raw {
   const cJSON *resolution, *bounds, *center, *size, *like;
   int format, dtype, scale, harmonize, valid, on_error, null, exclude_cloud;
   int64_t buffer;
-  const char *table, *crs;
+  const char *table, *items, *crs;
 };
 
 #define AT(member) offsetof(struct raw, member)
@@ -32,14 +32,15 @@ struct raw {
   "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64|" \
   "complex64|complex128"
 #define FORMATS "npy|npz|raw|geotiff=tif=tiff|png|jpeg=jpg"
-#define COMMON                                                       \
-  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                   \
-      {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},       \
-      {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},                 \
-      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},         \
-      {"buffer", SC_OPTION_INT, AT(buffer), 0, SC_BUFFER_MAX_PX, 0}, \
-      {"fill", SC_OPTION_JSON, AT(fill), 0, 0, 0}, {                 \
-    "table", SC_OPTION_TEXT, AT(table), 0, 0, 0                      \
+#define COMMON                                                                                    \
+  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                                                \
+      {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},                                    \
+      {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},                                              \
+      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},                                      \
+      {"buffer", SC_OPTION_INT, AT(buffer), 0, SC_BUFFER_MAX_PX, 0},                              \
+      {"fill", SC_OPTION_JSON, AT(fill), 0, 0, 0}, {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0}, \
+  {                                                                                               \
+    "items", SC_OPTION_TEXT, AT(items), 0, 0, 0                                                   \
   }
 #define PIXELS                                             \
   {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},    \
@@ -211,6 +212,7 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   out->on_error = raw->on_error;
   out->null = raw->null;
   out->table = raw->table;
+  out->items = raw->items;
   out->exclude_cloud = raw->exclude_cloud;
   out->has_fill = raw->fill != NULL;
   out->has_rescale = raw->rescale != NULL;

@@ -56,6 +56,7 @@ struct sc_chip_options {
   int on_error;                    /* enum sc_on_error */
   int null;                        /* enum sc_null: what becomes of a NULL handle among others */
   const char *table;               /* of an integer handle */
+  const char *items;               /* table of exported items, of short handles; or NULL */
   int exclude_cloud;               /* stacchip_band_stats */
   const struct cJSON *percentiles; /* stacchip_band_stats: array of 0..100, or NULL */
 };

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "index/handle.h"
+#include "pixels/exported.h"
 #include "pixels/merged.h"
 
 static sc_status open_scene(struct sc_connection *c, const struct sc_handle *h, const char *key,
@@ -60,8 +61,8 @@ static sc_status place(const struct sc_handle *h, struct sc_chip *chip, struct s
 }
 
 /* The handle read in full. chip->cached: the one kept under its key, or NULL. */
-static sc_status locate_in_full(struct sc_connection *c, const char *text, size_t key_bytes,
-                                struct sc_chip *chip, struct sc_error *err) {
+static sc_status locate_in_full(struct sc_connection *c, const char *text, const char *key,
+                                size_t key_bytes, struct sc_chip *chip, struct sc_error *err) {
   struct sc_handle h;
   char *item = NULL;
   sc_status st = sc_handle_read(text, &h, err);
@@ -72,7 +73,7 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, size_
     return st;
   }
   st = sc_handle_item(&h, &item, err);
-  if (!st && !chip->cached) st = open_scene(c, &h, text, key_bytes, item, &chip->cached, err);
+  if (!st && !chip->cached) st = open_scene(c, &h, key, key_bytes, item, &chip->cached, err);
   if (!st) {
     chip->scene = &chip->cached->scene;
     st = place(&h, chip, err);
@@ -86,16 +87,38 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, size_
   return st;
 }
 
+/* A short handle, whose item is in a table; chip has its position. */
+static sc_status locate_short(struct sc_connection *c, const char *key, size_t key_bytes,
+                              const char *item, const char *items, struct sc_chip *chip,
+                              struct sc_error *err) {
+  struct sc_buffer text = {0}, whole = {0};
+  sc_status st = sc_exported_find(c, items, item, &text, err);
+  if (!st) st = sc_handle_of_item((char *)text.data, text.size, chip->x, chip->y, &whole, err);
+  if (!st) st = sc_buffer_terminate(&whole, err);
+  if (!st) st = locate_in_full(c, (char *)whole.data, key, key_bytes, chip, err);
+  sc_buffer_free(&text);
+  sc_buffer_free(&whole);
+  return st;
+}
+
 /*
  * The tiling of a kept scene is that of its handle: it is in the key. A scene whose handles were
  * refused so far (outside the grid, say) has none yet.
  */
-static sc_status locate_text(struct sc_connection *c, const char *text, size_t n,
-                             struct sc_chip *chip, struct sc_error *err) {
-  size_t common = sc_handle_common_part(text, n, &chip->x, &chip->y), key = common ? common : n;
+static sc_status locate_text(struct sc_connection *c, const struct sc_chip_name *name,
+                             const char *items, struct sc_chip *chip, struct sc_error *err) {
+  const char *text = name->text;
+  size_t n = name->text_bytes;
+  char item[SC_HANDLE_ITEM_NAME + 1];
+  int is_short = sc_handle_short_read(text, n, item, &chip->x, &chip->y);
+  size_t common =
+      is_short ? 2 + SC_HANDLE_ITEM_NAME : sc_handle_common_part(text, n, &chip->x, &chip->y);
+  size_t key = common ? common : n;
   chip->cached = sc_scenes_find(c, text, key);
-  if (!common || !chip->cached || !chip->cached->is_tiled)
-    return locate_in_full(c, text, key, chip, err);
+  if (!common || !chip->cached || !chip->cached->is_tiled) {
+    return is_short ? locate_short(c, text, key, item, items, chip, err)
+                    : locate_in_full(c, text, text, key, chip, err);
+  }
   const struct sc_scene *s = chip->scene = &chip->cached->scene;
   chip->tiling = chip->cached->tiling;
   sc_status st = sc_grid_window(&s->grid, &chip->tiling, chip->x, chip->y, &chip->window, err);
@@ -115,7 +138,7 @@ sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *nam
                          struct sc_error *err) {
   memset(out, 0, sizeof *out);
   sc_status st = name->is_rowid ? sc_merged_locate_rowid(c, options->table, name->rowid, out, err)
-                                : locate_text(c, name->text, name->text_bytes, out, err);
+                                : locate_text(c, name, options->items, out, err);
   if (st) {
     sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);
