@@ -205,6 +205,9 @@ struct sc_geotiff {
   const double *scales, *offsets; /* n_bands each, or NULL */
 };
 
+#define SC_COG_TILE_PX 256
+struct sc_cog; /* a file in the making, see cog_create() */
+
 struct sc_held; /* decoded blocks, see hold() */
 
 /* A geometry in pixel coordinates, and what its pixels become. Not empty. */
@@ -287,6 +290,24 @@ struct sc_raster_api {
   sc_status (*picture)(enum sc_picture_format format, const uint8_t *pixels, int width, int height,
                        int channels, struct sc_buffer *out, struct sc_error *err);
   sc_status (*geotiff)(const struct sc_geotiff *image, struct sc_buffer *out, struct sc_error *err);
+
+  /*
+   * A Cloud Optimized GeoTIFF, written tile by tile on one thread. Tiles are SC_COG_TILE_PX wide
+   * and high, begin at multiples of that, and are smaller at the right and lower edge; each is put
+   * once, in any order, band-sequential in image->dtype. What nobody puts is nodata, else 0.
+   *
+   * image   pixels and mask are not looked at.
+   * folder  Of the caller's own, where files are made that it removes.
+   * finish  Writes the file at a local path: DEFLATE, with overviews, of which a pixel is one of
+   *         those below it (classes) or their mean.
+   */
+  sc_status (*cog_create)(const struct sc_geotiff *image, const char *folder, struct sc_cog **out,
+                          struct sc_error *err);
+  sc_status (*cog_put)(struct sc_cog *cog, int x, int y, int width, int height, const void *pixels,
+                       struct sc_error *err);
+  sc_status (*cog_finish)(struct sc_cog *cog, const char *path, int is_classes,
+                          struct sc_error *err);
+  void (*cog_close)(struct sc_cog *cog);
 
   /* Perform requests: http/http_api.h, sc_http() is the way to it. */
   sc_http_function *http;

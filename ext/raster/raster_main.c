@@ -13,6 +13,7 @@ SQLITE_EXTENSION_INIT1
 #include "http/client.h"
 #include "raster/burn.h"
 #include "raster/cache.h"
+#include "raster/cog.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
 #include "raster/memory.h"
@@ -124,6 +125,10 @@ static const struct sc_raster_api api = {
     .convert = sc_gdal_convert,
     .picture = sc_picture_encode,
     .geotiff = sc_picture_geotiff,
+    .cog_create = sc_cog_create,
+    .cog_put = sc_cog_put,
+    .cog_finish = sc_cog_finish,
+    .cog_close = sc_cog_close,
     .http = http,
     .make_header = make_header,
     .reproject = sc_project,

@@ -41,6 +41,7 @@ def documented():
         "stacchip_rasterize": table("labels.md", "option", "stacchip_rasterize"),
         "stacchip_classes": table("labels.md", "option", "stacchip_classes"),
         "stacchip_row_export": sentence("chips.md", r"\nOr an object with (.*?)\.\n", r"`(\w+)` \("),
+        "stacchip_mosaic": table("maps.md", "option"),
         "stacchip_export": table("parquet.md", "option"),
         "stacchip_items": table("items.md", "option", "stacchip_items"),
         "stacchip_search": table("items.md", "option", "stacchip_search"),
