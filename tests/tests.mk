@@ -35,6 +35,11 @@ check-tsan: deps-test
 	@for t in $(TSAN_TESTS); do echo $$t; LD_LIBRARY_PATH=build/tsan \
 	  TSAN_OPTIONS="suppressions=tests/support/tsan.supp exitcode=66" setarch -R $$t || exit 1; done
 
+# What the recipes of examples/recipes work on.
+build/recipes: all build/scenes/sentinel-2/item.json
+	STACCHIP_EXT=$(CURDIR)/$(B)/stacchip PYTHONPATH=tests/support /usr/bin/python3 tests/support/recipe_data.py $@
+.PHONY: build/recipes
+
 # No two chips of different parts are nearer than the guard: 10 million chips.
 .PHONY: check-splits
 check-splits: all
