@@ -158,6 +158,7 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
   if (!st) st = append_tiling(&options->tiling, out, err);
   if (!st && (options->platform[0] || !index->location))
     st = append_platform(index->platform, out, err);
+  if (!st) st = sc_index_options_format_mask(options, out, err);
   if (!st && options->shape[0]) {
     st = sc_buffer_printf(out, err, ",\"shape\":[%lld,%lld]", (long long)options->shape[0],
                           (long long)options->shape[1]);
@@ -242,7 +243,8 @@ sc_status sc_handle_row_format(const struct sc_handle_row *row, struct sc_buffer
 /* The members of an object. */
 struct members {
   const cJSON *item, *center, *shape;
-  const char *bucket, *platform, *base;
+  const char *bucket, *platform, *base, *mask, *cloud, *nodata;
+  int64_t dilate;
   int64_t x, y, chip_size, stride;
   int edge;
 };
@@ -260,6 +262,10 @@ static const struct sc_option member_table[] = {
     {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},
     {"shape", SC_OPTION_JSON, AT(shape), 0, 0, 0},
     {"base", SC_OPTION_TEXT, AT(base), 0, 0, 0},
+    {"mask", SC_OPTION_TEXT, AT(mask), 0, 0, 0},
+    {"cloud", SC_OPTION_TEXT, AT(cloud), 0, 0, 0},
+    {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, 0},
+    {"dilate", SC_OPTION_INT, AT(dilate), 0, SC_DILATE_MAX_PX, 0},
 };
 #define NOT_GIVEN INT64_MIN
 
@@ -285,7 +291,8 @@ static sc_status take_place(const struct members *m, struct sc_handle *out, stru
 }
 
 static sc_status read_object(struct sc_handle *out, struct sc_error *err) {
-  struct members m = {.x = NOT_GIVEN, .y = NOT_GIVEN, .chip_size = SC_CHIP_SIZE_DEFAULT_PX};
+  struct members m = {
+      .x = NOT_GIVEN, .y = NOT_GIVEN, .chip_size = SC_CHIP_SIZE_DEFAULT_PX, .dilate = -1};
   const struct sc_option_set set = {member_table, sizeof member_table / sizeof *member_table, &m,
                                     NULL};
   sc_status st = sc_options_read(out->json.json, WHAT, &set, err);
@@ -300,6 +307,8 @@ static sc_status read_object(struct sc_handle *out, struct sc_error *err) {
   out->item = m.item;
   out->bucket = m.bucket;
   out->platform = m.platform;
+  out->mask = m.mask, out->cloud = m.cloud, out->nodata = m.nodata;
+  out->dilate = m.dilate;
   out->base = m.base;
   out->tiling.chip_size_px = (int32_t)m.chip_size;
   out->tiling.stride_px = (int32_t)(m.stride ? m.stride : m.chip_size);
@@ -420,7 +429,11 @@ sc_status sc_handle_options(const struct sc_handle *h, struct sc_rules *rules,
     snprintf(out->platform, sizeof out->platform, "%s", h->platform);
   out->tiling = h->tiling;
   memcpy(out->shape, h->shape, sizeof out->shape);
-  return sc_strdup(h->base, &out->base, err);
+  out->dilate = h->dilate;
+  st = sc_strdup(h->base, &out->base, err);
+  if (!st) st = sc_mask_locate(h->mask, &out->mask, err);
+  if (!st) st = sc_strdup(h->cloud, &out->cloud, err);
+  return st ? st : sc_strdup(h->nodata, &out->nodata, err);
 }
 
 /* ---- the archive ---- */

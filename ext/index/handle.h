@@ -80,6 +80,8 @@ struct sc_handle {
   const struct cJSON *item;
   const char *bucket; /* or NULL: item says where it is itself */
   const char *platform, *base;
+  const char *mask, *cloud, *nodata; /* of the rule, where it is not as it was found */
+  int64_t dilate;                    /* -1: the rule's */
   int64_t shape[2];
   struct sc_tiling tiling;
   int has_position, has_center; /* one of them */

@@ -369,8 +369,7 @@ static sc_status check_kernels(const struct sc_chip *chip, struct sc_error *err)
   return SC_OK;
 }
 
-/* From the pixels of each band's file to those of the target. */
-static void lay_warps(struct sc_chip *chip) {
+void sc_chip_lay_warps(struct sc_chip *chip) {
   const struct sc_grid *g = &chip->scene->grid;
   for (int i = 0; i < chip->n_bands; i++) {
     const struct sc_mapping *m = &chip->bands[i].asset->mapping;
@@ -412,7 +411,7 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
   out->has_fill = options->has_fill;
   out->fill = options->fill;
   if (out->has_target) {
-    lay_warps(out);
+    sc_chip_lay_warps(out);
     return SC_OK;
   }
   int is_picture = sc_format_is_picture(options->format);

@@ -91,6 +91,9 @@ sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, str
 const char *sc_chip_crs(const struct sc_chip *chip);
 void sc_chip_transform(const struct sc_chip *chip, double out[6]);
 
+/* Of a chip with a target: from the pixels of each band's file to those of the target. */
+void sc_chip_lay_warps(struct sc_chip *chip);
+
 /* Bytes of the pixels: n_bands * height * width values of `dtype`. */
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);
 

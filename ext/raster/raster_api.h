@@ -184,6 +184,9 @@ struct sc_mask_job {
   sc_status (*classify)(void *context, double real, int64_t integer, int nd, uint8_t *bits,
                         struct sc_error *err);
   void *context;
+  /* Pixels of the mask that clouds grow by: a pixel is cloud, too, where a cloudy one lies within
+   * that distance of it (a disk, from middle to middle) and it is not nodata. 0 to 255. */
+  int dilate_px;
   double *cloud, *nodata;            /* out: n_cols * n_rows fractions, row by row, 0..1 */
   int (*interrupted)(void *context); /* polled on the calling thread; may be NULL */
   void *interrupt_context;
