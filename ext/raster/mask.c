@@ -10,6 +10,7 @@
  */
 #include "raster/mask.h"
 
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
@@ -375,7 +376,7 @@ static void clear_counts(struct count *c) {
 }
 
 static sc_status run_blocks(struct count *c, size_t n, struct sc_error *err) {
-  int end = sc_pool_run(n, block_task, c, c->job->interrupted, c->job->interrupt_context);
+  int end = sc_pool_run(n, INT_MAX, block_task, c, c->job->interrupted, c->job->interrupt_context);
   if (end == 2) return sc_fail(err, SC_INTERRUPT, "interrupted");
   if (end == 1) *err = c->err;
   return end == 1 ? err->status : SC_OK;
