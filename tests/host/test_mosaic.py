@@ -231,6 +231,26 @@ class Mosaic(unittest.TestCase):
         self.fails("unsafe use", "SELECT * FROM w")
         self.assertFalse(os.path.exists(self.path("map.tif")))
 
+    def test_the_example(self):
+        scene = os.path.join(host.ROOT, "build", "scenes", "sentinel-2", "item.json")
+        r = subprocess.run(["/usr/bin/python3", "examples/scene_to_map.py", scene, self.path("map.tif"), self.path("look.png")], cwd=host.ROOT,
+                           env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}, capture_output=True, text=True)
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+        self.assertRegex(r.stdout, r"^bare \d+\.\d%, sparse \d+\.\d%, green \d+\.\d%\n$")
+        classes = self.look(self.path("map.tif"))["arrays"][0][0]
+        # the model of the whole scene at once; at the scene's edge chips see no neighbours, either
+        red, nir = (self.look(os.path.join(os.path.dirname(scene), name + ".tif"))["arrays"][0][0].astype("float32") for name in ("red", "nir"))
+        index = (nir - red) / numpy.maximum(nir + red, 1)
+        wide = numpy.pad(index, 2, mode="edge")
+        smooth = sum(wide[y:y + index.shape[0], x:x + index.shape[1]] for y in range(5) for x in range(5)) / 25
+        truth = numpy.stack([-abs(smooth - middle) for middle in (0.05, 0.12, 0.2)])
+        best = numpy.sort(truth, axis=0)
+        # two pixels at the edges of chips smooth otherwise, blended with a weight of at most a quarter
+        same = (truth.argmax(0) == classes)[best[-1] - best[-2] > 0.02]
+        self.assertGreater(same.mean(), 0.999)
+        with open(self.path("look.png"), "rb") as f:
+            self.assertEqual(f.read(8), b"\x89PNG\r\n\x1a\n")
+
 
 if __name__ == "__main__":
     host.main()
