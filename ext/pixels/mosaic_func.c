@@ -22,7 +22,7 @@
 struct options {
   int blend, reduce;
   const cJSON *nodata;
-  const char *path, *table;
+  const char *path, *table, *items;
 };
 
 struct group {
@@ -40,6 +40,7 @@ static sc_status parse_options(struct group *g, struct sc_error *err) {
       {"reduce", SC_OPTION_CHOICE, offsetof(struct options, reduce), 0, 0, "none|argmax"},
       {"nodata", SC_OPTION_JSON, offsetof(struct options, nodata), 0, 0, NULL},
       {"table", SC_OPTION_TEXT, offsetof(struct options, table), 0, 0, NULL},
+      {"items", SC_OPTION_TEXT, offsetof(struct options, items), 0, 0, NULL},
   };
   const struct sc_option_set set = {table, sizeof table / sizeof *table, &g->options, NULL};
   sc_status st = sc_options_parse(g->text, WHAT, &set, &g->json, err);
@@ -81,7 +82,7 @@ static sc_status put(struct group *g, const struct sc_chip *chip, sqlite3_value 
 
 static sc_status add(struct sc_connection *c, struct group *g, sqlite3_value **values,
                      struct sc_error *err) {
-  const struct sc_chip_options options = {.table = g->options.table};
+  const struct sc_chip_options options = {.table = g->options.table, .items = g->options.items};
   const struct sc_chip_name name = sc_chip_name_of(values[0]);
   struct sc_chip chip = {0};
   sc_status st = sc_chip_locate(c, &name, &options, &chip, err);

@@ -96,7 +96,7 @@ class Exported(unittest.TestCase):
         there = host.connect()  # attached; a TEMP table; a table of another name, from JSON
         there.execute("ATTACH ? AS f", (f,))
         self.assertEqual((n, n), there.execute(check % "f.sample", (RED,)).fetchone())
-        there.execute("ALTER TABLE f.exported_items RENAME TO their_items")
+        there.execute("ALTER TABLE f.exported_items RENAME TO their_items")  # from here on only by its name
         there.execute("CREATE TEMP TABLE exported_items AS SELECT * FROM f.their_items")
         self.assertEqual((n, n), there.execute(check % "f.sample", (RED,)).fetchone())
         there.close()
@@ -107,6 +107,8 @@ class Exported(unittest.TestCase):
             options = json.dumps({"assets": ["red"], "items": items})
             self.assertEqual((n, n), there.execute(check % "f.sample", (options,)).fetchone())
             self.assertGreater(there.execute("SELECT length(stacchip_stack(row, ?)), length(stacchip_band_stats(row, ?)) FROM f.sample WHERE pixels IS NOT NULL AND row LIKE (SELECT substr(row, 1, 10) FROM f.sample LIMIT 1) || '%'", (options, options)).fetchone()[1], 50)
+            for call in ("stacchip_rasterize(row, BuildMbr(-180, -90, 180, 90, 4326), 1, json_object('items', ?))", "stacchip_mosaic(row, pixels, json_object('items', ?))"):
+                self.assertGreater(there.execute("SELECT length(%s) FROM f.sample GROUP BY row" % call, (items,)).fetchone()[0], 1000)
             self.assertEqual(there.execute("SELECT row FROM f.sample").fetchall(), there.execute("SELECT stacchip_row_export(row, json_object('form', 'short', 'items', ?)) FROM f.sample", (items,)).fetchall())
             self.assertIn("item", json.loads(there.execute("SELECT stacchip_row_export(row, json_object('items', ?)) FROM f.sample", (items,)).fetchone()[0]))
         there.close()
