@@ -1,6 +1,5 @@
 /*
- * A growable byte buffer with one owner. Zeroed memory is an empty buffer; its memory comes from
- * sc_alloc(), or from where `give` returns it.
+ * A growable byte buffer with one owner. Zeroed memory is an empty buffer.
  * Each appending function leaves the buffer as it was when it fails.
  */
 #ifndef SC_BASE_BUFFER_H
@@ -13,10 +12,9 @@
 #include "base/status.h"
 
 struct sc_buffer {
-  unsigned char *data;      /* owned; freed by sc_buffer_free() */
-  size_t size;              /* bytes in use */
-  size_t capacity;          /* bytes allocated */
-  void (*give)(void *data); /* frees data; NULL: sc_free() */
+  unsigned char *data; /* owned; freed by sc_buffer_free() */
+  size_t size;         /* bytes in use */
+  size_t capacity;     /* bytes allocated */
 };
 
 /* Bytes of somebody else. */
