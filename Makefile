@@ -113,13 +113,21 @@ DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev
   sqlite3 libsqlite3-mod-spatialite
 DEPS_TEST := g++ python3 python3-numpy nginx-light gdal-bin spatialite-bin libjemalloc2 \
   $(if $(shell command -v node && command -v npm),,nodejs npm)
+# Large or for comparison only; tests and benchmarks say what they leave out without them.
+# 118 MB to fetch with what it needs; CI has it
+DEPS_TORCH := python3-torch
+DEPS_BENCH := python3-rasterio
 DEPS_LINT := clang clang-tidy clang-format cppcheck python3
 DEPS_FUZZ := clang libclang-rt-dev
-.PHONY: deps deps-test
+.PHONY: deps deps-test deps-torch deps-bench
 deps:
 	@tests/support/deps.sh $(DEPS_BUILD)
 deps-test:
 	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_TEST)
+deps-torch:
+	@tests/support/deps.sh $(DEPS_TORCH)
+deps-bench:
+	@tests/support/deps.sh $(DEPS_BENCH)
 
 .PHONY: demo
 demo: deps
@@ -168,6 +176,7 @@ help:
 #: make demo         install what is missing, build, run the main job (ITEM=path or URL: on yours)
 #: make test         install what is missing, build, run all tests
 #: make deps         install what building needs (Debian packages); YES=1 uses sudo
+#: make deps-torch   PyTorch for the tests of its examples (118 MB); make deps-bench: what the benchmarks compare with
 #: make install      into DESTDIR and PREFIX (default /usr/local); make uninstall takes it out
 #: make format       format the sources; make format-check only looks
 #: make dist clean

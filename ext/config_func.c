@@ -34,6 +34,22 @@ static sc_status append_query(sqlite3 *db, const char *sql, struct sc_buffer *ou
   return st;
 }
 
+/* What the process keeps, in bytes, and how often it was there. */
+static sc_status append_kept(const struct sc_raster_api *raster, struct sc_buffer *b,
+                             struct sc_error *err) {
+  struct sc_kept k;
+  raster->kept(&k);
+  return sc_buffer_printf(
+      b, err,
+      ",\"memory\":{\"cache_bytes\":%lld,\"blocks\":%lld,\"block_bytes\":%lld,"
+      "\"held_bytes\":%lld,\"idle_bytes\":%lld,\"in_use_bytes\":%lld,\"block_hits\":%lld,"
+      "\"block_misses\":%lld,\"reused\":%lld,\"fresh\":%lld}",
+      (long long)sc_settings_int("cache_bytes"), (long long)k.n_blocks, (long long)k.block_bytes,
+      (long long)k.held_bytes, (long long)k.idle_bytes, (long long)k.in_use_bytes,
+      (long long)k.n_block_hits, (long long)k.n_block_misses, (long long)k.n_memory_reused,
+      (long long)k.n_memory_fresh);
+}
+
 static sc_status append_debug(sqlite3 *db, struct sc_buffer *b, struct sc_error *err) {
   struct sc_error missing = {0};
   const struct sc_raster_api *raster = sc_raster(&missing);
@@ -44,6 +60,7 @@ static sc_status append_debug(sqlite3 *db, struct sc_buffer *b, struct sc_error 
   if (!st) st = append_query(db, "SELECT spatialite_version()", b, err);
   if (!st && raster) {
     st = sc_buffer_printf(b, err, ",\"raster\":%s", raster->versions());
+    if (!st) st = append_kept(raster, b, err);
   } else if (!st) {
     st = sc_buffer_append_text(b, ",\"raster\":null,\"raster_error\":", err);
     if (!st) st = sc_buffer_append_json(b, missing.text, err);

@@ -18,13 +18,28 @@ SQLITE_EXTENSION_INIT1
 #include "host.h"
 #include "stac/rules.h"
 
+/* A line each. */
+/* clang-format off */
 static int (*const parts[])(struct sc_connection *) = {
-    sc_config_register,    sc_platform_register,  sc_items_register,   sc_index_register,
-    sc_item_info_register, sc_chip_register,      sc_stack_register,   sc_stats_register,
-    sc_zonal_register,     sc_sample_register,    sc_batches_register, sc_hash_register,
-    sc_split_register,     sc_rasterize_register, sc_classes_register, sc_clay_register,
-    sc_merge_register,     sc_parquet_register,
+    sc_config_register,
+    sc_platform_register,
+    sc_items_register,
+    sc_index_register,
+    sc_item_info_register,
+    sc_chip_register,
+    sc_stack_register,
+    sc_stats_register,
+    sc_batches_register,
+    sc_mosaic_register,
+    sc_hash_register,
+    sc_split_register,
+    sc_rasterize_register,
+    sc_classes_register,
+    sc_clay_register,
+    sc_merge_register,
+    sc_parquet_register,
 };
+/* clang-format on */
 
 static int is_registered(sqlite3 *db) {
   sqlite3_stmt *stmt = NULL;

@@ -35,6 +35,11 @@ check-tsan: deps-test
 	@for t in $(TSAN_TESTS); do echo $$t; LD_LIBRARY_PATH=build/tsan \
 	  TSAN_OPTIONS="suppressions=tests/support/tsan.supp exitcode=66" setarch -R $$t || exit 1; done
 
+# What the recipes of examples/recipes work on.
+build/recipes: all build/scenes/sentinel-2/item.json
+	STACCHIP_EXT=$(CURDIR)/$(B)/stacchip PYTHONPATH=tests/support /usr/bin/python3 tests/support/recipe_data.py $@
+.PHONY: build/recipes
+
 # No two chips of different parts are nearer than the guard: 10 million chips.
 .PHONY: check-splits
 check-splits: all
@@ -65,17 +70,21 @@ BENCH_SEED ?=
 $(SCENES_FULL)/%/item.json: | build/release/make_scene
 	@mkdir -p $(@D)
 	build/release/make_scene $* $(@D) full
-$(B)/bench/bench_chips $(B)/bench/bench_index: $(B)/bench/%: tests/bench/%.c
+$(B)/bench/bench_chips $(B)/bench/bench_index $(B)/bench/bench_scale: $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O2 $(WARN) -D_GNU_SOURCE $(GDAL_CFLAGS) -o $@ $< $(call pkgs,--libs,gdal) -lsqlite3
-.PHONY: bench bench-chips bench-index
+.PHONY: bench bench-chips bench-index bench-scale
 bench-chips: all $(B)/bench/bench_chips $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_chips $(SCENES_FULL) $(if $(filter short,$(BENCH)),40,128) $(BENCH_SEED)
 bench-index: all $(B)/bench/bench_index $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_index $(SCENES_FULL) $(if $(filter short,$(BENCH)),3,9)
+# What threads and processes bring; on a quiet machine with many cores.
+bench-scale: all $(B)/bench/bench_scale $(SCENE_KINDS:%=$(SCENES_FULL)/%/item.json)
+	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_scale $(SCENES_FULL) $(if $(filter short,$(BENCH)),64,256)
 bench:
 	$(MAKE) --no-print-directory bench-chips
 	$(MAKE) --no-print-directory bench-index
+	$(MAKE) --no-print-directory bench-scale
 	$(MAKE) --no-print-directory bench-merge $(if $(filter short,$(BENCH)),MERGE_CHIPS=200000)
 	$(MAKE) --no-print-directory bench-parquet $(if $(filter short,$(BENCH)),BENCH_CHIPS=200000)
 	@if $(MAKE) -n bench-remote >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-remote BENCH=$(BENCH); fi
@@ -215,6 +224,12 @@ build/scenes/sentinel-2_4500/item.json: | build/release/make_scene
 	build/release/make_scene sentinel-2 $(@D) 4500 >/dev/null
 bench-remote: all $(B)/bench/delay_server $(B)/bench/bench_remote_gdal build/scenes/sentinel-2_4500/item.json
 	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_remote.py $(B)/bench/delay_server $(B)/bench/bench_remote_gdal $(REMOTE_SCENE) $(REMOTE_MS)
+
+# What training pays for its chips, beside a Dataset of rasterio's (deps-bench).
+#: make bench-feed    batches in random and block order, cached, remote, with a disk cache (BENCH=short)
+.PHONY: bench-feed
+bench-feed: all $(B)/bench/delay_server build/scenes/sentinel-2_4500/item.json $(patsubst %,$(SCENES_FULL)/%/item.json,sentinel-2 landsat naip)
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_feed.py $(B)/bench/delay_server $(SCENES_FULL) $(REMOTE_SCENE) $(BENCH)
 
 # Random statements against plain tables: those of make test with another seed, or more of them.
 #: make check-queries  N=20000 random statements of SEED=1 on every kind of table, against plain tables

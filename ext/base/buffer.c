@@ -8,13 +8,31 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
+static void free_data(const struct sc_buffer *b) {
+  if (b->give) {
+    b->give(b->data);
+  } else {
+    sc_free(b->data);
+  }
+}
+
+/* Out of memory that cannot be resized, into some that can. */
+static unsigned char *copy_data(struct sc_buffer *b, size_t capacity) {
+  unsigned char *data = sc_alloc(capacity);
+  if (!data) return NULL;
+  memcpy(data, b->data, b->size);
+  free_data(b);
+  b->give = NULL;
+  return data;
+}
+
 sc_status sc_buffer_grow(struct sc_buffer *b, size_t extra, struct sc_error *err) {
   size_t need;
   if (__builtin_add_overflow(b->size, extra, &need)) return sc_fail_nomem(err);
   size_t capacity = b->capacity + b->capacity / 2;
   if (capacity < need) capacity = need;
   if (capacity < 64) capacity = 64;
-  unsigned char *data = sc_realloc(b->data, capacity);
+  unsigned char *data = b->give ? copy_data(b, capacity) : sc_realloc(b->data, capacity);
   if (!data) return sc_fail_nomem(err);
   b->data = data;
   b->capacity = capacity;
@@ -82,6 +100,6 @@ void sc_buffer_move(struct sc_buffer *from, struct sc_buffer *to) {
 }
 
 void sc_buffer_free(struct sc_buffer *b) {
-  sc_free(b->data);
+  free_data(b);
   memset(b, 0, sizeof *b);
 }

@@ -1,5 +1,6 @@
 /*
- * A growable byte buffer with one owner. Zeroed memory is an empty buffer.
+ * A growable byte buffer with one owner. Zeroed memory is an empty buffer; its memory comes from
+ * sc_alloc(), or from where `give` returns it.
  * Each appending function leaves the buffer as it was when it fails.
  */
 #ifndef SC_BASE_BUFFER_H
@@ -12,9 +13,10 @@
 #include "base/status.h"
 
 struct sc_buffer {
-  unsigned char *data; /* owned; freed by sc_buffer_free() */
-  size_t size;         /* bytes in use */
-  size_t capacity;     /* bytes allocated */
+  unsigned char *data;      /* owned; freed by sc_buffer_free() */
+  size_t size;              /* bytes in use */
+  size_t capacity;          /* bytes allocated */
+  void (*give)(void *data); /* frees data; NULL: sc_free() */
 };
 
 /* Bytes of somebody else. */

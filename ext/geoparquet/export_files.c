@@ -152,29 +152,6 @@ static sc_status add_sink(struct sc_export_files *f, struct sc_error *err) {
   return SC_OK;
 }
 
-/*
- * May the process write at this path? Asked of the nearest folder that is there, before any
- * is made, and again when all are: "new/../.." leads elsewhere only then.
- */
-static sc_status check_folder(const char *path, struct sc_error *err) {
-  char *folder = NULL, *allowed = NULL, *slash;
-  struct stat info;
-  sc_status st = SC_OK;
-  if (sc_href_is_url(path)) return SC_OK; /* each request is checked, with its redirects */
-  st = sc_href_refuse_vsi(path, err);
-  if (!st) st = sc_strdup(path, &folder, err);
-  if (st) return st;
-  do {
-    slash = strrchr(folder, '/');
-    if (slash) *slash = '\0';
-  } while (slash && slash != folder && stat(folder, &info) != 0);
-  const char *name = !slash ? "." : *folder ? folder : "/";
-  st = sc_href_allow(name, SC_ORIGIN_LOCAL, &allowed, err);
-  sc_free(allowed);
-  sc_free(folder);
-  return st;
-}
-
 sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_export_row *row,
                                 struct sc_error *err) {
   struct sc_buffer path = {0};
@@ -185,14 +162,14 @@ sc_status sc_export_files_begin(struct sc_export_files *f, const struct sc_expor
     st = sc_buffer_append_text(&path, f->root, err);
     if (!st) st = sc_buffer_terminate(&path, err);
   }
-  if (!st) st = check_folder((const char *)path.data, err);
+  if (!st) st = sc_href_allow_writing((const char *)path.data, err);
   if (!st) {
     st = sc_sink_open((const char *)path.data,
                       f->options->n_partition ? SC_SINK_IN_TREE : SC_SINK_ALONE,
                       &f->sinks[f->n_sinks], err);
   }
   f->n_sinks += !st;
-  if (!st) st = check_folder((const char *)path.data, err);
+  if (!st) st = sc_href_allow_writing((const char *)path.data, err);
   sc_buffer_free(&path);
   if (st) return st;
   f->is_open = 1;

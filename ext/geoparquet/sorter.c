@@ -70,24 +70,9 @@ sc_status sc_sort_entries(struct sc_buffer *entries, struct sc_buffer *scratch,
   return SC_OK;
 }
 
-static sc_status write_all(int fd, const unsigned char *p, size_t n, uint64_t at,
-                           struct sc_error *err) {
-  while (n) {
-    ssize_t done = pwrite(fd, p, n, (off_t)at);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) {
-      return sc_fail(err, SC_IO, "a temporary file for sorting: %s", strerror(errno));
-    }
-    p += done;
-    n -= (size_t)done;
-    at += (uint64_t)done;
-  }
-  return SC_OK;
-}
-
 static sc_status write_out(struct sc_sorter_run *run, struct sc_error *err) {
   uint64_t at = run->sorter->file_bytes + run->n_written;
-  sc_status st = write_all(run->sorter->fd, run->out.data, run->out.size, at, err);
+  sc_status st = sc_write_at(run->sorter->fd, at, run->out.data, run->out.size, err);
   run->n_written += run->out.size;
   run->out.size = 0;
   return st;

@@ -221,7 +221,8 @@ static sc_status from_mask(const struct sc_index_call *call, const struct sc_sce
   struct sc_raster_info info = {0};
   char *href = NULL;
   if (!raster) return err->status;
-  struct sc_mask_job job = {.cloud = cloud,
+  struct sc_mask_job job = {.dilate_px = s->dilate_px,
+                            .cloud = cloud,
                             .nodata = nodata,
                             .n_cols = (int)sc_tiling_count(t, s->grid.width_px),
                             .n_rows = (int)sc_tiling_count(t, s->grid.height_px)};

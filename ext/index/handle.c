@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sha256.h"
 #include "base/sqlite.h"
 #include "store/secrets.h"
 
@@ -157,6 +158,7 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
   if (!st) st = append_tiling(&options->tiling, out, err);
   if (!st && (options->platform[0] || !index->location))
     st = append_platform(index->platform, out, err);
+  if (!st) st = sc_index_options_format_mask(options, out, err);
   if (!st && options->shape[0]) {
     st = sc_buffer_printf(out, err, ",\"shape\":[%lld,%lld]", (long long)options->shape[0],
                           (long long)options->shape[1]);
@@ -164,16 +166,44 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
   return st;
 }
 
-sc_status sc_handle_export(const struct sc_scene *scene, const struct sc_tiling *tiling, int64_t x,
-                           int64_t y, struct sc_buffer *out, struct sc_error *err) {
+sc_status sc_handle_export(const struct sc_scene *scene, const struct sc_tiling *tiling,
+                           struct sc_buffer *out, struct sc_error *err) {
   struct listed listed = {.scene = scene};
   sc_status st = sc_buffer_append_text(out, "{\"item\":", err);
   if (!st) st = append_thin(cJSON_Duplicate(scene->item.json, 1), &listed, out, err);
   if (!st) st = append_tiling(tiling, out, err);
   if (!st) st = append_platform(sc_scene_platform(scene), out, err);
+  return st ? st : sc_buffer_append_text(out, "}", err);
+}
+
+sc_status sc_handle_of_item(const char *item, size_t n, int64_t x, int64_t y, struct sc_buffer *out,
+                            struct sc_error *err) {
+  static const char begin[] = "{\"item\":{";
+  if (n < sizeof begin || memcmp(item, begin, sizeof begin - 1) != 0 || item[n - 1] != '}')
+    return sc_fail(err, SC_BAD_DATA, "not the text of an exported item");
+  sc_status st = sc_buffer_append(out, item, n - 1, err);
   return st ? st
             : sc_buffer_printf(out, err, ",\"chip_index_x\":%lld,\"chip_index_y\":%lld}",
                                (long long)x, (long long)y);
+}
+
+static const char name_letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void sc_handle_item_name(const char *item, size_t n, char out[SC_HANDLE_ITEM_NAME + 1]) {
+  uint8_t hash[SC_SHA256_BYTES];
+  sc_sha256(item, n, hash);
+  for (int i = 0; i < SC_HANDLE_ITEM_NAME; i++) {
+    const uint8_t *three = hash + i / 4 * 3;
+    uint32_t bits = (uint32_t)three[0] << 16 | (uint32_t)three[1] << 8 | three[2];
+    out[i] = name_letters[bits >> (18 - 6 * (i % 4)) & 63];
+  }
+  out[SC_HANDLE_ITEM_NAME] = '\0';
+}
+
+sc_status sc_handle_short_format(const char *name, int64_t x, int64_t y, struct sc_buffer *out,
+                                 struct sc_error *err) {
+  return sc_buffer_printf(out, err, "[\"%s\",%lld,%lld]", name, (long long)x, (long long)y);
 }
 
 sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct sc_buffer *out,
@@ -213,7 +243,8 @@ sc_status sc_handle_row_format(const struct sc_handle_row *row, struct sc_buffer
 /* The members of an object. */
 struct members {
   const cJSON *item, *center, *shape;
-  const char *bucket, *platform, *base;
+  const char *bucket, *platform, *base, *mask, *cloud, *nodata;
+  int64_t dilate;
   int64_t x, y, chip_size, stride;
   int edge;
 };
@@ -231,6 +262,10 @@ static const struct sc_option member_table[] = {
     {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},
     {"shape", SC_OPTION_JSON, AT(shape), 0, 0, 0},
     {"base", SC_OPTION_TEXT, AT(base), 0, 0, 0},
+    {"mask", SC_OPTION_TEXT, AT(mask), 0, 0, 0},
+    {"cloud", SC_OPTION_TEXT, AT(cloud), 0, 0, 0},
+    {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, 0},
+    {"dilate", SC_OPTION_INT, AT(dilate), 0, SC_DILATE_MAX_PX, 0},
 };
 #define NOT_GIVEN INT64_MIN
 
@@ -256,7 +291,8 @@ static sc_status take_place(const struct members *m, struct sc_handle *out, stru
 }
 
 static sc_status read_object(struct sc_handle *out, struct sc_error *err) {
-  struct members m = {.x = NOT_GIVEN, .y = NOT_GIVEN, .chip_size = SC_CHIP_SIZE_DEFAULT_PX};
+  struct members m = {
+      .x = NOT_GIVEN, .y = NOT_GIVEN, .chip_size = SC_CHIP_SIZE_DEFAULT_PX, .dilate = -1};
   const struct sc_option_set set = {member_table, sizeof member_table / sizeof *member_table, &m,
                                     NULL};
   sc_status st = sc_options_read(out->json.json, WHAT, &set, err);
@@ -271,6 +307,8 @@ static sc_status read_object(struct sc_handle *out, struct sc_error *err) {
   out->item = m.item;
   out->bucket = m.bucket;
   out->platform = m.platform;
+  out->mask = m.mask, out->cloud = m.cloud, out->nodata = m.nodata;
+  out->dilate = m.dilate;
   out->base = m.base;
   out->tiling.chip_size_px = (int32_t)m.chip_size;
   out->tiling.stride_px = (int32_t)(m.stride ? m.stride : m.chip_size);
@@ -331,6 +369,24 @@ sc_status sc_handle_read(const char *text, struct sc_handle *out, struct sc_erro
   return st;
 }
 
+int sc_handle_short_read(const char *text, size_t n, char name[SC_HANDLE_ITEM_NAME + 1], int64_t *x,
+                         int64_t *y) {
+  const char *end = text + 2 + SC_HANDLE_ITEM_NAME;
+  long long px, py;
+  int used = 0;
+  if (!text || n < 2 + SC_HANDLE_ITEM_NAME || text[0] != '[' || text[1] != '"' || *end != '"' ||
+      strspn(text + 2, name_letters) != SC_HANDLE_ITEM_NAME)
+    return 0;
+  if (sscanf(end, "\",%lld,%lld]%n", &px, &py, &used) != 2 || end + used != text + n) return 0;
+  if (memchr(end, '+', (size_t)used) || llabs(px) > POSITION_MAX || llabs(py) > POSITION_MAX)
+    return 0;
+  memcpy(name, text + 2, SC_HANDLE_ITEM_NAME);
+  name[SC_HANDLE_ITEM_NAME] = '\0';
+  *x = px;
+  *y = py;
+  return 1;
+}
+
 void sc_handle_free(struct sc_handle *h) { sc_options_free(&h->json); }
 
 size_t sc_handle_common_part(const char *text, size_t n, int64_t *x, int64_t *y) {
@@ -373,7 +429,11 @@ sc_status sc_handle_options(const struct sc_handle *h, struct sc_rules *rules,
     snprintf(out->platform, sizeof out->platform, "%s", h->platform);
   out->tiling = h->tiling;
   memcpy(out->shape, h->shape, sizeof out->shape);
-  return sc_strdup(h->base, &out->base, err);
+  out->dilate = h->dilate;
+  st = sc_strdup(h->base, &out->base, err);
+  if (!st) st = sc_mask_locate(h->mask, &out->mask, err);
+  if (!st) st = sc_strdup(h->cloud, &out->cloud, err);
+  return st ? st : sc_strdup(h->nodata, &out->nodata, err);
 }
 
 /* ---- the archive ---- */

@@ -9,6 +9,9 @@
  *       the archive layout of the Python package: the same, but that item is an id
  *   ["chips",4711,"S2A_...",3,7]
  *       of a merged index: table, rowid, item id, position; a sixth member is the schema
+ *   ["0PnXb6NqzJ3kT2aV",3,7]
+ *       short, of stacchip_row_export(row, 'short'): the name of an exported item, position. The
+ *       item is in a table of exported items; its text is {"item":{...},"chip_size":256,...}
  *   an integer: a rowid of the merged index that the option "table" names
  */
 #ifndef SC_INDEX_HANDLE_H
@@ -32,9 +35,23 @@ sc_status sc_handle_prefix(const struct sc_index *index, const struct sc_index_o
 sc_status sc_handle_format(const struct sc_buffer *prefix, int x, int y, struct sc_buffer *out,
                            struct sc_error *err);
 
-/* Append a self-contained handle: hrefs and projection fields instead of a path. */
-sc_status sc_handle_export(const struct sc_scene *scene, const struct sc_tiling *tiling, int64_t x,
-                           int64_t y, struct sc_buffer *out, struct sc_error *err);
+/* Append the text of an exported item, of which sc_handle_of_item() makes self-contained handles:
+ * hrefs and projection fields instead of a path. */
+sc_status sc_handle_export(const struct sc_scene *scene, const struct sc_tiling *tiling,
+                           struct sc_buffer *out, struct sc_error *err);
+/* Append the handle of a chip of an exported item; SC_BAD_DATA for a text that is none. */
+sc_status sc_handle_of_item(const char *item, size_t n, int64_t x, int64_t y, struct sc_buffer *out,
+                            struct sc_error *err);
+
+/*
+ * The name of an exported item: 96 bits of the SHA-256 of its text in the letters of base64url
+ * (RFC 4648), so that a handle never meets another item than its own.
+ */
+#define SC_HANDLE_ITEM_NAME 16
+void sc_handle_item_name(const char *item, size_t n, char out[SC_HANDLE_ITEM_NAME + 1]);
+/* Append a short handle. */
+sc_status sc_handle_short_format(const char *name, int64_t x, int64_t y, struct sc_buffer *out,
+                                 struct sc_error *err);
 
 /* What a handle of a merged index says; the texts are borrowed. */
 struct sc_handle_row {
@@ -63,6 +80,8 @@ struct sc_handle {
   const struct cJSON *item;
   const char *bucket; /* or NULL: item says where it is itself */
   const char *platform, *base;
+  const char *mask, *cloud, *nodata; /* of the rule, where it is not as it was found */
+  int64_t dilate;                    /* -1: the rule's */
   int64_t shape[2];
   struct sc_tiling tiling;
   int has_position, has_center; /* one of them */
@@ -81,6 +100,10 @@ void sc_handle_free(struct sc_handle *h);
  * handle all the same.
  */
 size_t sc_handle_common_part(const char *text, size_t n, int64_t *x, int64_t *y);
+
+/* 1, with name and position, where a text that ends in a zero is a short handle; else 0. */
+int sc_handle_short_read(const char *text, size_t n, char name[SC_HANDLE_ITEM_NAME + 1], int64_t *x,
+                         int64_t *y);
 
 /* What sc_scene_open() takes for the item that an object names; *out is freed with sc_free(). */
 sc_status sc_handle_item(const struct sc_handle *h, char **out, struct sc_error *err);

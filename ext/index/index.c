@@ -23,7 +23,8 @@ struct raw_options {
   int64_t chip_size, stride;
   int edge;
   double max_nodata;
-  const char *platform, *base;
+  const char *platform, *base, *mask, *cloud, *nodata;
+  int64_t dilate;
   const cJSON *shape;
 };
 
@@ -36,6 +37,10 @@ static const struct sc_option option_table[] = {
     {"platform", SC_OPTION_TEXT, offsetof(struct raw_options, platform), 0, 0, 0},
     {"shape", SC_OPTION_JSON, offsetof(struct raw_options, shape), 0, 0, 0},
     {"base", SC_OPTION_TEXT, offsetof(struct raw_options, base), 0, 0, 0},
+    {"mask", SC_OPTION_TEXT, offsetof(struct raw_options, mask), 0, 0, 0},
+    {"cloud", SC_OPTION_TEXT, offsetof(struct raw_options, cloud), 0, 0, 0},
+    {"nodata", SC_OPTION_TEXT, offsetof(struct raw_options, nodata), 0, 0, 0},
+    {"dilate", SC_OPTION_INT, offsetof(struct raw_options, dilate), 0, SC_DILATE_MAX_PX, 0},
 };
 
 sc_status sc_shape_read(const cJSON *shape, const char *what, int64_t out[2],
@@ -57,12 +62,14 @@ sc_status sc_shape_read(const cJSON *shape, const char *what, int64_t out[2],
 sc_status sc_index_options_read(const cJSON *object, const char *what,
                                 const struct sc_option_set *own, struct sc_index_options *out,
                                 struct sc_error *err) {
-  struct raw_options raw = {.chip_size = SC_CHIP_SIZE_DEFAULT_PX, .max_nodata = 0.5};
+  struct raw_options raw = {.chip_size = SC_CHIP_SIZE_DEFAULT_PX, .max_nodata = 0.5, .dilate = -1};
   const struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, &raw,
                                     own};
   memset(out, 0, sizeof *out);
+  out->dilate = -1;
   sc_status st = object ? sc_options_read(object, what, &set, err) : SC_OK;
   if (st) return st;
+  out->dilate = raw.dilate;
   out->tiling.chip_size_px = (int32_t)raw.chip_size;
   out->tiling.stride_px = (int32_t)(raw.stride ? raw.stride : raw.chip_size);
   out->tiling.edge = (enum sc_edge)raw.edge;
@@ -74,6 +81,9 @@ sc_status sc_index_options_read(const cJSON *object, const char *what,
   }
   if (!st) st = sc_shape_read(raw.shape, what, out->shape, err);
   if (!st) st = sc_strdup(raw.base, &out->base, err);
+  if (!st) st = sc_mask_locate(raw.mask, &out->mask, err);
+  if (!st) st = sc_strdup(raw.cloud, &out->cloud, err);
+  if (!st) st = sc_strdup(raw.nodata, &out->nodata, err);
   if (st) sc_index_options_free(out);
   return st;
 }
@@ -92,7 +102,57 @@ sc_status sc_index_options_parse(const char *json, struct sc_index_options *out,
 
 void sc_index_options_free(struct sc_index_options *o) {
   sc_free(o->base);
-  o->base = NULL;
+  sc_free(o->mask);
+  sc_free(o->cloud);
+  sc_free(o->nodata);
+  o->base = o->mask = o->cloud = o->nodata = NULL;
+}
+
+sc_status sc_index_options_with_mask(const struct sc_index_options *base, const char *json,
+                                     const char *what, struct sc_index_options *out,
+                                     struct sc_error *err) {
+  struct raw_options raw = {.dilate = base->dilate};
+  struct sc_option own[4];
+  struct sc_options parsed = {0};
+  size_t n = 0;
+  for (size_t i = 0; i < sizeof option_table / sizeof *option_table; i++) {
+    static const char *const keys[] = {"mask", "cloud", "nodata", "dilate"};
+    for (size_t k = 0; k < 4; k++) {
+      if (strcmp(option_table[i].key, keys[k]) == 0) own[n++] = option_table[i];
+    }
+  }
+  const struct sc_option_set set = {own, n, &raw, NULL};
+  *out = *base;
+  out->base = out->mask = out->cloud = out->nodata = NULL;
+  sc_status st = sc_options_parse(json, what, &set, &parsed, err);
+  out->dilate = raw.dilate;
+  if (!st) st = sc_strdup(base->base, &out->base, err);
+  if (!st) st = sc_mask_locate(raw.mask ? raw.mask : base->mask, &out->mask, err);
+  if (!st) {
+    st = sc_strdup(raw.cloud || raw.mask ? raw.cloud : base->cloud, &out->cloud, err);
+  }
+  if (!st) {
+    st = sc_strdup(raw.nodata || raw.mask ? raw.nodata : base->nodata, &out->nodata, err);
+  }
+  sc_options_free(&parsed);
+  return st;
+}
+
+sc_status sc_index_options_format_mask(const struct sc_index_options *o, struct sc_buffer *out,
+                                       struct sc_error *err) {
+  const char *const keys[] = {"mask", "cloud", "nodata"};
+  const char *const values[] = {o->mask, o->cloud, o->nodata};
+  sc_status st = SC_OK;
+  for (int i = 0; i < 3 && !st; i++) {
+    char *clean = NULL;
+    if (!values[i]) continue;
+    st = sc_href_without_secrets(values[i], &clean, err); /* it is stored */
+    if (!st) st = sc_buffer_printf(out, err, ",\"%s\":", keys[i]);
+    if (!st) st = sc_buffer_append_json(out, clean, err);
+    sc_free(clean);
+  }
+  if (!st && o->dilate >= 0) st = sc_buffer_printf(out, err, ",\"dilate\":%" PRId64, o->dilate);
+  return st;
 }
 
 sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_buffer *out,
@@ -117,6 +177,7 @@ sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_bu
     if (!st) st = sc_buffer_append_json(out, base, err);
     sc_free(base);
   }
+  if (!st) st = sc_index_options_format_mask(o, out, err);
   return st ? st : sc_buffer_append_text(out, "}", err);
 }
 
@@ -130,6 +191,7 @@ void sc_index_free(struct sc_index *index) {
   sc_free(index->datetime);
   sc_free(index->item_json);
   sc_free(index->rule_json);
+  sc_free(index->options_json);
   sc_free(index->location);
   sc_free(index->failed_href);
   sc_grid_free(&index->grid);
@@ -217,8 +279,20 @@ static sc_status copy_assets(struct sc_index *index, const struct sc_scene *s,
   return st;
 }
 
+/* A rule may name a raster by a URL with a signature in it, and is stored. */
+static sc_status describe_rule(const struct sc_rule *rule, char **out, struct sc_error *err) {
+  char *text = NULL;
+  sc_status st = sc_rule_text(rule, &text, err);
+  if (!st)
+    st = strstr(text, "://") ? sc_href_without_secrets(text, out, err) : sc_strdup(text, out, err);
+  sc_free(text);
+  return st;
+}
+
 /* Copy what the item says of itself; the grid moves over. */
-static sc_status describe(struct sc_index *index, struct sc_scene *s, struct sc_error *err) {
+static sc_status describe(struct sc_index *index, struct sc_scene *s,
+                          const struct sc_index_options *options, struct sc_error *err) {
+  struct sc_buffer json = {0};
   const char *time = s->item.datetime[0] ? s->item.datetime : NULL;
   sc_grid_hash(&s->grid, index->grid_hash);
   index->is_raster = s->item.is_raster;
@@ -229,8 +303,11 @@ static sc_status describe(struct sc_index *index, struct sc_scene *s, struct sc_
   if (!st) st = sc_strdup(time, &index->datetime, err);
   if (!st) st = sc_strndup(time, 10, &index->date, err);
   if (!st) st = sc_item_text(&s->item, &index->item_json, err);
-  if (!st && s->rule.name) st = sc_rule_text(&s->rule, &index->rule_json, err);
+  if (!st && s->rule.name) st = describe_rule(&s->rule, &index->rule_json, err);
   if (!st) st = sc_strdup(s->item.location, &index->location, err);
+  if (!st) st = sc_index_options_format(options, &json, err);
+  if (!st) st = sc_strndup((const char *)json.data, json.size, &index->options_json, err);
+  sc_buffer_free(&json);
   return st ? st : copy_assets(index, s, err);
 }
 
@@ -251,7 +328,7 @@ static sc_status index_scene(const struct sc_index_call *call, struct sc_scene *
     if (st) sc_fail_within(err, "item %s: asset %s", s->item.id, s->item.assets[s->grid_asset].key);
   }
   sc_free(fractions);
-  return st ? st : describe(out, s, err);
+  return st ? st : describe(out, s, options, err);
 }
 
 /* Keep what a message may need of an item that failed: its id, and the asset that err names. */

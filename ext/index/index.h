@@ -24,6 +24,11 @@ struct sc_index_options {
   char platform[128];      /* "" by match; a rule's name; "none" */
   int64_t shape[2];        /* rows, columns; 0 0: from the item */
   char *base;              /* directory or URL for relative hrefs, or NULL; owned */
+  /* Of the rule, for this call: */
+  char *mask; /* an asset, or the absolute path or URL of a raster, "{id}" standing for the
+                 item's; or NULL; owned */
+  char *cloud, *nodata; /* expressions, or NULL; owned */
+  int64_t dilate;       /* pixels of the mask; -1: the rule's */
 };
 
 /* Defaults, then the JSON object `json` over them (NULL: none). Free with _free(). */
@@ -37,10 +42,24 @@ sc_status sc_index_options_read(const struct cJSON *object, const char *what,
 /* The options as a JSON object with every key, appended to out: what a merged index stores. */
 sc_status sc_index_options_format(const struct sc_index_options *o, struct sc_buffer *out,
                                   struct sc_error *err);
+/* A copy of `base` with the options mask, cloud, nodata and dilate of a JSON object, and no others;
+ * with a mask comes no expression of the base's. Free also after an error. */
+sc_status sc_index_options_with_mask(const struct sc_index_options *base, const char *json,
+                                     const char *what, struct sc_index_options *out,
+                                     struct sc_error *err);
+/* Those of the mask alone, each with a comma before it. */
+sc_status sc_index_options_format_mask(const struct sc_index_options *o, struct sc_buffer *out,
+                                       struct sc_error *err);
 void sc_index_options_free(struct sc_index_options *o);
 /* The option "shape", [rows, columns]; NULL leaves out as it is. */
 sc_status sc_shape_read(const struct cJSON *shape, const char *what, int64_t out[2],
                         struct sc_error *err);
+
+/* The option "mask": a path or URL made absolute, by the working directory as every path that a
+ * caller gives; an asset's name as it is. NULL gives NULL. */
+sc_status sc_mask_locate(const char *mask, char **out, struct sc_error *err);
+/* Most pixels that clouds grow by. */
+#define SC_DILATE_MAX_PX 100
 
 struct sc_index_chip {
   int32_t x, y;        /* chip_index_x, chip_index_y */
@@ -55,15 +74,16 @@ struct sc_index_asset {
 
 /* The index of one item. Zeroed is empty; sc_index_free(). All strings owned. */
 struct sc_index {
-  char *platform;   /* the rule's name, or "none" */
-  char *item;       /* id */
-  char *collection; /* or NULL */
-  char *date;       /* YYYY-MM-DD or NULL */
-  char *datetime;   /* RFC 3339 UTC or NULL */
-  char *item_json;  /* the item's text, hrefs made absolute: what a merged index stores */
-  char *rule_json;  /* the rule as a JSON object, or NULL for "none" */
-  char *location;   /* path or URL the item was read from, or NULL where it was text */
-  int is_raster;    /* a bare raster: its id is the name of its file, no more */
+  char *platform;     /* the rule's name, or "none" */
+  char *item;         /* id */
+  char *collection;   /* or NULL */
+  char *date;         /* YYYY-MM-DD or NULL */
+  char *datetime;     /* RFC 3339 UTC or NULL */
+  char *item_json;    /* the item's text, hrefs made absolute: what a merged index stores */
+  char *rule_json;    /* the rule as a JSON object, or NULL for "none" */
+  char *options_json; /* the options as a JSON object: what a merged index stores */
+  char *location;     /* path or URL the item was read from, or NULL where it was text */
+  int is_raster;      /* a bare raster: its id is the name of its file, no more */
   char grid_hash[17];
   struct sc_grid grid;
   struct sc_tiling tiling;

@@ -9,6 +9,7 @@
 #include "index/mapping.h"
 #include "index/place.h"
 #include "raster/raster_api.h"
+#include "stac/formats.h"
 
 int sc_platform_is_known(struct sc_rules *rules, const char *name) {
   return strcmp(name, SC_PLATFORM_NONE) == 0 || sc_rules_has(rules, name);
@@ -20,7 +21,9 @@ const char *sc_scene_platform(const struct sc_scene *scene) {
 }
 
 void sc_scene_reset(struct sc_scene *scene) {
+  if (scene->own_mask) scene->item.n_assets--;
   struct sc_item item = scene->item;
+  cJSON_Delete(scene->own_mask);
   sc_rule_free(&scene->rule);
   sc_grid_free(&scene->grid);
   sc_free(scene->assets);
@@ -52,11 +55,130 @@ static void list_alternatives(const cJSON *names, char *out, size_t n) {
   cJSON_free(text);
 }
 
+/* --- own masks --- */
+
+#define OWN_MASK_KEY "stacchip:mask" /* no item has it: an asset of its own */
+
+static int is_path(const char *name) {
+  return strchr(name, '/') || sc_href_is_url(name) || sc_format_has_suffix(name);
+}
+
+sc_status sc_mask_locate(const char *mask, char **out, struct sc_error *err) {
+  *out = NULL;
+  if (!mask || !is_path(mask)) return sc_strdup(mask, out, err);
+  return sc_href_locate(mask, out, err);
+}
+
+/* The path with the item's id for each "{id}". An id is a name here, not a way to other folders. */
+static sc_status fill_in_id(const char *path, const char *id, struct sc_buffer *out,
+                            struct sc_error *err) {
+  const char *at;
+  sc_status st = SC_OK;
+  if (strstr(path, "{id}") && (strchr(id, '/') || strcmp(id, "..") == 0)) {
+    return sc_fail(err, SC_DENIED, "item %s: mask %s: an id with '/' in it names no file", id,
+                   path);
+  }
+  while (!st && (at = strstr(path, "{id}"))) {
+    st = sc_buffer_append(out, path, (size_t)(at - path), err);
+    if (!st) st = sc_buffer_append_text(out, id, err);
+    path = at + 4;
+  }
+  if (!st) st = sc_buffer_append_text(out, path, err);
+  return st ? st : sc_buffer_terminate(out, err);
+}
+
+static sc_status set_member(cJSON *rule, const char *key, cJSON *value, struct sc_error *err) {
+  cJSON_DeleteItemFromObjectCaseSensitive(rule, key);
+  return value && cJSON_AddItemToObject(rule, key, value) ? SC_OK : sc_fail_nomem(err);
+}
+
+/* The raster becomes the last of the item's assets, and of no part of its text. */
+static sc_status add_own_mask(struct sc_scene *s, const char *path, struct sc_error *err) {
+  struct sc_item *item = &s->item;
+  struct sc_buffer filled = {0};
+  char *located = NULL;
+  sc_status st = sc_href_locate(path, &located, err);
+  if (!st) st = set_member(s->rule.json, "mask", cJSON_CreateString(located), err); /* stored so */
+  if (!st) st = fill_in_id(located, item->id, &filled, err);
+  struct sc_asset *larger =
+      st ? NULL : sc_realloc(item->assets, (item->n_assets + 1) * sizeof *larger);
+  if (larger) item->assets = larger;
+  s->own_mask = larger ? cJSON_CreateObject() : NULL;
+  if (!st &&
+      !(s->own_mask && cJSON_AddStringToObject(s->own_mask, "href", (const char *)filled.data) &&
+        cJSON_AddStringToObject(s->own_mask, "type", "image/tiff"))) {
+    cJSON_Delete(s->own_mask);
+    s->own_mask = NULL;
+    st = sc_fail_nomem(err);
+  }
+  if (!st) {
+    item->assets[item->n_assets] = (struct sc_asset){OWN_MASK_KEY, s->own_mask, 1};
+    s->mask = (struct sc_asset_band){.asset = &item->assets[item->n_assets++], .band = 1};
+    s->has_mask = 1;
+  }
+  sc_buffer_free(&filled);
+  sc_free(located);
+  return st;
+}
+
+/* The first name that is a path, if there is one. */
+static const char *find_path(const cJSON *names) {
+  const cJSON *name;
+  if (cJSON_IsString(names)) return is_path(names->valuestring) ? names->valuestring : NULL;
+  cJSON_ArrayForEach(name, names) {
+    if (cJSON_IsString(name) && is_path(name->valuestring)) return name->valuestring;
+  }
+  return NULL;
+}
+
+/* What the options say of the mask into the copy of the rule, which a merged index stores. */
+static sc_status apply_mask_options(struct sc_scene *s, const struct sc_index_options *o,
+                                    struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (!o->mask && !o->cloud && !o->nodata && o->dilate < 0) return SC_OK;
+  if (!s->rule.name && !o->mask) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "item %s: option '%s' is of no use without a mask: platform %s has none",
+                   s->item.id,
+                   o->cloud    ? "cloud"
+                   : o->nodata ? "nodata"
+                               : "dilate",
+                   sc_scene_platform(s));
+  }
+  if (!s->rule.name) {
+    s->has_mask = 0; /* of a bare raster, that stood for validity */
+    st = sc_strdup(SC_PLATFORM_NONE, &s->rule.name, err);
+    if (!st) s->rule.json = cJSON_CreateObject();
+    if (!st && !s->rule.json) st = sc_fail_nomem(err);
+  }
+  cJSON *rule = s->rule.json;
+  /* Another mask has other values: not those of the rule. */
+  const char *cloud = o->cloud ? o->cloud : o->mask ? "v" : NULL;
+  const char *nodata = o->nodata ? o->nodata : o->mask ? "nd" : NULL;
+  if (!st && o->mask) st = set_member(rule, "mask", cJSON_CreateString(o->mask), err);
+  if (!st && cloud) st = set_member(rule, "cloud", cJSON_CreateString(cloud), err);
+  if (!st && nodata) st = set_member(rule, "nodata", cJSON_CreateString(nodata), err);
+  if (!st && o->dilate >= 0) {
+    st = set_member(rule, "dilate", cJSON_CreateNumber((double)o->dilate), err);
+  }
+  return st;
+}
+
+/* A rule that was stored is input: its number may be anything. */
+static int dilation_of(const struct sc_rule *rule) {
+  const cJSON *n = cJSON_GetObjectItemCaseSensitive(rule->json, "dilate");
+  if (!cJSON_IsNumber(n) || !(n->valuedouble > 0)) return 0;
+  return n->valuedouble < SC_DILATE_MAX_PX ? (int)n->valuedouble : SC_DILATE_MAX_PX;
+}
+
 static sc_status find_mask(struct sc_scene *s, int need_mask, struct sc_error *err) {
   const cJSON *names = cJSON_GetObjectItemCaseSensitive(s->rule.json, "mask");
   char wanted[300], there[512];
+  s->dilate_px = dilation_of(&s->rule);
   if (!names || cJSON_IsNull(names) || (cJSON_IsArray(names) && !names->child)) return SC_OK;
   s->has_mask = find_alternative(&s->item, names, &s->mask);
+  const char *path = s->has_mask ? NULL : find_path(names);
+  if (path) return add_own_mask(s, path, err);
   if (s->has_mask || !need_mask) return SC_OK;
   list_alternatives(names, wanted, sizeof wanted);
   sc_item_list_assets(&s->item, there, sizeof there);
@@ -85,7 +207,7 @@ static sc_status take_all_assets(struct sc_scene *s, struct sc_error *err) {
   s->assets = sc_alloc_zero(s->item.n_assets + 1, sizeof *s->assets);
   if (!s->assets) return sc_fail_nomem(err);
   for (size_t i = 0; i < s->item.n_assets; i++) {
-    if (sc_asset_pixels(&s->item.assets[i]) == SC_PIXELS_NONE) continue;
+    if (s->item.assets[i].is_own || sc_asset_pixels(&s->item.assets[i]) == SC_PIXELS_NONE) continue;
     s->assets[s->n_assets].asset = &s->item.assets[i];
     s->n_assets++;
   }
@@ -99,7 +221,9 @@ static sc_status find_grid(struct sc_scene *s, const struct sc_index_options *op
   struct sc_grid_source source = {0};
   unsigned char *seen = sc_alloc_zero(s->item.n_assets, 1);
   sc_status st = positions && seen ? SC_OK : sc_fail_nomem(err);
-  for (size_t i = 0; i < s->n_assets + (s->has_mask ? 1 : 0) && !st; i++) {
+  /* A raster of the caller's does not change where the item's pixels lie. */
+  int with_mask = s->has_mask && (!s->own_mask || s->n_assets == 0);
+  for (size_t i = 0; i < s->n_assets + (with_mask ? 1 : 0) && !st; i++) {
     const struct sc_asset *asset = i < s->n_assets ? s->assets[i].asset : s->mask.asset;
     size_t position = (size_t)(asset - s->item.assets);
     if (seen[position]) continue;
@@ -133,7 +257,9 @@ static sc_status complete(struct sc_scene *s, const struct sc_index_options *opt
   sc_status st = SC_OK;
   if (s->rule.name) {
     st = find_mask(s, need_mask, err);
-    if (!st) st = find_rule_assets(s, err);
+    int has_list = cJSON_HasObjectItem(s->rule.json, "assets");
+    int is_none = strcmp(s->rule.name, SC_PLATFORM_NONE) == 0;
+    if (!st) st = is_none && !has_list ? take_all_assets(s, err) : find_rule_assets(s, err);
   } else {
     st = take_all_assets(s, err);
   }
@@ -143,6 +269,7 @@ static sc_status complete(struct sc_scene *s, const struct sc_index_options *opt
 sc_status sc_scene_complete(struct sc_rules *rules, const struct sc_index_options *options,
                             int need_mask, struct sc_scene *out, struct sc_error *err) {
   sc_status st = find_rule(out, rules, options->platform, err);
+  if (!st) st = apply_mask_options(out, options, err);
   return st ? st : complete(out, options, need_mask, err);
 }
 

@@ -17,7 +17,10 @@ struct sc_scene {
   struct sc_item item;
   struct sc_rule rule; /* name NULL: platform "none", or a bare raster */
   int has_mask;
-  struct sc_asset_band mask;    /* SC_BAND_VALIDITY for a bare raster */
+  struct sc_asset_band mask; /* SC_BAND_VALIDITY for a bare raster */
+  struct cJSON *own_mask;    /* the last of item.assets: a raster that the rule names by its path,
+                                no asset of the item; owned; or NULL */
+  int dilate_px;             /* of the mask, that clouds grow by */
   struct sc_asset_band *assets; /* the rule's that the item has, in the rule's order; or all */
   size_t n_assets;
   struct sc_grid grid;

@@ -3,8 +3,8 @@
 
 /* Of the columns behind those of an index. */
 static const char *const hidden_names[SC_N_COLUMNS - SC_INDEX_N] = {
-    "row",     "datetime",  "collection",  "grid",    "col_off",
-    "row_off", "item_json", "search_area", "command", "rank"};
+    "row",       "datetime",    "collection",    "grid",    "col_off", "row_off",
+    "item_json", "search_area", "index_options", "command", "rank"};
 
 const char *sc_merge_column_name(int column) {
   if (column < 0 || column >= SC_N_COLUMNS) return "rowid";

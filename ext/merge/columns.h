@@ -23,6 +23,7 @@ enum sc_merge_column {
   SC_COL_ROW_OFF,
   SC_COL_ITEM_JSON,
   SC_COL_SEARCH_AREA,
+  SC_COL_INDEX_OPTIONS,
   SC_COL_COMMAND, /* named as the table */
   SC_COL_RANK,
   SC_N_COLUMNS

@@ -87,10 +87,11 @@ static void result_origin(const struct sc_cursor_item *item, int64_t length_px, 
   sqlite3_result_int64(context, sc_tiling_origin(&item->tiling, length_px, i));
 }
 
-static sc_status result_item_json(struct sc_cursor *c, sqlite3_context *context,
-                                  struct sc_error *err) {
+/* The text that a statement gives of the chip's item. */
+static sc_status result_item_text(struct sc_cursor *c, enum sc_merge_statement statement,
+                                  sqlite3_context *context, struct sc_error *err) {
   sqlite3_stmt *s;
-  sc_status st = sc_merge_statement(c->table, SC_STMT_ITEM_JSON, &s, err);
+  sc_status st = sc_merge_statement(c->table, statement, &s, err);
   if (st) return st;
   sqlite3_bind_int64(s, 1, c->chip.item_id);
   int is_row;
@@ -123,7 +124,8 @@ sc_status sc_cursor_column(struct sc_cursor *c, sqlite3_context *context, int co
     case SC_COL_Y: sqlite3_result_int(context, c->chip.y); return SC_OK;
     case SC_COL_CLOUD: result_fraction(context, c->chip.cloud); return SC_OK;
     case SC_COL_NODATA: result_fraction(context, c->chip.nodata); return SC_OK;
-    case SC_COL_ITEM_JSON: return result_item_json(c, context, err);
+    case SC_COL_ITEM_JSON: return result_item_text(c, SC_STMT_ITEM_JSON, context, err);
+    case SC_COL_INDEX_OPTIONS: return result_item_text(c, SC_STMT_ITEM_OPTIONS, context, err);
     case SC_COL_SEARCH_AREA: return fail_area(context, err);
     case SC_COL_COMMAND:
     case SC_COL_RANK: return SC_OK;

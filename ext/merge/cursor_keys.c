@@ -7,6 +7,8 @@
 #include "base/db.h"
 #include "index/handle.h"
 
+#define VALUES_BETWEEN_LOOKS 4096 /* for an interrupt: some 2 ms */
+
 static sc_status add_id(struct sc_cursor *c, int64_t id, struct sc_error *err) {
   if (c->n_ids == c->ids_capacity) {
     size_t capacity = 2 * c->ids_capacity + 1;
@@ -102,8 +104,12 @@ static sc_status add_values(struct sc_cursor *c, const struct sc_term *term, sql
   sc_status st = SC_OK;
   sqlite3_value *one;
   int code = sqlite3_vtab_in_first(value, &one);
-  for (; !st && code == SQLITE_OK && one; code = sqlite3_vtab_in_next(value, &one))
+  for (size_t n = 1; !st && code == SQLITE_OK && one; n++) {
     st = add_value(c, term->column, one, err);
+    if (!st && n % VALUES_BETWEEN_LOOKS == 0 && sc_db_interrupted(c->table->db))
+      st = sc_fail(err, SC_INTERRUPT, "interrupted");
+    code = sqlite3_vtab_in_next(value, &one);
+  }
   return !st && code == SQLITE_NOMEM ? sc_fail_nomem(err) : st;
 }
 

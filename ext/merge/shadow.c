@@ -276,12 +276,10 @@ sc_status sc_merge_insert_row(struct sc_merge *t, const struct sc_merge_new_row 
 static sc_status insert_item_row(struct sc_merge *t, const struct sc_index *x, int is_named,
                                  int64_t *id, struct sc_error *err) {
   sqlite3_stmt *s;
-  struct sc_buffer options = {0};
   unsigned char transform[48];
   char *location = NULL, *item_json = NULL;
   for (int i = 0; i < 6; i++) sc_put_le_double(transform + 8 * i, x->grid.transform[i]);
   sc_status st = sc_merge_statement(t, SC_STMT_ITEM_INSERT, &s, err);
-  if (!st) st = sc_index_options_format(&t->args.index, &options, err);
   if (!st && x->location) st = sc_href_without_secrets(x->location, &location, err);
   if (!st) st = sc_href_without_secrets(x->item_json, &item_json, err);
   if (st) goto done;
@@ -297,7 +295,7 @@ static sc_status insert_item_row(struct sc_merge *t, const struct sc_index *x, i
   sqlite3_bind_int64(s, 10, x->grid.height_px);
   bind_tiling(s, &x->tiling);
   sqlite3_bind_text(s, 14, x->rule_json, -1, SQLITE_STATIC);
-  sqlite3_bind_text(s, 15, (char *)options.data, (int)options.size, SQLITE_STATIC);
+  sqlite3_bind_text(s, 15, x->options_json, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 16, location, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 17, item_json, -1, SQLITE_STATIC);
   st = sc_db_step_reset(s, err);
@@ -306,7 +304,6 @@ static sc_status insert_item_row(struct sc_merge *t, const struct sc_index *x, i
 done:
   sc_free(location);
   sc_free(item_json);
-  sc_buffer_free(&options);
   return st;
 }
 

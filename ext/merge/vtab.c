@@ -39,7 +39,7 @@ static const char declaration[] =
     "chip_index_y INTEGER, cloud_cover_percentage REAL, nodata_percentage REAL, geometry BLOB, "
     "row TEXT HIDDEN, datetime TEXT HIDDEN, collection TEXT HIDDEN, grid TEXT HIDDEN, "
     "col_off INTEGER HIDDEN, row_off INTEGER HIDDEN, item_json TEXT HIDDEN, "
-    "search_area BLOB HIDDEN, \"%w\" TEXT HIDDEN, rank TEXT HIDDEN)";
+    "search_area BLOB HIDDEN, index_options TEXT HIDDEN, \"%w\" TEXT HIDDEN, rank TEXT HIDDEN)";
 
 /* Report an error that has no table yet. */
 static int creation_error(char **message, const struct sc_error *err) {

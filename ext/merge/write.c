@@ -138,11 +138,12 @@ static sc_status write_ready(struct sc_merge *t, const struct sc_merge_ready *re
 }
 
 static sc_status write_item(struct sc_merge *t, const char *item, size_t n,
-                            enum sc_conflict conflict, int64_t *rowid, struct sc_error *err) {
+                            const struct sc_index_options *options, enum sc_conflict conflict,
+                            int64_t *rowid, struct sc_error *err) {
   struct sc_index_call call = {t->db, t->connection->rules, NULL, NULL};
   struct sc_index index = {0};
   struct sc_merge_header *headers = NULL;
-  sc_status st = sc_index_item(&call, item, n, &t->args.index, &index, err);
+  sc_status st = sc_index_item(&call, item, n, options, &index, err);
   if (!st) st = sc_merge_check_raster(t, &index, err);
   if (st) {
     st = record_failure(t, item, n, &index, err);
@@ -179,6 +180,10 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
   if (sqlite3_value_type(values[0]) != SQLITE_NULL) {
     return sc_fail(err, SC_BAD_ARG, "%s: rowids are given by the merged index, not set", t->name);
   }
+  int has_options = sqlite3_value_type(columns[SC_COL_INDEX_OPTIONS]) != SQLITE_NULL;
+  if (sqlite3_value_type(columns[SC_COL_ITEM_JSON]) == SQLITE_NULL && has_options) {
+    return sc_fail(err, SC_BAD_ARG, "%s: index_options are of use with item_json alone", t->name);
+  }
   if (sqlite3_value_type(columns[SC_COL_ITEM_JSON]) == SQLITE_NULL) {
     return write_row(t, columns, mode, rowid, err);
   }
@@ -188,7 +193,13 @@ sc_status sc_merge_write(struct sc_merge *t, sqlite3_value **values, int conflic
   size_t n;
   const char *item = sc_db_bytes(columns[SC_COL_ITEM_JSON], &n);
   if (!item) return sc_fail_nomem(err);
-  return write_item(t, item, n, mode, rowid, err);
+  const char *json = text_of(columns, SC_COL_INDEX_OPTIONS);
+  if (!json) return write_item(t, item, n, &t->args.index, mode, rowid, err);
+  struct sc_index_options options;
+  st = sc_index_options_with_mask(&t->args.index, json, t->name, &options, err);
+  if (!st) st = write_item(t, item, n, &options, mode, rowid, err);
+  sc_index_options_free(&options);
+  return st;
 }
 
 sc_status sc_merge_refuse_update(const struct sc_merge *t, struct sc_error *err) {

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "pixels/npy.h"
+#include "pixels/result.h"
 #include "pixels/view.h"
 
 /* Same number of bands and pixels; types may differ only where one holds all. */
@@ -34,8 +35,8 @@ void sc_batch_free(struct sc_batch *b) {
   sc_free(b->chips);
   sc_free(b->positions);
   sc_free(b->statuses);
-  sc_free(b->memory);
-  sc_free(b->valid);
+  sc_buffer_free(&b->memory);
+  sc_buffer_free(&b->valid_memory);
   memset(b, 0, sizeof *b);
 }
 
@@ -124,12 +125,13 @@ static sc_status make_room(struct sc_batch *b, int format, struct sc_error *err)
   int want_valid = sc_format_is_picture(format) || format == SC_FORMAT_NPZ;
   b->front = format == SC_FORMAT_NPZ ? 0 : b->head; /* npz: put_head() */
   if (format == SC_FORMAT_NPY) b->front += NPY_HEADER_BYTES;
-  b->capacity = b->head + b->n * b->chip_bytes + 256;
-  if (format == SC_FORMAT_NPZ) b->capacity += b->n * (b->chip_values + NPZ_CHIP_BYTES) + 65536;
-  b->memory = sc_alloc(b->capacity);
-  if (want_valid) b->valid = sc_alloc(b->n * b->chip_values);
-  if (!b->memory || (want_valid && !b->valid)) return sc_fail_nomem(err);
-  b->pixels = b->memory + b->front;
+  size_t capacity = b->head + b->n * b->chip_bytes + SC_NPY_HEADER_MAX;
+  if (format == SC_FORMAT_NPZ) capacity += b->n * (b->chip_values + NPZ_CHIP_BYTES) + 65536;
+  sc_status st = sc_result_reserve(capacity, &b->memory, err);
+  if (!st && want_valid) st = sc_result_reserve(b->n * b->chip_values, &b->valid_memory, err);
+  if (st) return st;
+  b->valid = b->valid_memory.data;
+  b->pixels = b->memory.data + b->front;
   return SC_OK;
 }
 
@@ -211,8 +213,9 @@ static struct sc_npy_array array_of(const struct sc_batch *b, const char *descr)
 }
 
 static void give_memory(struct sc_batch *b, size_t size, struct sc_buffer *out) {
-  *out = (struct sc_buffer){b->memory, size, b->capacity};
-  b->memory = b->pixels = NULL;
+  b->memory.size = size;
+  sc_buffer_move(&b->memory, out);
+  b->pixels = NULL;
 }
 
 /* The pixels stay where they were read, behind the room of the header. */
@@ -220,10 +223,11 @@ static sc_status finish_npy(struct sc_batch *b, struct sc_buffer *out, struct sc
   struct sc_buffer header = {0};
   size_t bytes = b->n * b->chip_bytes;
   struct sc_npy_array array = array_of(b, sc_npy_descr(b->dtype));
-  unsigned char *begin = b->memory + b->head;
+  unsigned char *begin = b->memory.data + b->head;
   sc_status st = sc_npy_header(&array, &header, err);
-  if (!st && header.size > 256)
-    st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes; the limit is 256", header.size);
+  if (!st && header.size > SC_NPY_HEADER_MAX)
+    st = sc_fail(err, SC_TOO_BIG, "npy header of %zu bytes; the limit is %d", header.size,
+                 SC_NPY_HEADER_MAX);
   if (!st) {
     if (begin + header.size != b->pixels) memmove(begin + header.size, b->pixels, bytes);
     memcpy(begin, header.data, header.size);
@@ -272,7 +276,7 @@ static sc_status finish_npz(struct sc_batch *b, const struct sc_chip_options *op
                             struct sc_buffer *out, struct sc_error *err) {
   struct sc_npz npz = {{0}, {0}, 0};
   struct sc_npy_array array = array_of(b, sc_npy_descr(b->dtype));
-  struct sc_buffer pixels;
+  struct sc_buffer pixels = {0};
   give_memory(b, b->n * b->chip_bytes, &pixels);
   sc_status st = sc_npz_take(&npz, "pixels", &array, &pixels, err);
   sc_buffer_free(&pixels);

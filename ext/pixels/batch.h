@@ -26,8 +26,10 @@ struct sc_batch {
   enum sc_dtype dtype; /* of the array */
   size_t chip_values, chip_bytes; /* of the pixels of one chip */
   size_t head;                    /* unused bytes that the result begins with */
-  unsigned char *memory, *pixels; /* owned; pixels, one chip after the other, lie in it */
-  size_t front, capacity;         /* bytes of memory before the pixels, and in all */
+  struct sc_buffer memory;        /* of the result */
+  unsigned char *pixels;          /* one chip after the other, in it */
+  size_t front;                   /* bytes of memory before the pixels */
+  struct sc_buffer valid_memory;  /* of what follows */
   uint8_t *valid;                 /* of each value; NULL where the format does not show it */
 };
 

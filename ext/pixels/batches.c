@@ -85,6 +85,7 @@ struct batches_cursor {
  * of theirs), and ask for it twice: it and the cursor hold the memory together. */
 struct result_head {
   atomic_int n_holders;
+  void (*give)(void *memory);
 };
 _Static_assert(sizeof(struct result_head) <= SC_JOB_HEAD, "room before the array");
 
@@ -93,7 +94,8 @@ static struct result_head *head_of(void *data) {
 }
 
 static void release_result(void *data) {
-  if (data && atomic_fetch_sub(&head_of(data)->n_holders, 1) == 1) sc_free(head_of(data));
+  if (data && atomic_fetch_sub(&head_of(data)->n_holders, 1) == 1)
+    head_of(data)->give(head_of(data));
 }
 
 static void take_result(struct batches_cursor *c, struct sc_buffer *out) {
@@ -103,6 +105,7 @@ static void take_result(struct batches_cursor *c, struct sc_buffer *out) {
   c->result = out->data + SC_JOB_HEAD;
   c->result_bytes = out->size - SC_JOB_HEAD;
   atomic_init(&head_of(c->result)->n_holders, 1);
+  head_of(c->result)->give = out->give ? out->give : sc_free;
   memset(out, 0, sizeof *out);
 }
 

@@ -369,8 +369,7 @@ static sc_status check_kernels(const struct sc_chip *chip, struct sc_error *err)
   return SC_OK;
 }
 
-/* From the pixels of each band's file to those of the target. */
-static void lay_warps(struct sc_chip *chip) {
+void sc_chip_lay_warps(struct sc_chip *chip) {
   const struct sc_grid *g = &chip->scene->grid;
   for (int i = 0; i < chip->n_bands; i++) {
     const struct sc_mapping *m = &chip->bands[i].asset->mapping;
@@ -385,10 +384,12 @@ static void lay_warps(struct sc_chip *chip) {
   }
 }
 
-/* The second part of opening a chip: what is read of its window. Closes it where it fails. */
-static sc_status open_bands(struct sc_connection *c, const struct sc_chip_options *options,
-                            struct sc_chip *out, struct sc_error *err) {
-  sc_status st = choose_bands(c, out, options, err);
+sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
+                             const struct sc_chip_options *options, struct sc_chip *out,
+                             struct sc_error *err) {
+  sc_status st = sc_chip_locate(c, name, options, out, err);
+  if (st) return st;
+  st = choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_rasters(&out->scene->item, err);
   if (!st) st = sc_target_place(c, options, out, err);
   /* Round a centre, or on another grid: it asks where. */
@@ -410,27 +411,13 @@ static sc_status open_bands(struct sc_connection *c, const struct sc_chip_option
   out->has_fill = options->has_fill;
   out->fill = options->fill;
   if (out->has_target) {
-    lay_warps(out);
+    sc_chip_lay_warps(out);
     return SC_OK;
   }
   int is_picture = sc_format_is_picture(options->format);
   out->width = (int)(is_picture && options->size_px ? options->size_px : out->window.width_px);
   out->height = (int)(is_picture && options->size_px ? options->size_px : out->window.height_px);
   return SC_OK;
-}
-
-sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
-                             const struct sc_chip_options *options, struct sc_chip *out,
-                             struct sc_error *err) {
-  sc_status st = sc_chip_locate(c, name, options, out, err);
-  return st ? st : open_bands(c, options, out, err);
-}
-
-sc_status sc_chip_open_source(struct sc_connection *c, sqlite3_value *source,
-                              const struct sc_chip_options *options, struct sc_chip *out,
-                              struct sc_error *err) {
-  sc_status st = sc_chip_locate_source(c, source, options, out, err);
-  return st ? st : open_bands(c, options, out, err);
 }
 
 sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct sc_error *err) {
@@ -476,15 +463,6 @@ static double fill_of(const struct sc_chip *chip, int i) {
   return chip->has_fill ? chip->fill : nodata->is_set ? nodata->value : 0;
 }
 
-/* A place of the chip's window in pixels of an asset. */
-static double asset_px(const struct sc_chip *chip, const struct sc_mapping *m, int axis,
-                       int64_t at) {
-  const struct sc_mapping *to = &chip->to;
-  double grid_px = (double)at;
-  if (to->scale[axis] > 0) grid_px = (grid_px - to->offset[axis]) / to->scale[axis];
-  return sc_mapping_at(m, axis, grid_px);
-}
-
 void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
                   struct sc_read *reads) {
   size_t size = sc_dtype_bytes(dtype), row = size * (size_t)chip->width;
@@ -492,7 +470,7 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     const struct sc_chip_band *b = &chip->bands[i];
     const struct sc_mapping *m = &b->asset->mapping;
     const struct sc_window *w = &chip->window;
-    double x = asset_px(chip, m, 0, w->x), y = asset_px(chip, m, 1, w->y);
+    double x = sc_mapping_at(m, 0, (double)w->x), y = sc_mapping_at(m, 1, (double)w->y);
     struct sc_read *r = &reads[i];
     memset(r, 0, offsetof(struct sc_read, err));
     r->source = &b->asset->source;
@@ -502,8 +480,8 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     r->file_height = b->asset->info.height;
     r->x = x;
     r->y = y;
-    r->width = asset_px(chip, m, 0, w->x + w->width_px) - x;
-    r->height = asset_px(chip, m, 1, w->y + w->height_px) - y;
+    r->width = sc_mapping_at(m, 0, (double)(w->x + w->width_px)) - x;
+    r->height = sc_mapping_at(m, 1, (double)(w->y + w->height_px)) - y;
     r->out_width = chip->width;
     r->out_height = chip->height;
     r->dtype = dtype;
@@ -524,7 +502,7 @@ static sc_status read_plain(const struct sc_chip *chips, size_t n, const struct 
   size_t n_bands = (size_t)chips[0].n_bands, bytes = sc_chip_bytes(&chips[0], to->dtype);
   size_t n_reads = 0, plane = (size_t)chips[0].width * (size_t)chips[0].height;
   if (!raster) return err->status;
-  struct sc_read *reads = sc_alloc_zero(n * n_bands, sizeof *reads);
+  struct sc_read *reads = raster->memory_take(n * n_bands * sizeof *reads);
   if (!reads) return sc_fail_nomem(err);
   for (size_t i = 0; i < n; i++) {
     if (chips[i].is_absent) continue;
@@ -543,7 +521,7 @@ static sc_status read_plain(const struct sc_chip *chips, size_t n, const struct 
     }
     st = SC_OK;
   }
-  sc_free(reads);
+  raster->memory_give(reads);
   return st;
 }
 

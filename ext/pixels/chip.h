@@ -35,8 +35,6 @@ struct sc_chip {
   int has_target;          /* a grid of its own, by the options (target.h): */
   char *crs;               /* owned */
   double transform[6];     /* of the output, buffer included */
-  struct sc_mapping to;    /* scale 0: none; else the window is of the raster that this maps the
-                              grid's pixels to: an asset's own */
   int width, height;       /* of the output, pixels */
   struct sc_chip_band *bands;
   int n_bands;
@@ -70,14 +68,6 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
 sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
                        const struct sc_chip_options *options, struct sc_chip *out,
                        struct sc_error *err);
-/*
- * The same for a whole scene, whose window is that of no chip: a handle's, or that of an item
- * (path, URL or text, see sc_item_read()) or of the path of a raster. The options platform and base
- * are those of the item.
- */
-sc_status sc_chip_open_source(struct sc_connection *c, sqlite3_value *source,
-                              const struct sc_chip_options *options, struct sc_chip *out,
-                              struct sc_error *err);
 void sc_chip_close(struct sc_chip *chip);
 /* A chip that stands for a NULL handle among others: of the shape and bands of `like`, every pixel
  * what `like` has outside its grid, none of them valid. Reading it opens nothing. It borrows from
@@ -100,6 +90,9 @@ sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, str
 /* The CRS of the output, and the transform of its pixels: its target's, else its item's. */
 const char *sc_chip_crs(const struct sc_chip *chip);
 void sc_chip_transform(const struct sc_chip *chip, double out[6]);
+
+/* Of a chip with a target: from the pixels of each band's file to those of the target. */
+void sc_chip_lay_warps(struct sc_chip *chip);
 
 /* Bytes of the pixels: n_bands * height * width values of `dtype`. */
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);

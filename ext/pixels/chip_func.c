@@ -1,6 +1,6 @@
 /*
  * stacchip_chip(row [, options]), stacchip_chip_info(row [, options]) and
- * stacchip_row_export(row). NULL gives NULL.
+ * stacchip_row_export(row [, options]). NULL gives NULL.
  */
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -9,13 +9,59 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "index/handle.h"
-#include "pixels/call.h"
 #include "pixels/chip.h"
 #include "pixels/encode.h"
+#include "pixels/exported.h"
 #include "pixels/locate.h"
+#include "pixels/result.h"
+
+static void free_options(void *options) {
+  sc_chip_options_free(options);
+  sc_free(options);
+}
+
+/* The options argument, parsed once per statement where it is constant. *own is set where
+ * the caller must free them. */
+static const struct sc_chip_options *take_options(sqlite3_context *context, int n,
+                                                  sqlite3_value **values, int *own,
+                                                  struct sc_error *err) {
+  struct sc_chip_options *o = n > 1 ? sqlite3_get_auxdata(context, 1) : NULL;
+  *own = 0;
+  if (o) return o;
+  o = sc_alloc(sizeof *o);
+  if (!o) {
+    sc_fail_nomem(err);
+    return NULL;
+  }
+  const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
+  if (sc_chip_options_parse(text, SC_OPTIONS_CHIP, o, err)) {
+    sc_free(o);
+    return NULL;
+  }
+  if (n > 1) sqlite3_set_auxdata(context, 1, o, free_options);
+  if (n > 1 && sqlite3_get_auxdata(context, 1) == o) return o;
+  if (n > 1) { /* SQLite did not keep it, and has freed it */
+    o = sc_alloc(sizeof *o);
+    if (!o || sc_chip_options_parse(text, SC_OPTIONS_CHIP, o, err)) {
+      sc_free(o);
+      return NULL;
+    }
+  }
+  *own = 1;
+  return o;
+}
 
 static size_t length_limit(sqlite3_context *context) {
   return (size_t)sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
+}
+
+/* Aux data without an argument of its own lives until the statement ends: the rows after its
+ * first one find it. */
+static uint64_t run_of(sqlite3_context *context, struct sc_connection *c) {
+  static char mark;
+  if (sqlite3_get_auxdata(context, -1)) return c->n_runs;
+  sqlite3_set_auxdata(context, -1, &mark, NULL);
+  return ++c->n_runs;
 }
 
 static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
@@ -30,25 +76,31 @@ static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
   return st;
 }
 
+/* The result where it failed: an error, or NULL where the options want it so. */
+static void fail_or_null(sqlite3_context *context, const struct sc_chip_options *options,
+                         struct sc_error *err) {
+  if (options && options->on_error == SC_ON_ERROR_NULL && sc_on_error_applies(err->status)) return;
+  sc_result_error(context, err);
+}
+
 static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err = {0};
   struct sc_buffer out = {0};
   struct sc_connection *c = sqlite3_user_data(context);
   int own;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  const struct sc_chip_options *options =
-      sc_call_options(context, n > 1 ? values : NULL, 1, SC_OPTIONS_CHIP, &own, &err);
-  c->run = sc_call_run(context, c);
+  const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
+  c->run = run_of(context, c);
   sc_status st =
       options ? make_chip(c, values[0], options, length_limit(context), &out, &err) : err.status;
   c->run = 0;
   if (!st) {
-    sqlite3_result_blob64(context, out.data, out.size, sc_free);
+    sc_result_give(context, &out);
   } else {
     sc_buffer_free(&out);
-    sc_call_fail(context, options, &err);
+    fail_or_null(context, options, &err);
   }
-  if (own) sc_call_free_options(options);
+  if (own) free_options((void *)(size_t)options);
 }
 
 /* --- stacchip_chip_info --- */
@@ -130,51 +182,92 @@ static void info_func(sqlite3_context *context, int n, sqlite3_value **values) {
   char *text = NULL;
   int own;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  const struct sc_chip_options *options =
-      sc_call_options(context, n > 1 ? values : NULL, 1, SC_OPTIONS_CHIP, &own, &err);
+  const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
   if (!options || make_info(sqlite3_user_data(context), values[0], options, &text, &err)) {
-    sc_call_fail(context, options, &err);
+    fail_or_null(context, options, &err);
   } else {
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
   }
   cJSON_free(text);
-  if (own) sc_call_free_options(options);
+  if (own) free_options((void *)(size_t)options);
 }
 
 /* --- stacchip_row_export --- */
 
-static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const char *table,
+enum export_form { FORM_WHOLE, FORM_SHORT, FORM_ITEM, FORM_ID };
+
+struct export_options {
+  struct sc_options json;
+  int form; /* enum export_form */
+  const char *table, *items;
+};
+
+#define EXPORT_FORMS "whole|short|item|id"
+static const char *const export_forms[] = {"whole", "short", "item", "id"};
+
+/* JSON, or the word of a form alone, or else a table. */
+static sc_status parse_export(const char *text, struct export_options *out, struct sc_error *err) {
+  static const struct sc_option table[] = {
+      {"form", SC_OPTION_CHOICE, offsetof(struct export_options, form), 0, 0, EXPORT_FORMS},
+      {"table", SC_OPTION_TEXT, offsetof(struct export_options, table), 0, 0, 0},
+      {"items", SC_OPTION_TEXT, offsetof(struct export_options, items), 0, 0, 0},
+  };
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
+  memset(out, 0, sizeof *out);
+  if (!text) return SC_OK;
+  if (text[strspn(text, " \t\r\n")] == '{')
+    return sc_options_parse(text, "stacchip_row_export", &set, &out->json, err);
+  for (int i = FORM_WHOLE; i <= FORM_ID; i++) {
+    out->form = i;
+    if (strcmp(text, export_forms[i]) == 0) return SC_OK;
+  }
+  out->form = FORM_WHOLE;
+  out->table = text;
+  return SC_OK;
+}
+
+static sc_status append_form(struct sc_chip *chip, int form, struct sc_buffer *out,
+                             struct sc_error *err) {
+  const struct sc_exported *e;
+  int64_t x, y;
+  sc_status st = sc_exported_of(chip, &e, &x, &y, err);
+  if (st) return st;
+  const char *text = (const char *)e->text.data;
+  switch (form) {
+    case FORM_SHORT: return sc_handle_short_format(e->name, x, y, out, err);
+    case FORM_ITEM: return sc_buffer_append(out, text, e->text.size, err);
+    case FORM_ID: return sc_buffer_append_text(out, e->name, err);
+    default: return sc_handle_of_item(text, e->text.size, x, y, out, err);
+  }
+}
+
+static sc_status export_row(struct sc_connection *c, sqlite3_value *row, const char *text,
                             struct sc_buffer *out, struct sc_error *err) {
   struct sc_chip chip;
-  struct sc_chip_options options = {.table = table};
-  sc_status st = sc_connection_check_direct(c, err);
+  struct export_options o = {{0}, 0, NULL, NULL};
   const struct sc_chip_name name = sc_chip_name_of(row);
+  sc_status st = sc_connection_check_direct(c, err);
+  if (!st) st = parse_export(text, &o, err);
+  const struct sc_chip_options options = {.table = o.table, .items = o.items};
   if (!st) st = sc_chip_locate(c, &name, &options, &chip, err);
-  if (st) return st;
-  int64_t x = chip.x, y = chip.y;
-  if (x < 0) { /* round a centre: the same window, counted pixel by pixel */
-    chip.tiling.stride_px = 1;
-    chip.tiling.edge = SC_EDGE_PAD;
-    x = chip.window.x;
-    y = chip.window.y;
+  if (!st) {
+    st = append_form(&chip, o.form, out, err);
+    sc_chip_close(&chip);
   }
-  if (x < 0 || y < 0) {
-    st = sc_fail(err, SC_RANGE,
-                 "item %s: a chip that leaves the grid at the upper left has no position to export",
-                 chip.scene->item.id);
-  } else {
-    st = sc_handle_export(chip.scene, &chip.tiling, x, y, out, err);
-  }
-  sc_chip_close(&chip);
+  sc_options_free(&o.json);
   return st;
 }
 
 static void export_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err = {0};
   struct sc_buffer out = {0};
+  struct sc_connection *c = sqlite3_user_data(context);
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  const char *table = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
-  if (export_row(sqlite3_user_data(context), values[0], table, &out, &err)) {
+  const char *options = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
+  c->run = run_of(context, c);
+  sc_status st = export_row(c, values[0], options, &out, &err);
+  c->run = 0;
+  if (st) {
     sc_result_error(context, &err);
     sc_buffer_free(&out);
     return;

@@ -6,14 +6,16 @@
 #include "base/alloc.h"
 #include "pixels/carry.h"
 #include "pixels/npy.h"
+#include "pixels/result.h"
 #include "pixels/view.h"
 
 /* Pixels in their own type, behind what is in `out` already. */
 static sc_status append_pixels(struct sc_connection *c, const struct sc_chip *chip,
                                const struct sc_chip_options *options, struct sc_buffer *out,
                                struct sc_error *err) {
-  size_t at = out->size;
-  sc_status st = sc_buffer_resize(out, at + sc_chip_bytes(chip, chip->dtype), err);
+  size_t at = out->size, end = at + sc_chip_bytes(chip, chip->dtype);
+  sc_status st = out->capacity ? SC_OK : sc_result_reserve(end, out, err);
+  if (!st) st = sc_buffer_resize(out, end, err);
   struct sc_chip_target to = {.dtype = chip->dtype, .pixels = out->data + at};
   return st ? st : sc_chips_read(c, chip, 1, options, &to, err);
 }
@@ -25,7 +27,8 @@ static sc_status encode_npy(struct sc_connection *c, const struct sc_chip *chip,
       sc_npy_descr(chip->dtype),
       3,
       {(size_t)chip->n_bands, (size_t)chip->height, (size_t)chip->width}};
-  sc_status st = sc_npy_header(&array, out, err);
+  sc_status st = sc_result_reserve(SC_NPY_HEADER_MAX + sc_chip_bytes(chip, chip->dtype), out, err);
+  if (!st) st = sc_npy_header(&array, out, err);
   return st ? st : append_pixels(c, chip, options, out, err);
 }
 
@@ -34,15 +37,20 @@ static sc_status encode_npy(struct sc_connection *c, const struct sc_chip *chip,
 static sc_status load(struct sc_connection *c, const struct sc_chip *chip,
                       const struct sc_chip_options *options, int with_valid,
                       struct sc_chip_target *to, struct sc_error *err) {
-  to->pixels = sc_alloc(sc_chip_bytes(chip, to->dtype));
-  if (with_valid) to->valid = sc_alloc(sc_chip_bytes(chip, SC_DTYPE_U8));
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
+  to->pixels = raster->memory_take(sc_chip_bytes(chip, to->dtype));
+  if (with_valid) to->valid = raster->memory_take(sc_chip_bytes(chip, SC_DTYPE_U8));
   if (!to->pixels || (with_valid && !to->valid)) return sc_fail_nomem(err);
   return sc_chips_read(c, chip, 1, options, to, err);
 }
 
 static void target_free(struct sc_chip_target *to) {
-  sc_free(to->pixels);
-  sc_free(to->valid);
+  struct sc_error ignored;
+  const struct sc_raster_api *raster = sc_raster(&ignored);
+  if (!raster) return;
+  raster->memory_give(to->pixels);
+  raster->memory_give(to->valid);
 }
 
 /* One array per asset, as the Python package's dict has them, each in its own type. */

@@ -1,15 +1,12 @@
 /* A handle -> the scene and window that it names; see locate.h and index/handle.h. */
 #include "pixels/locate.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/db.h"
-#include "base/sniff.h"
 #include "index/handle.h"
+#include "pixels/exported.h"
 #include "pixels/merged.h"
 
 static sc_status open_scene(struct sc_connection *c, const struct sc_handle *h, const char *key,
@@ -64,8 +61,8 @@ static sc_status place(const struct sc_handle *h, struct sc_chip *chip, struct s
 }
 
 /* The handle read in full. chip->cached: the one kept under its key, or NULL. */
-static sc_status locate_in_full(struct sc_connection *c, const char *text, size_t key_bytes,
-                                struct sc_chip *chip, struct sc_error *err) {
+static sc_status locate_in_full(struct sc_connection *c, const char *text, const char *key,
+                                size_t key_bytes, struct sc_chip *chip, struct sc_error *err) {
   struct sc_handle h;
   char *item = NULL;
   sc_status st = sc_handle_read(text, &h, err);
@@ -76,7 +73,7 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, size_
     return st;
   }
   st = sc_handle_item(&h, &item, err);
-  if (!st && !chip->cached) st = open_scene(c, &h, text, key_bytes, item, &chip->cached, err);
+  if (!st && !chip->cached) st = open_scene(c, &h, key, key_bytes, item, &chip->cached, err);
   if (!st) {
     chip->scene = &chip->cached->scene;
     st = place(&h, chip, err);
@@ -90,16 +87,38 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, size_
   return st;
 }
 
+/* A short handle, whose item is in a table; chip has its position. */
+static sc_status locate_short(struct sc_connection *c, const char *key, size_t key_bytes,
+                              const char *item, const char *items, struct sc_chip *chip,
+                              struct sc_error *err) {
+  struct sc_buffer text = {0}, whole = {0};
+  sc_status st = sc_exported_find(c, items, item, &text, err);
+  if (!st) st = sc_handle_of_item((char *)text.data, text.size, chip->x, chip->y, &whole, err);
+  if (!st) st = sc_buffer_terminate(&whole, err);
+  if (!st) st = locate_in_full(c, (char *)whole.data, key, key_bytes, chip, err);
+  sc_buffer_free(&text);
+  sc_buffer_free(&whole);
+  return st;
+}
+
 /*
  * The tiling of a kept scene is that of its handle: it is in the key. A scene whose handles were
  * refused so far (outside the grid, say) has none yet.
  */
-static sc_status locate_text(struct sc_connection *c, const char *text, size_t n,
-                             struct sc_chip *chip, struct sc_error *err) {
-  size_t common = sc_handle_common_part(text, n, &chip->x, &chip->y), key = common ? common : n;
+static sc_status locate_text(struct sc_connection *c, const struct sc_chip_name *name,
+                             const char *items, struct sc_chip *chip, struct sc_error *err) {
+  const char *text = name->text;
+  size_t n = name->text_bytes;
+  char item[SC_HANDLE_ITEM_NAME + 1];
+  int is_short = sc_handle_short_read(text, n, item, &chip->x, &chip->y);
+  size_t common =
+      is_short ? 2 + SC_HANDLE_ITEM_NAME : sc_handle_common_part(text, n, &chip->x, &chip->y);
+  size_t key = common ? common : n;
   chip->cached = sc_scenes_find(c, text, key);
-  if (!common || !chip->cached || !chip->cached->is_tiled)
-    return locate_in_full(c, text, key, chip, err);
+  if (!common || !chip->cached || !chip->cached->is_tiled) {
+    return is_short ? locate_short(c, text, key, item, items, chip, err)
+                    : locate_in_full(c, text, text, key, chip, err);
+  }
   const struct sc_scene *s = chip->scene = &chip->cached->scene;
   chip->tiling = chip->cached->tiling;
   sc_status st = sc_grid_window(&s->grid, &chip->tiling, chip->x, chip->y, &chip->window, err);
@@ -119,86 +138,10 @@ sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *nam
                          struct sc_error *err) {
   memset(out, 0, sizeof *out);
   sc_status st = name->is_rowid ? sc_merged_locate_rowid(c, options->table, name->rowid, out, err)
-                                : locate_text(c, name->text, name->text_bytes, out, err);
+                                : locate_text(c, name, options->items, out, err);
   if (st) {
     sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);
   }
-  return st;
-}
-
-/* --- sources --- */
-
-/* Is a text that was not met before a handle? Items are JSON, too; what a handle has and they do
- * not is the member "item", or no members at all. */
-static int is_handle(const char *text, size_t n) {
-  if (!sc_sniff_is_json(text, n)) return 0;
-  cJSON *json = cJSON_ParseWithLength(text, n);
-  int is = cJSON_IsArray(json) || cJSON_GetObjectItemCaseSensitive(json, "item") != NULL;
-  cJSON_Delete(json);
-  return is;
-}
-
-static sc_status open_item(struct sc_connection *c, const char *text, size_t n,
-                           const struct sc_chip_options *options, const struct sc_buffer *key,
-                           struct sc_cached_scene **out, struct sc_error *err) {
-  struct sc_index_options of = {.base = (char *)(size_t)options->base};
-  struct sc_scene scene;
-  if (options->platform) snprintf(of.platform, sizeof of.platform, "%s", options->platform);
-  sc_status st = sc_scene_open(c->rules, text, n, &of, 0, &scene, err);
-  if (st) return st;
-  st = sc_scenes_keep(c, key->data, key->size, &scene, out, err);
-  if (st) {
-    sc_scene_free(&scene);
-  } else {
-    (*out)->stamp = sc_stamp_of((*out)->scene.item.location);
-  }
-  return st;
-}
-
-/* Zero bytes are in no handle, so that no key of one is that of an item. */
-static sc_status item_key(const char *text, size_t n, const struct sc_chip_options *options,
-                          struct sc_buffer *key, struct sc_error *err) {
-  const char *platform = options->platform ? options->platform : "";
-  const char *base = options->base ? options->base : "";
-  sc_status st = sc_buffer_append(key, "", 1, err);
-  if (!st) st = sc_buffer_append(key, platform, strlen(platform) + 1, err);
-  if (!st) st = sc_buffer_append(key, base, strlen(base) + 1, err);
-  return st ? st : sc_buffer_append(key, text, n, err);
-}
-
-static sc_status locate_handle(struct sc_connection *c, sqlite3_value *value,
-                               const struct sc_chip_options *options, struct sc_chip *out,
-                               struct sc_error *err) {
-  const struct sc_chip_name name = sc_chip_name_of(value);
-  if (options->platform || options->base) {
-    return sc_fail(err, SC_BAD_ARG,
-                   "options 'platform' and 'base' are for an item: a handle says them itself");
-  }
-  return sc_chip_locate(c, &name, options, out, err);
-}
-
-sc_status sc_chip_locate_source(struct sc_connection *c, sqlite3_value *value,
-                                const struct sc_chip_options *options, struct sc_chip *out,
-                                struct sc_error *err) {
-  int type = sqlite3_value_type(value);
-  struct sc_buffer key = {0};
-  int64_t x, y;
-  size_t n;
-  memset(out, 0, sizeof *out);
-  const char *text = sc_db_bytes(value, &n);
-  if (!text && type != SQLITE_BLOB) return sc_fail_nomem(err);
-  if (!text) text = "";
-  if (type == SQLITE_INTEGER || (type == SQLITE_TEXT && sc_handle_common_part(text, n, &x, &y)))
-    return locate_handle(c, value, options, out, err);
-  sc_status st = item_key(text, n, options, &key, err);
-  if (!st) out->cached = sc_scenes_find(c, key.data, key.size);
-  if (!st && !out->cached && type == SQLITE_TEXT && is_handle(text, n)) {
-    st = locate_handle(c, value, options, out, err);
-  } else if (!st) {
-    if (!out->cached) st = open_item(c, text, n, options, &key, &out->cached, err);
-    if (!st) out->scene = &out->cached->scene;
-  }
-  sc_buffer_free(&key);
   return st;
 }

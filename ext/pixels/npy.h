@@ -10,6 +10,7 @@
 #include "raster/raster_api.h"
 
 #define SC_NPY_BOOL "|b1"
+#define SC_NPY_HEADER_MAX 256 /* bytes; of any shape that fits into memory */
 
 /* NumPy's name of a type, "<u2"; little-endian. */
 const char *sc_npy_descr(enum sc_dtype dtype);

@@ -38,7 +38,7 @@ struct options {
   double fill;
   int all_touched, merge;
   int64_t buffer_px;
-  const char *table;
+  const char *table, *items;
 };
 
 /* The aggregate: `group` first, since sc_group_take() finds that. */
@@ -56,7 +56,8 @@ static sc_status parse_options(const char *text, struct options *out, struct sc_
       {"all_touched", SC_OPTION_BOOL, offsetof(struct options, all_touched), 0, 0, NULL},
       {"merge", SC_OPTION_CHOICE, offsetof(struct options, merge), 0, 0, "replace|add|max|min"},
       {"buffer", SC_OPTION_INT, offsetof(struct options, buffer_px), 0, SC_BUFFER_MAX_PX, NULL},
-      {"table", SC_OPTION_TEXT, offsetof(struct options, table), 0, 0, NULL}};
+      {"table", SC_OPTION_TEXT, offsetof(struct options, table), 0, 0, NULL},
+      {"items", SC_OPTION_TEXT, offsetof(struct options, items), 0, 0, NULL}};
   struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
   memset(out, 0, sizeof *out);
   return sc_options_parse(text, FUNCTION, &set, &out->json, err);
@@ -269,7 +270,7 @@ static sc_status burn(const struct work *w, struct sc_buffer *out, struct sc_err
 static sc_status make_array(struct sc_connection *c, const struct labels *l,
                             const struct options *options, struct sc_buffer *out,
                             struct sc_error *err) {
-  const struct sc_chip_options chip_options = {.table = options->table};
+  const struct sc_chip_options chip_options = {.table = options->table, .items = options->items};
   const struct sc_chip_name name = sc_chip_name_of(l->chip);
   struct work w = {.db = c->db, .labels = l, .options = options};
   struct sc_chip chip;

@@ -26,6 +26,26 @@ struct sc_reader {
   pthread_cond_t moved;
 };
 
+/* --- fork() --- */
+
+/*
+ * The threads that read ahead allocate while the host may call fork(); whoever holds the mutex of
+ * SQLite's allocator at that moment is not in the child, whose next sqlite3_free() would wait for
+ * ever (26 of 60 children did). So fork() takes it first, as the C library does with malloc()'s
+ * own.
+ */
+static sqlite3_mutex *allocator_mutex;
+
+static void before_fork(void) { sqlite3_mutex_enter(allocator_mutex); }
+static void after_fork(void) { sqlite3_mutex_leave(allocator_mutex); }
+
+static void protect_forks(void) {
+  allocator_mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_MEM);
+  if (allocator_mutex) pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+/* --- jobs --- */
+
 static struct sc_job *job_of(struct sc_reader *r, size_t k) { return &r->jobs[k % r->n_jobs]; }
 
 static int is_cancelled(void *reader) {
@@ -70,6 +90,8 @@ sc_status sc_reader_start(struct sc_feed *feed, size_t ahead, struct sc_reader *
   }
   pthread_mutex_init(&r->lock, NULL);
   pthread_cond_init(&r->moved, NULL);
+  static pthread_once_t protected = PTHREAD_ONCE_INIT;
+  if (ahead > 0) pthread_once(&protected, protect_forks);
   if (ahead > 0 && sqlite3_threadsafe()) r->has_thread = sc_thread_start(&r->thread, run_jobs, r);
   *out = r;
   return SC_OK;

@@ -98,6 +98,12 @@ static sc_status take_text(struct sc_samples *s, const char *text, size_t n, str
     out->chip.y = (int32_t)y;
     return find_source(s, SC_SAMPLES_OBJECT, text, common, &out->chip.item, err);
   }
+  char item[SC_HANDLE_ITEM_NAME + 1];
+  if (sc_handle_short_read(text, n, item, &x, &y) && fits(x) && fits(y)) {
+    out->chip.x = (int32_t)x;
+    out->chip.y = (int32_t)y;
+    return find_source(s, SC_SAMPLES_SHORT, item, sizeof item, &out->chip.item, err);
+  }
   struct sc_handle h = {0};
   struct sc_error later = {0}; /* a text that is no handle fails when its batch is made */
   sc_status st = text[0] == '[' ? sc_handle_read(text, &h, &later) : SC_BAD_ARG;
@@ -258,8 +264,11 @@ sc_status sc_samples_name(struct sc_samples *s, size_t i, struct sc_chip_name *o
   if (from->kind == SC_SAMPLES_NULL) return SC_OK;
   if (from->kind == SC_SAMPLES_TEXT) {
     st = sc_buffer_append(b, text, from->text_bytes, err);
+  } else if (from->kind == SC_SAMPLES_SHORT) {
+    st = sc_handle_short_format(text, row->chip.x, row->chip.y, b, err);
   } else if (from->kind == SC_SAMPLES_OBJECT) {
-    const struct sc_buffer prefix = {(unsigned char *)(size_t)text, from->text_bytes, 0};
+    const struct sc_buffer prefix = {.data = (unsigned char *)(size_t)text,
+                                     .size = from->text_bytes};
     st = sc_handle_format(&prefix, row->chip.x, row->chip.y, b, err);
   } else {
     const char *table = text + strlen(text) + 1, *item = table + strlen(table) + 1;

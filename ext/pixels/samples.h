@@ -17,6 +17,7 @@ enum sc_samples_of {
   SC_SAMPLES_OBJECT, /* text of an item, as sc_handle_common_part() has it; the position varies */
   SC_SAMPLES_ROW,    /* an item of a merged index; rowid and position vary */
   SC_SAMPLES_ROWID,  /* the same of rowids: see the option table */
+  SC_SAMPLES_SHORT,  /* name of an exported item; the position varies */
   SC_SAMPLES_TEXT,   /* one whole handle */
   SC_SAMPLES_NULL    /* no chip */
 };

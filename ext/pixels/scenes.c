@@ -26,6 +26,7 @@ static void cached_scene_free(struct sc_cached_scene *s) {
     if (raster) raster->info_free(&s->assets[i].info);
   }
   sc_free(s->assets);
+  sc_buffer_free(&s->exported.text);
   sc_scene_free(&s->scene);
   sc_free(s->key);
   sc_free(s->schema);

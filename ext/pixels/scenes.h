@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "connection.h"
+#include "index/handle.h"
 #include "index/mapping.h"
 #include "index/scene.h"
 #include "raster/raster_api.h"
@@ -26,6 +27,13 @@ struct sc_opened_asset {
   struct sc_stamp stamp;   /* of a local file when it was opened */
 };
 
+/* The text of the item with a tiling, as it goes to other machines, and its name (handle.h). */
+struct sc_exported {
+  struct sc_buffer text; /* empty: not made yet */
+  char name[SC_HANDLE_ITEM_NAME + 1];
+  struct sc_tiling tiling;
+};
+
 struct sc_cached_scene {
   char *key; /* owned */
   size_t key_bytes;
@@ -38,6 +46,7 @@ struct sc_cached_scene {
   int is_placed;                  /* its chips lie where the merged index says: see merged.c */
   int is_tiled;                   /* tiling is known: a handle with the key has been answered */
   struct sc_tiling tiling;        /* of the handles that begin with the key */
+  struct sc_exported exported;    /* by exported.c, once it was asked for */
   int shift_is_known, is_shifted; /* by harmonize.c, once it has looked at the pixels */
   unsigned rules_version, settings_version; /* that it was opened under */
   uint64_t looked_run;       /* the statement (connection.run) that looked at the files last */

@@ -2,7 +2,11 @@
 #include "pixels/static_result.h"
 
 #include "base/alloc.h"
+#include "base/db.h"
+#include "base/running.h"
+#include "base/sql_token.h"
 #include "connection.h"
+#include "pixels/result.h"
 
 #define LEAST_BYTES ((size_t)1 << 20) /* smaller ones are copied quickly */
 #define READERS_MAX 32
@@ -48,11 +52,71 @@ static int is_reader(const struct sc_static_result *r, sqlite3_stmt *s) {
   return 0;
 }
 
+/* The one statement that is in the middle of a step, which therefore calls us; NULL where there are
+ * several. */
+static sqlite3_stmt *find_caller(sqlite3 *db) {
+  sqlite3_stmt *caller = NULL;
+  for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
+    if (!sc_is_running(s)) continue;
+    if (caller) return NULL;
+    caller = s;
+  }
+  return caller;
+}
+
+/* Of the words of a statement outside all parentheses: those that make SQLite look at a row again
+ * when the next one is there, or that are no query. */
+static int looks_back(struct sc_sql_token t) {
+  static const char *const words[] = {"DISTINCT", "UNION",  "INTERSECT", "EXCEPT",
+                                      "WINDOW",   "OVER",   "INSERT",    "REPLACE",
+                                      "UPDATE",   "DELETE", "CREATE",    "RETURNING"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    if (sc_sql_is(t, words[i])) return 1;
+  }
+  return 0;
+}
+
+/*
+ * Does a query call `function` once, in its outermost list of columns and not inside another call
+ * or query? Then each row shows a result of its own, and nothing holds the one of the row before
+ * when the next is made. (A sorter has copied it.)
+ */
+static int is_shown_once(const char *sql, const char *function) {
+  int depth = 0, n_outside = 0, n_calls = 0, in_list = 0;
+  for (struct sc_sql_token t = sc_sql_next(sql); t.type != SC_SQL_END; t = sc_sql_next(t.next)) {
+    depth += sc_sql_is(t, "(") - sc_sql_is(t, ")");
+    if (depth == 0 && looks_back(t)) return 0;
+    if (depth == 0 && sc_sql_is(t, "SELECT")) in_list = 1;
+    if (depth == 0 && sc_sql_is(t, "FROM")) in_list = 0;
+    if (!sc_sql_spells(t, function)) continue;
+    n_calls++;
+    n_outside += depth == 0 && in_list;
+  }
+  return n_calls == 1 && n_outside == 1;
+}
+
+/* A view may call the function, too, and only one of the connection's own (SQLITE_DIRECTONLY). */
+static int has_temp_view(sqlite3 *db) {
+  sqlite3_int64 found = 0;
+  struct sc_error ignored = {0};
+  const char *sql = "SELECT 1 FROM sqlite_temp_master WHERE type = 'view'";
+  return sc_db_query_int(db, sql, NULL, NULL, 0, &found, &ignored) || found;
+}
+
+/* The calling statement, where it makes the results of its rows one after the other. */
+static sqlite3_stmt *find_row_by_row(sqlite3 *db) {
+  sqlite3_stmt *caller = find_caller(db);
+  return caller && is_shown_once(sqlite3_sql(caller), "stacchip_stack") && !has_temp_view(db)
+             ? caller
+             : NULL;
+}
+
 void sc_static_result_reclaim(struct sc_connection *c) {
   struct sc_static_result *r = c->static_result;
   if (!r || !r->bytes.data) return;
+  sqlite3_stmt *row_by_row = find_row_by_row(c->db);
   for (sqlite3_stmt *s = sqlite3_next_stmt(c->db, NULL); s; s = sqlite3_next_stmt(c->db, s)) {
-    if (sqlite3_stmt_busy(s) && is_reader(r, s)) return;
+    if (sqlite3_stmt_busy(s) && is_reader(r, s) && s != row_by_row) return;
   }
   sc_buffer_free(&r->bytes);
 }
@@ -63,9 +127,7 @@ void sc_static_result_give(struct sc_connection *c, sqlite3_context *context,
   sc_static_result_reclaim(c);
   struct sc_static_result *r = c->static_result;
   if (!r || r->bytes.data || bytes->size < LEAST_BYTES || !note_readers(r, c->db)) {
-    sqlite3_result_blob64(context, bytes->data, bytes->size, sc_free);
-    bytes->data = NULL;
-    bytes->size = bytes->capacity = 0;
+    sc_result_give(context, bytes);
     return;
   }
   sc_buffer_move(bytes, &r->bytes);

@@ -5,7 +5,9 @@
  * until no statement can show it any more.
  *
  * Who can: the statements that were running when the aggregate ended (its own among them, which
- * SQLite does not name), until each has been reset, finalized, or run anew. Everything else
+ * SQLite does not name), until each has been reset, finalized, or run anew. A query that calls
+ * stacchip_stack() once, in its outermost list of columns, shows its results one after the other
+ * (batches are groups of such a query): that one can no longer when it makes its next. Everything else
  * that takes a value over copies a static one: records, sorters, bindings, sqlite3_value_dup().
  * (The exception is a function of the application that makes a column of one running statement
  * the result of another by sqlite3_result_value(), and outlives it; such a function should copy.)

@@ -19,6 +19,8 @@
 #include "pixels/clouds.h"
 #include "pixels/group.h"
 #include "pixels/percentile.h"
+#include "stac/classify.h"
+#include "stac/validity.h"
 
 #define SAMPLE_MAX (1 << 20) /* values kept per band */
 #define FULL_BANDS 128       /* of more bands fewer are kept, so that all take 1 GB at most */
@@ -139,7 +141,7 @@ static sc_status add_chip(struct sc_connection *c, const struct sc_chip *chip,
   struct sc_chip_target to = {
       .dtype = SC_DTYPE_F64, .pixels = (unsigned char *)values, .valid = valid};
   if (!st) st = sc_chips_read(c, chip, 1, options, &to, err);
-  if (!st && excluded) st = sc_clouds_find(c, chip, excluded, err);
+  if (!st && excluded) st = sc_clouds_find(c, chip, -1, excluded, err);
   for (int k = 0; k < chip->n_bands && !st; k++) {
     st = add_values(&s->bands[k], values + (size_t)k * n, valid + (size_t)k * n, excluded, n, err);
   }

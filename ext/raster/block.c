@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "raster/decode.h"
 #include "raster/gdal.h"
+#include "raster/memory.h"
 #include "raster/runtime.h"
 
 /* A block that the file does not store is all nodata, or 0. */
@@ -128,7 +129,7 @@ static sc_status put_rows(const struct sc_tiff *t, size_t index, unsigned char *
 }
 
 static void drop_rows(struct sc_block *b) {
-  if (!b->is_transient) sc_free(b->data);
+  if (!b->is_transient) sc_memory_give(b->data);
   b->data = NULL;
   b->capacity = 0;
   b->first_row = b->end_row = 0;
@@ -139,7 +140,7 @@ static sc_status make_room(struct sc_block *b, const struct sc_tiff *t, int firs
                            struct sc_decode_scratch *scratch, struct sc_error *err) {
   size_t bytes = sc_tiff_row_bytes(t) * (size_t)(end - first);
   if (b->is_transient && sc_buffer_resize(&scratch->panels, bytes, err)) return err->status;
-  b->data = b->is_transient ? scratch->panels.data : sc_alloc(bytes);
+  b->data = b->is_transient ? scratch->panels.data : sc_memory_take(bytes);
   if (!b->data) return sc_fail_nomem(err);
   b->capacity = bytes;
   b->first_row = first;
@@ -166,6 +167,7 @@ static sc_status prepare_rows(struct sc_block *b, const struct sc_file *file, si
 sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_t index,
                            struct sc_block_rows rows, const struct sc_view *bytes,
                            struct sc_error *err) {
+  sc_cache_note(b->end_row >= rows.n);
   if (b->end_row >= rows.n) return SC_OK;
   int verify = sc_runtime_verify();
   /* A block that is wanted a second time is decoded whole: one stream cannot be taken up again

@@ -1,8 +1,8 @@
 /*
- * Decoded blocks, kept within a byte budget (setting cache_bytes), shared by the process.
- * Least recently used goes first. Decoding a DEFLATE block of 1024 x 1024 pixels of 16 bits takes
- * 8.4 ms, a chip of a kept one 0.013 ms. A file is named by its serial, which a changed file does
- * not share, so no block of an old one is ever found.
+ * Decoded blocks, kept with idle memory (memory.h) within a byte budget (setting cache_bytes),
+ * shared by the process. Least recently used goes first. Decoding a DEFLATE block of 1024 x 1024
+ * pixels of 16 bits takes 8.4 ms, a chip of a kept one 0.013 ms. A file is named by its serial,
+ * which a changed file does not share, so no block of an old one is ever found.
  */
 #ifndef SC_RASTER_CACHE_H
 #define SC_RASTER_CACHE_H
@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "raster/raster_api.h"
 
 /*
  * A block that the caller holds; it may use the members below `lock` while it has locked it. Or
@@ -29,6 +30,7 @@ struct sc_block {
   size_t counted_bytes;    /* what the budget was charged */
   /* of cache.c: */
   int n_users, n_holds;
+  uint64_t used; /* sc_memory_tick() */
   struct sc_block *newer, *older, *chain;
 };
 
@@ -52,8 +54,15 @@ struct sc_block *sc_cache_acquire_ready(uint64_t file_serial, uint64_t index, in
 int sc_cache_hold(struct sc_block *block);
 void sc_cache_let_go(struct sc_block *block);
 
-/* Bring the cache within a smaller budget. */
+/* Bring blocks and idle memory (memory.h) within the budget: after it became smaller, or memory was
+ * given back. */
 void sc_cache_trim(void);
+
+/* A block was wanted: were its rows there? */
+void sc_cache_note(int is_hit);
+/* The members of blocks. */
+void sc_cache_count(struct sc_kept *out);
+
 /* In a forked child: forget everything without freeing. */
 void sc_cache_abandon(void);
 

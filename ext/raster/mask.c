@@ -10,11 +10,13 @@
  */
 #include "raster/mask.h"
 
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/dilate.h"
 #include "raster/block.h"
 #include "raster/classify_row.h"
 #include "raster/decode.h"
@@ -374,7 +376,7 @@ static void clear_counts(struct count *c) {
 }
 
 static sc_status run_blocks(struct count *c, size_t n, struct sc_error *err) {
-  int end = sc_pool_run(n, block_task, c, c->job->interrupted, c->job->interrupt_context);
+  int end = sc_pool_run(n, INT_MAX, block_task, c, c->job->interrupted, c->job->interrupt_context);
   if (end == 2) return sc_fail(err, SC_INTERRUPT, "interrupted");
   if (end == 1) *err = c->err;
   return end == 1 ? err->status : SC_OK;
@@ -386,8 +388,6 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
   size_t n = (size_t)t->blocks_across * (size_t)t->blocks_down, done = 0;
   struct sc_remote_block *blocks = sc_alloc_zero(n, sizeof *blocks);
   size_t *batch = sc_alloc(n * sizeof *batch);
-  struct sc_responses responses;
-  sc_responses_init(&responses);
   sc_status st = blocks && batch ? SC_OK : sc_fail_nomem(err);
   while (!st && done < n) {
     size_t k = 0;
@@ -405,14 +405,12 @@ static sc_status count_remote(struct count *c, struct sc_error *err) {
       batch[k++] = block;
       bytes += t->byte_counts[block];
     }
-    st =
-        sc_remote_fetch(blocks, k, &responses, c->job->interrupted, c->job->interrupt_context, err);
+    st = sc_remote_fetch(blocks, k, c->job->interrupted, c->job->interrupt_context, err);
     c->fetched = blocks;
     c->batch = batch;
     if (!st) st = run_blocks(c, k, err);
     for (size_t i = 0; i < k; i++) sc_shared_release(&blocks[i].bytes);
   }
-  sc_responses_free(&responses);
   sc_free(blocks);
   sc_free(batch);
   return st;
@@ -425,6 +423,50 @@ static sc_status count_gdal_patch(struct count *c, struct patch *p, unsigned cha
   const struct sc_read read = read_patch(c, p, pixels);
   sc_status st = sc_gdal_read(&read, err);
   return st ? st : count_patch(c, p, err);
+}
+
+/* Rows [y, y + height) with clouds that grow: the patch has as many rows around them as clouds
+ * reach. */
+static sc_status count_grown(struct count *c, struct patch *p, int y, int height,
+                             struct sc_error *err) {
+  size_t width = (size_t)p->width, n = width * (size_t)p->height;
+  struct patch inner = *p;
+  struct sums s = {0};
+  uint8_t *bits = sc_alloc(n), *grown = sc_alloc(width * (size_t)height);
+  inner.y = y;
+  inner.height = height;
+  sc_status st = bits && grown ? sums_new(c->job, &inner, &s, err) : sc_fail_nomem(err);
+  if (!st && has_mask(c->job)) st = load_mask(c, p, err);
+  for (int j = 0; j < p->height && !st; j++) {
+    st = classify_row(c, p, j, bits + (size_t)j * width, err);
+  }
+  if (!st) {
+    const struct sc_mask_bits mask = {bits, p->width, p->height};
+    st = sc_dilate(&mask, y - p->y, height, c->job->dilate_px, grown, err);
+  }
+  for (int j = 0; j < height && !st && s.i1 > s.i0; j++) {
+    sum_row(c->job, p, grown + (size_t)j * width, y + j, &s);
+  }
+  if (!st) add_sums(c, &s);
+  sc_free(p->by_mask);
+  p->by_mask = NULL;
+  sc_free(bits);
+  sc_free(grown);
+  sc_free(s.cloud);
+  return st;
+}
+
+/* The same of what GDAL reads of it; `pixels` has room for `step` rows and what is around them. */
+static sc_status read_and_grow(struct count *c, const struct patch *inner, unsigned char *pixels,
+                               struct sc_error *err) {
+  struct patch p = *inner;
+  int reach = c->job->dilate_px, end = inner->y + inner->height + reach;
+  p.y = inner->y > reach ? inner->y - reach : 0;
+  p.height = (end < c->height ? end : c->height) - p.y;
+  p.pixels = pixels;
+  const struct sc_read read = read_patch(c, &p, pixels);
+  sc_status st = sc_gdal_read(&read, err);
+  return st ? st : count_grown(c, &p, inner->y, inner->height, err);
 }
 
 static sc_status count_by_gdal(struct count *c, struct sc_error *err) {
@@ -440,14 +482,18 @@ static sc_status count_by_gdal(struct count *c, struct sc_error *err) {
   if (step < 1) step = 1;
   c->width = info.width;
   c->height = info.height;
-  unsigned char *pixels = sc_alloc(p.row_bytes * (size_t)(step < info.height ? step : info.height));
+  int held = step + 2 * c->job->dilate_px;
+  unsigned char *pixels = sc_alloc(p.row_bytes * (size_t)(held < info.height ? held : info.height));
   if (!pixels) st = sc_fail_nomem(err);
   for (p.y = 0; p.y < info.height && !st; p.y += step) {
     p.height = info.height - p.y < step ? info.height - p.y : step;
     p.pixels = pixels;
     struct patch whole = p;
     p.height = wanted_rows(c->job, &whole);
-    if (p.height > 0) st = count_gdal_patch(c, &p, pixels, err);
+    if (p.height > 0) {
+      st = c->job->dilate_px ? read_and_grow(c, &p, pixels, err)
+                             : count_gdal_patch(c, &p, pixels, err);
+    }
     if (!st && c->job->interrupted && c->job->interrupted(c->job->interrupt_context)) {
       st = sc_fail(err, SC_INTERRUPT, "interrupted");
     }
@@ -487,8 +533,8 @@ static sc_status count_once(struct sc_mask_job *job, struct sc_error *err) {
   sc_status st = c.covered ? sc_file_acquire(job->source, &c.file, err) : sc_fail_nomem(err);
   if (!st) {
     clear_counts(&c);
-    int is_plain =
-        c.file->is_plain && job->band != SC_BAND_VALIDITY && job->band <= c.file->tiff.n_bands;
+    int is_plain = !job->dilate_px && c.file->is_plain && job->band != SC_BAND_VALIDITY &&
+                   job->band <= c.file->tiff.n_bands;
     if (is_plain) st = count_plain(&c, err);
     /* GDAL is the reference for blocks that are not as they should be; damaged data are an error.
      */

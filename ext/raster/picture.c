@@ -69,8 +69,7 @@ sc_status sc_picture_encode(enum sc_picture_format format, const uint8_t *pixels
   return st;
 }
 
-/* flat: only the horizontal part, in two dimensions. */
-static sc_status set_crs(GDALDatasetH ds, const char *crs, int flat, struct sc_error *err) {
+sc_status sc_picture_set_crs(GDALDatasetH ds, const char *crs, int flat, struct sc_error *err) {
   OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
   char *wkt = NULL, *at;
   sc_status st = flat ? sc_project_flat_wkt(crs, &wkt, err) : sc_project_wkt(crs, &wkt, err);
@@ -98,7 +97,7 @@ static sc_status set_mask(GDALDatasetH ds, const struct sc_geotiff *image, struc
   return sc_fail(err, SC_UNSUPPORTED, "GDAL cannot make the mask of a GeoTIFF");
 }
 
-static void describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {
+void sc_picture_describe_bands(GDALDatasetH ds, const struct sc_geotiff *image) {
   for (int i = 0; i < image->n_bands; i++) {
     GDALRasterBandH band = GDALGetRasterBand(ds, i + 1);
     if (image->band_names) GDALSetDescription(band, image->band_names[i]);
@@ -139,7 +138,7 @@ static sc_status write_geotiff(GDALDatasetH ds, const char *crs, struct sc_buffe
   /* GDAL fills blocks up, each band of them: of many bands and few pixels that is all the cost. */
   snprintf(block, sizeof block, "BLOCKSIZE=%d", side < 512 ? side : 512);
   for (int flat = 0; flat < 2; flat++) {
-    sc_status st = crs ? set_crs(ds, crs, flat, err) : SC_OK;
+    sc_status st = crs ? sc_picture_set_crs(ds, crs, flat, err) : SC_OK;
     if (!st) st = copy_out(ds, "COG", options, out, err);
     if (st || !crs || says_crs(out->data + begin, out->size - begin)) return st;
     out->size = begin;
@@ -167,7 +166,7 @@ sc_status sc_picture_geotiff(const struct sc_geotiff *image, struct sc_buffer *o
   sc_status st = sc_gdal_memory_open(&memory, &ds, err);
   if (!st) {
     GDALSetGeoTransform(ds, gt);
-    describe_bands(ds, image);
+    sc_picture_describe_bands(ds, image);
     st = set_mask(ds, image, err);
     if (!st) st = write_geotiff(ds, image->crs, out, err);
     GDALClose(ds);

@@ -18,10 +18,11 @@
  * sc_runtime_threads() - 1 workers. Returns when all have ended. A task that fails stores
  * its own error and returns nonzero; that stops tasks that have not begun.
  *
+ * helpers      At most so many workers, where there is little to do; INT_MAX: as many as there are.
  * interrupted  Polled on the calling thread between its tasks, or NULL.
  * Returns      0; 1 where a task failed; 2 where it was interrupted.
  */
-int sc_pool_run(size_t n, int (*task)(void *context, size_t i), void *context,
+int sc_pool_run(size_t n, int helpers, int (*task)(void *context, size_t i), void *context,
                 int (*interrupted)(void *), void *interrupt_context);
 
 /* In a forked child: forget the parent's threads. */

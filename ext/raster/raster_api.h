@@ -184,6 +184,9 @@ struct sc_mask_job {
   sc_status (*classify)(void *context, double real, int64_t integer, int nd, uint8_t *bits,
                         struct sc_error *err);
   void *context;
+  /* Pixels of the mask that clouds grow by: a pixel is cloud, too, where a cloudy one lies within
+   * that distance of it (a disk, from middle to middle) and it is not nodata. 0 to 255. */
+  int dilate_px;
   double *cloud, *nodata;            /* out: n_cols * n_rows fractions, row by row, 0..1 */
   int (*interrupted)(void *context); /* polled on the calling thread; may be NULL */
   void *interrupt_context;
@@ -205,6 +208,9 @@ struct sc_geotiff {
   const double *scales, *offsets; /* n_bands each, or NULL */
 };
 
+#define SC_COG_TILE_PX 256
+struct sc_cog; /* a file in the making, see cog_create() */
+
 struct sc_held; /* decoded blocks, see hold() */
 
 /* A geometry in pixel coordinates, and what its pixels become. Not empty. */
@@ -224,6 +230,15 @@ struct sc_burn_job {
   int add;         /* values are added to what is there; 0: they replace it */
   const struct sc_burn *burns;
   size_t n_burns; /* up to INT_MAX */
+};
+
+/* What the process keeps in memory, and how often it was there: for stacchip_debug(). */
+struct sc_kept {
+  int64_t block_bytes, n_blocks;        /* decoded blocks */
+  int64_t held_bytes;                   /* of blocks beside the budget: see hold() */
+  int64_t idle_bytes, in_use_bytes;     /* large memory that nobody uses, and that somebody has */
+  int64_t n_block_hits, n_block_misses; /* blocks whose rows were there; that were decoded */
+  int64_t n_memory_reused, n_memory_fresh; /* pieces of memory that were there; that were new */
 };
 
 struct sc_raster_api {
@@ -279,6 +294,24 @@ struct sc_raster_api {
                        int channels, struct sc_buffer *out, struct sc_error *err);
   sc_status (*geotiff)(const struct sc_geotiff *image, struct sc_buffer *out, struct sc_error *err);
 
+  /*
+   * A Cloud Optimized GeoTIFF, written tile by tile on one thread. Tiles are SC_COG_TILE_PX wide
+   * and high, begin at multiples of that, and are smaller at the right and lower edge; each is put
+   * once, in any order, band-sequential in image->dtype. What nobody puts is nodata, else 0.
+   *
+   * image   pixels and mask are not looked at.
+   * folder  Of the caller's own, where files are made that it removes.
+   * finish  Writes the file at a local path: DEFLATE, with overviews, of which a pixel is one of
+   *         those below it (classes) or their mean.
+   */
+  sc_status (*cog_create)(const struct sc_geotiff *image, const char *folder, struct sc_cog **out,
+                          struct sc_error *err);
+  sc_status (*cog_put)(struct sc_cog *cog, int x, int y, int width, int height, const void *pixels,
+                       struct sc_error *err);
+  sc_status (*cog_finish)(struct sc_cog *cog, const char *path, int is_classes,
+                          struct sc_error *err);
+  void (*cog_close)(struct sc_cog *cog);
+
   /* Perform requests: http/http_api.h, sc_http() is the way to it. */
   sc_http_function *http;
 
@@ -309,6 +342,12 @@ struct sc_raster_api {
 
   /* Burn geometries as GDALRasterizeGeometries() does. */
   sc_status (*rasterize)(const struct sc_burn_job *job, struct sc_error *err);
+
+  /* Memory for results, used again (raster/memory.h): not zeroed, NULL where it ran out; given
+   * back by memory_give(), also in a forked child, and after the connection has closed. */
+  void *(*memory_take)(size_t bytes);
+  void (*memory_give)(void *memory);
+  void (*kept)(struct sc_kept *out);
 };
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */

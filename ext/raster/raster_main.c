@@ -12,8 +12,11 @@ SQLITE_EXTENSION_INIT1
 #include "base/interrupt.h"
 #include "http/client.h"
 #include "raster/burn.h"
+#include "raster/cache.h"
+#include "raster/cog.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
+#include "raster/memory.h"
 #include "raster/picture.h"
 #include "raster/project.h"
 #include "raster/raster_api.h"
@@ -84,6 +87,28 @@ static sc_status rasterize(const struct sc_burn_job *job, struct sc_error *err) 
   return sc_burn_shapes(job, err);
 }
 
+static void *memory_take(size_t bytes) {
+  sc_runtime_enter();
+  return sc_memory_take(bytes);
+}
+
+static void memory_give(void *memory) {
+  sc_runtime_enter();
+  sc_memory_give(memory);
+  sc_cache_trim();
+}
+
+static void kept(struct sc_kept *out) {
+  struct sc_memory_state memory;
+  sc_runtime_enter();
+  sc_cache_count(out);
+  sc_memory_get_state(&memory);
+  out->idle_bytes = memory.idle_pages + memory.idle_large;
+  out->in_use_bytes = memory.in_use;
+  out->n_memory_reused = memory.n_reused;
+  out->n_memory_fresh = memory.n_fresh;
+}
+
 static const struct sc_raster_api api = {
     .version = SC_RASTER_API_VERSION,
     .versions = versions,
@@ -100,12 +125,19 @@ static const struct sc_raster_api api = {
     .convert = sc_gdal_convert,
     .picture = sc_picture_encode,
     .geotiff = sc_picture_geotiff,
+    .cog_create = sc_cog_create,
+    .cog_put = sc_cog_put,
+    .cog_finish = sc_cog_finish,
+    .cog_close = sc_cog_close,
     .http = http,
     .make_header = make_header,
     .reproject = sc_project,
     .hold = hold,
     .let_go = let_go,
     .rasterize = rasterize,
+    .memory_take = memory_take,
+    .memory_give = memory_give,
+    .kept = kept,
 };
 
 __attribute__((visibility("default"))) const struct sc_raster_api *stacchip_raster_api(

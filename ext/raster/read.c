@@ -20,6 +20,7 @@
  */
 #include "raster/read.h"
 
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@
 #include "base/thread.h"
 #include "raster/block.h"
 #include "raster/gdal.h"
+#include "raster/memory.h"
 #include "raster/pool.h"
 #include "raster/remote.h"
 #include "raster/runtime.h"
@@ -73,12 +75,11 @@ struct plan {
   size_t n_pieces, capacity;
   struct group *groups;
   size_t n_groups;
-  struct sc_responses responses; /* memory of remote blocks */
-  struct fetcher *fetcher;       /* fetches remote blocks meanwhile; NULL: they are there */
-  int is_hold;                   /* blocks are made ready and held, nothing is copied */
-  struct sc_held *held;          /* they */
-  int bypass_cache;              /* more blocks than the cache holds: see MEMORY */
-  pthread_mutex_t lock;          /* guards err of the reads */
+  struct fetcher *fetcher; /* fetches remote blocks meanwhile; NULL: they are there */
+  int is_hold;             /* blocks are made ready and held, nothing is copied */
+  struct sc_held *held;    /* they */
+  int bypass_cache;        /* more blocks than the cache holds: see MEMORY */
+  pthread_mutex_t lock;    /* guards err of the reads */
 };
 
 /* Blocks that are held: see sc_raster_api.hold. */
@@ -232,8 +233,14 @@ static int by_block(const void *a, const void *b) {
   return x->block < y->block ? -1 : x->block > y->block;
 }
 
+/* A thousand groups take a megabyte, for their errors. */
+static void *take_zeroed(size_t n, size_t bytes) {
+  void *memory = sc_memory_take(n * bytes);
+  return memory ? memset(memory, 0, n * bytes) : NULL;
+}
+
 static sc_status make_groups(struct plan *p, struct sc_error *err) {
-  p->groups = sc_alloc_zero(p->n_pieces + p->n_windows, sizeof *p->groups);
+  p->groups = take_zeroed(p->n_pieces + p->n_windows, sizeof *p->groups);
   if (!p->groups) return sc_fail_nomem(err);
   if (p->n_pieces) qsort(p->pieces, p->n_pieces, sizeof *p->pieces, by_block);
   for (size_t i = 0; i < p->n_pieces;) {
@@ -278,7 +285,7 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     owners[n++] = g;
   }
   if (!st && n) {
-    st = sc_remote_fetch(blocks, n, &p->responses, interrupted, interrupt_context, err);
+    st = sc_remote_fetch(blocks, n, interrupted, interrupt_context, err);
     if (st != SC_INTERRUPT && st != SC_NOMEM) st = SC_OK; /* each block has its own error */
     for (size_t i = 0; i < n; i++) {
       owners[i]->fetch_err = blocks[i].err;
@@ -447,7 +454,7 @@ static void fail_group(const struct plan *p, const struct group *g, const struct
 }
 
 /* Fetch what is missing behind the first bytes of a block. */
-static sc_status fetch_rest(struct plan *p, struct group *g, struct sc_error *err) {
+static sc_status fetch_rest(const struct plan *p, struct group *g, struct sc_error *err) {
   const struct piece *first = &p->pieces[g->begin];
   const struct sc_tiff *t = &first->window->file->tiff;
   const uint64_t size = t->byte_counts[first->block], had = g->bytes.view.size;
@@ -456,8 +463,8 @@ static sc_status fetch_rest(struct plan *p, struct group *g, struct sc_error *er
                                  .offset = t->offsets[first->block] + had,
                                  .size = size - had};
   struct sc_response *both = NULL;
-  sc_status st = sc_remote_fetch(&rest, 1, &p->responses, NULL, NULL, err);
-  if (!st) st = sc_response_new(&p->responses, (size_t)size, &both, err);
+  sc_status st = sc_remote_fetch(&rest, 1, NULL, NULL, err);
+  if (!st) st = sc_response_new((size_t)size, &both, err);
   if (!st) st = sc_buffer_append(&both->bytes, g->bytes.view.data, (size_t)had, err);
   if (!st) st = sc_buffer_append(&both->bytes, rest.bytes.view.data, rest.bytes.view.size, err);
   if (!st) {
@@ -493,7 +500,8 @@ static sc_status prepare_block(struct plan *p, struct group *g, struct sc_block 
   if (block->end_row >= sc_tiff_block_rows(&file->tiff, first->block)) {
     sc_buffer_free(&block->stored);
   } else if (!st && !block->is_transient && !block->stored.data && stored.data) {
-    st = sc_buffer_append(&block->stored, stored.data, stored.size, err);
+    st = sc_memory_buffer(stored.size, &block->stored, err);
+    if (!st) st = sc_buffer_append(&block->stored, stored.data, stored.size, err);
   }
   return st;
 }
@@ -650,9 +658,49 @@ static int run_group(void *context, size_t i) {
   return sc_interrupt_check(&err) != SC_OK;
 }
 
+/*
+ * How many helpers pay. Waking one and handing a task over takes some 20 to 50 µs; decoding DEFLATE
+ * gives about 400 bytes a µs, copying out of a block that is there some thousands. So a worker for
+ * each 100 µs of work: a chip of ten bands whose blocks are kept (130 µs) is made by its caller
+ * alone, one whose blocks are not by as many as there are blocks.
+ */
+#define HELPER_US 100
+#define DECODED_BYTES_PER_US 400
+#define COPIED_BYTES_PER_US 4000
+#define LARGE_READ 256 /* groups: more always pay, and need not be looked at */
+
+static int is_ready(const struct plan *p, const struct group *g) {
+  const struct piece *first = &p->pieces[g->begin];
+  struct sc_block *b =
+      sc_cache_acquire_ready(first->window->file->serial, first->block, wanted_rows(p, g).n);
+  sc_cache_release(b, 1);
+  return b != NULL && !first->window->file->is_remote;
+}
+
+static size_t cost_us(const struct plan *p, const struct group *g) {
+  if (g->window) return HELPER_US; /* by GDAL */
+  size_t copied = 0;
+  for (size_t i = g->begin; i < g->end; i++) {
+    const struct sc_read *r = p->pieces[i].window->read;
+    copied += r->row_bytes * (size_t)r->out_height;
+  }
+  const struct sc_tiff *t = &p->pieces[g->begin].window->file->tiff;
+  size_t decoded = is_ready(p, g) ? 0 : sc_tiff_row_bytes(t) * (size_t)wanted_rows(p, g).n;
+  return decoded / DECODED_BYTES_PER_US + copied / COPIED_BYTES_PER_US;
+}
+
+static int useful_helpers(const struct plan *p) {
+  size_t us = 0;
+  if (p->n_groups > LARGE_READ || p->fetcher) return INT_MAX;
+  for (size_t i = 0; i < p->n_groups; i++) us += cost_us(p, &p->groups[i]);
+  return (int)(us / HELPER_US);
+}
+
 static sc_status run_groups(struct plan *p, int (*interrupted)(void *), void *interrupt_context,
                             struct sc_error *err) {
-  if (sc_pool_run(p->n_groups, run_group, p, interrupted, interrupt_context) != 2) return SC_OK;
+  int helpers = sc_runtime_threads() > 1 ? useful_helpers(p) : 0;
+  if (sc_pool_run(p->n_groups, helpers, run_group, p, interrupted, interrupt_context) != 2)
+    return SC_OK;
   return sc_fail(err, SC_INTERRUPT, "interrupted");
 }
 
@@ -747,8 +795,7 @@ static void free_plan(struct plan *p) {
   }
   sc_free(p->windows);
   sc_free(p->pieces);
-  sc_free(p->groups);
-  sc_responses_free(&p->responses);
+  sc_memory_give(p->groups);
   pthread_mutex_destroy(&p->lock);
 }
 
@@ -774,7 +821,6 @@ static sc_status read_once(struct sc_read *reads, size_t n, int (*interrupted)(v
                            void *interrupt_context, struct sc_held **out, struct sc_error *err) {
   struct plan p = {.n_windows = n, .is_hold = out != NULL};
   pthread_mutex_init(&p.lock, NULL);
-  sc_responses_init(&p.responses);
   p.windows = sc_alloc_zero(n, sizeof *p.windows);
   sc_status st = p.windows ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < n && !st; i++) {

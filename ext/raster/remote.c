@@ -609,12 +609,12 @@ static int key_of(const struct sc_file *file, unsigned char key[SC_DISK_KEY_BYTE
 }
 
 /* Take a block from the disk; 0: it is not there. */
-static int take_kept(struct sc_remote_block *b, struct sc_responses *home) {
+static int take_kept(struct sc_remote_block *b) {
   unsigned char key[SC_DISK_KEY_BYTES];
   struct sc_error ignored = {0};
   struct sc_response *kept = NULL;
   size_t likely = b->size <= SC_DISK_WHOLE_BYTES ? (size_t)b->size : 0;
-  if (!key_of(b->file, key) || sc_response_new(home, likely, &kept, &ignored)) return 0;
+  if (!key_of(b->file, key) || sc_response_new(likely, &kept, &ignored)) return 0;
   int found =
       sc_disk_read(key, SC_DISK_BLOCK, b->offset, end_of(b) - b->offset, b->size, &kept->bytes);
   if (found) b->bytes = sc_response_share(kept, 0, kept->bytes.size);
@@ -623,12 +623,12 @@ static int take_kept(struct sc_remote_block *b, struct sc_responses *home) {
 }
 
 /* Take what the disk has, and put the other blocks in order. */
-static void sort_out(struct fetch *f, size_t n, struct sc_responses *home) {
+static void sort_out(struct fetch *f, size_t n) {
   int is_on = sc_disk_is_on();
   for (size_t i = 0; i < n; i++) {
     struct sc_remote_block *b = &f->blocks[i];
     if (is_on && b->size <= SC_DISK_WHOLE_BYTES) b->wanted = 0;
-    if (!is_on || !take_kept(b, home)) f->order[f->n_blocks++] = i;
+    if (!is_on || !take_kept(b)) f->order[f->n_blocks++] = i;
   }
   qsort_r(f->order, f->n_blocks, sizeof *f->order, by_place, f->blocks);
 }
@@ -701,11 +701,11 @@ static void share_out(struct fetch *f, size_t span) {
 
 /* Memory for the response of each span. Above MERGE_MAX it grows as bytes come: the size is what a
  * file says of itself. */
-static sc_status make_responses(struct fetch *f, struct sc_responses *home, struct sc_error *err) {
+static sc_status make_responses(struct fetch *f, struct sc_error *err) {
   sc_status st = SC_OK;
   for (size_t i = 0; i < f->n_spans && !st; i++) {
     uint64_t size = f->requests[i].size < MERGE_MAX ? f->requests[i].size : MERGE_MAX;
-    st = sc_response_new(home, (size_t)size, &f->responses[i], err);
+    st = sc_response_new((size_t)size, &f->responses[i], err);
   }
   return st;
 }
@@ -723,9 +723,8 @@ static sc_status fetch_spans(struct fetch *f, int (*interrupted)(void *), void *
   return st;
 }
 
-sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_responses *home,
-                          int (*interrupted)(void *), void *interrupt_context,
-                          struct sc_error *err) {
+sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, int (*interrupted)(void *),
+                          void *interrupt_context, struct sc_error *err) {
   struct fetch f = {.blocks = blocks,
                     .order = sc_alloc((n + 1) * sizeof *f.order),
                     .spans = sc_alloc((n + 1) * sizeof *f.spans),
@@ -733,9 +732,9 @@ sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_re
                     .responses = sc_alloc_zero(n + 1, sizeof *f.responses)};
   sc_status st = f.order && f.spans && f.requests && f.responses ? SC_OK : sc_fail_nomem(err);
   if (!st && n) {
-    sort_out(&f, n, home);
+    sort_out(&f, n);
     make_spans(&f);
-    st = make_responses(&f, home, err);
+    st = make_responses(&f, err);
     if (!st) st = fetch_spans(&f, interrupted, interrupt_context, err);
   }
   for (size_t i = 0; i < n && !st; i++) {

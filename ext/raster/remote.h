@@ -78,11 +78,10 @@ struct sc_remote_block {
 
 /*
  * Fetch blocks side by side, neighbours merged into one request. Each block has its own err;
- * returns the first failure, or SC_OK. The bytes lie in memory of `responses`.
+ * returns the first failure, or SC_OK.
  */
-sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, struct sc_responses *responses,
-                          int (*interrupted)(void *), void *interrupt_context,
-                          struct sc_error *err);
+sc_status sc_remote_fetch(struct sc_remote_block *blocks, size_t n, int (*interrupted)(void *),
+                          void *interrupt_context, struct sc_error *err);
 
 /* In a forked child. */
 void sc_remote_abandon(void);

@@ -13,6 +13,7 @@
 #include "raster/disk.h"
 #include "raster/file.h"
 #include "raster/gdal.h"
+#include "raster/memory.h"
 #include "raster/pool.h"
 #include "raster/remote.h"
 #include "raster/tiff.h"
@@ -35,6 +36,7 @@ static void abandon_parents(void) {
   sc_pool_abandon();
   sc_gdal_abandon();
   sc_cache_abandon();
+  sc_memory_abandon();
   sc_file_abandon();
   sc_remote_abandon();
   sc_disk_abandon();
@@ -63,6 +65,7 @@ void sc_runtime_configure(const struct sc_settings *s) {
   atomic_store(&cache_bytes, s->cache_bytes);
   sc_http_configure(s);
   sc_disk_configure(s); /* after the hosts: files are known by them */
+  sc_memory_configure(s->cache_bytes);
   sc_cache_trim();
 }
 

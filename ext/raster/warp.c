@@ -12,6 +12,7 @@
  */
 #include "raster/warp.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -541,7 +542,7 @@ static int strip_task(void *context, size_t i) {
 /* --- batches --- */
 
 static sc_status run(struct batch *b, size_t n, int (*task)(void *, size_t), struct sc_error *err) {
-  int result = sc_pool_run(n, task, b, b->interrupted, b->interrupt_context);
+  int result = sc_pool_run(n, INT_MAX, task, b, b->interrupted, b->interrupt_context);
   if (result == 0) return SC_OK;
   return result == 2 || sc_interrupted(NULL) ? sc_fail(err, SC_INTERRUPT, "interrupted")
                                              : sc_fail_nomem(err);

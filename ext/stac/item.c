@@ -362,7 +362,8 @@ sc_status sc_item_href(const struct sc_item *item, const struct sc_asset *asset,
     return sc_fail(err, SC_BAD_DATA, "item %s: asset %s: it has no href", item->id, asset->key);
   }
   sc_status st = sc_href_resolve(NULL, href, &resolved, err);
-  if (!st) st = sc_href_allow(resolved, item->origin, out, err);
+  enum sc_origin origin = asset->is_own ? SC_ORIGIN_LOCAL : item->origin;
+  if (!st) st = sc_href_allow(resolved, origin, out, err);
   sc_free(resolved);
   if (st) sc_fail_within(err, "item %s: asset %s", item->id, asset->key);
   return st;

@@ -27,6 +27,7 @@ struct cJSON;
 struct sc_asset {
   const char *key;          /* borrowed from the item */
   const struct cJSON *json; /* the asset object, borrowed */
+  int is_own;               /* named by who reads the item, not by the item: sc_scene_complete() */
 };
 
 /* Zeroed is empty; sc_item_free(). Pointers into the JSON live as long as the item. */

@@ -337,6 +337,7 @@ static sc_status check_names(const cJSON *value, const char *what, const char *k
 struct members {
   const char *match, *cloud, *nodata, *note;
   const cJSON *mask, *assets, *bands;
+  int64_t dilate;
 };
 #define AT(member) offsetof(struct members, member)
 static const struct sc_option member_table[] = {{"match", SC_OPTION_TEXT, AT(match), 0, 0, 0},
@@ -345,7 +346,8 @@ static const struct sc_option member_table[] = {{"match", SC_OPTION_TEXT, AT(mat
                                                 {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, 0},
                                                 {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},
                                                 {"note", SC_OPTION_TEXT, AT(note), 0, 0, 0},
-                                                {"bands", SC_OPTION_JSON, AT(bands), 0, 0, 0}};
+                                                {"bands", SC_OPTION_JSON, AT(bands), 0, 0, 0},
+                                                {"dilate", SC_OPTION_INT, AT(dilate), 0, 100, 0}};
 
 static sc_status check_rule(struct sc_rules *r, const char *name, const cJSON *rule,
                             struct sc_error *err) {

@@ -288,3 +288,22 @@ sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, str
   }
   return st;
 }
+
+sc_status sc_href_allow_writing(const char *path, struct sc_error *err) {
+  char *folder = NULL, *allowed = NULL, *slash;
+  struct stat info;
+  sc_status st = SC_OK;
+  if (sc_href_is_url(path)) return SC_OK; /* each request is checked, with its redirects */
+  st = sc_href_refuse_vsi(path, err);
+  if (!st) st = sc_strdup(path, &folder, err);
+  if (st) return st;
+  do {
+    slash = strrchr(folder, '/');
+    if (slash) *slash = '\0';
+  } while (slash && slash != folder && stat(folder, &info) != 0);
+  const char *name = !slash ? "." : *folder ? folder : "/";
+  st = sc_href_allow(name, SC_ORIGIN_LOCAL, &allowed, err);
+  sc_free(allowed);
+  sc_free(folder);
+  return st;
+}

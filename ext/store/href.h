@@ -51,6 +51,13 @@ sc_status sc_href_refuse_vsi(const char *path, struct sc_error *err);
  */
 sc_status sc_href_allow(const char *href, enum sc_origin origin, char **out, struct sc_error *err);
 
+/*
+ * May the process write at this path or URL? Asked of the nearest folder that is there, before any
+ * is made, and again when all are: "new/../.." leads elsewhere only then. Of URLs the requests ask,
+ * each with its redirects.
+ */
+sc_status sc_href_allow_writing(const char *path, struct sc_error *err);
+
 /* The rules alone, for what was found beside something allowed: href_map is not looked at. */
 sc_status sc_href_check(const char *href, struct sc_error *err);
 

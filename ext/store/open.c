@@ -1,6 +1,7 @@
 /* Opening and reading local files; see open.h. */
 #include "store/open.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -73,19 +74,57 @@ sc_status sc_read_file(const char *path, size_t limit, struct sc_buffer *out,
   return st ? sc_fail_within(err, "%s", path) : SC_OK;
 }
 
-sc_status sc_open_scratch(int *fd, struct sc_error *err) {
+/* Make something new, by mkstemp() or mkdtemp(), in the first folder that can be written to. */
+static sc_status make_scratch(int is_folder, char **out, int *fd, struct sc_error *err) {
   const char *folders[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp", "/tmp", "."};
-  *fd = -1;
+  *out = NULL;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
     char *path = NULL;
     if (!folders[i] || !*folders[i]) continue;
     sc_status st = sc_format(&path, err, "%s/stacchip-XXXXXX", folders[i]);
     if (st) return st;
-    *fd = mkstemp(path);
-    if (*fd >= 0) unlink(path);
+    if (is_folder ? mkdtemp(path) != NULL : (*fd = mkstemp(path)) >= 0) {
+      *out = path;
+      return SC_OK;
+    }
     sc_free(path);
-    if (*fd >= 0) return SC_OK;
   }
   return sc_fail(err, SC_IO, "no folder for temporary files can be written to: %s",
                  strerror(errno));
+}
+
+sc_status sc_open_scratch(int *fd, struct sc_error *err) {
+  char *path;
+  *fd = -1;
+  sc_status st = make_scratch(0, &path, fd, err);
+  if (st) return st;
+  unlink(path);
+  sc_free(path);
+  return SC_OK;
+}
+
+sc_status sc_write_at(int fd, uint64_t offset, const void *data, size_t n, struct sc_error *err) {
+  const unsigned char *p = data;
+  while (n) {
+    ssize_t done = pwrite(fd, p, n, (off_t)offset);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return sc_fail(err, SC_IO, "a temporary file: %s", strerror(errno));
+    p += done;
+    n -= (size_t)done;
+    offset += (uint64_t)done;
+  }
+  return SC_OK;
+}
+
+sc_status sc_make_scratch(char **path, struct sc_error *err) {
+  return make_scratch(1, path, NULL, err);
+}
+
+void sc_remove_scratch(char *path) {
+  DIR *folder = path ? opendir(path) : NULL;
+  struct dirent *entry;
+  while (folder && (entry = readdir(folder)) != NULL) unlinkat(dirfd(folder), entry->d_name, 0);
+  if (folder) closedir(folder);
+  if (path) rmdir(path);
+  sc_free(path);
 }

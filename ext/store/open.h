@@ -35,4 +35,12 @@ sc_status sc_read_file(const char *path, size_t limit, struct sc_buffer *out, st
  * Closed by the caller. */
 sc_status sc_open_scratch(int *fd, struct sc_error *err);
 
+/* Write all n bytes at an offset; SC_IO where the disk is full or the like. */
+sc_status sc_write_at(int fd, uint64_t offset, const void *data, size_t n, struct sc_error *err);
+
+/* A folder there for a library that wants names of files. *path is owned by the caller, who ends it
+ * with sc_remove_scratch(): the folder and the files in it. NULL is fine. */
+sc_status sc_make_scratch(char **path, struct sc_error *err);
+void sc_remove_scratch(char *path);
+
 #endif

@@ -30,6 +30,9 @@ SELECT CASE WHEN location GLOB '[a-zA-Z]*://*' AND item_json LIKE '{%' AND item_
   THEN '{"stacchip:origin":"network",' || substr(item_json, instr(item_json, '{') + 1) ELSE item_json END
 FROM "{db}"."{name}_item" WHERE id = ?1
 
+-- name: item_options
+SELECT options FROM "{db}"."{name}_item" WHERE id = ?1
+
 -- name: item_read
 -- What a scan keeps of an item (cursor_item.c); the statements below give the same columns.
 SELECT collection, platform, item, date, datetime, grid, width_px, height_px, chip_size_px, stride_px, edge, id

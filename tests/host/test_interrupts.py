@@ -111,7 +111,7 @@ class Interrupts(unittest.TestCase):
                 out.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
         for path, kind in ((strips, "image/tiff"), (picture, "image/png")):
             for options in ("{}", '{"dtype": "float32", "assets": ["a"]}', '{"resampling": "average", "size": 2048, "format": "png"}'):
-                self.soon(self.connect, "SELECT length(stacchip_chip(?, ?))", self.chip(self.item({"a": path}, 8192, type=kind), 8192), options)
+                self.soon(self.connect, "SELECT length(stacchip_chip(?, ?))", self.chip(self.item({"a": path}, 8192, type=kind), 8192), options, after=.01)
 
     def test_a_contact_sheet_and_statistics(self):
         bands = {name: tiff.write(os.path.join(self.folder, name + ".tif"), numpy.random.default_rng(k).integers(1, 9999, (2048, 2048)).astype("u2"), block=(256, 256), epsg=32631)

@@ -67,6 +67,17 @@ class NullRows(unittest.TestCase):
             self.assertTrue(got["valid"][[1, 3]].any())
         self.assertNotIn("present", self.array('{"assets": ["red"], "format": "npz"}'))
 
+    def test_on_a_grid_of_their_own(self):
+        for extra in ("", ', "scale": true', ', "fill": 9, "format": "npz"'):
+            options = '{"assets": ["red"], "crs": "EPSG:4326", "resolution": 0.0001, "size": 50, "null": "fill"%s}' % extra
+            got = self.array(options)
+            pixels = got["pixels"] if "npz" in extra else got
+            self.assertEqual((5, 1, 50, 50), pixels.shape)
+            self.assertTrue((pixels[[0, 2, 4]] == (9 if "npz" in extra else pixels[0, 0, 0, 0])).all())
+            self.assertTrue(pixels[[1, 3]].any())
+            if "npz" in extra:
+                self.assertEqual([False, True, False, True, False], got["valid"].any(axis=(1, 2, 3)).tolist())
+
     def test_errors_beside_them(self):
         rows = "FROM (SELECT * FROM (SELECT row, day FROM days LEFT JOIN chips USING (x)) UNION ALL SELECT '{\"item\": \"/nowhere/i.json\", \"chip_index_x\": 0, \"chip_index_y\": 0}', 6 ORDER BY day)"
         for null, position in (("skip", 2), ("fill", 5)):

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "check.h"
+#include "raster/memory.h"
 
 #define SIDE 512
 #define WHOLE ((size_t)SIDE * SIDE)
@@ -65,7 +66,7 @@ static int try_parts(const struct sc_file *f, const unsigned char *packed, size_
       n_good++;
       *n_wrong += block.end_row != end || !is_right(&block, &f->tiff, rows);
     }
-    sc_free(block.data);
+    sc_memory_give(block.data);
   }
   return n_good;
 }

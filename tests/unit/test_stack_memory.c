@@ -115,6 +115,56 @@ static void test_several_in_one(void) {
   sqlite3_finalize(s);
 }
 
+/* Step to the next row; its first column's address and digest. */
+static const void *next_stack(sqlite3_stmt *s, uint64_t *sum) {
+  CHECK_INT(SQLITE_ROW, sqlite3_step(s));
+  *sum = digest_of(s, 0);
+  return sqlite3_column_blob(s, 0);
+}
+
+#define BY_ROWS \
+  "SELECT stacchip_stack(row, '{\"assets\":[\"red\",\"nir\"]}') AS v" FROM_ROWS " GROUP BY y % 2"
+
+static void test_one_after_the_other(void) {
+  sqlite3 *db = open_ready();
+  uint64_t want[2] = {expected(db, STACK " WHERE y % 2 = 0"),
+                      expected(db, STACK " WHERE y % 2 = 1")};
+  uint64_t sums[2];
+  check_case("the_stacks_of_a_query_lie_in_the_same_memory_one_after_the_other");
+  sqlite3_stmt *s = NULL;
+  sqlite3_prepare_v2(db, BY_ROWS, -1, &s, NULL);
+  const void *first = next_stack(s, &sums[0]), *second = next_stack(s, &sums[1]);
+  CHECK(first == second && sums[0] == want[0] && sums[1] == want[1]);
+  sqlite3_finalize(s);
+  check_case("prepared_anew_in_the_same_place");
+  sqlite3_prepare_v2(db, BY_ROWS, -1, &s, NULL);
+  CHECK(next_stack(s, &sums[0]) == first && sums[0] == want[0]);
+
+  check_case("another_one_meanwhile_has_its_own");
+  sqlite3_stmt *other = NULL;
+  sqlite3_prepare_v2(db, BY_ROWS " ORDER BY 1", -1, &other, NULL);
+  CHECK(next_stack(other, &sums[1]) != first);
+  CHECK(next_stack(other, &sums[1]) != first && digest_of(s, 0) == want[0]);
+  sqlite3_finalize(other);
+  CHECK(next_stack(s, &sums[1]) && sums[1] == want[1]);
+  sqlite3_finalize(s);
+
+  check_case("what_holds_a_stack_while_the_next_is_made_keeps_it");
+  CHECK_INT(SQLITE_OK, sqlite3_exec(db, "CREATE TABLE kept AS " BY_ROWS, NULL, NULL, NULL));
+  uint64_t largest = expected(db, "SELECT max(v) FROM kept");
+  CHECK(expected(db, "SELECT max(v) FROM (" BY_ROWS ")") == largest);
+  CHECK(expected(db, "SELECT min(v) FROM (" BY_ROWS ")") ==
+        expected(db, "SELECT min(v) FROM kept"));
+  CHECK(expected(db, BY_ROWS " UNION SELECT NULL ORDER BY 1 DESC") == largest);
+  CHECK_INT(SQLITE_OK, sqlite3_exec(db, "CREATE TEMP VIEW view AS " BY_ROWS, NULL, NULL, NULL));
+  CHECK(expected(db, "SELECT max(v) FROM view") == largest);
+  s = first_row(db, "SELECT stacchip_stack(row, '{\"assets\":[\"red\",\"nir\"]}'), max(v)" FROM_ROWS
+                    ", view WHERE y % 2 = 0");
+  CHECK(digest_of(s, 0) != 0 && digest_of(s, 1) == largest);
+  sqlite3_finalize(s);
+  CHECK_INT(SQLITE_OK, sqlite3_close(db));
+}
+
 #ifndef __SANITIZE_ADDRESS__
 /* kB of a line of /proc/self/status. */
 static long status_kb(const char *name) {
@@ -171,5 +221,6 @@ int main(void) {
   test_memory();
   test_held_rows();
   test_several_in_one();
+  test_one_after_the_other();
   return check_report();
 }

@@ -1,0 +1,192 @@
+/*
+ * stacchip_mosaic(row, array [, options]): the arrays of chips, scores or classes, as one Cloud
+ * Optimized GeoTIFF on the grid of their item; see mosaic.h.
+ */
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/db.h"
+#include "base/options.h"
+#include "pixels/locate.h"
+#include "pixels/mosaic.h"
+#include "store/href.h"
+#include "store/open.h"
+#include "store/sink.h"
+
+#define WHAT "stacchip_mosaic"
+#define COPY_BYTES ((size_t)1 << 20)
+
+struct options {
+  int blend, reduce;
+  const cJSON *nodata;
+  const char *path, *table, *items;
+};
+
+struct group {
+  int has_rows, has_failed;
+  char *text; /* options as they came, or NULL */
+  struct sc_options json;
+  struct options options;
+  struct sc_mosaic *mosaic; /* NULL until the first array */
+};
+
+static sc_status parse_options(struct group *g, struct sc_error *err) {
+  static const struct sc_option table[] = {
+      {"path", SC_OPTION_TEXT, offsetof(struct options, path), 0, 0, NULL},
+      {"blend", SC_OPTION_CHOICE, offsetof(struct options, blend), 0, 0, SC_BLEND_CHOICES},
+      {"reduce", SC_OPTION_CHOICE, offsetof(struct options, reduce), 0, 0, "none|argmax"},
+      {"nodata", SC_OPTION_JSON, offsetof(struct options, nodata), 0, 0, NULL},
+      {"table", SC_OPTION_TEXT, offsetof(struct options, table), 0, 0, NULL},
+      {"items", SC_OPTION_TEXT, offsetof(struct options, items), 0, 0, NULL},
+  };
+  const struct sc_option_set set = {table, sizeof table / sizeof *table, &g->options, NULL};
+  sc_status st = sc_options_parse(g->text, WHAT, &set, &g->json, err);
+  if (!st && g->options.nodata && !cJSON_IsNumber(g->options.nodata))
+    st = sc_option_fail(err, WHAT, "nodata", g->options.nodata, "a number");
+  if (!st && g->options.path) st = sc_href_allow_writing(g->options.path, err);
+  return st;
+}
+
+/* The options of the first row hold for all. */
+static sc_status take_options(struct group *g, sqlite3_value *value, struct sc_error *err) {
+  const char *text = value ? (const char *)sqlite3_value_text(value) : NULL;
+  if (!g->has_rows) {
+    g->has_rows = 1;
+    sc_status st = sc_strdup(text, &g->text, err);
+    return st ? st : parse_options(g, err);
+  }
+  if (strcmp(text ? text : "", g->text ? g->text : "") == 0) return SC_OK;
+  return sc_fail(err, SC_BAD_ARG,
+                 WHAT ": options that differ from the first row's; a group takes one set");
+}
+
+static sc_status put(struct group *g, const struct sc_chip *chip, sqlite3_value *array,
+                     struct sc_error *err) {
+  const struct sc_mosaic_options options = {g->options.blend, g->options.reduce == 1,
+                                            g->options.nodata != NULL,
+                                            g->options.nodata ? g->options.nodata->valuedouble : 0};
+  const struct sc_mosaic_place place = {&chip->scene->grid, chip->tiling, chip->window};
+  struct sc_npy_view view;
+  sc_status st = SC_OK;
+  if (chip->x < 0)
+    return sc_fail(err, SC_BAD_ARG, "a chip round a center; a map is made of chips of a grid");
+  if (sqlite3_value_type(array) != SQLITE_BLOB)
+    return sc_fail(err, SC_BAD_ARG, "the array is no BLOB; expected what numpy.save() writes");
+  st = sc_npy_read(sqlite3_value_blob(array), (size_t)sqlite3_value_bytes(array), &view, err);
+  if (!st && !g->mosaic) st = sc_mosaic_begin(&options, &place, &view, &g->mosaic, err);
+  return st ? st : sc_mosaic_put(g->mosaic, &place, &view, err);
+}
+
+static sc_status add(struct sc_connection *c, struct group *g, sqlite3_value **values,
+                     struct sc_error *err) {
+  const struct sc_chip_options options = {.table = g->options.table, .items = g->options.items};
+  const struct sc_chip_name name = sc_chip_name_of(values[0]);
+  struct sc_chip chip = {0};
+  sc_status st = sc_chip_locate(c, &name, &options, &chip, err);
+  if (st) return st;
+  st = put(g, &chip, values[1], err);
+  if (st)
+    sc_fail_within(err, WHAT ": item %s: chip (%lld, %lld)", chip.scene->item.id, (long long)chip.x,
+                   (long long)chip.y);
+  sc_chip_close(&chip);
+  return st;
+}
+
+static void clear(struct group *g) {
+  sc_mosaic_free(g->mosaic);
+  sc_options_free(&g->json);
+  sc_free(g->text);
+  memset(g, 0, sizeof *g);
+}
+
+static void mosaic_step(sqlite3_context *context, int n, sqlite3_value **values) {
+  struct sc_connection *c = sqlite3_user_data(context);
+  struct group *g = sqlite3_aggregate_context(context, sizeof *g);
+  struct sc_error err = {0};
+  if (!g) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  if (g->has_failed) return;
+  sc_status st = sc_connection_check_direct(c, &err);
+  if (!st) st = take_options(g, n > 2 ? values[2] : NULL, &err);
+  int is_there =
+      sqlite3_value_type(values[0]) != SQLITE_NULL && sqlite3_value_type(values[1]) != SQLITE_NULL;
+  if (!st && is_there) st = add(c, g, values, &err);
+  if (!st) return;
+  clear(g);
+  g->has_failed = 1;
+  sc_result_error(context, &err);
+}
+
+/* All of a local file into a place that has it whole or not at all. */
+static sc_status copy_to(int fd, const char *path, struct sc_error *err) {
+  struct sc_sink sink = {0};
+  unsigned char *bytes = sc_alloc(COPY_BYTES);
+  if (!bytes) return sc_fail_nomem(err);
+  sc_status st = sc_sink_open(path, SC_SINK_ALONE, &sink, err);
+  if (!st) st = sc_href_allow_writing(path, err);
+  int64_t n = 1;
+  for (uint64_t at = 0; !st && n > 0; at += (uint64_t)n) {
+    n = sc_read_at(fd, at, bytes, COPY_BYTES);
+    if (n < 0) st = sc_fail(err, SC_IO, "a temporary file cannot be read");
+    if (n > 0) st = sc_sink_write(&sink, bytes, (size_t)n, err);
+  }
+  if (!st) st = sc_sink_finish(&sink, err);
+  if (!st) st = sc_sink_commit(&sink, err);
+  sc_sink_close(&sink);
+  sc_free(bytes);
+  return st;
+}
+
+static sc_status finish(struct group *g, size_t limit, struct sc_buffer *out,
+                        struct sc_error *err) {
+  const char *path;
+  sc_status st = sc_mosaic_finish(g->mosaic, &path, err);
+  if (!st && !g->options.path) {
+    st = sc_read_file(path, limit, out, err);
+    return st == SC_TOO_BIG ? sc_fail(err, st,
+                                      "a map of more than %zu bytes, the largest BLOB of "
+                                      "this connection; write it to a file by the option "
+                                      "'path'",
+                                      limit)
+                            : st;
+  }
+  int fd = -1;
+  if (!st) st = sc_open_regular(path, &fd, NULL, err);
+  if (!st) st = copy_to(fd, g->options.path, err);
+  if (fd >= 0) close(fd);
+  return st ? sc_fail_within(err, "%s", g->options.path ? g->options.path : "") : SC_OK;
+}
+
+static void mosaic_final(sqlite3_context *context) {
+  struct group *g = sqlite3_aggregate_context(context, 0);
+  struct sc_error err = {0};
+  struct sc_buffer out = {0};
+  if (!g) return;
+  if (g->mosaic) {
+    size_t limit =
+        (size_t)sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
+    if (finish(g, limit, &out, &err)) {
+      sc_fail_within(&err, WHAT);
+      sc_result_error(context, &err);
+      sc_buffer_free(&out);
+    } else if (g->options.path) {
+      sqlite3_result_text(context, g->options.path, -1, SQLITE_TRANSIENT);
+    } else {
+      sqlite3_result_blob64(context, out.data, out.size, sc_free);
+    }
+  }
+  clear(g);
+}
+
+int sc_mosaic_register(struct sc_connection *c) {
+  static const struct sc_function functions[] = {
+      {WHAT, 2, SQLITE_DIRECTONLY, 0, mosaic_step, mosaic_final},
+      {WHAT, 3, SQLITE_DIRECTONLY, 0, mosaic_step, mosaic_final},
+  };
+  return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
+}
