@@ -28,7 +28,7 @@ check-asan: deps-test
 	@VARIANT=asan tests/run
 # C programs only: hosts such as Python are not built for it. Address randomisation is off, since
 # GCC's runtime of before 2024 does not find its shadow memory with more than 28 random bits.
-TSAN_TESTS := $(addprefix build/tsan/tests/,test_threads test_whole test_raster_decode test_raster_file)
+TSAN_TESTS := $(addprefix build/tsan/tests/,test_threads test_whole test_raster_decode test_raster_file test_raster_pool test_raster_memory)
 check-tsan: deps-test
 	@$(MAKE) --no-print-directory -s VARIANT=release unit
 	@$(MAKE) --no-print-directory -s VARIANT=tsan all $(TSAN_TESTS)
