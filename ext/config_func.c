@@ -43,11 +43,13 @@ static sc_status append_kept(const struct sc_raster_api *raster, struct sc_buffe
       b, err,
       ",\"memory\":{\"cache_bytes\":%lld,\"blocks\":%lld,\"block_bytes\":%lld,"
       "\"held_bytes\":%lld,\"idle_bytes\":%lld,\"in_use_bytes\":%lld,\"block_hits\":%lld,"
-      "\"block_misses\":%lld,\"reused\":%lld,\"fresh\":%lld}",
+      "\"block_misses\":%lld,\"reused\":%lld,\"fresh\":%lld},"
+      "\"disk_cache\":{\"hits\":%lld,\"misses\":%lld,\"hit_bytes\":%lld}",
       (long long)sc_settings_int("cache_bytes"), (long long)k.n_blocks, (long long)k.block_bytes,
       (long long)k.held_bytes, (long long)k.idle_bytes, (long long)k.in_use_bytes,
       (long long)k.n_block_hits, (long long)k.n_block_misses, (long long)k.n_memory_reused,
-      (long long)k.n_memory_fresh);
+      (long long)k.n_memory_fresh, (long long)k.n_disk_hits, (long long)k.n_disk_misses,
+      (long long)k.disk_hit_bytes);
 }
 
 static sc_status append_debug(sqlite3 *db, struct sc_buffer *b, struct sc_error *err) {

@@ -38,7 +38,7 @@ static int64_t cache_limit;
 static _Atomic int64_t max_age_s;
 static atomic_uint n_settings = 1; /* changes */
 static atomic_int is_on;
-static _Atomic uint64_t n_hits, n_misses, n_hit_bytes;
+static _Atomic int64_t n_hits, n_misses, n_hit_bytes;
 
 static int is_same_text(const char *a, const char *b) {
   return a && b ? strcmp(a, b) == 0 : a == b;
@@ -65,9 +65,10 @@ void sc_disk_configure(const struct sc_settings *s) {
 
 int sc_disk_is_on(void) { return atomic_load(&is_on); }
 
-struct sc_disk_counts sc_disk_counts(void) {
-  return (struct sc_disk_counts){atomic_load(&n_hits), atomic_load(&n_misses),
-                                 atomic_load(&n_hit_bytes)};
+void sc_disk_count(struct sc_kept *out) {
+  out->n_disk_hits = atomic_load(&n_hits);
+  out->n_disk_misses = atomic_load(&n_misses);
+  out->disk_hit_bytes = atomic_load(&n_hit_bytes);
 }
 
 void sc_disk_abandon(void) { pthread_rwlock_init(&lock, NULL); }
@@ -144,7 +145,7 @@ int sc_disk_read(const unsigned char *key, enum sc_disk_kind kind, uint64_t offs
   }
   if (out->size - before > most) out->size = before + (size_t)most;
   atomic_fetch_add(&n_hits, 1);
-  atomic_fetch_add(&n_hit_bytes, out->size - before);
+  atomic_fetch_add(&n_hit_bytes, (int64_t)(out->size - before));
   return 1;
 }
 

@@ -25,6 +25,7 @@
 
 #include "base/buffer.h"
 #include "base/settings.h"
+#include "raster/raster_api.h"
 
 #define SC_DISK_KEY_BYTES 32
 #define SC_DISK_ETAG_BYTES 128
@@ -71,11 +72,8 @@ int sc_disk_read(const unsigned char *key, enum sc_disk_kind kind, uint64_t offs
 void sc_disk_write(const unsigned char *key, enum sc_disk_kind kind, uint64_t offset,
                    struct sc_view bytes);
 
-/* Reads of ranges since the process began. */
-struct sc_disk_counts {
-  uint64_t hits, misses, hit_bytes;
-};
-struct sc_disk_counts sc_disk_counts(void);
+/* Fill in what is counted of ranges since the process began. */
+void sc_disk_count(struct sc_kept *out);
 
 /* In a forked child. */
 void sc_disk_abandon(void);

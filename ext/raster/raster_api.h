@@ -239,6 +239,7 @@ struct sc_kept {
   int64_t idle_bytes, in_use_bytes;     /* large memory that nobody uses, and that somebody has */
   int64_t n_block_hits, n_block_misses; /* blocks whose rows were there; that were decoded */
   int64_t n_memory_reused, n_memory_fresh; /* pieces of memory that were there; that were new */
+  int64_t n_disk_hits, n_disk_misses, disk_hit_bytes; /* ranges of remote files in the disk cache */
 };
 
 struct sc_raster_api {

@@ -14,6 +14,7 @@ SQLITE_EXTENSION_INIT1
 #include "raster/burn.h"
 #include "raster/cache.h"
 #include "raster/cog.h"
+#include "raster/disk.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
 #include "raster/memory.h"
@@ -107,6 +108,7 @@ static void kept(struct sc_kept *out) {
   out->in_use_bytes = memory.in_use;
   out->n_memory_reused = memory.n_reused;
   out->n_memory_fresh = memory.n_fresh;
+  sc_disk_count(out);
 }
 
 static const struct sc_raster_api api = {

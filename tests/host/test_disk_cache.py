@@ -128,6 +128,8 @@ class Epochs(Served):
             self.assertEqual(db.execute("SELECT stacchip_config('disk_cache', ?)", (self.setting(),)).fetchone(), (self.setting(),))
             db.execute(CHIPS % "row", (json.dumps(item_of(self.server.url)),)).fetchall()
             self.assertGreater(len(self.entries()), 0)
+            counts = json.loads(db.execute("SELECT stacchip_debug()").fetchone()[0])["disk_cache"]
+            self.assertGreater(counts["misses"], 0)
             n = len(os.listdir("/proc/self/fd"))
             for _ in range(8):
                 db.execute("SELECT stacchip_config('disk_cache', '')")
