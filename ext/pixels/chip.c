@@ -420,6 +420,24 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
   return SC_OK;
 }
 
+sc_status sc_chip_open_place(struct sc_connection *c, const struct sc_chip_name *name,
+                             const struct sc_chip_options *options, struct sc_chip *out,
+                             struct sc_error *err) {
+  sc_status st = sc_chip_locate(c, name, options, out, err);
+  if (st) return st;
+  st = sc_target_place(c, options, out, err);
+  if (st) {
+    sc_scenes_forget_failed(c, out->cached, st);
+    sc_chip_close(out);
+    return st;
+  }
+  apply_buffer(out, options->buffer_px);
+  if (out->has_target) return SC_OK;
+  out->width = (int)out->window.width_px;
+  out->height = (int)out->window.height_px;
+  return SC_OK;
+}
+
 sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct sc_error *err) {
   size_t bytes = (size_t)like->n_bands * sizeof *like->bands;
   *out = *like;

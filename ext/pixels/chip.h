@@ -68,6 +68,11 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
 sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
                        const struct sc_chip_options *options, struct sc_chip *out,
                        struct sc_error *err);
+/* Its place alone: scene, window, grid, width and height, without bands; opens no asset. Of the
+ * options only table, items, buffer and grid count. */
+sc_status sc_chip_open_place(struct sc_connection *c, const struct sc_chip_name *name,
+                             const struct sc_chip_options *options, struct sc_chip *out,
+                             struct sc_error *err);
 void sc_chip_close(struct sc_chip *chip);
 /* A chip that stands for a NULL handle among others: of the shape and bands of `like`, every pixel
  * what `like` has outside its grid, none of them valid. Reading it opens nothing. It borrows from

@@ -18,10 +18,10 @@
 #include "base/interrupt.h"
 #include "base/options.h"
 #include "index/shape.h"
-#include "pixels/encode.h"
+#include "pixels/chip.h"
 #include "pixels/group.h"
-#include "pixels/locate.h"
 #include "pixels/npy.h"
+#include "pixels/target.h"
 
 static const char FUNCTION[] = "stacchip_rasterize";
 
@@ -37,8 +37,8 @@ struct options {
   int dtype; /* of dtypes[] */
   double fill;
   int all_touched, merge;
-  int64_t buffer_px;
-  const char *table, *items;
+  struct sc_target_raw grid;
+  struct sc_chip_options chip; /* table, items, buffer and grid */
 };
 
 /* The aggregate: `group` first, since sc_group_take() finds that. */
@@ -55,12 +55,20 @@ static sc_status parse_options(const char *text, struct options *out, struct sc_
       {"fill", SC_OPTION_REAL, offsetof(struct options, fill), -1e300, 1e300, NULL},
       {"all_touched", SC_OPTION_BOOL, offsetof(struct options, all_touched), 0, 0, NULL},
       {"merge", SC_OPTION_CHOICE, offsetof(struct options, merge), 0, 0, "replace|add|max|min"},
-      {"buffer", SC_OPTION_INT, offsetof(struct options, buffer_px), 0, SC_BUFFER_MAX_PX, NULL},
-      {"table", SC_OPTION_TEXT, offsetof(struct options, table), 0, 0, NULL},
-      {"items", SC_OPTION_TEXT, offsetof(struct options, items), 0, 0, NULL}};
+      {"buffer", SC_OPTION_INT, offsetof(struct options, chip.buffer_px), 0, SC_BUFFER_MAX_PX,
+       NULL},
+      {"table", SC_OPTION_TEXT, offsetof(struct options, chip.table), 0, 0, NULL},
+      {"items", SC_OPTION_TEXT, offsetof(struct options, chip.items), 0, 0, NULL},
+      {"crs", SC_OPTION_TEXT, offsetof(struct options, grid.crs), 0, 0, NULL},
+      {"resolution", SC_OPTION_JSON, offsetof(struct options, grid.resolution), 0, 0, NULL},
+      {"bounds", SC_OPTION_JSON, offsetof(struct options, grid.bounds), 0, 0, NULL},
+      {"center", SC_OPTION_JSON, offsetof(struct options, grid.center), 0, 0, NULL},
+      {"size", SC_OPTION_JSON, offsetof(struct options, grid.size), 0, 0, NULL},
+      {"like", SC_OPTION_JSON, offsetof(struct options, grid.like), 0, 0, NULL}};
   struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
   memset(out, 0, sizeof *out);
-  return sc_options_parse(text, FUNCTION, &set, &out->json, err);
+  sc_status st = sc_options_parse(text, FUNCTION, &set, &out->json, err);
+  return st ? st : sc_target_read(&out->grid, FUNCTION, &out->chip.target, err);
 }
 
 /* ---- step ---- */
@@ -237,9 +245,10 @@ static sc_status begin_array(const struct work *w, size_t *pixels_at, struct sc_
     return sc_option_fail(err, FUNCTION, "fill", NULL, "a value of the dtype, not %.15g",
                           w->options->fill);
   }
-  if (bytes > limit) {
+  if (bytes > limit || bytes > SC_CALL_MAX_BYTES) {
     return sc_fail(err, SC_TOO_BIG, "%s: %zu x %zu pixels are %zu bytes; the limit is %zu",
-                   FUNCTION, height, width, bytes, limit);
+                   FUNCTION, height, width, bytes,
+                   limit < SC_CALL_MAX_BYTES ? limit : SC_CALL_MAX_BYTES);
   }
   sc_status st = sc_npy_header(&array, out, err);
   *pixels_at = out->size;
@@ -270,19 +279,12 @@ static sc_status burn(const struct work *w, struct sc_buffer *out, struct sc_err
 static sc_status make_array(struct sc_connection *c, const struct labels *l,
                             const struct options *options, struct sc_buffer *out,
                             struct sc_error *err) {
-  const struct sc_chip_options chip_options = {.table = options->table, .items = options->items};
   const struct sc_chip_name name = sc_chip_name_of(l->chip);
   struct work w = {.db = c->db, .labels = l, .options = options};
   struct sc_chip chip;
-  sc_status st = sc_chip_locate(c, &name, &chip_options, &chip, err);
+  sc_status st = sc_chip_open_place(c, &name, &options->chip, &chip, err);
   if (st) return st;
-  chip.window.x -= options->buffer_px;
-  chip.window.y -= options->buffer_px;
-  chip.window.width_px += 2 * options->buffer_px;
-  chip.window.height_px += 2 * options->buffer_px;
-  chip.width = (int)chip.window.width_px; /* sc_chip_open() would say, and open the bands */
-  chip.height = (int)chip.window.height_px;
-  w.grid.crs = chip.scene->grid.crs;
+  w.grid.crs = sc_chip_crs(&chip);
   w.grid.width_px = chip.width;
   w.grid.height_px = chip.height;
   sc_chip_transform(&chip, w.grid.transform);

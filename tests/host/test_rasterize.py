@@ -170,6 +170,27 @@ class Rasterize(unittest.TestCase):
         self.assertEqual(b.shape, (SIZE + 16, SIZE + 16))
         self.assertTrue((b[8:-8, 8:-8] == a).all())
 
+    def test_another_grid_is_that_of_the_chip(self):
+        geometries = [(a_geometry(random.Random(i)), 1 + i) for i in range(20)]
+        for options in ({"resolution": 20}, {"crs": "EPSG:4326", "resolution": 0.0001}, {"crs": "EPSG:3857", "resolution": 12, "buffer": 3},
+                        {"bounds": [600100, 6399300, 600500, 6399900], "resolution": 5}):
+            info = json.loads(self.db.execute("SELECT stacchip_chip_info(?, ?)", (self.row(self.utm), json.dumps(options))).fetchone()[0])
+            ours = self.burn(geometries, 32720, **options)
+            self.assertEqual(list(ours.shape), info["shape"][1:], options)
+            code, t = int(info["crs"].split(":")[1]), info["transform"]
+            if t[1] == 0 and code != 4326:
+                path = self.scene("other", t, code, max(ours.shape))
+                again = self.burn([(self.db.execute("SELECT ST_Transform(ST_Segmentize(GeomFromText(?, 32720), 5.0), ?)", (g, code)).fetchone()[0] if code != 32720 else g, v)
+                                   for g, v in geometries if "POLYGON" in g], 32720, path, max(ours.shape))[:ours.shape[0], :ours.shape[1]]
+                polygons = self.burn([g for g in geometries if "POLYGON" in g[0]], 32720, **options)
+                self.assertLess((polygons != again).mean(), .002, options)
+            self.assertGreater(len(numpy.unique(ours)), 5)
+        other = self.scene("like", (30, 0, 599000, 0, -30, 6401000), 32720, 64)
+        like = self.burn(geometries, 32720, like=json.loads(self.row(other, 64)))
+        self.assertTrue((like == self.burn(geometries, 32720, other, 64)).all())
+        with self.assertRaisesRegex(Exception, "stacchip_rasterize.*'like'"):
+            self.burn(geometries, 32720, like=json.loads(self.row(other, 64)), crs="EPSG:4326")
+
     def test_every_form_of_a_geometry(self):
         wkt = "POLYGON((600105 6399903, 600411 6399900, 600400 6399500, 600100 6399500, 600105 6399903), (600200 6399800, 600300 6399800, 600300 6399700, 600200 6399800))"
         plain = self.burn([(wkt, 1)], 32720)
@@ -249,7 +270,7 @@ class Rasterize(unittest.TestCase):
                            ("stacchip_rasterize(?, x'0102')", "neither a SpatiaLite nor a GeoPackage geometry"),
                            (f"stacchip_rasterize(?, {point}, 'x')", "position 0: expected a number as value, found x"),
                            (f"stacchip_rasterize(?, {point}, NULL)", "position 0: expected a number as value, found NULL"),
-                           (f"stacchip_rasterize(?, {point}, 1, '{{\"all\": 1}}')", "stacchip_rasterize: unknown option 'all'; options: dtype, fill, all_touched, merge, buffer, table"),
+                           (f"stacchip_rasterize(?, {point}, 1, '{{\"all\": 1}}')", "stacchip_rasterize: unknown option 'all'; options: dtype, fill, all_touched, merge, buffer, table, items, crs, resolution, bounds, center, size, like"),
                            (f"stacchip_rasterize(?, {point}, 1, '{{\"dtype\": \"int64\"}}')", "option 'dtype': 'int64' is not one of uint8, uint16")):
             with self.assertRaisesRegex(Exception, error):
                 self.db.execute("SELECT " + sql, (row,)).fetchone()
