@@ -54,6 +54,16 @@ static const struct {
     {"SELECT count(*) FROM chips WHERE ST_Intersects(geometry, (SELECT geometry FROM chips LIMIT "
      "1)) ORDER BY date",
      0},
+    {"SELECT count(*) FROM chips WHERE row IN (SELECT row FROM chips WHERE chip_index_x = 3)", 0},
+    {"SELECT count(*) FROM chips WHERE chipid IN (SELECT chipid FROM chips WHERE chip_index_x = 3)",
+     0},
+    {"CREATE TABLE exported_items AS SELECT stacchip_row_export(row, 'id') AS id, "
+     "stacchip_row_export(row, 'item') AS item FROM chips LIMIT 1",
+     1},
+    {"SELECT length(stacchip_stack(r, '{\"assets\":[\"scl\"],\"format\":\"npz\",\"null\":"
+     "\"fill\"}')) FROM (SELECT NULL AS r UNION ALL SELECT * FROM (SELECT "
+     "stacchip_row_export(row, 'short') FROM chips LIMIT 1))",
+     0},
     {"DELETE FROM chips WHERE chip_index_x = 2", 1},
     {"DELETE FROM chips", 1},
     {"INSERT INTO chips SELECT * FROM stacchip_parquet('build/fault.parquet')", 1},
