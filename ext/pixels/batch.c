@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pixels/layers.h"
 #include "pixels/npy.h"
 #include "pixels/result.h"
 #include "pixels/view.h"
@@ -37,6 +38,8 @@ void sc_batch_free(struct sc_batch *b) {
   sc_free(b->statuses);
   sc_buffer_free(&b->memory);
   sc_buffer_free(&b->valid_memory);
+  for (int k = 0; k < b->n_layers; k++) sc_free(b->layers[k].pixels);
+  sc_free(b->layers);
   memset(b, 0, sizeof *b);
 }
 
@@ -96,13 +99,26 @@ static enum sc_dtype widest_dtype(const struct sc_batch *b) {
   return widest;
 }
 
+static sc_status plan_layers(struct sc_batch *b, const struct sc_chip_options *options,
+                             struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (options->n_layers == 0) return SC_OK;
+  b->layers = sc_alloc_zero((size_t)options->n_layers, sizeof *b->layers);
+  if (!b->layers) return sc_fail_nomem(err);
+  b->n_layers = options->n_layers;
+  for (int k = 0; k < b->n_layers && !st; k++)
+    st = sc_layer_plan(options, k, b->chips, b->n, &b->layers[k], err);
+  return st;
+}
+
 static sc_status check_limit(const struct sc_batch *b, size_t limit, struct sc_error *err) {
-  size_t total;
-  if (!__builtin_mul_overflow(b->chip_bytes, b->n, &total) && total + 65536 <= limit) return SC_OK;
+  size_t total, each = b->chip_bytes;
+  for (int k = 0; k < b->n_layers; k++) each += b->layers[k].chip_bytes;
+  if (!__builtin_mul_overflow(each, b->n, &total) && total + 65536 <= limit) return SC_OK;
   return sc_fail(err, SC_TOO_BIG,
                  "a stack of %zu chips of %zu bytes; the limit of this connection is %zu bytes, "
                  "which hold %zu",
-                 b->n, b->chip_bytes, limit, limit / b->chip_bytes);
+                 b->n, each, limit, limit / each);
 }
 
 sc_status sc_batch_plan(struct sc_batch *b, const struct sc_chip_options *options, size_t limit,
@@ -113,7 +129,8 @@ sc_status sc_batch_plan(struct sc_batch *b, const struct sc_chip_options *option
   if (b->n == 0) return SC_OK;
   b->chip_values = sc_chip_bytes(&b->chips[0], SC_DTYPE_U8);
   b->chip_bytes = sc_chip_bytes(&b->chips[0], b->dtype);
-  return check_limit(b, limit, err);
+  st = plan_layers(b, options, err);
+  return st ? st : check_limit(b, limit, err);
 }
 
 #define NPY_HEADER_BYTES 128 /* as long as it is for any shape that fits into memory */
@@ -168,10 +185,25 @@ static void drop_failed(struct sc_batch *b) {
       swap_chips(b, kept, i);
       memmove(b->pixels + kept * bytes, b->pixels + i * bytes, bytes);
       if (b->valid) memmove(b->valid + kept * values, b->valid + i * values, values);
+      for (int k = 0; k < b->n_layers; k++) {
+        const struct sc_layer_array *a = &b->layers[k];
+        memmove(a->pixels + kept * a->chip_bytes, a->pixels + i * a->chip_bytes, a->chip_bytes);
+      }
     }
     kept++;
   }
   b->n = kept;
+}
+
+static sc_status read_layers(struct sc_batch *b, const struct sc_chip_options *options,
+                             struct sc_error *errors, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (int k = 0; k < b->n_layers && !st; k++) {
+    struct sc_layer_array *a = &b->layers[k];
+    a->pixels = sc_alloc_zero(b->n, a->chip_bytes);
+    st = a->pixels ? sc_layer_read(options, k, b->chips, b->n, a, errors, err) : sc_fail_nomem(err);
+  }
+  return st;
 }
 
 sc_status sc_batch_read(struct sc_batch *b, const struct sc_chip_options *options,
@@ -184,6 +216,7 @@ sc_status sc_batch_read(struct sc_batch *b, const struct sc_chip_options *option
   if (!st) {
     st = errors ? sc_chips_read(NULL, b->chips, b->n, options, &to, err) : sc_fail_nomem(err);
   }
+  if (!st) st = read_layers(b, options, errors, err);
   for (size_t i = 0; !st && i < b->n; i++) b->statuses[i] = errors[i].status;
   if (!st && options->on_error == SC_ON_ERROR_SKIP) {
     drop_failed(b);
@@ -195,8 +228,10 @@ sc_status sc_batch_read(struct sc_batch *b, const struct sc_chip_options *option
 }
 
 void sc_batch_forget_failed(struct sc_connection *c, const struct sc_batch *b) {
-  for (size_t i = 0; i < b->n_open; i++)
+  for (size_t i = 0; i < b->n_open; i++) {
     sc_scenes_forget_failed(c, b->chips[i].cached, b->statuses[i]);
+    sc_layers_forget(c, &b->chips[i], b->statuses[i]);
+  }
 }
 
 /* --- results --- */
@@ -282,6 +317,12 @@ static sc_status finish_npz(struct sc_batch *b, const struct sc_chip_options *op
   sc_buffer_free(&pixels);
   array.descr = SC_NPY_BOOL;
   if (!st) st = sc_npz_add(&npz, "valid", &array, b->valid, b->n * b->chip_values, err);
+  for (int k = 0; k < b->n_layers && !st; k++) {
+    const struct sc_layer_array *a = &b->layers[k];
+    array.descr = sc_npy_descr(a->dtype);
+    array.shape[1] = (size_t)a->n_bands;
+    st = sc_npz_add(&npz, options->layers[k].name, &array, a->pixels, b->n * a->chip_bytes, err);
+  }
   if (!st) st = add_names(b, &npz, err);
   if (!st && options->null == SC_NULL_FILL) st = add_present(b, &npz, err);
   if (!st) st = sc_npz_finish(&npz, err);

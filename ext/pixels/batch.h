@@ -31,6 +31,8 @@ struct sc_batch {
   size_t front;                   /* bytes of memory before the pixels */
   struct sc_buffer valid_memory;  /* of what follows */
   uint8_t *valid;                 /* of each value; NULL where the format does not show it */
+  struct sc_layer_array *layers;  /* of the options' layers; owned */
+  int n_layers;
 };
 
 /* Room for n_max chips. */

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/interrupt.h"
 #include "pixels/harmonize.h"
+#include "pixels/layers.h"
 #include "pixels/locate.h"
 #include "pixels/target.h"
 #include "stac/validity.h"
@@ -18,6 +19,7 @@ void sc_chip_close(struct sc_chip *chip) {
   sc_scenes_release(chip->cached);
   sc_free(chip->bands);
   sc_free(chip->crs);
+  sc_layers_close(chip);
   memset(chip, 0, sizeof *chip);
 }
 
@@ -262,7 +264,7 @@ static int is_wide(enum sc_dtype t) {
 }
 
 /* The smallest type that holds both, as numpy.promote_types() has it. */
-static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
+enum sc_dtype sc_dtype_promote(enum sc_dtype a, enum sc_dtype b) {
   static const enum sc_dtype unsigned_of[] = {0, SC_DTYPE_U8, SC_DTYPE_U16, 0, SC_DTYPE_U32, 0,
                                               0, 0,           SC_DTYPE_U64};
   static const enum sc_dtype signed_of[] = {0, SC_DTYPE_I8, SC_DTYPE_I16, 0, SC_DTYPE_I32, 0,
@@ -289,7 +291,7 @@ static enum sc_dtype promote(enum sc_dtype a, enum sc_dtype b) {
 
 static void choose_dtype(struct sc_chip *chip, const struct sc_chip_options *options) {
   enum sc_dtype native = SC_DTYPE_NONE;
-  for (int i = 0; i < chip->n_bands; i++) native = promote(native, chip->bands[i].dtype);
+  for (int i = 0; i < chip->n_bands; i++) native = sc_dtype_promote(native, chip->bands[i].dtype);
   chip->dtype = options->dtype   ? (enum sc_dtype)options->dtype
                 : options->scale ? SC_DTYPE_F32
                                  : native;
@@ -384,14 +386,24 @@ void sc_chip_lay_warps(struct sc_chip *chip) {
   }
 }
 
-sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
-                             const struct sc_chip_options *options, struct sc_chip *out,
+/* The grid of the output: by the options, or that of another chip. */
+static sc_status find_target(struct sc_connection *c, const struct sc_chip_options *options,
+                             const struct sc_chip *like, struct sc_chip *out,
                              struct sc_error *err) {
-  sc_status st = sc_chip_locate(c, name, options, out, err);
-  if (st) return st;
-  st = choose_bands(c, out, options, err);
+  if (!like) return sc_target_place(c, options, out, err);
+  out->has_target = 1;
+  out->width = like->width;
+  out->height = like->height;
+  sc_chip_transform(like, out->transform);
+  return sc_strdup(sc_chip_crs(like), &out->crs, err);
+}
+
+/* What a chip that is located is to give. */
+static sc_status choose_all(struct sc_connection *c, const struct sc_chip_options *options,
+                            const struct sc_chip *like, struct sc_chip *out, struct sc_error *err) {
+  sc_status st = choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_rasters(&out->scene->item, err);
-  if (!st) st = sc_target_place(c, options, out, err);
+  if (!st) st = find_target(c, options, like, out, err);
   /* Round a centre, or on another grid: it asks where. */
   if (!st && (out->x < 0 || out->has_target)) st = sc_chip_check_placed(out, err);
   if (!st) st = choose_kernels(out, options, err);
@@ -400,24 +412,45 @@ sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name 
     st = check_real(out, err);
   if (!st && (options->harmonize || options->scale))
     st = sc_harmonize_find(c, out, options->harmonize, err);
-  if (st) {
-    sc_scenes_forget_failed(c, out->cached, st);
-    sc_chip_close(out);
-    return st;
-  }
-  keep_mask_nearest(out);
-  choose_dtype(out, options);
+  return st;
+}
+
+static void lay_output(const struct sc_chip_options *options, struct sc_chip *out) {
+  sc_target_jitter(&options->target, out);
   apply_buffer(out, options->buffer_px);
   out->has_fill = options->has_fill;
   out->fill = options->fill;
   if (out->has_target) {
     sc_chip_lay_warps(out);
-    return SC_OK;
+    return;
   }
   int is_picture = sc_format_is_picture(options->format);
   out->width = (int)(is_picture && options->size_px ? options->size_px : out->window.width_px);
   out->height = (int)(is_picture && options->size_px ? options->size_px : out->window.height_px);
-  return SC_OK;
+}
+
+sc_status sc_chip_open_on(struct sc_connection *c, const struct sc_chip_name *name,
+                          const struct sc_chip_options *options, const struct sc_chip *like,
+                          struct sc_chip *out, struct sc_error *err) {
+  sc_status st = sc_chip_locate(c, name, options, out, err);
+  if (st) return st;
+  st = choose_all(c, options, like, out, err);
+  if (!st) {
+    keep_mask_nearest(out);
+    choose_dtype(out, options);
+    lay_output(options, out);
+    st = sc_layers_open(c, options, out, err);
+  }
+  if (!st) return SC_OK;
+  sc_scenes_forget_failed(c, out->cached, st);
+  sc_chip_close(out);
+  return st;
+}
+
+sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
+                             const struct sc_chip_options *options, struct sc_chip *out,
+                             struct sc_error *err) {
+  return sc_chip_open_on(c, name, options, NULL, out, err);
 }
 
 sc_status sc_chip_open_place(struct sc_connection *c, const struct sc_chip_name *name,
@@ -442,7 +475,9 @@ sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct
   size_t bytes = (size_t)like->n_bands * sizeof *like->bands;
   *out = *like;
   out->cached = NULL;
-  out->crs = NULL; /* its owner is the other */
+  out->crs = NULL; /* its owner is the other, of layers too */
+  out->layers = NULL;
+  out->n_layers = 0;
   out->is_absent = 1;
   out->bands = sc_alloc(bytes);
   if (!out->bands) return sc_fail_nomem(err);

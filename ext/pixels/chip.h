@@ -30,12 +30,14 @@ struct sc_chip {
   struct sc_cached_scene *cached; /* held */
   const struct sc_scene *scene;   /* its item, rule and grid */
   struct sc_tiling tiling;
-  int64_t x, y;            /* position; -1 for a chip round a centre */
-  struct sc_window window; /* of the grid, buffer included where there is no target */
-  int has_target;          /* a grid of its own, by the options (target.h): */
-  char *crs;               /* owned */
-  double transform[6];     /* of the output, buffer included */
-  int width, height;       /* of the output, pixels */
+  int64_t x, y;                  /* position; -1 for a chip round a centre */
+  struct sc_window window;       /* of the grid, buffer included where there is no target */
+  int has_target;                /* a grid of its own, by the options (target.h): */
+  char *crs;                     /* owned */
+  double transform[6];           /* of the output, buffer included */
+  struct sc_layer_chips *layers; /* layers.h; n_layers, owned; NULL: none */
+  int n_layers;
+  int width, height; /* of the output, pixels */
   struct sc_chip_band *bands;
   int n_bands;
   enum sc_dtype dtype; /* of the output */
@@ -78,6 +80,14 @@ void sc_chip_close(struct sc_chip *chip);
  * what `like` has outside its grid, none of them valid. Reading it opens nothing. It borrows from
  * `like`, which lives longer; sc_chip_close(). */
 sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct sc_error *err);
+
+/* The same, on the grid of another open chip, as a layer of it; like NULL: as above. */
+sc_status sc_chip_open_on(struct sc_connection *c, const struct sc_chip_name *name,
+                          const struct sc_chip_options *options, const struct sc_chip *like,
+                          struct sc_chip *out, struct sc_error *err);
+
+/* The type that holds the values of both; NONE is neutral. */
+enum sc_dtype sc_dtype_promote(enum sc_dtype a, enum sc_dtype b);
 
 /* SC_BAD_DATA where a band's file has control points or the like and only the item says that its
  * pixels are a grid: they may be read, but nobody may be told where they lie. */

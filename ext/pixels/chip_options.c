@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pixels/layers.h"
 #include "pixels/target.h"
 
 #include "base/buffer.h"
@@ -18,12 +19,14 @@ static const char *const dtype_names[] = {NULL,      "uint8",     "int8",      "
                                           "uint32",  "int32",     "uint64",    "int64",  "float32",
                                           "float64", "complex64", "complex128"};
 
+#define NO_SEED INT64_MIN
+
 /* What the table fills before it is checked further. */
 struct raw {
   const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles;
-  const cJSON *resolution, *bounds, *center, *size, *like;
+  const cJSON *resolution, *bounds, *center, *size, *like, *layers;
   int format, dtype, scale, harmonize, valid, on_error, null, exclude_cloud;
-  int64_t buffer;
+  int64_t buffer, jitter, seed;
   const char *table, *items, *crs;
 };
 
@@ -49,13 +52,17 @@ struct raw {
     "rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0        \
   }
 /* Of the grid that pixels are brought to; "size" alone is that of a picture. */
-#define GRID                                                   \
-  {"crs", SC_OPTION_TEXT, AT(crs), 0, 0, 0},                   \
-      {"resolution", SC_OPTION_JSON, AT(resolution), 0, 0, 0}, \
-      {"bounds", SC_OPTION_JSON, AT(bounds), 0, 0, 0},         \
-      {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},         \
-      {"size", SC_OPTION_JSON, AT(size), 0, 0, 0}, {           \
-    "like", SC_OPTION_JSON, AT(like), 0, 0, 0                  \
+#define SEED_MAX 9007199254740991 /* a whole number that JSON holds */
+#define GRID                                                         \
+  {"crs", SC_OPTION_TEXT, AT(crs), 0, 0, 0},                         \
+      {"resolution", SC_OPTION_JSON, AT(resolution), 0, 0, 0},       \
+      {"bounds", SC_OPTION_JSON, AT(bounds), 0, 0, 0},               \
+      {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},               \
+      {"size", SC_OPTION_JSON, AT(size), 0, 0, 0},                   \
+      {"jitter", SC_OPTION_INT, AT(jitter), 1, SC_BUFFER_MAX_PX, 0}, \
+      {"seed", SC_OPTION_INT, AT(seed), -SEED_MAX, SEED_MAX, 0},     \
+      {"layers", SC_OPTION_JSON, AT(layers), 0, 0, 0}, {             \
+    "like", SC_OPTION_JSON, AT(like), 0, 0, 0                        \
   }
 
 static const struct sc_option chip_table[] = {
@@ -170,6 +177,8 @@ static sc_status check_format(const struct raw *raw, const char *what, struct sc
   if (ignored)
     return sc_fail(err, SC_BAD_ARG, "%s: option '%s' is for the formats png and jpeg", what,
                    ignored);
+  if (raw->layers && raw->format != SC_FORMAT_NPZ)
+    return sc_fail(err, SC_BAD_ARG, "%s: option 'layers' is for the format npz", what);
   if (raw->valid && raw->format != SC_FORMAT_NPZ)
     return sc_fail(err, SC_BAD_ARG, "%s: option 'valid' is for the format npz", what);
   if (!raw->stretch || !raw->rescale) return SC_OK;
@@ -181,6 +190,11 @@ static sc_status take_grid(const struct raw *raw, const char *what, struct sc_ch
                            struct sc_error *err) {
   struct sc_target_raw grid = {raw->crs,    raw->resolution, raw->bounds,
                                raw->center, raw->size,       raw->like};
+  out->target.jitter_px = raw->jitter;
+  out->target.seed = raw->seed == NO_SEED ? 0 : raw->seed;
+  if (raw->seed != NO_SEED && !raw->jitter) {
+    return sc_fail(err, SC_BAD_ARG, "%s: option 'seed' is for 'jitter', which is not there", what);
+  }
   int is_alone =
       raw->size && !raw->crs && !raw->resolution && !raw->bounds && !raw->center && !raw->like;
   if (is_alone && !sc_format_is_picture(raw->format)) {
@@ -191,7 +205,7 @@ static sc_status take_grid(const struct raw *raw, const char *what, struct sc_ch
   }
   sc_status st = sc_target_read(&grid, what, &out->target, err);
   if (st || !is_alone) return st;
-  memset(&out->target, 0, sizeof out->target);
+  out->target.is_set = out->target.size[0] = out->target.size[1] = 0;
   double size = cJSON_IsNumber(raw->size) ? raw->size->valuedouble : 0;
   if (!(size > 0))
     return sc_option_fail(err, what, "size", raw->size, "a whole number from 1 to 16384");
@@ -222,6 +236,7 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   if (raw->fill) out->fill = raw->fill->valuedouble;
   sc_status st = check_format(raw, what, err);
   if (!st) st = take_grid(raw, what, out, err);
+  if (!st) st = sc_layers_read_option(raw->layers, what, &out->layers, &out->n_layers, err);
   if (!st) st = check_assets(raw->assets, what, err);
   if (!st) st = take_resampling(raw->resampling, what, out, err);
   if (!st) st = take_pair(raw->stretch, what, "stretch", 0, 100, out->stretch, err);
@@ -255,7 +270,7 @@ sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of functi
       {"stacchip_band_stats", stats_table, sizeof stats_table / sizeof *stats_table},
       {"stacchip_batches", batches_table, sizeof batches_table / sizeof *batches_table},
   };
-  struct raw raw = {0};
+  struct raw raw = {.seed = NO_SEED};
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
   out->stretch[1] = 98;
@@ -272,7 +287,23 @@ sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of functi
   return st;
 }
 
-void sc_chip_options_free(struct sc_chip_options *options) { sc_options_free(&options->json); }
+sc_status sc_chip_options_of_layer(const struct sc_chip_layer_raw *raw, const char *what,
+                                   struct sc_chip_options *out, struct sc_error *err) {
+  out->assets = raw->assets;
+  out->has_fill = raw->fill != NULL;
+  if (raw->fill && !cJSON_IsNumber(raw->fill))
+    return sc_option_fail(err, what, "fill", raw->fill, "a number");
+  if (raw->fill) out->fill = raw->fill->valuedouble;
+  sc_status st = check_assets(raw->assets, what, err);
+  return st ? st : take_resampling(raw->resampling, what, out, err);
+}
+
+void sc_chip_options_free(struct sc_chip_options *options) {
+  sc_layers_free(options->layers, options->n_layers);
+  options->layers = NULL;
+  options->n_layers = 0;
+  sc_options_free(&options->json);
+}
 
 int sc_on_error_applies(sc_status st) {
   return st != SC_OK && st != SC_NOMEM && st != SC_INTERRUPT && st != SC_BAD_ARG;

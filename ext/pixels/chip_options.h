@@ -34,7 +34,10 @@ struct sc_target_options {
   double center[2];         /* longitude, latitude */
   int size[2];              /* width and height, pixels; 0: not said */
   const struct cJSON *like; /* a handle: exactly its grid, and nothing else is said; or NULL */
+  int64_t jitter_px, seed;  /* a shift of the window by up to so many pixels; also of own grids */
 };
+
+struct sc_layer;
 
 /* Zeroed is all defaults but for stretch; sc_chip_options_parse() sets those. */
 struct sc_chip_options {
@@ -53,6 +56,8 @@ struct sc_chip_options {
   double rescale[2];               /* absolute */
   int64_t size_px;                 /* of a picture; 0: of the chip */
   struct sc_target_options target; /* the grid asked for */
+  struct sc_layer *layers;         /* pixels/layers.h; owned */
+  int n_layers;
   int on_error;                    /* enum sc_on_error */
   int null;                        /* enum sc_null: what becomes of a NULL handle among others */
   const char *table;               /* of an integer handle */
@@ -72,6 +77,13 @@ sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of functi
                                      const struct sc_option_set *own, struct sc_chip_options *out,
                                      struct sc_error *err);
 void sc_chip_options_free(struct sc_chip_options *options);
+
+/* The options of a layer's chips, from JSON that it borrows. what: the layer, for errors. */
+struct sc_chip_layer_raw {
+  const struct cJSON *assets, *resampling, *fill;
+};
+sc_status sc_chip_options_of_layer(const struct sc_chip_layer_raw *raw, const char *what,
+                                   struct sc_chip_options *out, struct sc_error *err);
 
 /* Is a status the failure of one chip, which `on_error` may make NULL or leave out? Wrong
  * arguments, lack of memory and interrupts are not. */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "pixels/carry.h"
+#include "pixels/layers.h"
 #include "pixels/npy.h"
 #include "pixels/result.h"
 #include "pixels/view.h"
@@ -53,6 +54,32 @@ static void target_free(struct sc_chip_target *to) {
   raster->memory_give(to->valid);
 }
 
+/* Layer k as an array of its own, (bands, rows, columns). */
+static sc_status add_layer(const struct sc_chip *chip, const struct sc_chip_options *options, int k,
+                           struct sc_npz *npz, struct sc_error *err) {
+  const char *name = options->layers[k].name;
+  struct sc_layer_array a;
+  struct sc_error failed = {0};
+  for (int i = 0; i < chip->n_bands; i++) {
+    if (strcmp(chip->bands[i].key, name) != 0 && strcmp(chip->bands[i].name, name) != 0) continue;
+    return sc_fail(err, SC_BAD_ARG, "layer %s: an asset has that name; call the layer another",
+                   name);
+  }
+  sc_status st = sc_layer_plan(options, k, chip, 1, &a, err);
+  if (!st) a.pixels = sc_alloc(a.chip_bytes);
+  if (!st && !a.pixels) st = sc_fail_nomem(err);
+  if (!st) st = sc_layer_read(options, k, chip, 1, &a, &failed, err);
+  if (!st && failed.status) {
+    *err = failed;
+    st = failed.status;
+  }
+  const struct sc_npy_array array = {
+      sc_npy_descr(a.dtype), 3, {(size_t)a.n_bands, (size_t)chip->height, (size_t)chip->width}};
+  if (!st) st = sc_npz_add(npz, name, &array, a.pixels, a.chip_bytes, err);
+  sc_free(a.pixels);
+  return st;
+}
+
 /* One array per asset, as the Python package's dict has them, each in its own type. */
 static sc_status encode_npz(struct sc_connection *c, const struct sc_chip *chip,
                             const struct sc_chip_options *options, struct sc_buffer *out,
@@ -77,6 +104,7 @@ static sc_status encode_npz(struct sc_connection *c, const struct sc_chip *chip,
   if (!st && read.valid) {
     st = sc_npz_add(&npz, "valid", &array, read.valid, sc_chip_bytes(chip, SC_DTYPE_U8), err);
   }
+  for (int k = 0; k < options->n_layers && !st; k++) st = add_layer(chip, options, k, &npz, err);
   if (!st) st = sc_npz_finish(&npz, err);
   if (!st) sc_buffer_move(&npz.archive, out);
   sc_npz_free(&npz);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "pixels/chip.h"
+#include "pixels/hash.h"
 #include "pixels/locate.h"
 
 #define SIZE_MAX_PX 16384
@@ -261,6 +262,30 @@ static sc_status place_like(struct sc_connection *c, const struct sc_chip_option
   }
   cJSON_free(text);
   return st ? sc_fail_within(err, "option 'like'") : SC_OK;
+}
+
+/* -most to most, all as likely. */
+static int64_t shift_of(const struct sc_target_options *o, const struct sc_chip *chip, int axis) {
+  const char *item = chip->scene->item.id;
+  uint64_t h = sc_stable_hash_integer(sc_stable_hash_start(), o->seed);
+  h = sc_stable_hash_text(h, item, strlen(item));
+  h = sc_stable_hash_integer(h, chip->window.x);
+  h = sc_stable_hash_integer(h, chip->window.y);
+  double share = sc_stable_hash_end(sc_stable_hash_integer(h, axis));
+  return (int64_t)floor(share * (double)(2 * o->jitter_px + 1)) - o->jitter_px;
+}
+
+void sc_target_jitter(const struct sc_target_options *o, struct sc_chip *chip) {
+  if (!o->jitter_px) return;
+  int64_t columns = shift_of(o, chip, 0), rows = shift_of(o, chip, 1);
+  double *t = chip->transform;
+  if (chip->has_target) {
+    t[2] += t[0] * (double)columns + t[1] * (double)rows;
+    t[5] += t[3] * (double)columns + t[4] * (double)rows;
+  } else {
+    chip->window.x += columns;
+    chip->window.y += rows;
+  }
 }
 
 sc_status sc_target_place(struct sc_connection *c, const struct sc_chip_options *options,
