@@ -428,6 +428,39 @@ class Into(unittest.TestCase):
         self.assertEqual(len(self.wanted) - 1, len(rows.fetchall()))
 
 
+@unittest.skipUnless(web.NGINX, "nginx is not there")
+class Remote(unittest.TestCase):
+    """What a superblock of 64 chips of ten bands asks of a server."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = web.scene("sentinel-2", 4500)
+        cls.server = web.Nginx(os.path.dirname(folder))
+        cls.item = f"{cls.server.url}/{os.path.basename(folder)}/item.json"
+        cls.path = os.path.join(tempfile.mkdtemp(), "chips.db")
+        web.cold(cls.path, ["CREATE VIRTUAL TABLE chips USING stacchip_merge(max_nodata=1, headers=eager)"], ["INSERT INTO chips(item_json) VALUES (?)", [cls.item]])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def asked(self, n, shuffle):
+        """(requests, bytes) of an epoch of the first superblock in a process that knows nothing yet."""
+        self.server.clear()
+        query = "SELECT row FROM chips WHERE chip_index_x < 8 AND chip_index_y < 8"
+        options = json.dumps({"shuffle": shuffle, "assets": ["blue", "green", "red", "nir", "rededge1", "rededge2", "rededge3", "nir08", "swir16", "swir22"]})
+        self.assertLess(64 * 10 * 2 * 65536, web.cold(self.path, ["SELECT sum(length(batch)) " + BATCHES, [query, n, options]]))
+        log = self.server.log()
+        return len(log), sum(e.sent for e in log)
+
+    def test_each_block_is_asked_for_once(self):
+        for n in (64, 16, 5):
+            requests, size = self.asked(n, 1)
+            self.assertGreater(requests, 0)
+            self.assertLessEqual(requests, 20, n)
+            self.assertLessEqual(size, 64 * 600000, n)
+
+
 IN_CHILD = """
 import sys; sys.path[:0] = [%r, %r]
 import test_batches as t
