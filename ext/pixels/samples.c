@@ -20,7 +20,7 @@
 static int is_source(const struct sc_samples *s, const struct sc_samples_source *a,
                      const struct sc_samples_source *b, const char *text) {
   return a->hash == b->hash && a->kind == b->kind && a->text_bytes == b->text_bytes &&
-         memcmp(s->texts.data + a->text, text, a->text_bytes) == 0;
+         (a->text_bytes == 0 || memcmp(s->texts.data + a->text, text, a->text_bytes) == 0);
 }
 
 static uint32_t *find_place(struct sc_samples *s, const struct sc_samples_source *wanted,

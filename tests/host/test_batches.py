@@ -509,7 +509,7 @@ class Left(unittest.TestCase):
                 way()
         self.assertEqual(n_threads, threads())
         self.assertEqual(n_descriptors, descriptors())
-        self.assertLess(self.rss() - used, 40 << 20)
+        self.assertLess(self.rss() - used, (400 if os.environ.get("VARIANT") == "asan" else 40) << 20)  # it keeps what was freed
 
     @staticmethod
     def rss():
