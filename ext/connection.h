@@ -88,6 +88,7 @@ int sc_index_register(struct sc_connection *c);     /* index/index_vtab.c */
 int sc_item_info_register(struct sc_connection *c); /* index/item_info_func.c */
 int sc_chip_register(struct sc_connection *c);      /* pixels/chip_func.c */
 int sc_stack_register(struct sc_connection *c);     /* pixels/stack.c */
+int sc_composite_register(struct sc_connection *c); /* pixels/composite.c */
 int sc_batches_register(struct sc_connection *c);   /* pixels/batches.c */
 int sc_stats_register(struct sc_connection *c);     /* pixels/stats.c */
 int sc_mosaic_register(struct sc_connection *c);    /* pixels/mosaic_func.c */

@@ -28,6 +28,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_item_info_register,
     sc_chip_register,
     sc_stack_register,
+    sc_composite_register,
     sc_stats_register,
     sc_batches_register,
     sc_mosaic_register,

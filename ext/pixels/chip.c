@@ -742,6 +742,22 @@ static sc_status read_one(const struct sc_chip *chip, const struct sc_chip_optio
   return st;
 }
 
+double sc_chip_fill(const struct sc_chip *chip, int band, const struct sc_chip_options *options) {
+  double v = fill_of(chip, band);
+  return options->scale ? v * chip->bands[band].scale + chip->bands[band].offset : v;
+}
+
+static sc_status give_made(const struct sc_chip *chip, const struct sc_chip_target *to,
+                           struct sc_error *err) {
+  const struct sc_raster_api *raster = sc_raster(err);
+  size_t n = sc_chip_bytes(chip, SC_DTYPE_U8);
+  if (!raster) return err->status;
+  raster->convert(chip->made->values, SC_DTYPE_F64, sizeof(double), to->pixels, to->dtype,
+                  sc_dtype_bytes(to->dtype), n);
+  if (to->valid) memcpy(to->valid, chip->made->valid, n);
+  return SC_OK;
+}
+
 /* The pixels of chip i, which is not there. */
 static sc_status fill_absent(const struct sc_chip *chips, size_t i,
                              const struct sc_chip_options *options, const struct sc_chip_target *to,
@@ -752,8 +768,7 @@ static sc_status fill_absent(const struct sc_chip *chips, size_t i,
   unsigned char *pixels = to->pixels + i * (size_t)chip->n_bands * n * size;
   if (!raster) return err->status;
   for (int k = 0; k < chip->n_bands; k++, pixels += n * size) {
-    double v = fill_of(chip, k);
-    if (options->scale) v = v * chip->bands[k].scale + chip->bands[k].offset;
+    double v = sc_chip_fill(chip, k, options);
     raster->convert(&v, SC_DTYPE_F64, 0, pixels, to->dtype, size, n);
     if (to->valid) memset(to->valid + (i * (size_t)chip->n_bands + (size_t)k) * n, 0, n);
   }
@@ -763,6 +778,7 @@ static sc_status fill_absent(const struct sc_chip *chips, size_t i,
 sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
                         const struct sc_chip_options *options, const struct sc_chip_target *to,
                         struct sc_error *err) {
+  if (n == 1 && chips[0].made) return give_made(&chips[0], to, err);
   struct sc_error *errors = to->errors;
   for (size_t i = 0; i < n; i++)
     if (chips[i].is_absent && fill_absent(chips, i, options, to, err)) return err->status;

@@ -25,6 +25,13 @@ struct sc_chip_band {
   struct sc_warp warp;  /* to the chip's target */
 };
 
+/* Pixels that were computed of those of others: of a chip that is read, they are given. Borrowed.
+ */
+struct sc_chip_made {
+  const double *values; /* [band][row][column] */
+  const uint8_t *valid; /* the same */
+};
+
 /* Zeroed is empty; sc_chip_close(). */
 struct sc_chip {
   struct sc_cached_scene *cached; /* held */
@@ -43,7 +50,8 @@ struct sc_chip {
   enum sc_dtype dtype; /* of the output */
   int has_fill;        /* else a band's nodata, else 0 */
   double fill;
-  int is_absent; /* stands for a NULL handle: all fill; see sc_chip_absent() */
+  const struct sc_chip_made *made; /* or NULL; of a chip that is read by itself */
+  int is_absent;                   /* stands for a NULL handle: all fill; see sc_chip_absent() */
 };
 
 /* What names a chip: the text of a handle, or (text NULL, is_rowid) the rowid of a merged index
@@ -108,6 +116,9 @@ void sc_chip_transform(const struct sc_chip *chip, double out[6]);
 
 /* Of a chip with a target: from the pixels of each band's file to those of the target. */
 void sc_chip_lay_warps(struct sc_chip *chip);
+
+/* What pixels of a band are that no file has, once the options have been applied. */
+double sc_chip_fill(const struct sc_chip *chip, int band, const struct sc_chip_options *options);
 
 /* Bytes of the pixels: n_bands * height * width values of `dtype`. */
 size_t sc_chip_bytes(const struct sc_chip *chip, enum sc_dtype dtype);

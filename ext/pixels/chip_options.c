@@ -89,6 +89,13 @@ static const struct sc_option batches_table[] = {
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
     {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill"},
 };
+static const struct sc_option composite_table[] = {
+    COMMON,
+    PIXELS,
+    GRID,
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
+    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+};
 static const struct sc_option stats_table[] = {
     COMMON,
     {"exclude_cloud", SC_OPTION_BOOL, AT(exclude_cloud), 0, 0, 0},
@@ -269,6 +276,7 @@ sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of functi
       {"stacchip_stack", stack_table, sizeof stack_table / sizeof *stack_table},
       {"stacchip_band_stats", stats_table, sizeof stats_table / sizeof *stats_table},
       {"stacchip_batches", batches_table, sizeof batches_table / sizeof *batches_table},
+      {"stacchip_composite", composite_table, sizeof composite_table / sizeof *composite_table},
   };
   struct raw raw = {.seed = NO_SEED};
   memset(out, 0, sizeof *out);

@@ -66,7 +66,13 @@ struct sc_chip_options {
   const struct cJSON *percentiles; /* stacchip_band_stats: array of 0..100, or NULL */
 };
 
-enum sc_options_of { SC_OPTIONS_CHIP, SC_OPTIONS_STACK, SC_OPTIONS_STATS, SC_OPTIONS_BATCHES };
+enum sc_options_of {
+  SC_OPTIONS_CHIP,
+  SC_OPTIONS_STACK,
+  SC_OPTIONS_STATS,
+  SC_OPTIONS_BATCHES,
+  SC_OPTIONS_COMPOSITE
+};
 
 /* Parse; text NULL means no options. An unknown key is an error that lists what is allowed. Free
  * with sc_chip_options_free(). */
