@@ -89,6 +89,11 @@ bench:
 	$(MAKE) --no-print-directory bench-parquet $(if $(filter short,$(BENCH)),BENCH_CHIPS=200000)
 	@if $(MAKE) -n bench-remote >/dev/null 2>&1; then $(MAKE) --no-print-directory bench-remote BENCH=$(BENCH); fi
 
+# Ten bands on the grid of another zone, above decoding, beside gdalwarp.
+.PHONY: bench-warp
+bench-warp: all build/scenes/sentinel-2/item.json
+	PYTHONPATH=tests/support STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_warp.py build/scenes/sentinel-2
+
 # Chips to export; the target is set for 10000000.
 BENCH_CHIPS ?= 10000000
 bench-parquet: $(B)/bench/bench_parquet node-deps
