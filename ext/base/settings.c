@@ -244,7 +244,7 @@ sc_status sc_settings_set(const char *name, const char *value, struct sc_error *
   } else if (set_value(s, value, err)) {
     st = sc_fail_within(err, "stacchip_config: setting '%s'", name);
   }
-  if (!st) {
+  if (s && !st) {
     sc_free(s->refused);
     s->refused = NULL;
     atomic_fetch_add(&version, 1);
