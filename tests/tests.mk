@@ -6,8 +6,10 @@
 .PHONY: test unit check-asan check-tsan
 unit: $(UNIT_BIN) build/scenes/sentinel-2/item.json build/scenes/landsat-threads/item.json $(B)/embed $(B)/http_ask $(B)/resolver.so
 $(B)/http_ask: tests/support/http_ask.c $(B)/libstacchip.a
+	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/libstacchip.a $(CORE_LIBS)
 $(B)/resolver.so: tests/support/resolver.c
+	@mkdir -p $(@D)
 	$(CC) -std=c11 $(WARN) -D_GNU_SOURCE -O1 -fPIC -shared -o $@ $<
 build/scenes/sentinel-2/item.json: | build/release/make_scene
 	@mkdir -p build/scenes
