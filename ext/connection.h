@@ -92,6 +92,8 @@ int sc_composite_register(struct sc_connection *c); /* pixels/composite.c */
 int sc_batches_register(struct sc_connection *c);   /* pixels/batches.c */
 int sc_stats_register(struct sc_connection *c);     /* pixels/stats.c */
 int sc_mosaic_register(struct sc_connection *c);    /* pixels/mosaic_func.c */
+int sc_zonal_register(struct sc_connection *c);     /* pixels/zonal.c */
+int sc_sample_register(struct sc_connection *c);    /* pixels/sample.c */
 int sc_hash_register(struct sc_connection *c);      /* pixels/hash_func.c */
 int sc_split_register(struct sc_connection *c);     /* pixels/split_func.c */
 int sc_rasterize_register(struct sc_connection *c); /* pixels/rasterize.c */

@@ -30,6 +30,8 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_stack_register,
     sc_composite_register,
     sc_stats_register,
+    sc_zonal_register,
+    sc_sample_register,
     sc_batches_register,
     sc_mosaic_register,
     sc_hash_register,

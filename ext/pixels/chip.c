@@ -429,12 +429,11 @@ static void lay_output(const struct sc_chip_options *options, struct sc_chip *ou
   out->height = (int)(is_picture && options->size_px ? options->size_px : out->window.height_px);
 }
 
-sc_status sc_chip_open_on(struct sc_connection *c, const struct sc_chip_name *name,
-                          const struct sc_chip_options *options, const struct sc_chip *like,
-                          struct sc_chip *out, struct sc_error *err) {
-  sc_status st = sc_chip_locate(c, name, options, out, err);
-  if (st) return st;
-  st = choose_all(c, options, like, out, err);
+/* The second part of opening a chip. Closes it where it fails. */
+static sc_status open_located(struct sc_connection *c, const struct sc_chip_options *options,
+                              const struct sc_chip *like, struct sc_chip *out,
+                              struct sc_error *err) {
+  sc_status st = choose_all(c, options, like, out, err);
   if (!st) {
     keep_mask_nearest(out);
     choose_dtype(out, options);
@@ -447,10 +446,24 @@ sc_status sc_chip_open_on(struct sc_connection *c, const struct sc_chip_name *na
   return st;
 }
 
+sc_status sc_chip_open_on(struct sc_connection *c, const struct sc_chip_name *name,
+                          const struct sc_chip_options *options, const struct sc_chip *like,
+                          struct sc_chip *out, struct sc_error *err) {
+  sc_status st = sc_chip_locate(c, name, options, out, err);
+  return st ? st : open_located(c, options, like, out, err);
+}
+
 sc_status sc_chip_open_named(struct sc_connection *c, const struct sc_chip_name *name,
                              const struct sc_chip_options *options, struct sc_chip *out,
                              struct sc_error *err) {
   return sc_chip_open_on(c, name, options, NULL, out, err);
+}
+
+sc_status sc_chip_open_source(struct sc_connection *c, sqlite3_value *source,
+                              const struct sc_chip_options *options, struct sc_chip *out,
+                              struct sc_error *err) {
+  sc_status st = sc_chip_locate_source(c, source, options, out, err);
+  return st ? st : open_located(c, options, NULL, out, err);
 }
 
 sc_status sc_chip_open_place(struct sc_connection *c, const struct sc_chip_name *name,
@@ -516,6 +529,15 @@ static double fill_of(const struct sc_chip *chip, int i) {
   return chip->has_fill ? chip->fill : nodata->is_set ? nodata->value : 0;
 }
 
+/* A place of the chip's window in pixels of an asset. */
+static double asset_px(const struct sc_chip *chip, const struct sc_mapping *m, int axis,
+                       int64_t at) {
+  const struct sc_mapping *to = &chip->to;
+  double grid_px = (double)at;
+  if (to->scale[axis] > 0) grid_px = (grid_px - to->offset[axis]) / to->scale[axis];
+  return sc_mapping_at(m, axis, grid_px);
+}
+
 void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
                   struct sc_read *reads) {
   size_t size = sc_dtype_bytes(dtype), row = size * (size_t)chip->width;
@@ -523,7 +545,7 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     const struct sc_chip_band *b = &chip->bands[i];
     const struct sc_mapping *m = &b->asset->mapping;
     const struct sc_window *w = &chip->window;
-    double x = sc_mapping_at(m, 0, (double)w->x), y = sc_mapping_at(m, 1, (double)w->y);
+    double x = asset_px(chip, m, 0, w->x), y = asset_px(chip, m, 1, w->y);
     struct sc_read *r = &reads[i];
     memset(r, 0, offsetof(struct sc_read, err));
     r->source = &b->asset->source;
@@ -533,8 +555,8 @@ void sc_chip_plan(const struct sc_chip *chip, void *pixels, enum sc_dtype dtype,
     r->file_height = b->asset->info.height;
     r->x = x;
     r->y = y;
-    r->width = sc_mapping_at(m, 0, (double)(w->x + w->width_px)) - x;
-    r->height = sc_mapping_at(m, 1, (double)(w->y + w->height_px)) - y;
+    r->width = asset_px(chip, m, 0, w->x + w->width_px) - x;
+    r->height = asset_px(chip, m, 1, w->y + w->height_px) - y;
     r->out_width = chip->width;
     r->out_height = chip->height;
     r->dtype = dtype;

@@ -44,6 +44,8 @@ struct sc_chip {
   double transform[6];           /* of the output, buffer included */
   struct sc_layer_chips *layers; /* layers.h; n_layers, owned; NULL: none */
   int n_layers;
+  struct sc_mapping to; /* scale 0: none; else the window is of the raster that this maps the grid's
+                           pixels to: an asset's own */
   int width, height; /* of the output, pixels */
   struct sc_chip_band *bands;
   int n_bands;
@@ -83,6 +85,14 @@ sc_status sc_chip_open(struct sc_connection *c, sqlite3_value *value,
 sc_status sc_chip_open_place(struct sc_connection *c, const struct sc_chip_name *name,
                              const struct sc_chip_options *options, struct sc_chip *out,
                              struct sc_error *err);
+/*
+ * As sc_chip_open() for a whole scene, whose window is that of no chip: a handle's, or that of an item
+ * (path, URL or text, see sc_item_read()) or of the path of a raster. The options platform and base
+ * are those of the item.
+ */
+sc_status sc_chip_open_source(struct sc_connection *c, sqlite3_value *source,
+                              const struct sc_chip_options *options, struct sc_chip *out,
+                              struct sc_error *err);
 void sc_chip_close(struct sc_chip *chip);
 /* A chip that stands for a NULL handle among others: of the shape and bands of `like`, every pixel
  * what `like` has outside its grid, none of them valid. Reading it opens nothing. It borrows from

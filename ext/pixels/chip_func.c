@@ -9,59 +9,15 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "index/handle.h"
+#include "pixels/call.h"
 #include "pixels/chip.h"
 #include "pixels/encode.h"
 #include "pixels/exported.h"
 #include "pixels/locate.h"
 #include "pixels/result.h"
 
-static void free_options(void *options) {
-  sc_chip_options_free(options);
-  sc_free(options);
-}
-
-/* The options argument, parsed once per statement where it is constant. *own is set where
- * the caller must free them. */
-static const struct sc_chip_options *take_options(sqlite3_context *context, int n,
-                                                  sqlite3_value **values, int *own,
-                                                  struct sc_error *err) {
-  struct sc_chip_options *o = n > 1 ? sqlite3_get_auxdata(context, 1) : NULL;
-  *own = 0;
-  if (o) return o;
-  o = sc_alloc(sizeof *o);
-  if (!o) {
-    sc_fail_nomem(err);
-    return NULL;
-  }
-  const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
-  if (sc_chip_options_parse(text, SC_OPTIONS_CHIP, o, err)) {
-    sc_free(o);
-    return NULL;
-  }
-  if (n > 1) sqlite3_set_auxdata(context, 1, o, free_options);
-  if (n > 1 && sqlite3_get_auxdata(context, 1) == o) return o;
-  if (n > 1) { /* SQLite did not keep it, and has freed it */
-    o = sc_alloc(sizeof *o);
-    if (!o || sc_chip_options_parse(text, SC_OPTIONS_CHIP, o, err)) {
-      sc_free(o);
-      return NULL;
-    }
-  }
-  *own = 1;
-  return o;
-}
-
 static size_t length_limit(sqlite3_context *context) {
   return (size_t)sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
-}
-
-/* Aux data without an argument of its own lives until the statement ends: the rows after its
- * first one find it. */
-static uint64_t run_of(sqlite3_context *context, struct sc_connection *c) {
-  static char mark;
-  if (sqlite3_get_auxdata(context, -1)) return c->n_runs;
-  sqlite3_set_auxdata(context, -1, &mark, NULL);
-  return ++c->n_runs;
 }
 
 static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
@@ -76,21 +32,15 @@ static sc_status make_chip(struct sc_connection *c, sqlite3_value *row,
   return st;
 }
 
-/* The result where it failed: an error, or NULL where the options want it so. */
-static void fail_or_null(sqlite3_context *context, const struct sc_chip_options *options,
-                         struct sc_error *err) {
-  if (options && options->on_error == SC_ON_ERROR_NULL && sc_on_error_applies(err->status)) return;
-  sc_result_error(context, err);
-}
-
 static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_error err = {0};
   struct sc_buffer out = {0};
   struct sc_connection *c = sqlite3_user_data(context);
   int own;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
-  c->run = run_of(context, c);
+  const struct sc_chip_options *options =
+      sc_call_options(context, n > 1 ? values : NULL, 1, SC_OPTIONS_CHIP, &own, &err);
+  c->run = sc_call_run(context, c);
   sc_status st =
       options ? make_chip(c, values[0], options, length_limit(context), &out, &err) : err.status;
   c->run = 0;
@@ -98,9 +48,9 @@ static void chip_func(sqlite3_context *context, int n, sqlite3_value **values) {
     sc_result_give(context, &out);
   } else {
     sc_buffer_free(&out);
-    fail_or_null(context, options, &err);
+    sc_call_fail(context, options, &err);
   }
-  if (own) free_options((void *)(size_t)options);
+  if (own) sc_call_free_options(options);
 }
 
 /* --- stacchip_chip_info --- */
@@ -182,14 +132,15 @@ static void info_func(sqlite3_context *context, int n, sqlite3_value **values) {
   char *text = NULL;
   int own;
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
-  const struct sc_chip_options *options = take_options(context, n, values, &own, &err);
+  const struct sc_chip_options *options =
+      sc_call_options(context, n > 1 ? values : NULL, 1, SC_OPTIONS_CHIP, &own, &err);
   if (!options || make_info(sqlite3_user_data(context), values[0], options, &text, &err)) {
-    fail_or_null(context, options, &err);
+    sc_call_fail(context, options, &err);
   } else {
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
   }
   cJSON_free(text);
-  if (own) free_options((void *)(size_t)options);
+  if (own) sc_call_free_options(options);
 }
 
 /* --- stacchip_row_export --- */
@@ -264,7 +215,7 @@ static void export_func(sqlite3_context *context, int n, sqlite3_value **values)
   struct sc_connection *c = sqlite3_user_data(context);
   if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;
   const char *options = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
-  c->run = run_of(context, c);
+  c->run = sc_call_run(context, c);
   sc_status st = export_row(c, values[0], options, &out, &err);
   c->run = 0;
   if (st) {

@@ -1,6 +1,7 @@
 /* Options of the pixel functions; see chip_options.h. */
 #include "pixels/chip_options.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <float.h>
 #include <stddef.h>
@@ -23,11 +24,12 @@ static const char *const dtype_names[] = {NULL,      "uint8",     "int8",      "
 
 /* What the table fills before it is checked further. */
 struct raw {
-  const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles;
+  const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles, *stats, *classes;
   const cJSON *resolution, *bounds, *center, *size, *like, *layers;
   int format, dtype, scale, harmonize, valid, on_error, null, exclude_cloud;
+  int all_touched, weights, bilinear;
   int64_t buffer, jitter, seed;
-  const char *table, *items, *crs;
+  const char *table, *items, *crs, *platform, *base;
 };
 
 #define AT(member) offsetof(struct raw, member)
@@ -102,6 +104,33 @@ static const struct sc_option stats_table[] = {
     {"percentiles", SC_OPTION_JSON, AT(percentiles), 0, 0, 0},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
 };
+
+#define SOURCE                                                                                    \
+  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0}, {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0}, \
+      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},                                      \
+      {"exclude_cloud", SC_OPTION_BOOL, AT(exclude_cloud), 0, 0, 0},                              \
+      {"platform", SC_OPTION_TEXT, AT(platform), 0, 0, 0},                                        \
+      {"base", SC_OPTION_TEXT, AT(base), 0, 0, 0}, {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0}, \
+  {                                                                                               \
+    "on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null"                                \
+  }
+static const struct sc_option zonal_table[] = {
+    SOURCE,
+    {"stats", SC_OPTION_NAMES, AT(stats), 0, 0, 0},
+    {"percentiles", SC_OPTION_JSON, AT(percentiles), 0, 0, 0},
+    {"classes", SC_OPTION_JSON, AT(classes), 0, 0, 0},
+    {"all_touched", SC_OPTION_BOOL, AT(all_touched), 0, 0, 0},
+    {"weights", SC_OPTION_BOOL, AT(weights), 0, 0, 0},
+};
+static const struct sc_option sample_table[] = {
+    SOURCE,
+    {"resampling", SC_OPTION_CHOICE, AT(bilinear), 0, 0, "nearest|bilinear"},
+};
+static const char *const zonal_names[] = {"count", "valid", "sum", "mean",
+                                          "std",   "min",   "max", "median"};
+static_assert(sizeof zonal_names / sizeof *zonal_names == SC_ZONAL_N_STATS, "one name each");
+
+const char *sc_zonal_stat_name(enum sc_zonal_stat stat) { return zonal_names[stat]; }
 
 static int find_kernel(const cJSON *value) {
   for (int i = 0; cJSON_IsString(value) && i <= SC_GAUSS; i++) {
@@ -220,6 +249,50 @@ static sc_status take_grid(const struct raw *raw, const char *what, struct sc_ch
   return SC_OK;
 }
 
+/* The statistics named; all where none is. */
+static sc_status take_stats(const cJSON *names, const char *what, struct sc_chip_options *out,
+                            struct sc_error *err) {
+  out->stats = names ? 0 : (1u << SC_ZONAL_N_STATS) - 1;
+  for (int i = 0; i < sc_names_count(names); i++) {
+    int k = 0;
+    while (k < SC_ZONAL_N_STATS && strcmp(zonal_names[k], sc_names_at(names, i)) != 0) k++;
+    if (k == SC_ZONAL_N_STATS)
+      return sc_option_fail_choice(err, what, "stats", names, SC_ZONAL_STATS);
+    out->stats |= 1u << k;
+  }
+  return SC_OK;
+}
+
+static sc_status take_classes(const cJSON *classes, const char *what, struct sc_chip_options *out,
+                              struct sc_error *err) {
+  const cJSON *entry;
+  int ok = !classes || cJSON_IsBool(classes) ||
+           (cJSON_IsArray(classes) && cJSON_GetArraySize(classes) <= SC_ZONAL_MAX_CLASSES);
+  cJSON_ArrayForEach(entry, classes) ok = ok && cJSON_IsNumber(entry);
+  if (!ok) {
+    return sc_option_fail(err, what, "classes", classes, "true, or an array of up to %d numbers",
+                          SC_ZONAL_MAX_CLASSES);
+  }
+  out->classes = classes && !cJSON_IsFalse(classes);
+  out->class_list = cJSON_IsArray(classes) ? classes : NULL;
+  return SC_OK;
+}
+
+static sc_status take_place(const struct raw *raw, const char *what, struct sc_chip_options *out,
+                            struct sc_error *err) {
+  out->platform = raw->platform;
+  out->base = raw->base;
+  out->all_touched = raw->all_touched;
+  out->weights = raw->weights;
+  out->bilinear = raw->bilinear;
+  if (raw->all_touched && raw->weights) {
+    return sc_fail(err, SC_BAD_ARG, "%s: options 'all_touched' and 'weights' exclude each other",
+                   what);
+  }
+  sc_status st = take_stats(raw->stats, what, out, err);
+  return st ? st : take_classes(raw->classes, what, out, err);
+}
+
 static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,
                       struct sc_error *err) {
   out->assets = raw->assets;
@@ -245,11 +318,29 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   if (!st) st = take_grid(raw, what, out, err);
   if (!st) st = sc_layers_read_option(raw->layers, what, &out->layers, &out->n_layers, err);
   if (!st) st = check_assets(raw->assets, what, err);
+  if (!st) st = take_place(raw, what, out, err);
   if (!st) st = take_resampling(raw->resampling, what, out, err);
   if (!st) st = take_pair(raw->stretch, what, "stretch", 0, 100, out->stretch, err);
   if (!st) st = take_pair(raw->rescale, what, "rescale", -DBL_MAX, DBL_MAX, out->rescale, err);
   return st ? st : check_percentiles(raw->percentiles, what, err);
 }
+
+/* In the order of enum sc_options_of. */
+static const struct {
+  const char *what;
+  const struct sc_option *table;
+  size_t n;
+} functions[] = {
+    {"stacchip_chip", chip_table, sizeof chip_table / sizeof *chip_table},
+    {"stacchip_stack", stack_table, sizeof stack_table / sizeof *stack_table},
+    {"stacchip_band_stats", stats_table, sizeof stats_table / sizeof *stats_table},
+    {"stacchip_batches", batches_table, sizeof batches_table / sizeof *batches_table},
+    {"stacchip_composite", composite_table, sizeof composite_table / sizeof *composite_table},
+    {"stacchip_zonal", zonal_table, sizeof zonal_table / sizeof *zonal_table},
+    {"stacchip_sample", sample_table, sizeof sample_table / sizeof *sample_table},
+};
+
+const char *sc_options_function(enum sc_options_of function) { return functions[function].what; }
 
 /* A word alone, 'png', is short for {"format": "png"}. */
 static sc_status spell_out(const char *text, struct sc_buffer *out, struct sc_error *err) {
@@ -267,24 +358,15 @@ sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
 sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of function,
                                      const struct sc_option_set *own, struct sc_chip_options *out,
                                      struct sc_error *err) {
-  static const struct {
-    const char *what;
-    const struct sc_option *table;
-    size_t n;
-  } functions[] = {
-      {"stacchip_chip", chip_table, sizeof chip_table / sizeof *chip_table},
-      {"stacchip_stack", stack_table, sizeof stack_table / sizeof *stack_table},
-      {"stacchip_band_stats", stats_table, sizeof stats_table / sizeof *stats_table},
-      {"stacchip_batches", batches_table, sizeof batches_table / sizeof *batches_table},
-      {"stacchip_composite", composite_table, sizeof composite_table / sizeof *composite_table},
-  };
   struct raw raw = {.seed = NO_SEED};
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
   out->stretch[1] = 98;
   const struct sc_option_set set = {functions[function].table, functions[function].n, &raw, own};
+  int has_formats = function == SC_OPTIONS_CHIP || function == SC_OPTIONS_STACK ||
+                    function == SC_OPTIONS_BATCHES || function == SC_OPTIONS_COMPOSITE;
   struct sc_buffer spelled = {0};
-  sc_status st = function == SC_OPTIONS_STATS ? SC_OK : spell_out(text, &spelled, err);
+  sc_status st = !has_formats ? SC_OK : spell_out(text, &spelled, err);
   if (!st) {
     st = sc_options_parse(spelled.size ? (const char *)spelled.data : text,
                           functions[function].what, &set, &out->json, err);

@@ -1,4 +1,5 @@
-/* Options of stacchip_chip(), stacchip_stack(), stacchip_batches() and stacchip_band_stats(). */
+/* Options of stacchip_chip(), stacchip_stack(), stacchip_batches(), stacchip_band_stats(),
+ * stacchip_zonal() and stacchip_sample(). */
 #ifndef SC_PIXELS_CHIP_OPTIONS_H
 #define SC_PIXELS_CHIP_OPTIONS_H
 
@@ -62,17 +63,45 @@ struct sc_chip_options {
   int null;                        /* enum sc_null: what becomes of a NULL handle among others */
   const char *table;               /* of an integer handle */
   const char *items;               /* table of exported items, of short handles; or NULL */
-  int exclude_cloud;               /* stacchip_band_stats */
-  const struct cJSON *percentiles; /* stacchip_band_stats: array of 0..100, or NULL */
+  int exclude_cloud;               /* statistics */
+  const struct cJSON *percentiles; /* statistics: array of 0..100, or NULL */
+  const char *platform, *base;     /* of a source that is an item; or NULL */
+  unsigned stats;                  /* stacchip_zonal: bits 1 << enum sc_zonal_stat */
+  int classes;                     /* stacchip_zonal: their shares are wanted ... */
+  const struct cJSON *class_list;  /* ... of these numbers, or (NULL) of all values */
+  int all_touched, weights;        /* stacchip_zonal */
+  int bilinear;                    /* stacchip_sample */
 };
+
+/* In the order of their names in SC_ZONAL_STATS. */
+enum sc_zonal_stat {
+  SC_ZONAL_COUNT,
+  SC_ZONAL_VALID,
+  SC_ZONAL_SUM,
+  SC_ZONAL_MEAN,
+  SC_ZONAL_STD,
+  SC_ZONAL_MIN,
+  SC_ZONAL_MAX,
+  SC_ZONAL_MEDIAN,
+  SC_ZONAL_N_STATS
+};
+#define SC_ZONAL_STATS "count|valid|sum|mean|std|min|max|median"
+/* "count" ...; static. */
+const char *sc_zonal_stat_name(enum sc_zonal_stat stat);
+
+#define SC_ZONAL_MAX_CLASSES 65536 /* of one band and geometry */
 
 enum sc_options_of {
   SC_OPTIONS_CHIP,
   SC_OPTIONS_STACK,
   SC_OPTIONS_STATS,
   SC_OPTIONS_BATCHES,
-  SC_OPTIONS_COMPOSITE
+  SC_OPTIONS_COMPOSITE,
+  SC_OPTIONS_ZONAL,
+  SC_OPTIONS_SAMPLE
 };
+/* "stacchip_chip" ...; static. */
+const char *sc_options_function(enum sc_options_of function);
 
 /* Parse; text NULL means no options. An unknown key is an error that lists what is allowed. Free
  * with sc_chip_options_free(). */

@@ -1,10 +1,14 @@
 /* A handle -> the scene and window that it names; see locate.h and index/handle.h. */
 #include "pixels/locate.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/db.h"
+#include "base/sniff.h"
 #include "index/handle.h"
 #include "pixels/exported.h"
 #include "pixels/merged.h"
@@ -143,5 +147,81 @@ sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *nam
     sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);
   }
+  return st;
+}
+
+/* --- sources --- */
+
+/* Is a text that was not met before a handle? Items are JSON, too; what a handle has and they do
+ * not is the member "item", or no members at all. */
+static int is_handle(const char *text, size_t n) {
+  if (!sc_sniff_is_json(text, n)) return 0;
+  cJSON *json = cJSON_ParseWithLength(text, n);
+  int is = cJSON_IsArray(json) || cJSON_GetObjectItemCaseSensitive(json, "item") != NULL;
+  cJSON_Delete(json);
+  return is;
+}
+
+static sc_status open_item(struct sc_connection *c, const char *text, size_t n,
+                           const struct sc_chip_options *options, const struct sc_buffer *key,
+                           struct sc_cached_scene **out, struct sc_error *err) {
+  struct sc_index_options of = {.base = (char *)(size_t)options->base};
+  struct sc_scene scene;
+  if (options->platform) snprintf(of.platform, sizeof of.platform, "%s", options->platform);
+  sc_status st = sc_scene_open(c->rules, text, n, &of, 0, &scene, err);
+  if (st) return st;
+  st = sc_scenes_keep(c, key->data, key->size, &scene, out, err);
+  if (st) {
+    sc_scene_free(&scene);
+  } else {
+    (*out)->stamp = sc_stamp_of((*out)->scene.item.location);
+  }
+  return st;
+}
+
+/* Zero bytes are in no handle, so that no key of one is that of an item. */
+static sc_status item_key(const char *text, size_t n, const struct sc_chip_options *options,
+                          struct sc_buffer *key, struct sc_error *err) {
+  const char *platform = options->platform ? options->platform : "";
+  const char *base = options->base ? options->base : "";
+  sc_status st = sc_buffer_append(key, "", 1, err);
+  if (!st) st = sc_buffer_append(key, platform, strlen(platform) + 1, err);
+  if (!st) st = sc_buffer_append(key, base, strlen(base) + 1, err);
+  return st ? st : sc_buffer_append(key, text, n, err);
+}
+
+static sc_status locate_handle(struct sc_connection *c, sqlite3_value *value,
+                               const struct sc_chip_options *options, struct sc_chip *out,
+                               struct sc_error *err) {
+  const struct sc_chip_name name = sc_chip_name_of(value);
+  if (options->platform || options->base) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "options 'platform' and 'base' are for an item: a handle says them itself");
+  }
+  return sc_chip_locate(c, &name, options, out, err);
+}
+
+sc_status sc_chip_locate_source(struct sc_connection *c, sqlite3_value *value,
+                                const struct sc_chip_options *options, struct sc_chip *out,
+                                struct sc_error *err) {
+  int type = sqlite3_value_type(value);
+  struct sc_buffer key = {0};
+  int64_t x, y;
+  size_t n;
+  memset(out, 0, sizeof *out);
+  const char *text = sc_db_bytes(value, &n);
+  if (!text && type != SQLITE_BLOB) return sc_fail_nomem(err);
+  if (!text) text = "";
+  if (type == SQLITE_INTEGER || (type == SQLITE_TEXT && sc_handle_common_part(text, n, &x, &y)))
+    return locate_handle(c, value, options, out, err);
+  sc_status st = item_key(text, n, options, &key, err);
+  if (!st) out->cached = sc_scenes_find(c, key.data, key.size);
+  if (!st && !out->cached && type == SQLITE_TEXT && is_handle(text, n)) {
+    st = locate_handle(c, value, options, out, err);
+  } else if (!st) {
+    if (!out->cached) st = open_item(c, text, n, options, &key, &out->cached, err);
+    if (!st) out->scene = &out->cached->scene;
+  }
+  sc_buffer_free(&key);
   return st;
 }

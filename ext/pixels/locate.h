@@ -9,4 +9,9 @@ sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *nam
                          const struct sc_chip_options *options, struct sc_chip *out,
                          struct sc_error *err);
 
+/* The same for sc_chip_open_source(). */
+sc_status sc_chip_locate_source(struct sc_connection *c, sqlite3_value *source,
+                                const struct sc_chip_options *options, struct sc_chip *out,
+                                struct sc_error *err);
+
 #endif

@@ -8,10 +8,17 @@
 #include "base/alloc.h"
 #include "raster/gdal.h"
 
-/* Shapes are in pixels already. */
-static int stay(void *unused, int to_source, int n, double *x, double *y, double *z, int *success) {
-  (void)unused, (void)to_source, (void)x, (void)y, (void)z;
-  for (int i = 0; i < n; i++) success[i] = 1;
+/*
+ * Shapes are in pixels already, but GDAL gets them with y upwards: it turns rings clockwise before
+ * it transforms them, and which middles of pixels on an edge are inside depends on that.
+ */
+static int turn_down(void *unused, int to_source, int n, double *x, double *y, double *z,
+                     int *success) {
+  (void)unused, (void)to_source, (void)x, (void)z;
+  for (int i = 0; i < n; i++) {
+    y[i] = -y[i];
+    success[i] = 1;
+  }
   return 1;
 }
 
@@ -30,12 +37,9 @@ static GDALDataType type_of(enum sc_dtype dtype) {
 static OGRGeometryH make_line(const struct sc_burn *burn, size_t part, OGRwkbGeometryType type) {
   const struct sc_shape_part *p = &burn->parts[part];
   OGRGeometryH line = OGR_G_CreateGeometry(type);
-  if (type == wkbPoint) {
-    OGR_G_SetPoint_2D(line, 0, burn->x[p->first], burn->y[p->first]);
-  } else {
-    OGR_G_SetPoints(line, (int)p->n, burn->x + p->first, sizeof(double), burn->y + p->first,
-                    sizeof(double), NULL, 0);
-  }
+  if (type != wkbPoint) OGR_G_SetPointCount(line, (int)p->n);
+  for (size_t i = 0; i < p->n; i++)
+    OGR_G_SetPoint_2D(line, (int)i, burn->x[p->first + i], -burn->y[p->first + i]);
   return line;
 }
 
@@ -89,7 +93,7 @@ static sc_status burn_all(const struct sc_burn_job *job, GDALDatasetH ds, OGRGeo
   sc_gdal_begin(&scope);
   CPLErr result =
       GDALRasterizeGeometries(ds, 1, &band, (int)job->n_burns, (const OGRGeometryH *)geometries,
-                              stay, NULL, values, options, sc_gdal_goes_on, err);
+                              turn_down, NULL, values, options, sc_gdal_goes_on, err);
   sc_status st = result == CE_None             ? SC_OK
                  : err->status == SC_INTERRUPT ? SC_INTERRUPT
                                                : sc_fail(err, SC_IO, "GDAL: %s", scope.text);
