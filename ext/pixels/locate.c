@@ -165,10 +165,14 @@ static int is_handle(const char *text, size_t n) {
 static sc_status open_item(struct sc_connection *c, const char *text, size_t n,
                            const struct sc_chip_options *options, const struct sc_buffer *key,
                            struct sc_cached_scene **out, struct sc_error *err) {
-  struct sc_index_options of = {.base = (char *)(size_t)options->base};
+  struct sc_index_options of;
   struct sc_scene scene;
+  sc_status st = sc_index_options_read(NULL, "", NULL, &of, err);
+  if (st) return st;
   if (options->platform) snprintf(of.platform, sizeof of.platform, "%s", options->platform);
-  sc_status st = sc_scene_open(c->rules, text, n, &of, 0, &scene, err);
+  st = sc_strdup(options->base, &of.base, err);
+  if (!st) st = sc_scene_open(c->rules, text, n, &of, 0, &scene, err);
+  sc_index_options_free(&of);
   if (st) return st;
   st = sc_scenes_keep(c, key->data, key->size, &scene, out, err);
   if (st) {

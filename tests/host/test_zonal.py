@@ -212,6 +212,128 @@ class Zonal(unittest.TestCase):
         self.assertEqual(self.zonal(self.path, square, weights=True, stats="valid")["data:2"]["valid"],
                          numpy.count_nonzero(self.array[1, 4:8, 3:9]) / 24)
 
+    def item(self, **assets):
+        """An item without mask of these files."""
+        return json.dumps({"type": "Feature", "stac_version": "1.0.0", "id": "scene", "geometry": None, "links": [],
+                           "properties": {"datetime": "2024-05-06T07:08:09Z"},
+                           "assets": {k: {"href": p, "type": "image/tiff; application=geotiff"} for k, p in assets.items()}})
+
+    def test_each_band_is_looked_at_on_its_own_pixels(self):
+        coarse = self.rng.integers(1, 200, (1, 5, 8)).astype("u1")
+        path = self.write("coarse.tif", coarse, transform=(40, 0, LEFT, 0, -40, TOP))
+        polygons = random_geometry(random.Random(SEED))
+        found = self.zonal(self.item(fine=self.path, coarse=path), polygons, assets=["fine:1", "coarse"], platform="none", weights=True)
+        big = [[[(x / 4, y / 4) for x, y in r] for r in p] for p in polygons]
+        mask = shares(big, 5, 8)
+        self.check(found["coarse"], expected(coarse[0], mask, coarse[0] > 0, mask.sum() + outside(big, 5, 8)), "coarse")
+
+    def test_a_handle_is_its_whole_scene(self):
+        row = json.dumps({"item": json.loads(self.item(data=self.path)), "chip_index_x": 0, "chip_index_y": 0, "chip_size": 4, "platform": "none"})
+        polygons = random_geometry(random.Random(SEED + 3))
+        item = self.zonal(self.item(data=self.path), polygons, platform="none")
+        self.assertEqual(self.zonal(row, polygons), item)
+        self.assertEqual(self.zonal(self.path, polygons), {k: v for k, v in item.items()})
+        with self.assertRaisesRegex(Exception, "stacchip_zonal: options 'platform' and 'base' are for an item"):
+            self.zonal(row, polygons, platform="none")
+
+    def test_quantiles_and_classes(self):
+        polygons = [[star(random.Random(SEED), 12, 9, 7, 11)]]
+        for options, mask in (({"weights": True}, shares(polygons, 20, 30)), ({}, gdal_mask(self.folder, self.path, polygons).astype("f8"))):
+            found = self.zonal(self.path, polygons, percentiles=[0, 5, 50, 97.5, 100], classes=True, stats=["median"], **options)["data:1"]
+            on = (mask > 0) & (self.array[0] != 0)
+            v, w = self.array[0][on].astype("f8"), mask[on]
+            wanted = [weighted_quantile(v, w, q) for q in (0, 0.05, 0.5, 0.975, 1)]
+            self.assertTrue(numpy.allclose(found["percentiles"], wanted, rtol=0, atol=1e-9), (found, wanted))
+            if not options:
+                self.assertTrue(numpy.allclose(found["percentiles"], numpy.percentile(v, [0, 5, 50, 97.5, 100])))
+            self.assertEqual(list(found["classes"]), [str(int(k)) for k in numpy.unique(v)])
+            for key, share in found["classes"].items():
+                self.assertAlmostEqual(share, w[v == int(key)].sum() / w.sum(), delta=1e-9)
+            some = self.zonal(self.path, polygons, classes=[3, 77], stats="count", **options)["data:1"]["classes"]
+            self.assertEqual(some, {"3": found["classes"].get("3", 0), "77": 0})
+
+    def test_what_is_not_there_counts_nothing(self):
+        nothing = dict(dict.fromkeys(ALL), count=0, valid=0)
+        far = [[[(1000, 1000), (1010, 1000), (1010, 1010)]]]
+        self.assertEqual(self.zonal(self.path, far), {"data:1": nothing, "data:2": nothing})
+        self.assertEqual(self.zonal(self.path, far, weights=True), {"data:1": nothing, "data:2": nothing})
+        one = self.db.execute
+        self.assertEqual(one("SELECT stacchip_zonal(?, NULL), stacchip_zonal(NULL, MakePoint(1, 2)), stacchip_sample(?, NULL)", (self.path, self.path)).fetchone(), (None,) * 3)
+        empty = bytes.fromhex("47500011" + "907f0000" + "01" + "03000000" + "00000000")  # GeoPackage, SRID 32656, an empty polygon
+        self.assertEqual(json.loads(one("SELECT stacchip_zonal(?, ?)", (self.path, empty)).fetchone()[0])["data:1"], nothing)
+        half = [[[(-5, 4), (5, 4), (5, 8), (-5, 8)]]]
+        self.assertAlmostEqual(self.zonal(self.path, half)["data:1"]["valid"], numpy.count_nonzero(self.array[0, 4:8, :5]) / 40)
+
+    def test_points(self):
+        rng = random.Random(SEED)
+        points = [(rng.uniform(-3, 33), rng.uniform(-3, 23)) for _ in range(40)]
+        text = "MULTIPOINT(" + ",".join("%r %r" % world(*p) for p in points) + ")"
+        found = self.ask("stacchip_sample", self.path, text)["data:2"]
+        wanted = [int(self.array[1, int(y), int(x)]) or None if 0 <= x < 30 and 0 <= y < 20 else None for x, y in points]
+        self.assertEqual(found, wanted)
+        smooth = numpy.add.outer(10 * numpy.arange(20), numpy.arange(30)).astype("u2") + 1
+        path = self.write("smooth.tif", smooth, nodata=0)
+        inside = [p for p in points if 1 <= p[0] < 29 and 1 <= p[1] < 19]
+        for x, y in inside:
+            value = self.ask("stacchip_sample", path, "POINT(%r %r)" % world(x, y), resampling="bilinear")["data"]
+            self.assertAlmostEqual(value, 10 * (y - 0.5) + x - 0.5 + 1, places=6)
+
+    def test_other_srids(self):
+        polygons = [[[(4, 4), (20, 5), (15, 16), (6, 12)]]]
+        have = self.db.execute("SELECT count(*) FROM pragma_table_info('spatial_ref_sys')").fetchone()[0]
+        if not have:
+            self.db.execute("SELECT InitSpatialMetaData(1, 'NONE')")
+            self.db.execute("SELECT InsertEpsgSrid(4326), InsertEpsgSrid(32720)")
+        lonlat = self.db.execute("SELECT AsText(ST_Transform(GeomFromText(?, 32720), 4326)), ST_Transform(GeomFromText(?, 32720), 4326)", (wkt(polygons), wkt(polygons))).fetchone()[1]
+        found = json.loads(self.db.execute("SELECT stacchip_zonal(?, ?, '{\"weights\": true}')", (self.path, lonlat)).fetchone()[0])
+        for key, value in self.zonal(self.path, polygons, weights=True)["data:1"].items():
+            self.assertAlmostEqual(found["data:1"][key], value, places=4)
+
+    def test_errors(self):
+        for call, why in (("stacchip_zonal('{p}', 5)", "stacchip_zonal: expected a geometry, a BLOB"),
+                          ("stacchip_zonal('{p}', MakePoint(0, 0, 4326))", "stacchip_zonal: expected a POLYGON or MULTIPOLYGON, found a point"),
+                          ("stacchip_sample('{p}', BuildMbr(0, 0, 1, 1, 4326))", "stacchip_sample: expected a POINT or MULTIPOINT, found a polygon"),
+                          ("stacchip_zonal('{p}', BuildMbr(0, 0, 1, 1, 0))", "stacchip_zonal: .*SRID"),
+                          ("stacchip_zonal('{p}', x'0001')", "stacchip_zonal: "),
+                          ("stacchip_zonal('{p}', BuildMbr(0, 0, 1, 1, 32720), '{{\"weights\": 1, \"all_touched\": 1}}')", "'all_touched' and 'weights' exclude each other"),
+                          ("stacchip_zonal('{p}', BuildMbr(0, 0, 1, 1, 32720), '{{\"stats\": \"stdev\"}}')", "option 'stats': 'stdev' is not one of count, valid, sum"),
+                          ("stacchip_zonal('{p}', BuildMbr(0, 0, 1, 1, 32720), '{{\"resampling\": \"cubic\"}}')", "unknown option 'resampling'"),
+                          ("stacchip_zonal('{p}', BuildMbr(0, 0, 1, 1, 32720), '{{\"assets\": \"nir\"}}')", "no asset 'nir'"),
+                          ("stacchip_zonal('{p}', BuildMbr(0, 0, 1, 1, 32720), '{{\"exclude_cloud\": 1}}')", None),
+                          ("stacchip_zonal('/nowhere/x.tif', BuildMbr(0, 0, 1, 1, 32720))", "/nowhere/x.tif")):
+            sql = "SELECT " + call.format(p=self.path)
+            if why is None:
+                self.db.execute(sql).fetchone()
+                continue
+            with self.assertRaisesRegex(Exception, why):
+                self.db.execute(sql).fetchone()
+        self.assertEqual(self.db.execute("SELECT stacchip_zonal('/nowhere/x.tif', BuildMbr(0, 0, 1, 1, 32720), '{\"on_error\": \"null\"}')").fetchone(), (None,))
+        self.db.execute("CREATE VIEW v AS SELECT stacchip_zonal('x.tif', x'00') AS z")
+        with self.assertRaisesRegex(Exception, "unsafe use"):
+            self.db.execute("SELECT * FROM v").fetchone()
+
+    def test_a_place_larger_than_a_tile(self):
+        a = self.rng.integers(0, 4, (2500, 3000)).astype("u1")
+        path = self.write("large.tif", a, nodata=0, block=(256, 256))
+        polygons = [[[(100.5, 40.25), (2900, 200), (2000.75, 2400), (50, 1800)], [(800, 800), (1200, 1200), (700, 1300)]]]
+        found = self.zonal(path, polygons)["data"]
+        mask = gdal_mask(self.folder, path, polygons)
+        on = (mask > 0) & (a != 0)
+        self.assertEqual((found["count"], found["sum"], found["max"]), (on.sum(), a[on].sum(), 3))
+        whole = self.zonal(path, polygons, weights=True, stats=["count", "valid"])["data"]
+        area_px = float(sum(area(r) * (-1 if k else 1) for k, r in enumerate(pixels_of(polygons)[0])))
+        self.assertAlmostEqual(whole["count"] / whole["valid"], area_px, delta=1e-6 * area_px)
+
+    def test_an_interrupt_is_heard(self):
+        path = self.write("wide.tif", numpy.zeros((4000, 4000), "u1"), block=(256, 256), deflate=True)
+        db = host.connect()
+        geometry = db.execute("SELECT GeomFromText(?, 32720)", (wkt([[[(0, 0), (4000, 0), (4000, 4000), (0, 4000)]]]),)).fetchone()[0]
+        threading.Timer(0.2, db.interrupt).start()
+        begin = time.process_time()
+        with self.assertRaisesRegex(Exception, "interrupted"):
+            db.execute("WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT sum(length(stacchip_zonal(?, ?))) FROM n", (path, geometry)).fetchone()
+        self.assertLess(time.process_time() - begin, 30)
+
 
 if __name__ == "__main__":
     host.main()
