@@ -162,7 +162,9 @@ void sc_feed_prepare(struct sc_feed *f, size_t k, struct sc_job *job) {
   job->k = k;
   sc_order_batch(f->order, k, &begin, &end);
   job->batch.head = SC_JOB_HEAD;
+  f->c->run = f->run ? f->run : (f->run = ++f->c->n_runs); /* see scenes.h */
   job->status = open_batch(f, job, begin, end, &job->err);
+  f->c->run = 0;
   if (job->status) return;
   job->failed_at = 0;
   job->status = plan_batch(f, job);

@@ -34,6 +34,7 @@ struct sc_feed {
   int by_superblock;            /* the order keeps superblocks together */
   size_t first;                 /* batch that the caller begins with */
   size_t limit;                 /* SQLITE_LIMIT_LENGTH */
+  uint64_t run;                 /* of the statement: see scenes.h; 0 until it is needed */
   struct sc_live **live;        /* of each superblock that is open */
   uint32_t *members; /* places in the order, superblock by superblock; NULL until it is needed */
   size_t *member_begin;
