@@ -142,6 +142,10 @@ mutate-parquet:
 # The merged index beside plain SQLite; its targets are set for 10000000 chips.
 MERGE_CHIPS ?= 1000000
 MERGE_FOLDER ?= /tmp
+.PHONY: bench-zonal
+#: make bench-zonal   statistics of parcels over a series, beside rasterio's masks
+bench-zonal: all
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_zonal.py $(if $(filter short,$(BENCH)),300,2500)
 .PHONY: bench-merge
 bench-merge: all $(B)/bench/bench_merge
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)
