@@ -195,6 +195,29 @@ static void drop_failed(struct sc_batch *b) {
   b->n = kept;
 }
 
+/* Make those that failed absent, in the places that they have. */
+static sc_status fill_failed(struct sc_batch *b, const struct sc_chip_options *options,
+                             struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t i = 0; i < b->n && !st; i++) {
+    if (!b->statuses[i]) continue;
+    struct sc_chip_target to = {.dtype = b->dtype,
+                                .pixels = b->pixels + i * b->chip_bytes,
+                                .valid = b->valid ? b->valid + i * b->chip_values : NULL};
+    b->chips[i].is_absent = 1;
+    struct sc_chip without_layers = b->chips[i];
+    without_layers.layers = NULL;
+    st = sc_chips_read(NULL, &without_layers, 1, options, &to, err);
+    for (int k = 0; k < b->n_layers && !st; k++) {
+      struct sc_layer_array a = b->layers[k];
+      struct sc_error no_error = {0};
+      a.pixels += i * a.chip_bytes;
+      st = sc_layer_read(options, k, &without_layers, 1, &a, &no_error, err);
+    }
+  }
+  return st;
+}
+
 static sc_status read_layers(struct sc_batch *b, const struct sc_chip_options *options,
                              struct sc_error *errors, struct sc_error *err) {
   sc_status st = SC_OK;
@@ -218,7 +241,9 @@ sc_status sc_batch_read(struct sc_batch *b, const struct sc_chip_options *option
   }
   if (!st) st = read_layers(b, options, errors, err);
   for (size_t i = 0; !st && i < b->n; i++) b->statuses[i] = errors[i].status;
-  if (!st && options->on_error == SC_ON_ERROR_SKIP) {
+  if (!st && options->on_error == SC_ON_ERROR_SKIP && options->n_slots) {
+    st = fill_failed(b, options, err);
+  } else if (!st && options->on_error == SC_ON_ERROR_SKIP) {
     drop_failed(b);
   } else if (!st) {
     st = first_failure(b, errors, err);
@@ -296,7 +321,7 @@ static sc_status add_names(struct sc_batch *b, struct sc_npz *npz, struct sc_err
   return st;
 }
 
-/* Which chips are not NULL. */
+/* Which chips are there. */
 static sc_status add_present(const struct sc_batch *b, struct sc_npz *npz, struct sc_error *err) {
   const struct sc_npy_array array = {SC_NPY_BOOL, 1, {b->n}};
   uint8_t *present = sc_alloc(b->n + 1);
@@ -324,7 +349,8 @@ static sc_status finish_npz(struct sc_batch *b, const struct sc_chip_options *op
     st = sc_npz_add(&npz, options->layers[k].name, &array, a->pixels, b->n * a->chip_bytes, err);
   }
   if (!st) st = add_names(b, &npz, err);
-  if (!st && options->null == SC_NULL_FILL) st = add_present(b, &npz, err);
+  int may_lack = options->null == SC_NULL_FILL || options->n_slots;
+  if (!st && may_lack) st = add_present(b, &npz, err);
   if (!st) st = sc_npz_finish(&npz, err);
   if (!st) sc_buffer_move(&npz.archive, out);
   sc_npz_free(&npz);

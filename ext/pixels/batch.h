@@ -44,7 +44,8 @@ void sc_batch_free(struct sc_batch *b);
 sc_status sc_batch_put(struct sc_batch *b, struct sc_chip *chip, size_t position,
                        struct sc_error *err);
 
-/* Add a place for a NULL handle, which sc_batch_plan() makes a chip of fill like the first one. */
+/* Add a place for a NULL handle, or for a slot without a chip, which sc_batch_plan() makes a chip
+ * of fill like the first one. */
 void sc_batch_put_null(struct sc_batch *b, size_t position);
 
 /* Choose the type, and test the size of the array against a limit in bytes: SC_TOO_BIG. */
@@ -53,7 +54,7 @@ sc_status sc_batch_plan(struct sc_batch *b, const struct sc_chip_options *option
 
 /*
  * Read the pixels, into memory of its own or where b->pixels points. With on_error "skip" chips
- * that fail are taken out; otherwise the first failure is the result.
+ * that fail are taken out, or (of slots) filled; otherwise the first failure is the result.
  */
 sc_status sc_batch_read(struct sc_batch *b, const struct sc_chip_options *options,
                         struct sc_error *err);

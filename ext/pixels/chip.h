@@ -53,7 +53,7 @@ struct sc_chip {
   int has_fill;        /* else a band's nodata, else 0 */
   double fill;
   const struct sc_chip_made *made; /* or NULL; of a chip that is read by itself */
-  int is_absent;                   /* stands for a NULL handle: all fill; see sc_chip_absent() */
+  int is_absent;                   /* stands for none: all fill; see sc_chip_absent() */
 };
 
 /* What names a chip: the text of a handle, or (text NULL, is_rowid) the rowid of a merged index
@@ -94,9 +94,9 @@ sc_status sc_chip_open_source(struct sc_connection *c, sqlite3_value *source,
                               const struct sc_chip_options *options, struct sc_chip *out,
                               struct sc_error *err);
 void sc_chip_close(struct sc_chip *chip);
-/* A chip that stands for a NULL handle among others: of the shape and bands of `like`, every pixel
- * what `like` has outside its grid, none of them valid. Reading it opens nothing. It borrows from
- * `like`, which lives longer; sc_chip_close(). */
+/* A chip that stands for none (a NULL handle, an empty slot) among others: of the shape and bands
+ * of `like`, every pixel what `like` has outside its grid, none of them valid. Reading it opens
+ * nothing. It borrows from `like`, which lives longer; sc_chip_close(). */
 sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct sc_error *err);
 
 /* The same, on the grid of another open chip, as a layer of it; like NULL: as above. */

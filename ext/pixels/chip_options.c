@@ -10,7 +10,9 @@
 
 #include "pixels/layers.h"
 #include "pixels/target.h"
+#include "pixels/time_slots.h"
 
+#include "base/alloc.h"
 #include "base/buffer.h"
 
 static const char kernels[] = "nearest|bilinear|cubic|cubicspline|lanczos|average|mode|gauss";
@@ -21,12 +23,13 @@ static const char *const dtype_names[] = {NULL,      "uint8",     "int8",      "
                                           "float64", "complex64", "complex128"};
 
 #define NO_SEED INT64_MIN
+#define NO_CHOICE (-1)
 
 /* What the table fills before it is checked further. */
 struct raw {
   const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles, *stats, *classes;
-  const cJSON *resolution, *bounds, *center, *size, *like, *layers;
-  int format, dtype, scale, harmonize, valid, on_error, null, exclude_cloud;
+  const cJSON *resolution, *bounds, *center, *size, *like, *layers, *slots;
+  int format, dtype, scale, harmonize, valid, on_error, null, on_duplicate, exclude_cloud;
   int all_touched, weights, bilinear;
   int64_t buffer, jitter, seed;
   const char *table, *items, *crs, *platform, *base;
@@ -81,6 +84,8 @@ static const struct sc_option stack_table[] = {
     {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
     {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
     {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill"},
+    {"slots", SC_OPTION_JSON, AT(slots), 0, 0, 0},
+    {"on_duplicate", SC_OPTION_CHOICE, AT(on_duplicate), 0, 0, "first|error|clearest"},
 };
 static const struct sc_option batches_table[] = {
     COMMON,
@@ -293,6 +298,24 @@ static sc_status take_place(const struct raw *raw, const char *what, struct sc_c
   return st ? st : take_classes(raw->classes, what, out, err);
 }
 
+/* Places of their own, which NULL rows have none of. */
+static sc_status take_slots(const struct raw *raw, const char *what, struct sc_chip_options *out,
+                            struct sc_error *err) {
+  if (!raw->slots && raw->on_duplicate != NO_CHOICE) {
+    return sc_fail(err, SC_BAD_ARG, "%s: option 'on_duplicate' is for 'slots', which is not there",
+                   what);
+  }
+  if (!raw->slots) return SC_OK;
+  if (raw->null == SC_NULL_FILL) {
+    return sc_fail(err, SC_BAD_ARG,
+                   "%s: options 'slots' and 'null': 'fill' exclude each other: NULL rows have no "
+                   "date",
+                   what);
+  }
+  if (raw->on_duplicate != NO_CHOICE) out->on_duplicate = raw->on_duplicate;
+  return sc_time_slots_read(raw->slots, what, &out->slots, &out->n_slots, err);
+}
+
 static sc_status take(const struct raw *raw, const char *what, struct sc_chip_options *out,
                       struct sc_error *err) {
   out->assets = raw->assets;
@@ -317,6 +340,7 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   sc_status st = check_format(raw, what, err);
   if (!st) st = take_grid(raw, what, out, err);
   if (!st) st = sc_layers_read_option(raw->layers, what, &out->layers, &out->n_layers, err);
+  if (!st) st = take_slots(raw, what, out, err);
   if (!st) st = check_assets(raw->assets, what, err);
   if (!st) st = take_place(raw, what, out, err);
   if (!st) st = take_resampling(raw->resampling, what, out, err);
@@ -358,7 +382,7 @@ sc_status sc_chip_options_parse(const char *text, enum sc_options_of function,
 sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of function,
                                      const struct sc_option_set *own, struct sc_chip_options *out,
                                      struct sc_error *err) {
-  struct raw raw = {.seed = NO_SEED};
+  struct raw raw = {.seed = NO_SEED, .on_duplicate = NO_CHOICE};
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
   out->stretch[1] = 98;
@@ -392,6 +416,9 @@ void sc_chip_options_free(struct sc_chip_options *options) {
   sc_layers_free(options->layers, options->n_layers);
   options->layers = NULL;
   options->n_layers = 0;
+  sc_free(options->slots);
+  options->slots = NULL;
+  options->n_slots = 0;
   sc_options_free(&options->json);
 }
 

@@ -23,6 +23,9 @@ enum sc_on_error { SC_ON_ERROR_ABORT = 0, SC_ON_ERROR_NULL, SC_ON_ERROR_SKIP };
 
 enum sc_null { SC_NULL_SKIP = 0, SC_NULL_FILL };
 
+/* Which of the chips of a slot takes it. */
+enum sc_on_duplicate { SC_DUPLICATE_FIRST = 0, SC_DUPLICATE_ERROR, SC_DUPLICATE_CLEAREST };
+
 #define SC_BUFFER_MAX_PX 4096
 
 /* Of the grid that pixels are brought to (target.h); what is borrowed is of the options' JSON. */
@@ -39,6 +42,7 @@ struct sc_target_options {
 };
 
 struct sc_layer;
+struct sc_time_slot;
 
 /* Zeroed is all defaults but for stretch; sc_chip_options_parse() sets those. */
 struct sc_chip_options {
@@ -61,6 +65,9 @@ struct sc_chip_options {
   int n_layers;
   int on_error;                    /* enum sc_on_error */
   int null;                        /* enum sc_null: what becomes of a NULL handle among others */
+  struct sc_time_slot *slots;      /* stacchip_stack: pixels/time_slots.h; n_slots, owned */
+  size_t n_slots;                  /* 0: a chip for each row */
+  int on_duplicate;                /* enum sc_on_duplicate */
   const char *table;               /* of an integer handle */
   const char *items;               /* table of exported items, of short handles; or NULL */
   int exclude_cloud;               /* statistics */

@@ -39,7 +39,7 @@ static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
   const struct sc_scene *s = chip->scene;
   struct sc_opened_asset *asset;
   if (!s->has_mask || !s->rule.name) {
-    return sc_fail(err, SC_BAD_ARG, "item %s: option 'exclude_cloud': platform %s has no mask",
+    return sc_fail(err, SC_BAD_ARG, "item %s: platform %s has no mask to find clouds by",
                    s->item.id, sc_scene_platform(s));
   }
   sc_status st = sc_scenes_asset(c, chip->cached, s->mask.asset, &asset, err);
@@ -52,8 +52,8 @@ static sc_status open_mask(struct sc_connection *c, const struct sc_chip *chip,
   enum sc_dtype dtype = asset->info.bands[band - 1].dtype;
   if (sc_dtype_bytes(dtype) > 2) {
     return sc_fail(err, SC_UNSUPPORTED,
-                   "item %s: asset %s: option 'exclude_cloud' needs a mask of 8 or 16 bits",
-                   s->item.id, asset->source.asset);
+                   "item %s: asset %s: clouds are found by masks of 8 or 16 bits alone", s->item.id,
+                   asset->source.asset);
   }
   m->band = (struct sc_chip_band){.asset = asset, .band = band, .dtype = dtype};
   m->band.validity = sc_validity_find(&s->item, s->mask.asset, &s->rule, &asset->info, band);
