@@ -5,6 +5,8 @@ import os
 import sqlite3
 import tempfile
 import unittest
+import warnings
+import zlib
 
 import numpy
 
@@ -62,7 +64,6 @@ class Series(unittest.TestCase):
             for clear in (False, True):
                 v = self.values(clear, x=x, y=y)
                 with numpy.errstate(all="ignore"):
-                    import warnings
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")
                         want = {"median": numpy.nanmedian(v, 0), "mean": numpy.nanmean(v, 0), "max": numpy.nanmax(v, 0), "min": numpy.nanmin(v, 0)}
@@ -78,7 +79,6 @@ class Series(unittest.TestCase):
 
     def test_even_counts_and_the_order_of_rows(self):
         v = self.values(dates=slice(0, 2))
-        import warnings
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             w = numpy.nanmedian(v, 0)
@@ -109,6 +109,76 @@ class Series(unittest.TestCase):
         answer, = gdal_judge.ask([{"path": path, "windows": [[0, 0, 128, 128, 128, 128]], "bands": [1, 2], "dtype": "uint16", "resampling": "nearest"}])
         numpy.testing.assert_array_equal(numpy.array(answer["arrays"][0]).reshape(2, 128, 128), plain)
         self.assertEqual(list(answer["transform"])[:6], [10.0, 0.0, 501280.0, 0.0, -10.0, 6398720.0])
+
+    def large(self, options, items=None):
+        """A composite of the whole grid: each date four times, so that the strip of rows that is held (64 MB) is less than all of them."""
+        chips = [row for item in items or self.items for row, in self.db.execute("SELECT row FROM stacchip_index(?, '{\"chip_size\": 320, \"max_nodata\": 1}')", (json.dumps(item),))]
+        self.assertEqual(len(chips), N)
+        self.assertGreater(4 * N * 2 * 300 * 300 * 9, 64 << 20)
+        options = {"assets": ["red", "nir"], "exclude_cloud": True, "dtype": "float64", "fill": -1, **options}
+        return numpy.load(io.BytesIO(self.db.execute("SELECT stacchip_composite(value, ?) FROM json_each(?)", (json.dumps(options), json.dumps(4 * chips))).fetchone()[0]))
+
+    def whole(self, clouds=None):
+        v = self.pixels.astype("f8")
+        v[v == 0] = numpy.nan
+        v[numpy.repeat(numpy.kron(self.scl == 8 if clouds is None else clouds, numpy.ones((1, 2, 2), bool))[:, None], 2, 1)] = numpy.nan
+        return v
+
+    def same(self, got, v, method):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            want = getattr(numpy, "nan" + method)(v, 0)
+        self.assertTrue(numpy.isnan(want).any() and numpy.isfinite(want).mean() > 0.5)
+        numpy.testing.assert_allclose(got, numpy.where(numpy.isnan(want), -1, want), rtol=1e-13)
+
+    def test_more_than_one_strip(self):
+        self.same(self.large({"method": "median"}), self.whole(), "median")
+        grown = self.scl == 8
+        for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+            grown = grown | numpy.pad(self.scl == 8, ((0, 0), (1, 1), (1, 1)))[:, 1 + dy:SIZE // 2 + 1 + dy, 1 + dx:SIZE // 2 + 1 + dx]
+        self.same(self.large({"method": "mean", "dilate": 1}), self.whole(grown), "mean")
+
+    def test_a_chip_that_fails_in_the_last_strip_is_in_none(self):
+        path = self.path("red7.tif")
+        with open(path, "rb") as f:
+            data = f.read()
+        tile = numpy.zeros((128, 128), "u2")
+        tile[:64] = self.pixels[7, 0, 256:, :128]
+        blob = zlib.compress(tile.tobytes())
+        self.assertEqual(data.count(blob), 1)
+        try:
+            with open(path, "r+b") as f:
+                f.seek(data.index(blob))
+                f.write(bytes(len(blob)))
+            with self.assertRaisesRegex(sqlite3.Error, "position 7: .*red7.tif"):
+                self.large({"method": "max"})
+            got = self.large({"method": "max", "on_error": "skip"})
+        finally:
+            with open(path, "wb") as f:
+                f.write(data)
+        self.same(got, numpy.delete(self.whole(), 7, 0), "max")
+
+    def test_a_common_grid(self):
+        """Half of the dates lie 210 m off; pixels of the grid are 3 m off those of all of them."""
+        items, left = json.loads(json.dumps(self.items)), 500000 - 97
+        for i in range(1, N, 2):
+            tiff.write(self.path(f"moved{i}.tif"), self.pixels[i, 0], transform=(10, 0, 500210, 0, -10, 6400000), block=(128, 128), deflate=True, nodata=0)
+            tiff.write(self.path(f"moved-nir{i}.tif"), self.pixels[i, 1], transform=(10, 0, 500210, 0, -10, 6400000), block=(128, 128), deflate=True, nodata=0)
+            tiff.write(self.path(f"moved-scl{i}.tif"), self.scl[i], transform=(20, 0, 500210, 0, -20, 6400000), block=64)
+            for asset, name in (("red", f"moved{i}"), ("nir", f"moved-nir{i}"), ("SCL", f"moved-scl{i}")):
+                items[i]["assets"][asset]["href"] = self.path(name + ".tif")
+        bounds = [left, 6400000 - 3003, left + 3000, 6400000 - 3]
+        source, v = self.whole(), numpy.full((N, 2, 300, 300), numpy.nan)
+        rows = numpy.floor((3 + 10 * numpy.arange(300) + 5) / 10).astype(int)
+        for i in range(N):
+            columns = numpy.floor((left - 500000 - (210 if i % 2 else 0) + 10 * numpy.arange(300) + 5) / 10).astype(int)
+            inside = columns >= 0
+            v[i][:, :, inside] = source[i][:, rows][:, :, columns[inside]]
+        grid = {"crs": "EPSG:32720", "resolution": 10, "bounds": bounds}
+        for method in ("median", "min"):
+            self.same(self.large({"method": method, **grid}, items), v, method)
+        with self.assertRaisesRegex(sqlite3.Error, "does not lie on the pixels of the first one"):
+            self.large({}, items)
 
     def test_what_is_refused_and_what_is_skipped(self):
         for options, words in (({"method": "mode"}, "'method': 'mode' is not one of first, median, mean, max, min"), ({"dilate": 2}, "'dilate' is of no use without exclude_cloud"),
