@@ -358,14 +358,14 @@ void sc_chip_transform(const struct sc_chip *chip, double out[6]) {
   sc_grid_xy(g, (double)chip->window.x, (double)chip->window.y, &out[2], &out[5]);
 }
 
-/* Kernels that go by whole pixels of the file have no place between them. */
+/* Gauss goes by whole pixels of the file and has no place between them. */
 static sc_status check_kernels(const struct sc_chip *chip, struct sc_error *err) {
   for (int i = 0; i < chip->n_bands && chip->has_target; i++) {
-    if (chip->bands[i].resampling <= SC_CUBIC) continue;
+    if (chip->bands[i].resampling < SC_GAUSS) continue;
     return sc_fail(
         err, SC_BAD_ARG,
-        "option 'resampling': expected nearest, bilinear or cubic for asset %s on a grid "
-        "of its own",
+        "option 'resampling': 'gauss' is for the item's own grid; expected for asset %s nearest, "
+        "bilinear, cubic, cubicspline, lanczos, average or mode",
         chip->bands[i].key);
   }
   return SC_OK;

@@ -5,7 +5,8 @@
  * cut into tiles, each with the places of its pixels in the file (warp_map.h) and the window of the
  * file around them. The windows of many tiles are read at once, as any others: by blocks, through
  * the cache. Then strips of rows are resampled (warp_kernel.h), all bands of a group by the same
- * weights. Each of these steps runs in the pool.
+ * weights; or GDAL does it, a tile and band at a time (warp_gdal.h). Each of these steps runs in
+ * the pool.
  *
  * MEMORY  Tiles are taken as many at a time as hold BATCH_BYTES; one whose window has more than
  * WINDOW_MAX_PX pixels (a seam or a pole in it, or much finer pixels) is halved until it has not.
@@ -22,6 +23,7 @@
 #include "raster/pool.h"
 #include "raster/read.h"
 #include "raster/valid.h"
+#include "raster/warp_gdal.h"
 #include "raster/warp_kernel.h"
 #include "raster/warp_map.h"
 
@@ -42,6 +44,8 @@ struct group {
   double shrink[2];         /* pixels of the overview to one of the file; else 1 */
   double across[2]; /* about as many pixels of the file, along x and y, lie under the output */
   struct sc_warp_kernel kernel;
+  int takes_cells; /* corners of the output's pixels are placed, not their middles */
+  double turn_px;  /* of the globe, in what is read of the file; infinite where it has none */
 };
 
 /* A band of a tile. */
@@ -58,7 +62,7 @@ struct source {
 struct tile {
   struct group *group;
   struct sc_warp_rect rect;
-  double *x, *y;                /* of each pixel, in what is read of the file */
+  double *x, *y;                /* of each pixel, or corner, in what is read of the file */
   int left, top, right, bottom; /* the window around them; empty: right is not above left */
   int is_large;
   struct source *sources; /* one for each read of the group */
@@ -179,34 +183,97 @@ static sc_status group_init(struct group *g, struct sc_read *r, struct sc_error 
   }
   if (!st && r->resampling != SC_NEAREST) st = find_scale(g, r, scale, err);
   g->kernel = sc_warp_kernel_make(r->resampling, scale);
+  g->takes_cells = sc_warp_takes_cells(r->resampling);
+  g->turn_px = HUGE_VAL;
+  if (g->map.is_geographic)
+    g->turn_px = 360 * hypot(g->map.to_file[0] * g->shrink[0], g->map.to_file[3] * g->shrink[1]);
   return st ? st : group_add(g, r, err);
 }
 
 /* --- tiles --- */
 
+/* A box in the file; nothing yet: least is above most. */
+struct box {
+  double least[2], most[2];
+};
+
+static void box_add(struct box *b, double x, double y) {
+  b->least[0] = x < b->least[0] ? x : b->least[0], b->most[0] = x > b->most[0] ? x : b->most[0];
+  b->least[1] = y < b->least[1] ? y : b->least[1], b->most[1] = y > b->most[1] ? y : b->most[1];
+}
+
+/* Places of the pixels' corners: the middles of a grid that begins half a pixel before, and has one
+ * more of them each way. */
+static sc_status fill_corners(struct tile *t, struct sc_error *err) {
+  struct sc_warp warp = *t->group->map.warp;
+  struct sc_warp_map map = t->group->map;
+  struct sc_warp_rect rect = t->rect;
+  warp.to[2] -= (warp.to[0] + warp.to[1]) / 2;
+  warp.to[5] -= (warp.to[3] + warp.to[4]) / 2;
+  map.warp = &warp;
+  rect.width++, rect.height++;
+  return sc_warp_map_fill(&map, &rect, t->x, t->y, err);
+}
+
+/* The part of the file under the cell whose first corner is at `at`; a cell that is torn by the
+ * globe's seam has none. */
+static void add_cell(const struct tile *t, size_t at, struct box *out) {
+  const struct group *g = t->group;
+  const size_t pitch = (size_t)t->rect.width + 1,
+               corners[] = {at, at + 1, at + pitch, at + pitch + 1};
+  struct box b = {{HUGE_VAL, HUGE_VAL}, {-HUGE_VAL, -HUGE_VAL}};
+  for (int i = 0; i < 4; i++) {
+    if (!isfinite(t->x[corners[i]]) || !isfinite(t->y[corners[i]])) return;
+    box_add(&b, t->x[corners[i]], t->y[corners[i]]);
+  }
+  if (b.most[0] - b.least[0] > g->turn_px / 2) return;
+  if (!(b.most[0] >= 0 && b.most[1] >= 0 && b.least[0] <= g->file.width &&
+        b.least[1] <= g->file.height))
+    return;
+  box_add(out, fmax(b.least[0], 0), fmax(b.least[1], 0));
+  box_add(out, fmin(b.most[0], g->file.width), fmin(b.most[1], g->file.height));
+}
+
+static struct box find_window(const struct tile *t, size_t n_places) {
+  const struct group *g = t->group;
+  struct box b = {{HUGE_VAL, HUGE_VAL}, {-HUGE_VAL, -HUGE_VAL}};
+  for (int j = 0; g->takes_cells && j < t->rect.height; j++) {
+    for (int i = 0; i < t->rect.width; i++)
+      add_cell(t, (size_t)j * ((size_t)t->rect.width + 1) + (size_t)i, &b);
+  }
+  for (size_t i = 0; !g->takes_cells && i < n_places; i++) {
+    double x = t->x[i], y = t->y[i];
+    if (!(x >= -1 && y >= -1 && x <= g->file.width + 1.0 && y <= g->file.height + 1.0)) continue;
+    box_add(&b, x, y);
+  }
+  return b;
+}
+
 static sc_status tile_map(struct tile *t, struct sc_error *err) {
   const struct group *g = t->group;
-  const size_t n = (size_t)t->rect.width * (size_t)t->rect.height;
-  double least[2] = {HUGE_VAL, HUGE_VAL}, most[2] = {-HUGE_VAL, -HUGE_VAL};
+  const size_t more = g->takes_cells ? 1 : 0;
+  const size_t n = ((size_t)t->rect.width + more) * ((size_t)t->rect.height + more);
   t->x = sc_alloc(2 * n * sizeof *t->x);
   if (!t->x) return sc_fail_nomem(err);
   t->y = t->x + n;
-  sc_status st = sc_warp_map_fill(&g->map, &t->rect, t->x, t->y, err);
+  sc_status st = more ? fill_corners(t, err) : sc_warp_map_fill(&g->map, &t->rect, t->x, t->y, err);
   for (size_t i = 0; i < n && !st; i++) {
-    double x = t->x[i] *= g->shrink[0], y = t->y[i] *= g->shrink[1];
-    if (!(x >= -1 && y >= -1 && x <= g->file.width + 1.0 && y <= g->file.height + 1.0)) continue;
-    least[0] = x < least[0] ? x : least[0], most[0] = x > most[0] ? x : most[0];
-    least[1] = y < least[1] ? y : least[1], most[1] = y > most[1] ? y : most[1];
+    t->x[i] *= g->shrink[0];
+    t->y[i] *= g->shrink[1];
   }
-  if (st || !(most[0] >= least[0])) return st;
+  if (st) return st;
+  const struct box b = find_window(t, n);
+  const double *least = b.least, *most = b.most;
+  if (!(most[0] >= least[0])) return SC_OK;
   const int *reach = g->kernel.radius;
   t->left = (int)fmax(0, floor(least[0]) - reach[0] - 1);
   t->top = (int)fmax(0, floor(least[1]) - reach[1] - 1);
   t->right = (int)fmin(g->file.width, floor(most[0]) + reach[0] + 2);
   t->bottom = (int)fmin(g->file.height, floor(most[1]) + reach[1] + 2);
   int64_t window = (int64_t)(t->right - t->left) * (t->bottom - t->top);
-  t->is_large = window > WINDOW_MAX_PX && n > 1;
-  if (window <= 16 * (int64_t)WINDOW_MAX_PX || n > 1) return SC_OK;
+  int is_one = t->rect.width == 1 && t->rect.height == 1;
+  t->is_large = window > WINDOW_MAX_PX && !is_one;
+  if (window <= 16 * (int64_t)WINDOW_MAX_PX || !is_one) return SC_OK;
   return sc_fail(
       err, SC_TOO_BIG,
       "a pixel of the grid asked for takes %lld of the file's, which has no overview for "
@@ -369,7 +436,7 @@ static sc_status make_planes(const struct tile *t, struct source *s, struct sc_e
 
 static sc_status prepare(struct tile *t, struct source *s, struct sc_error *err) {
   const size_t n = window_pixels(t);
-  const int is_nearest = t->group->kernel.resampling == SC_NEAREST;
+  const enum sc_resampling kernel = t->group->kernel.resampling;
   if (s->valid && s->read->validity->nodata.is_set && !s->shares_mask)
     sc_valid_pixels(s->read->validity, s->pixels, s->dtype, sc_dtype_bytes(s->dtype), n, s->valid);
   for (int i = 0; i < 2; i++) {
@@ -380,7 +447,7 @@ static sc_status prepare(struct tile *t, struct source *s, struct sc_error *err)
                                          .values = s->pixels};
     s->plane[i].valid = s->valid && memchr(s->valid, 0, n) ? s->valid : NULL;
   }
-  return is_nearest ? SC_OK : make_planes(t, s, err);
+  return kernel == SC_NEAREST || sc_warp_is_gdal(kernel) ? SC_OK : make_planes(t, s, err);
 }
 
 static int prepare_task(void *context, size_t i) {
@@ -519,12 +586,59 @@ static void fill_rows(const struct tile *t, int first, int end) {
   }
 }
 
+/* All rows of a band by GDAL. */
+static sc_status gdal_rows(const struct tile *t, const struct source *s) {
+  const struct group *g = t->group;
+  struct sc_read *r = s->read;
+  struct sc_warp_gdal job = {.resampling = r->resampling,
+                             .scale = g->kernel.scale,
+                             .source = r->source,
+                             .dtype = s->dtype,
+                             .pixels = s->pixels,
+                             .valid = s->plane[0].valid,
+                             .left = t->left,
+                             .top = t->top,
+                             .width = t->right - t->left,
+                             .height = t->bottom - t->top,
+                             .x = t->x,
+                             .y = t->y,
+                             .out_width = t->rect.width,
+                             .out_height = t->rect.height,
+                             .torn_px = g->turn_px / 2};
+  if (sc_warp_by_gdal(&job, &r->err))
+    return r->err.status == SC_INTERRUPT || r->err.status == SC_NOMEM ? r->err.status : SC_OK;
+  const size_t size = sc_dtype_bytes(job.out_dtype), n = (size_t)t->rect.width;
+  for (int j = 0; j < t->rect.height; j++) {
+    const uint8_t *valid = job.out_valid + (size_t)j * n;
+    unsigned char *to = row_of(r, t, j);
+    sc_gdal_convert((unsigned char *)job.out + (size_t)j * n * size, job.out_dtype, size, to,
+                    r->dtype, sc_dtype_bytes(r->dtype), n);
+    put_fill(r, to, valid, t->rect.width);
+    put_valid(r, t, j, valid);
+  }
+  sc_free(job.out);
+  return SC_OK;
+}
+
+static sc_status gdal_tile(const struct tile *t) {
+  sc_status st = SC_OK;
+  for (size_t k = 0; k < t->group->n_reads && !st; k++) {
+    if (!t->sources[k].read->err.status) st = gdal_rows(t, &t->sources[k]);
+  }
+  return st;
+}
+
+/* GDAL gets a whole tile, since it copies all that it is given to look at. */
+static int strip_rows(const struct tile *t) {
+  return sc_warp_is_gdal(t->group->kernel.resampling) ? TILE_PX : STRIP_ROWS;
+}
+
 static int strip_task(void *context, size_t i) {
   struct batch *b = context;
   size_t at = 0;
   while (b->first_strip[at + 1] <= i) at++;
   struct tile *t = &b->tiles[at];
-  int first = (int)(i - b->first_strip[at]) * STRIP_ROWS, end = first + STRIP_ROWS;
+  int first = (int)(i - b->first_strip[at]) * strip_rows(t), end = first + strip_rows(t);
   if (end > t->rect.height) end = t->rect.height;
   if (t->err.status || t->is_large) return 0;
   if (!has_window(t)) {
@@ -533,6 +647,7 @@ static int strip_task(void *context, size_t i) {
   }
   struct rows w = {0};
   struct sc_error err = {0};
+  if (sc_warp_is_gdal(t->group->kernel.resampling)) return gdal_tile(t) != SC_OK;
   sc_status st = rows_init(t, &w, &err);
   if (!st) st = resample_rows(t, first, end, &w, &err);
   rows_free(&w);
@@ -553,8 +668,8 @@ static sc_status count_strips(struct batch *b, struct sc_error *err) {
   if (!b->first_strip) return sc_fail_nomem(err);
   b->first_strip[0] = 0;
   for (size_t i = 0; i < b->n; i++) {
-    size_t rows = (size_t)b->tiles[i].rect.height;
-    b->first_strip[i + 1] = b->first_strip[i] + (rows + STRIP_ROWS - 1) / STRIP_ROWS;
+    const int rows = b->tiles[i].rect.height, strip = strip_rows(&b->tiles[i]);
+    b->first_strip[i + 1] = b->first_strip[i] + (size_t)((rows + strip - 1) / strip);
   }
   return SC_OK;
 }

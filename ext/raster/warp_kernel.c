@@ -17,14 +17,15 @@
 
 struct sc_warp_kernel sc_warp_kernel_make(enum sc_resampling resampling, const double scale[2]) {
   struct sc_warp_kernel k = {.resampling = resampling, .scale = {1, 1}};
-  const int reach = resampling == SC_NEAREST ? 0 : resampling == SC_BILINEAR ? 1 : 2;
+  static const int reaches[] = {0, 1, 2, 2, 3, 1, 1, 0};
+  const int reach = reaches[resampling];
   for (int axis = 0; axis < 2; axis++) {
     double wider = scale[axis] < 1 ? 1 / scale[axis] : 1;
     if (fabs(wider - round(wider)) < 0.05) wider = round(wider); /* as GDAL snaps it */
     k.scale[axis] = 1 / wider;
     k.radius[axis] = (int)ceil(reach * wider - 1e-9);
   }
-  k.is_plain = k.scale[0] >= 0.95 && k.scale[1] >= 0.95;
+  k.is_plain = resampling <= SC_CUBIC && k.scale[0] >= 0.95 && k.scale[1] >= 0.95;
   if (k.is_plain) {
     k.scale[0] = k.scale[1] = 1;
     k.radius[0] = k.radius[1] = reach;

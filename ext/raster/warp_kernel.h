@@ -13,7 +13,7 @@
 #include "raster/raster_api.h"
 
 struct sc_warp_kernel {
-  enum sc_resampling resampling; /* SC_NEAREST, SC_BILINEAR or SC_CUBIC */
+  enum sc_resampling resampling; /* others than nearest, bilinear and cubic: see warp_gdal.h */
   int is_plain;                  /* not widened */
   double scale[2];               /* 1, or less: the kernel is 1 / scale as wide; x and y */
   int radius[2];                 /* pixels on either side; 0 of nearest */
