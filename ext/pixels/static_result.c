@@ -95,11 +95,13 @@ static int is_shown_once(const char *sql, const char *function) {
   return n_calls == 1 && n_outside == 1;
 }
 
-/* A view may call the function, too, and only one of the connection's own (SQLITE_DIRECTONLY). */
+/* A view may call the function, too, and only one of the connection's own (SQLITE_DIRECTONLY).
+ * SpatiaLite 5.1 has temporary views of its own. */
 static int has_temp_view(sqlite3 *db) {
   sqlite3_int64 found = 0;
   struct sc_error ignored = {0};
-  const char *sql = "SELECT 1 FROM sqlite_temp_master WHERE type = 'view'";
+  const char *sql =
+      "SELECT 1 FROM sqlite_temp_master WHERE type = 'view' AND sql LIKE '%stacchip_stack%'";
   return sc_db_query_int(db, sql, NULL, NULL, 0, &found, &ignored) || found;
 }
 
