@@ -88,6 +88,19 @@ class EqualToGdalwarp(Grid):
             for kernel in KERNELS:
                 self.compare(path, kernel, handle(path, 1, 1), crs=target[0], resolution=target[1])
 
+    def test_across_the_seam_of_a_globe(self):
+        """Averages of a slope along latitude: right on both sides of the seam, and fill on it."""
+        a = numpy.repeat(numpy.arange(1, 181, dtype="u1")[:, None], 360, 1)
+        path = tiff.write(self.path(), a, transform=(1, 0, -180, 0, -1, 90), epsg=4326)
+        for kernel in ("average", "mode"):
+            options = {"crs": "EPSG:3832", "resolution": 111319.49, "size": [81, 9], "center": [180, 0], "resampling": kernel}
+            got = self.chip(handle(path), **options)[0]
+            holes = numpy.flatnonzero((got == 0).any(0))
+            self.assertTrue(len(holes) <= 1 and (abs(holes - 40) <= 1).all(), holes)
+            filled = numpy.delete(got, holes, 1)
+            self.assertTrue((filled == filled[:, :1]).all())
+            self.assertLessEqual(abs(filled[:, 0].astype(float) - numpy.arange(86, 95)).max(), 1)  # a sliver of a row counts as one for mode
+
     def test_threads_and_validity(self):
         a = self.noise(dtype="u1", most=10) + numpy.uint8(100)  # nothing undershoots to 0
         a[:, 200:] = 0
