@@ -53,15 +53,16 @@ static int is_reader(const struct sc_static_result *r, sqlite3_stmt *s) {
 }
 
 /* The one statement that is in the middle of a step, which therefore calls us; NULL where there are
- * several. */
+ * several. The newer releases of SQLite show the row before during the next step, which hides that
+ * it runs (3.46 does; 3.40 does not): then it is the caller if no other is busy. */
 static sqlite3_stmt *find_caller(sqlite3 *db) {
-  sqlite3_stmt *caller = NULL;
+  sqlite3_stmt *running = NULL, *busy = NULL;
+  int n_running = 0, n_busy = 0;
   for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
-    if (!sc_is_running(s)) continue;
-    if (caller) return NULL;
-    caller = s;
+    if (sqlite3_stmt_busy(s)) n_busy++, busy = s;
+    if (sc_is_running(s)) n_running++, running = s;
   }
-  return caller;
+  return n_busy == 1 ? busy : n_running == 1 ? running : NULL;
 }
 
 /* Of the words of a statement outside all parentheses: those that make SQLite look at a row again

@@ -50,7 +50,7 @@ def world(x, y):
 
 def wkt(polygons):
     def ring(points):
-        return "(" + ",".join("%r %r" % world(x, y) for x, y in points + points[:1]) + ")"
+        return "(" + ",".join("%r %r" % tuple(map(float, world(x, y))) for x, y in points + points[:1]) + ")"
     return "MULTIPOLYGON(" + ",".join("(" + ",".join(map(ring, p)) + ")" for p in polygons) + ")"
 
 
