@@ -13,7 +13,9 @@
 #include "base/sqlite.h"
 
 /*
- * Is the statement in the middle of a step? It is busy then and has no row to show. So looks a
+ * Is the statement in the middle of a step? It is busy then and has no row to show; but newer
+ * releases of SQLite (3.46, not 3.40) show the row before during the next step, so that there only
+ * a statement's first row is known of (docs/security.md, "Known gap"). So looks a
  * sqlite3_blob, which has no text; and one whose COMMIT another connection holds up, until it is
  * tried again or reset: calls are refused until then.
  */
