@@ -80,14 +80,14 @@ static int give_up_one(int64_t budget, int64_t idle_large) {
 
 /*
  * Blocks and idle memory within the budget. A block that is dropped leaves idle pages, which the
- * next one takes: a sixteenth of the budget may be such. Giving them back to the kernel each time
+ * next one takes: a quarter of the budget may be such. Giving them back to the kernel each time
  * would fault them in again.
  */
 static void trim(int64_t budget) {
   struct sc_memory_state idle;
   while (total_bytes + idle_bytes(&idle) > budget) {
     int64_t left = budget - total_bytes - idle.idle_large;
-    if (left >= budget / 16) {
+    if (left >= budget / 4) {
       sc_memory_free_pages(left);
       if (total_bytes + idle_bytes(&idle) <= budget) break;
     }

@@ -294,17 +294,21 @@ static void free_pages_of(struct arena *a, int64_t most) {
   }
 }
 
+/* From the last arena on, as within one: what is taken next, from the first, stays. */
 void sc_memory_free_pages(int64_t most) {
-  struct arena *empty = NULL;
+  struct arena *empty = NULL, *end = NULL;
   pthread_mutex_lock(&lock);
-  for (struct arena *a = arenas, *next; a && state.idle_pages > most; a = next) {
-    next = a->next;
-    if (!a->runs) continue;
-    free_pages_of(a, most);
-    if (a->n_there) continue;
-    unlink_arena(a);
-    a->next = empty;
-    empty = a;
+  while (arenas != end && state.idle_pages > most) {
+    struct arena *a = arenas;
+    while (a->next != end) a = a->next;
+    if (a->runs) free_pages_of(a, most);
+    if (a->runs && !a->n_there) {
+      unlink_arena(a);
+      a->next = empty;
+      empty = a;
+    } else {
+      end = a;
+    }
   }
   pthread_mutex_unlock(&lock);
   while (empty) {

@@ -156,7 +156,7 @@ static void test_blocks(void) {
   sc_cache_trim();
   CHECK_INT(0, (int)state_now().idle_large);
   sc_cache_count(&k);
-  CHECK(k.n_blocks >= 28);
+  CHECK(k.n_blocks >= 24);
 }
 
 static void test_fork(void) {
