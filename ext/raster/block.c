@@ -164,11 +164,16 @@ static sc_status prepare_rows(struct sc_block *b, const struct sc_file *file, si
   return st;
 }
 
+int sc_block_rows_needed(const struct sc_tiff *t, size_t index, int n_rows) {
+  return sc_runtime_verify() ? sc_tiff_block_rows(t, index) : n_rows;
+}
+
 sc_status sc_block_prepare(struct sc_block *b, const struct sc_file *file, size_t index,
                            struct sc_block_rows rows, const struct sc_view *bytes,
                            struct sc_error *err) {
-  sc_cache_note(b->end_row >= rows.n);
-  if (b->end_row >= rows.n) return SC_OK;
+  int is_ready = b->end_row >= sc_block_rows_needed(&file->tiff, index, rows.n);
+  sc_cache_note(is_ready);
+  if (is_ready) return SC_OK;
   int verify = sc_runtime_verify();
   /* A block that is wanted a second time is decoded whole: one stream cannot be taken up again
    * where it was left, and a third chip would decode its begin for the third time. */

@@ -20,6 +20,10 @@ struct sc_block_rows {
   int expects_more; /* the rest will be wanted soon: decode all of it at once */
 };
 
+/* How many rows of a block must be decoded for its first n_rows to count: all of them under the
+ * setting verify, whatever was read before it was set. */
+int sc_block_rows_needed(const struct sc_tiff *t, size_t index, int n_rows);
+
 /*
  * Make rows of a block ready. The caller holds the block and its lock, or it is a transient one:
  * then only the wanted rows are there, until the thread decodes its next block or the caller

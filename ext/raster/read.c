@@ -275,7 +275,8 @@ static sc_status fetch_remote(struct plan *p, size_t begin, size_t end, int (*in
     size_t block = p->pieces[g->begin].block;
     if (!w->file->is_remote || w->file->tiff.byte_counts[block] == 0) continue;
     struct sc_block_rows rows = wanted_rows(p, g);
-    g->held = sc_cache_acquire_ready(w->file->serial, block, rows.n);
+    g->held = sc_cache_acquire_ready(w->file->serial, block,
+                                     sc_block_rows_needed(&w->file->tiff, block, rows.n));
     if (g->held) continue;
     blocks[n].file = w->file;
     blocks[n].source = w->read->source;
@@ -548,7 +549,9 @@ static void read_block(struct plan *p, struct group *g) {
     return;
   }
   if (p->bypass_cache && !file->is_remote)
-    held = sc_cache_acquire_ready(file->serial, first->block, wanted_rows(p, g).n);
+    held = sc_cache_acquire_ready(
+        file->serial, first->block,
+        sc_block_rows_needed(&file->tiff, first->block, wanted_rows(p, g).n));
   const size_t bytes = sc_tiff_row_bytes(&file->tiff) * (size_t)file->tiff.block_height;
   sc_runtime_large_begin(bytes);
   sc_status st =
@@ -671,8 +674,9 @@ static int run_group(void *context, size_t i) {
 
 static int is_ready(const struct plan *p, const struct group *g) {
   const struct piece *first = &p->pieces[g->begin];
-  struct sc_block *b =
-      sc_cache_acquire_ready(first->window->file->serial, first->block, wanted_rows(p, g).n);
+  struct sc_block *b = sc_cache_acquire_ready(
+      first->window->file->serial, first->block,
+      sc_block_rows_needed(&first->window->file->tiff, first->block, wanted_rows(p, g).n));
   sc_cache_release(b, 1);
   return b != NULL && !first->window->file->is_remote;
 }
