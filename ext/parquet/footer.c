@@ -35,13 +35,13 @@ static void put_integer_type(struct sc_thrift_out *t, enum sc_pq_converted conve
   sc_thrift_end(t);
 }
 
-static void put_logical(struct sc_thrift_out *t, const struct sc_pq_spec *spec) {
+void sc_pq_put_logical(struct sc_thrift_out *t, int logical, enum sc_pq_converted converted) {
   sc_thrift_begin(t, 10);
-  if (spec->logical == SC_PQ_LOGICAL_INTEGER) {
-    put_integer_type(t, spec->converted);
+  if (logical == SC_PQ_LOGICAL_INTEGER) {
+    put_integer_type(t, converted);
   } else {
-    sc_thrift_begin(t, spec->logical);
-    if (spec->logical == SC_PQ_LOGICAL_TIMESTAMP) {
+    sc_thrift_begin(t, logical);
+    if (logical == SC_PQ_LOGICAL_TIMESTAMP) {
       sc_thrift_put_bool(t, 1, 1);
       sc_thrift_begin(t, 2);
       sc_thrift_begin(t, 2); /* MICROS */
@@ -59,7 +59,7 @@ static void put_leaf(struct sc_thrift_out *t, const struct sc_pq_spec *spec) {
   sc_thrift_put_i32(t, 3, spec->group ? SC_PQ_REQUIRED : SC_PQ_OPTIONAL);
   sc_thrift_put_text(t, 4, spec->name);
   if (spec->converted != SC_PQ_CONVERTED_NONE) sc_thrift_put_i32(t, 6, (int32_t)spec->converted);
-  if (spec->logical) put_logical(t, spec);
+  if (spec->logical) sc_pq_put_logical(t, spec->logical, spec->converted);
   sc_thrift_end(t);
 }
 

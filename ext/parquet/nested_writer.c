@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "parquet/rle.h"
 #include "parquet/thrift.h"
+#include "parquet/writer.h"
 #include "stacchip.h"
 
 #define FILE_VERSION 2
@@ -296,27 +297,16 @@ static void put_group(struct sc_thrift_out *t, const char *name, int repetition,
   sc_thrift_put_i32(t, 5, (int32_t)n);
   if (is_list) {
     sc_thrift_put_i32(t, 6, SC_PQ_LIST);
-    sc_thrift_begin(t, 10);
-    sc_thrift_begin(t, SC_PQ_LOGICAL_LIST);
-    sc_thrift_end(t);
-    sc_thrift_end(t);
+    sc_pq_put_logical(t, SC_PQ_LOGICAL_LIST, SC_PQ_LIST);
   }
   sc_thrift_end(t);
 }
 
 static void put_logical(struct sc_thrift_out *t, int logical) {
-  sc_thrift_put_i32(t, 6, logical == SC_PQ_LOGICAL_STRING ? SC_PQ_UTF8 : SC_PQ_TIMESTAMP_MICROS);
-  sc_thrift_begin(t, 10);
-  sc_thrift_begin(t, logical);
-  if (logical == SC_PQ_LOGICAL_TIMESTAMP) {
-    sc_thrift_put_bool(t, 1, 1);
-    sc_thrift_begin(t, 2);
-    sc_thrift_begin(t, 2); /* MICROS */
-    sc_thrift_end(t);
-    sc_thrift_end(t);
-  }
-  sc_thrift_end(t);
-  sc_thrift_end(t);
+  enum sc_pq_converted converted =
+      logical == SC_PQ_LOGICAL_STRING ? SC_PQ_UTF8 : SC_PQ_TIMESTAMP_MICROS;
+  sc_thrift_put_i32(t, 6, (int32_t)converted);
+  sc_pq_put_logical(t, logical, converted);
 }
 
 static void put_field(struct sc_thrift_out *t, const struct sc_pq_field *f, const char *name) {

@@ -103,4 +103,9 @@ sc_status sc_pq_footer_write(struct sc_pq_writer *w, const struct sc_pq_key_text
                              size_t n_key_values, const int *geometry_types, size_t n_types,
                              struct sc_error *err);
 
+/* Append the logical type of a schema element (its field 10). converted: its older name, which
+ * tells integers apart. */
+struct sc_thrift_out;
+void sc_pq_put_logical(struct sc_thrift_out *t, int logical, enum sc_pq_converted converted);
+
 #endif

@@ -15,6 +15,7 @@
 #include "pixels/clouds.h"
 #include "pixels/encode.h"
 #include "pixels/group.h"
+#include "pixels/result.h"
 
 #define WHAT "stacchip_composite"
 #define STRIP_BYTES ((size_t)64 << 20) /* of all chips, unless one row takes more */
@@ -312,7 +313,7 @@ static void composite_final(sqlite3_context *context) {
   if (st) {
     sc_result_error(context, &err);
   } else if (out.size) {
-    sqlite3_result_blob64(context, out.data, out.size, SQLITE_TRANSIENT);
+    sc_result_give(context, &out);
   }
   sc_buffer_free(&out);
 }
