@@ -131,6 +131,17 @@ static const struct sc_option sample_table[] = {
     SOURCE,
     {"resampling", SC_OPTION_CHOICE, AT(bilinear), 0, 0, "nearest|bilinear"},
 };
+static const struct sc_option tile_table[] = {
+    {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},
+    {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},
+    {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},
+    {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},
+    {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0},
+    {"rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0},
+    {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0},
+    {"items", SC_OPTION_TEXT, AT(items), 0, 0, 0},
+    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+};
 static const char *const zonal_names[] = {"count", "valid", "sum", "mean",
                                           "std",   "min",   "max", "median"};
 static_assert(sizeof zonal_names / sizeof *zonal_names == SC_ZONAL_N_STATS, "one name each");
@@ -362,6 +373,7 @@ static const struct {
     {"stacchip_composite", composite_table, sizeof composite_table / sizeof *composite_table},
     {"stacchip_zonal", zonal_table, sizeof zonal_table / sizeof *zonal_table},
     {"stacchip_sample", sample_table, sizeof sample_table / sizeof *sample_table},
+    {"stacchip_tile", tile_table, sizeof tile_table / sizeof *tile_table},
 };
 
 const char *sc_options_function(enum sc_options_of function) { return functions[function].what; }
@@ -383,6 +395,7 @@ sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of functi
                                      const struct sc_option_set *own, struct sc_chip_options *out,
                                      struct sc_error *err) {
   struct raw raw = {.seed = NO_SEED, .on_duplicate = NO_CHOICE};
+  if (function == SC_OPTIONS_TILE) raw.format = SC_FORMAT_PNG;
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
   out->stretch[1] = 98;

@@ -1,5 +1,5 @@
 /* Options of stacchip_chip(), stacchip_stack(), stacchip_batches(), stacchip_band_stats(),
- * stacchip_zonal() and stacchip_sample(). */
+ * stacchip_zonal(), stacchip_sample() and stacchip_tile(). */
 #ifndef SC_PIXELS_CHIP_OPTIONS_H
 #define SC_PIXELS_CHIP_OPTIONS_H
 
@@ -105,7 +105,8 @@ enum sc_options_of {
   SC_OPTIONS_BATCHES,
   SC_OPTIONS_COMPOSITE,
   SC_OPTIONS_ZONAL,
-  SC_OPTIONS_SAMPLE
+  SC_OPTIONS_SAMPLE,
+  SC_OPTIONS_TILE
 };
 /* "stacchip_chip" ...; static. */
 const char *sc_options_function(enum sc_options_of function);

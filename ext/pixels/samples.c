@@ -202,15 +202,15 @@ static sc_status take_columns(struct sc_samples *s, sqlite3_stmt *query, struct 
   return SC_OK;
 }
 
-static sc_status prepare_query(sqlite3 *db, const char *sql, sqlite3_stmt **out,
-                               struct sc_error *err) {
+sc_status sc_samples_prepare(sqlite3 *db, const char *what, const char *sql, sqlite3_stmt **out,
+                             struct sc_error *err) {
   sc_status st = sc_db_prepare(db, sql, NULL, NULL, out, err);
-  if (st) return sc_fail_within(err, WHAT ": the query");
+  if (st) return sc_fail_within(err, "%s: the query", what);
   if (!*out || !sqlite3_stmt_readonly(*out) || sqlite3_column_count(*out) < 1) {
     return sc_fail(err, SC_BAD_ARG,
-                   WHAT
-                   ": the first argument is a query whose first column is a chip's handle, such "
-                   "as SELECT row FROM chips");
+                   "%s: the query: expected one whose first column is a chip's handle, such as "
+                   "SELECT row FROM chips",
+                   what);
   }
   return SC_OK;
 }
@@ -221,7 +221,7 @@ sc_status sc_samples_read(struct sc_connection *c, const char *query,
   sqlite3_stmt *stmt = NULL;
   int is_row = 1;
   sc_connection_begin_query(c);
-  sc_status st = prepare_query(c->db, query, &stmt, err);
+  sc_status st = sc_samples_prepare(c->db, WHAT, query, &stmt, err);
   if (!st) st = take_columns(out, stmt, err);
   while (!st && is_row) {
     st = sc_db_next(stmt, &is_row, err);

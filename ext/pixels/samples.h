@@ -59,6 +59,11 @@ sc_status sc_samples_read(struct sc_connection *c, const char *query,
                           struct sc_error *err);
 void sc_samples_free(struct sc_samples *s);
 
+/* Prepare a query whose first column is a handle, for the function `what`; SC_BAD_ARG for another
+ * statement. Between sc_connection_begin_query() and _end_query(). */
+sc_status sc_samples_prepare(sqlite3 *db, const char *what, const char *sql, sqlite3_stmt **out,
+                             struct sc_error *err);
+
 /* What names chip i, its text NULL where that is NULL; borrowed until the next call. */
 sc_status sc_samples_name(struct sc_samples *s, size_t i, struct sc_chip_name *out,
                           struct sc_error *err);

@@ -32,14 +32,16 @@ static size_t take_sample(const struct shown *s, int k, double *sample) {
   return got;
 }
 
-static sc_status find_range(const struct shown *s, int k, const struct sc_chip_options *options,
-                            double range[2], struct sc_error *err) {
+sc_status sc_view_range(const struct sc_chip *chips, size_t n, int k,
+                        const struct sc_chip_options *options, const struct sc_chip_target *read,
+                        double range[2], struct sc_error *err) {
+  const struct shown shown = {chips, n, (const double *)(const void *)read->pixels, read->valid};
   range[0] = options->rescale[0];
   range[1] = options->rescale[1];
   if (options->has_rescale) return SC_OK;
   double *sample = sc_alloc((SAMPLE_MAX + 1) * sizeof *sample);
   if (!sample) return sc_fail_nomem(err);
-  size_t got = take_sample(s, k, sample);
+  size_t got = take_sample(&shown, k, sample);
   sc_status st = sc_sort_values(sample, got, err);
   range[0] = 0;
   range[1] = 1;
@@ -52,7 +54,7 @@ static sc_status find_range(const struct shown *s, int k, const struct sc_chip_o
   return st;
 }
 
-static uint8_t to_byte(double v, const double range[2]) {
+uint8_t sc_view_byte(double v, const double range[2]) {
   double t = (v - range[0]) / (range[1] - range[0]) * 255;
   return !(t > 0) ? 0 : t >= 255 ? 255 : (uint8_t)(t + 0.5);
 }
@@ -81,7 +83,7 @@ static sc_status draw_chip(const struct sheet *s, const struct shown *shown, siz
       for (int k = 0; k < chip->n_bands; k++) {
         size_t at = (size_t)k * plane + (size_t)y * (size_t)chip->width + (size_t)x;
         ok = ok && valid[at];
-        to[k] = valid[at] ? to_byte(values[at], ranges[k]) : 0;
+        to[k] = valid[at] ? sc_view_byte(values[at], ranges[k]) : 0;
       }
       for (int k = 0; k < chip->n_bands && !ok; k++) to[k] = 0;
       if (s->has_alpha) to[chip->n_bands] = ok ? 255 : 0;
@@ -130,7 +132,8 @@ sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
   s.pixels = sc_alloc_zero((size_t)s.width * (size_t)s.height, pixel_bytes);
   if (!s.pixels) return sc_fail_nomem(err);
   sc_status st = SC_OK;
-  for (int k = 0; k < n_bands && !st; k++) st = find_range(&shown, k, options, ranges[k], err);
+  for (int k = 0; k < n_bands && !st; k++)
+    st = sc_view_range(chips, n, k, options, read, ranges[k], err);
   for (size_t i = 0; i < n && !st; i++) st = draw_chip(&s, &shown, i, ranges, err);
   if (s.channels == 2 && !st) {
     st = grey_to_rgba(&s, err);

@@ -18,4 +18,14 @@ sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
                          const struct sc_chip_options *options, const struct sc_chip_target *read,
                          struct sc_buffer *out, struct sc_error *err);
 
+/*
+ * What is black and what is white of band k of these chips: `rescale`, else the percentiles of
+ * `stretch`. n, read: as above.
+ */
+sc_status sc_view_range(const struct sc_chip *chips, size_t n, int k,
+                        const struct sc_chip_options *options, const struct sc_chip_target *read,
+                        double range[2], struct sc_error *err);
+/* A value between them as 0 to 255. */
+uint8_t sc_view_byte(double v, const double range[2]);
+
 #endif

@@ -43,6 +43,7 @@ def documented():
         "stacchip_classes": table("labels.md", "option", "stacchip_classes"),
         "stacchip_row_export": sentence("chips.md", r"\nOr an object with (.*?)\.\n", r"`(\w+)` \("),
         "stacchip_mosaic": table("maps.md", "option"),
+        "stacchip_tile": table("pictures.md", "option"),
         "stacchip_zonal": table("zonal.md", "option") + table("zonal.md", "zonal"),
         "stacchip_sample": table("zonal.md", "option") + table("zonal.md", "sample"),
         "stacchip_export": table("parquet.md", "option"),
