@@ -43,7 +43,7 @@ GDAL_CFLAGS = $(patsubst -I%,-isystem %,$(call pkgs,--cflags,$(RASTER_PKGS)))
 # either side), RASTER_SRC in stacchip_raster.so, CORE_SRC in stacchip.so, CLI_SRC in the program.
 BASE_SRC := $(sort $(wildcard ext/base/*.c) $(addprefix ext/store/,access.c disk_cache.c open.c percent.c scheme.c secrets.c stamp.c))
 RASTER_SRC := $(sort $(filter-out ext/raster/load.c,$(wildcard ext/raster/*.c)) $(wildcard ext/http/*.c))
-CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(filter-out $(BASE_SRC),$(wildcard ext/store/*.c)) $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c))
+CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(filter-out $(BASE_SRC),$(wildcard ext/store/*.c)) $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c ext/freeze/*.c))
 CLI_SRC := $(sort $(wildcard ext/cli/*.c))
 MERGE_SQL := $(sort $(wildcard sql/merge/*.sql))
 SQL_SRC := $(sort $(filter-out $(MERGE_SQL),$(wildcard sql/*/*.sql)))

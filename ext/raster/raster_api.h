@@ -22,7 +22,7 @@
 #include "http/http_api.h"
 #include "store/stamp.h"
 
-#define SC_RASTER_API_VERSION 5
+#define SC_RASTER_API_VERSION 6
 
 /* Of formats that are known but not read; %s is the format. */
 #define SC_NOT_OPENED                                                                            \
@@ -349,6 +349,11 @@ struct sc_raster_api {
   void *(*memory_take)(size_t bytes);
   void (*memory_give)(void *memory);
   void (*kept)(struct sc_kept *out);
+
+  /* SHA-256 of all of a local file. interrupted() is polled after each megabyte; may be NULL.
+   * SC_NOT_FOUND, SC_BAD_DATA (no regular file) or SC_IO, with the path in the text. */
+  sc_status (*digest)(const char *path, uint8_t out[32], int (*interrupted)(void *),
+                      void *interrupt_context, struct sc_error *err);
 };
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */

@@ -14,6 +14,7 @@ SQLITE_EXTENSION_INIT1
 #include "raster/burn.h"
 #include "raster/cache.h"
 #include "raster/cog.h"
+#include "raster/digest.h"
 #include "raster/disk.h"
 #include "raster/gdal.h"
 #include "raster/mask.h"
@@ -140,6 +141,7 @@ static const struct sc_raster_api api = {
     .memory_take = memory_take,
     .memory_give = memory_give,
     .kept = kept,
+    .digest = sc_digest_file,
 };
 
 __attribute__((visibility("default"))) const struct sc_raster_api *stacchip_raster_api(
