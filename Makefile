@@ -44,7 +44,8 @@ GDAL_CFLAGS = $(patsubst -I%,-isystem %,$(call pkgs,--cflags,$(RASTER_PKGS)))
 BASE_SRC := $(sort $(wildcard ext/base/*.c) $(addprefix ext/store/,access.c disk_cache.c open.c percent.c scheme.c secrets.c stamp.c))
 RASTER_SRC := $(sort $(filter-out ext/raster/load.c,$(wildcard ext/raster/*.c)) $(wildcard ext/http/*.c))
 CORE_SRC := $(sort $(wildcard ext/*.c) ext/raster/load.c ext/raster/valid.c $(filter-out $(BASE_SRC),$(wildcard ext/store/*.c)) $(wildcard ext/stac/*.c ext/index/*.c ext/pixels/*.c ext/merge/*.c ext/parquet/*.c ext/geoparquet/*.c ext/freeze/*.c))
-CLI_SRC := $(sort $(wildcard ext/cli/*.c))
+include ext/browse/browse.mk
+CLI_SRC := $(sort $(wildcard ext/cli/*.c)) $(BROWSE_SRC)
 MERGE_SQL := $(sort $(wildcard sql/merge/*.sql))
 SQL_SRC := $(sort $(filter-out $(MERGE_SQL),$(wildcard sql/*/*.sql)))
 SQL_GEN := $(SQL_SRC:%.sql=build/gen/%.h) build/gen/sql/merge.h
@@ -53,8 +54,8 @@ obj = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
 CORE_OBJ := $(call obj,so,$(BASE_SRC) $(CORE_SRC))
 RASTER_OBJ := $(call obj,so,$(BASE_SRC) $(RASTER_SRC))
 STATIC_OBJ := $(call obj,static,$(BASE_SRC) $(CORE_SRC))
-CLI_OBJ := $(call obj,static,$(CLI_SRC))
-CLI_NAMES := sentinel-1 sentinel-2 landsat naip linz modis merge-index prechip stats
+CLI_OBJ := $(call obj,static,$(CLI_SRC)) $(PAGE_OBJ)
+CLI_NAMES := sentinel-1 sentinel-2 landsat naip linz modis merge-index prechip stats browse
 
 .SECONDARY: $(SQL_GEN)
 .PHONY: all
@@ -76,7 +77,7 @@ build/gen/sql/merge.h: $(MERGE_SQL) sql/embed.awk
 # Without the packages the compiler would only say that a header is missing.
 .PHONY: have-packages
 have-packages:
-	@pkg-config --exists sqlite3 $(CORE_PKGS) $(RASTER_PKGS) || { echo 'Packages are missing: `make deps` installs them' >&2; exit 1; }
+	@pkg-config --exists sqlite3 $(CORE_PKGS) $(RASTER_PKGS) $(BROWSE_PKGS) || { echo 'Packages are missing: `make deps` installs them' >&2; exit 1; }
 
 $(B)/so/%.o: %.c | $(SQL_GEN) have-packages
 	@mkdir -p $(@D)
@@ -93,8 +94,9 @@ $(B)/libstacchip.a: $(STATIC_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 CORE_LIBS = $(call pkgs,--libs,$(CORE_PKGS)) -lsqlite3 -lm -ldl
+CLI_LIBS = $(CORE_LIBS) $(call pkgs,--libs,gdal $(BROWSE_PKGS))
 $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) $(call pkgs,--libs,gdal)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 
 # The manual page and bash's completion, by the program that has the options.
 $(B)/stacchip.1: $(B)/stacchip
@@ -110,7 +112,7 @@ build/release/make_scene: tests/support/make_scene.c
 # What is needed, as Debian packages. `make deps` installs what is missing.
 DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev libcurl4-openssl-dev libssl-dev \
   libzstd-dev libdeflate-dev libtiff-dev libsnappy-dev zlib1g-dev libbrotli-dev liblz4-dev \
-  sqlite3 libsqlite3-mod-spatialite
+  libmicrohttpd-dev curl ca-certificates sqlite3 libsqlite3-mod-spatialite
 DEPS_TEST := g++ python3 python3-numpy nginx-light gdal-bin spatialite-bin libjemalloc2 \
   $(if $(shell command -v node && command -v npm),,nodejs npm)
 # Large or for comparison only; tests and benchmarks say what they leave out without them.
@@ -198,7 +200,7 @@ $(filter $(B)/tests/test_raster_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tes
 CLI_PARTS := $(filter-out %/main.o,$(CLI_OBJ))
 $(filter $(B)/tests/test_cli_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tests/support/check.c $(CLI_PARTS) $(B)/libstacchip.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/support -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/support/check.c $(CLI_PARTS) $(B)/libstacchip.a $(CORE_LIBS) $(call pkgs,--libs,gdal)
+	$(CC) $(CPPFLAGS) -Itests/support -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/support/check.c $(CLI_PARTS) $(B)/libstacchip.a $(CLI_LIBS)
 
 -include $(wildcard $(B)/*/ext/*.d $(B)/*/ext/*/*.d $(B)/tests/*.d)
 -include tests/tests.mk

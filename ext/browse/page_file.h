@@ -1,0 +1,20 @@
+/* The files of the page, as the build embedded them (embed.sh): the only ones that the server
+ * gives. */
+#ifndef SC_BROWSE_PAGE_FILE_H
+#define SC_BROWSE_PAGE_FILE_H
+
+#include <stddef.h>
+
+struct sc_page_file {
+  const char *name; /* "page.js" */
+  const char *type; /* "text/javascript; charset=utf-8" */
+  const char *data; /* a zero follows */
+  size_t size;
+};
+
+extern const struct sc_page_file sc_page_files[]; /* the last one has no name */
+
+/* The file of that name, or NULL: of files that were not there when the program was built too. */
+const struct sc_page_file *sc_page_file(const char *name);
+
+#endif
