@@ -55,7 +55,7 @@ CORE_OBJ := $(call obj,so,$(BASE_SRC) $(CORE_SRC))
 RASTER_OBJ := $(call obj,so,$(BASE_SRC) $(RASTER_SRC))
 STATIC_OBJ := $(call obj,static,$(BASE_SRC) $(CORE_SRC))
 CLI_OBJ := $(call obj,static,$(CLI_SRC)) $(PAGE_OBJ)
-CLI_NAMES := sentinel-1 sentinel-2 landsat naip linz modis merge-index prechip stats browse
+CLI_NAMES := sentinel-1 sentinel-2 landsat naip linz modis merge-index prechip stats
 
 .SECONDARY: $(SQL_GEN)
 .PHONY: all
