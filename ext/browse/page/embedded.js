@@ -1,0 +1,203 @@
+// The data of a page in one file (`stacchip preview`): chips, numbers and thumbnails lie in the page,
+// and what a server would be asked is answered here. The methods are those of server.js.
+import {dayOfDate, sqlText} from './text.js';
+import {RequestError} from './server.js';
+import {compileWhere} from './where.js';
+
+const N_BINS = 20;
+
+function inRange(v, range) {
+  return v != null && v >= range[0] && v <= range[1];
+}
+
+/** The outer rings of a GeoJSON polygon or multipolygon. */
+function outerRings(geometry) {
+  if (!geometry) return [];
+  return geometry.type === 'MultiPolygon' ? geometry.coordinates.map((p) => p[0]) : [geometry.coordinates[0]];
+}
+
+/** The box of rings, [west, south, east, north]. */
+export function boxOf(rings) {
+  const box = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of rings.flat()) {
+    box[0] = Math.min(box[0], x);
+    box[1] = Math.min(box[1], y);
+    box[2] = Math.max(box[2], x);
+    box[3] = Math.max(box[3], y);
+  }
+  return box;
+}
+
+function meets(box, other) {
+  return box[0] <= other[2] && box[2] >= other[0] && box[1] <= other[3] && box[3] >= other[1];
+}
+
+/** Is a point inside a ring (even and odd)? */
+export function pointInRing([x, y], ring) {
+  let inside = false;
+  for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+    const [ax, ay] = ring[i];
+    const [bx, by] = ring[j];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+  }
+  return inside;
+}
+
+function crosses([ax, ay], [bx, by], [cx, cy], [dx, dy]) {
+  const side = (px, py, qx, qy, rx, ry) => Math.sign((qx - px) * (ry - py) - (qy - py) * (rx - px));
+  return side(ax, ay, bx, by, cx, cy) !== side(ax, ay, bx, by, dx, dy) && side(cx, cy, dx, dy, ax, ay) !== side(cx, cy, dx, dy, bx, by);
+}
+
+/** Do two rings have a point in common? */
+export function ringsMeet(a, b) {
+  if (pointInRing(a[0], b) || pointInRing(b[0], a)) return true;
+  for (let i = 1; i < a.length; i++) {
+    for (let j = 1; j < b.length; j++) if (crosses(a[i - 1], a[i], b[j - 1], b[j])) return true;
+  }
+  return false;
+}
+
+/** A pure number in [0, 1) of a seed and an id: the order of a sample. */
+function shuffleKey(seed, id) {
+  let h = (2166136261 ^ seed) >>> 0;
+  for (const c of String(id)) h = Math.imul(h ^ c.charCodeAt(0), 16777619) >>> 0;
+  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) >>> 0;
+  return ((h ^ (h >>> 13)) >>> 0) / 4294967296;
+}
+
+const VALUES = {
+  cloud: (c) => c.cloud, nodata: (c) => c.nodata, date: (c) => dayOfDate(c.date), platform: (c) => c.platform,
+  split: (c) => c.split, label: (c) => c.label,
+};
+
+const ORDERS = {
+  date: (a, b) => ((a.date || '') < (b.date || '') ? -1 : a.date === b.date ? 0 : 1),
+  'date DESC': (a, b) => ((a.date || '') > (b.date || '') ? -1 : a.date === b.date ? 0 : 1),
+  cloud_cover_percentage: (a, b) => (a.cloud ?? 2) - (b.cloud ?? 2),
+  'cloud_cover_percentage DESC': (a, b) => (b.cloud ?? -1) - (a.cloud ?? -1),
+  nodata_percentage: (a, b) => (a.nodata ?? 2) - (b.nodata ?? 2),
+};
+
+function csvCell(v) {
+  const text = v == null ? '' : String(v);
+  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+}
+
+export class EmbeddedSource {
+  /** data: what `stacchip preview` wrote; world: the topology of the outline. */
+  constructor(data, world) {
+    this.data = data;
+    this.topology = world;
+    this.can = {where: true, bands: false, tiles: false, expression: false, order: false};
+    this.chips = data.chips.map((c) => {
+      const rings = outerRings(c.geometry);
+      return {...c, rings, box: boxOf(rings), values: valuesOf(c)};
+    });
+    this.names = Object.keys(this.chips[0]?.values || {});
+    this.byId = new Map(this.chips.map((c) => [c.id, c]));
+  }
+
+  async about() {
+    return this.data.about;
+  }
+
+  async world() {
+    return this.topology;
+  }
+
+  /** The chips that pass a filter, but for the terms named in `without`. */
+  pass(filter, without = '') {
+    let matches = () => true;
+    if (filter.where) {
+      try {
+        matches = compileWhere(filter.where, this.names);
+      } catch (e) {
+        throw new RequestError(e.message, 400, 'where');
+      }
+    }
+    return this.chips.filter((c) => (without === 'cloud' || !filter.cloud || inRange(c.cloud, filter.cloud))
+      && (without === 'nodata' || !filter.nodata || inRange(c.nodata, filter.nodata))
+      && (without === 'date' || !filter.date || inRange(c.date, filter.date))
+      && (without === 'platform' || !filter.platform || filter.platform.includes(c.platform))
+      && (!filter.bbox || meets(c.box, filter.bbox)) && matches(c.values));
+  }
+
+  async map(filter, {bbox, color}) {
+    const all = this.pass(filter);
+    const seen = all.filter((c) => meets(c.box, bbox));
+    const value = VALUES[color] || (() => null);
+    return {
+      chips: {id: seen.map((c) => c.id), rings: seen.map((c) => c.rings), value: seen.map(value), label: seen.map((c) => c.label ?? null)},
+      kind: color === 'date' ? 'date' : ['platform', 'split', 'label'].includes(color) ? 'text' : 'number', total: all.length,
+    };
+  }
+
+  async histograms(filter) {
+    const bins = (name) => {
+      const counts = Array(N_BINS).fill(0);
+      for (const c of this.pass(filter, name)) if (c[name] != null) counts[Math.min(N_BINS - 1, Math.floor(c[name] * N_BINS))]++;
+      return counts;
+    };
+    const [first, last] = this.data.about.tables[0].dates.map(dayOfDate);
+    const step = Math.max(1, Math.ceil((last - first + 1) / 120));
+    const counts = first == null ? [] : Array(Math.floor((last - first) / step) + 1).fill(0);
+    for (const c of this.pass(filter, 'date')) if (c.date) counts[Math.floor((dayOfDate(c.date) - first) / step)]++;
+    const platforms = {};
+    for (const c of this.pass(filter, 'platform')) platforms[c.platform ?? ''] = (platforms[c.platform ?? ''] || 0) + 1;
+    return {cloud: bins('cloud'), nodata: bins('nodata'), dates: {first: this.data.about.tables[0].dates[0], step_days: step, counts}, platforms, total: this.pass(filter).length};
+  }
+
+  async list(filter, {limit = 60, offset = 0, order, sample, seed}) {
+    const found = this.pass(filter);
+    if (sample) {
+      const chips = found.map((c) => [shuffleKey(seed, c.id), c]).sort((a, b) => a[0] - b[0]).slice(0, sample).map(([, c]) => c);
+      return {chips, total: found.length};
+    }
+    if (ORDERS[order]) found.sort(ORDERS[order]);
+    return {chips: found.slice(offset, offset + limit), total: found.length};
+  }
+
+  async select(filter, polygon) {
+    return this.pass(filter).filter((c) => c.rings.some((r) => ringsMeet(r, polygon))).map((c) => c.id);
+  }
+
+  async chip(table, id) {
+    const c = this.byId.get(id);
+    if (!c) throw new RequestError('This chip is not in the page', 404);
+    const place = this.chips.filter((o) => o.place === c.place).sort(ORDERS.date);
+    return {
+      id, label: c.label, handle: c.handle, sql: `SELECT * FROM "${table}" WHERE chipid = ${sqlText(c.chipid)}`, assets: [], rgb: [],
+      columns: columnsOf(c),
+      dates: place.map((o) => ({id: o.id, date: o.date, cloud: o.cloud, label: o.label})),
+    };
+  }
+
+  image(table, id) {
+    return this.byId.get(id)?.thumb || '';
+  }
+
+  async file(table, ids, format) {
+    const chips = ids.map((id) => this.byId.get(id)).filter(Boolean);
+    if (format === 'ids') return new Blob(chips.map((c) => c.chipid + '\n'), {type: 'text/plain'});
+    if (format === 'geojson') {
+      const features = chips.map((c) => ({type: 'Feature', properties: columnsOf(c), geometry: c.geometry}));
+      return new Blob([JSON.stringify({type: 'FeatureCollection', features})], {type: 'application/geo+json'});
+    }
+    const names = Object.keys(columnsOf(chips[0] || {}));
+    const lines = [names, ...chips.map((c) => Object.values(columnsOf(c)))].map((row) => row.map(csvCell).join(',') + '\r\n');
+    return new Blob(lines, {type: 'text/csv'});
+  }
+}
+
+/** The columns of the index that the page has of a chip. */
+function columnsOf(c) {
+  return {
+    chipid: c.chipid, platform: c.platform, item: c.item, date: c.date, chip_index_x: c.chip_index_x, chip_index_y: c.chip_index_y,
+    cloud_cover_percentage: c.cloud, nodata_percentage: c.nodata, datetime: c.datetime, collection: c.collection,
+  };
+}
+
+/** What a WHERE may name. */
+function valuesOf(c) {
+  return {...columnsOf(c), split: c.split ?? null, label: c.label ?? null, rowid: Number(c.id)};
+}
