@@ -136,6 +136,11 @@ demo: deps
 	@$(MAKE) --no-print-directory -s all build/release/make_scene
 	@examples/demo.sh $(ITEM)
 
+# The page of reference, by the extension that has the options.
+.PHONY: reference
+reference: all
+	PYTHONPATH=tests/support STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/support/reference.py docs/reference.md
+
 .PHONY: install uninstall
 # A word for the shell, whatever is in it; the same in the .pc file, whose prefix may have blanks.
 quote = '$(subst ','\'',$(1))'
@@ -179,6 +184,7 @@ help:
 #: make test         install what is missing, build, run all tests
 #: make deps         install what building needs (Debian packages); YES=1 uses sudo
 #: make deps-torch   PyTorch for the tests of its examples (118 MB); make deps-bench: what the benchmarks compare with
+#: make reference    docs/reference.md, out of stacchip_help()
 #: make install      into DESTDIR and PREFIX (default /usr/local); make uninstall takes it out
 #: make format       format the sources; make format-check only looks
 #: make dist clean

@@ -119,6 +119,32 @@ static void config_func(sqlite3_context *context, int n, sqlite3_value **values)
   sqlite3_result_text64(context, (char *)b.data, b.size, sqlite3_free, SQLITE_UTF8);
 }
 
+static const struct sc_help config_help = {
+    .name = "stacchip_config",
+    .kind = SC_HELP_SCALAR,
+    .about = "a setting of the process, for all its connections; with a value it is changed",
+    .arguments =
+        (const struct sc_help_name[]){{"name", "TEXT", NULL, "a setting"},
+                                      {"value", "TEXT or INTEGER", "as it is", "what it becomes"},
+                                      {0}},
+    .options = {{"setting", "", &sc_settings_table}},
+    .example = "SELECT stacchip_config('threads', 2)",
+};
+
+static const struct sc_help version_help = {
+    .name = "stacchip_version",
+    .kind = SC_HELP_SCALAR,
+    .about = "the version of stacchip",
+    .example = "SELECT stacchip_version()",
+};
+
+static const struct sc_help debug_help = {
+    .name = "stacchip_debug",
+    .kind = SC_HELP_SCALAR,
+    .about = "JSON: versions of everything inside, and what the process keeps",
+    .example = "SELECT stacchip_debug() ->> '$.sqlite'",
+};
+
 int sc_config_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version_func, 0, 0},
@@ -126,5 +152,8 @@ int sc_config_register(struct sc_connection *c) {
       {"stacchip_config", 1, SQLITE_DIRECTONLY, config_func, 0, 0},
       {"stacchip_config", 2, SQLITE_DIRECTONLY, config_func, 0, 0},
   };
+  sc_connection_help(c, &config_help);
+  sc_connection_help(c, &version_help);
+  sc_connection_help(c, &debug_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

@@ -83,3 +83,8 @@ int sc_register_functions(struct sc_connection *c, const struct sc_function *f, 
 int sc_register_module(struct sc_connection *c, const char *name, const sqlite3_module *module) {
   return sqlite3_create_module_v2(c->db, name, module, sc_connection_ref(c), sc_connection_unref);
 }
+
+void sc_connection_help(struct sc_connection *c, const struct sc_help *help) {
+  assert(c->n_help < SC_HELP_MAX);
+  c->help[c->n_help++] = help;
+}

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/help.h"
 #include "base/sqlite.h"
 #include "base/status.h"
 
@@ -18,7 +19,8 @@ struct sc_scenes;
 struct sc_static_result;
 struct sc_row_tilings;
 
-#define SC_PARTS_MAX 8 /* that are freed with a connection; there are four */
+#define SC_HELP_MAX 128 /* functions and tables that say what they are */
+#define SC_PARTS_MAX 8  /* that are freed with a connection; there are four */
 
 struct sc_connection {
   sqlite3 *db; /* borrowed: the connection owns us */
@@ -37,6 +39,8 @@ struct sc_connection {
     void (*free)(void *object);
   } parts[SC_PARTS_MAX];
   int n_parts;
+  const struct sc_help *help[SC_HELP_MAX]; /* static, in the order of registration */
+  int n_help;
 };
 
 /* Have free(object) called when the connection closes, the last registered first. */
@@ -79,6 +83,8 @@ struct sc_function {
 int sc_register_functions(struct sc_connection *c, const struct sc_function *functions, int n);
 /* Register a module whose pAux is the connection. */
 int sc_register_module(struct sc_connection *c, const char *name, const sqlite3_module *module);
+/* Have stacchip_help() say what a function or table is; `help` is static. */
+void sc_connection_help(struct sc_connection *c, const struct sc_help *help);
 
 /*
  * The registration of each part; an SQLite result code. Listed in extension.c, in order.
@@ -104,5 +110,6 @@ int sc_merge_register(struct sc_connection *c);     /* merge/vtab.c */
 int sc_parquet_register(struct sc_connection *c);   /* geoparquet/register.c */
 int sc_items_register(struct sc_connection *c);     /* stac/items_vtab.c */
 int sc_config_register(struct sc_connection *c);    /* config_func.c */
+int sc_help_register(struct sc_connection *c);      /* help_vtab.c */
 
 #endif

@@ -21,11 +21,10 @@ SQLITE_EXTENSION_INIT1
 /* A line each. */
 /* clang-format off */
 static int (*const parts[])(struct sc_connection *) = {
-    sc_config_register,
-    sc_platform_register,
-    sc_items_register,
     sc_index_register,
     sc_item_info_register,
+    sc_platform_register,
+    sc_items_register,
     sc_chip_register,
     sc_stack_register,
     sc_composite_register,
@@ -42,6 +41,8 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_clay_register,
     sc_merge_register,
     sc_parquet_register,
+    sc_config_register,
+    sc_help_register,
 };
 /* clang-format on */
 

@@ -58,17 +58,24 @@ sc_status sc_option_fail(struct sc_error *err, const char *what, const char *key
   return st;
 }
 
+/* "a, b, c" of "a|b=b2|c". */
+static sc_status list_choices(struct sc_buffer *out, const char *choices, struct sc_error *err) {
+  sc_status st = SC_OK;
+  for (size_t n; !st; choices += n + 1) {
+    n = strcspn(choices, "|");
+    st = sc_buffer_printf(out, err, "%.*s%s", (int)strcspn(choices, "|="), choices,
+                          choices[n] ? ", " : "");
+    if (!choices[n]) break;
+  }
+  return st;
+}
+
 sc_status sc_option_fail_choice(struct sc_error *err, const char *what, const char *key,
                                 const cJSON *found, const char *choices) {
   struct sc_buffer text = {0};
   sc_status st = put_found(&text, found, err);
   if (!st) st = sc_buffer_append_text(&text, " is not one of ", err);
-  for (size_t n; !st; choices += n + 1) {
-    n = strcspn(choices, "|");
-    st = sc_buffer_printf(&text, err, "%.*s%s", (int)strcspn(choices, "|="), choices,
-                          choices[n] ? ", " : "");
-    if (!choices[n]) break;
-  }
+  if (!st) st = list_choices(&text, choices, err);
   if (!st) {
     st = sc_fail(err, SC_BAD_ARG, "%s: option '%s': %s", what, key, (const char *)text.data);
   }
@@ -81,6 +88,21 @@ static sc_status fail_number(const cJSON *value, const char *what, const struct 
   return sc_option_fail(err, what, o->key, value, "%s from %.15g to %.15g",
                         o->type == SC_OPTION_INT ? "a whole number" : "a number", o->least,
                         o->most);
+}
+
+sc_status sc_option_format_type(const struct sc_option *o, struct sc_buffer *out,
+                                struct sc_error *err) {
+  switch (o->type) {
+    case SC_OPTION_INT:
+      return sc_buffer_printf(out, err, "a whole number from %.16g to %.16g", o->least, o->most);
+    case SC_OPTION_REAL:
+      return sc_buffer_printf(out, err, "a number from %.16g to %.16g", o->least, o->most);
+    case SC_OPTION_BOOL: return sc_buffer_append_text(out, "true or false", err);
+    case SC_OPTION_TEXT: return sc_buffer_append_text(out, "a text", err);
+    case SC_OPTION_CHOICE: return list_choices(out, o->choices, err);
+    case SC_OPTION_NAMES: return sc_buffer_append_text(out, "a name or an array of names", err);
+    default: return sc_buffer_append_text(out, o->choices, err);
+  }
 }
 
 /* --- values --- */

@@ -11,9 +11,11 @@
  *
  *   struct raw { int64_t n; int edge; const cJSON *shape; } raw = {.n = 256};
  *   static const struct sc_option table[] = {
- *       {"n", SC_OPTION_INT, offsetof(struct raw, n), 1, 8192, NULL},
- *       {"edge", SC_OPTION_CHOICE, offsetof(struct raw, edge), 0, 0, "drop|pad|shift"},
- *       {"shape", SC_OPTION_JSON, offsetof(struct raw, shape), 0, 0, NULL}};
+ *       {"n", SC_OPTION_INT, offsetof(struct raw, n), 1, 8192, NULL, "256", "how many"},
+ *       {"edge", SC_OPTION_CHOICE, offsetof(struct raw, edge), 0, 0, "drop|pad|shift", "\"drop\"",
+ *        "what becomes of chips that leave the grid"},
+ *       {"shape", SC_OPTION_JSON, offsetof(struct raw, shape), 0, 0, "[rows, columns]", NULL,
+ *        "size of the grid"}};
  *   struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, NULL};
  *   struct sc_options json = {0};
  *   sc_status st = sc_options_parse(text, "stacchip_f", &set, &json, err);
@@ -21,6 +23,9 @@
  *     st = sc_option_fail(err, "stacchip_f", "shape", raw.shape, "[rows, columns] up to %d", MAX);
  *   ... texts, names and JSON of `raw` live as long as `json` ...
  *   sc_options_free(&json);
+ *
+ * The table is also what stacchip_help() and the reference show (base/help.h): each row says its
+ * default and, in one sentence, what it is for.
  *
  * A function that takes the options of another one beside its own chains the sets by `next`: keys
  * of both are accepted and listed. To give such options on to the other function, give it the set.
@@ -30,6 +35,7 @@
 
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "base/status.h"
 
 struct cJSON;
@@ -51,8 +57,23 @@ struct sc_option {
   size_t offset;       /* of the member in the struct that is filled */
   double least, most;  /* SC_OPTION_INT, SC_OPTION_REAL */
   const char *choices; /* SC_OPTION_CHOICE: "a|b|c", found in any case; "jpeg=jpg":
-                          jpg is another spelling, which messages do not list */
+                          jpg is another spelling, which messages do not list.
+                          SC_OPTION_JSON: how it is written, for help */
+  const char *initial; /* what holds without it, as help shows it; NULL: nothing */
+  const char *about;   /* for help: what it is for, without a full stop */
 };
+
+/* The rows of a function, where others see them. */
+struct sc_option_table {
+  const struct sc_option *rows;
+  size_t n;
+};
+#define SC_OPTION_TABLE(rows) \
+  { (rows), sizeof(rows) / sizeof *(rows) }
+
+/* What a value of the option is, in words: "a whole number from 1 to 8192". */
+sc_status sc_option_format_type(const struct sc_option *option, struct sc_buffer *out,
+                                struct sc_error *err);
 
 /* A table, the struct that it fills, and where the search for a key goes on. */
 struct sc_option_set {

@@ -14,17 +14,6 @@
 #define DISK_MOST_BYTES (1LL << 50)
 #define DISK_MOST_AGE_S 315360000 /* ten years */
 
-enum kind { KIND_INT, KIND_TEXT };
-
-struct setting {
-  const char *name;
-  const char *environment; /* variable that gives the default, or NULL */
-  enum kind kind;
-  int64_t number, least, most; /* KIND_INT */
-  char *text;                  /* KIND_TEXT; owned, NULL for unset */
-  char *refused;               /* what the environment says instead; owned, NULL: nothing */
-};
-
 enum {
   PROGRESS,
   THREADS,
@@ -39,20 +28,52 @@ enum {
   DISK
 };
 
+static const struct sc_option options[] = {
+    [PROGRESS] = {"progress", SC_OPTION_INT, 0, 0, 1, NULL, "0",
+                  "1: stacchip_merge_items says on stderr how far it is"},
+    [THREADS] = {"threads", SC_OPTION_INT, 0, 1, 64, NULL, "the machine's cores, at most 64",
+                 "threads that read and decode"},
+    [CACHE] = {"cache_bytes", SC_OPTION_INT, 0, 0, (double)(INT64_C(1) << 40), NULL, "268435456",
+               "what the process keeps in memory: decoded blocks, and memory to be used again"},
+    [CONNECTIONS] = {"max_connections", SC_OPTION_INT, 0, 1, 1024, NULL, "64",
+                     "requests to one host at a time"},
+    [TIMEOUT] = {"timeout_ms", SC_OPTION_INT, 0, 1, 3600000, NULL, "30000",
+                 "of one request, in milliseconds"},
+    [RETRIES] = {"retries", SC_OPTION_INT, 0, 0, 100, NULL, "4",
+                 "of a request, after the first try"},
+    [VERIFY] = {"verify", SC_OPTION_INT, 0, 0, 1, NULL, "0",
+                "1: decode whole blocks and compare their checksums"},
+    [HREF_MAP] = {"href_map", SC_OPTION_JSON, 0, 0, 0, "an object of prefixes by prefix", NULL,
+                  "data that moved: what hrefs begin with, and what is read instead"},
+    [LOCAL] = {"local_roots", SC_OPTION_TEXT, 0, 0, 0, NULL, "allow",
+               "allow, deny, or the folders that may be read and written, with : between them"},
+    [HOSTS] = {"hosts", SC_OPTION_TEXT, 0, 0, 0, NULL, "all but those of clouds' metadata",
+               "patterns of the hosts that may be asked, with commas between them"},
+    [DISK] = {"disk_cache", SC_OPTION_JSON, 0, 0, 0, "{\"path\", \"bytes\", \"max_age\"}", NULL,
+              "a folder in which bytes of remote files are kept, for all processes"},
+};
+const struct sc_option_table sc_settings_table = SC_OPTION_TABLE(options);
+
+struct setting {
+  const struct sc_option *option;
+  const char *environment; /* variable that gives the default, or NULL */
+  int64_t number;          /* SC_OPTION_INT */
+  char *text;              /* of others; owned, NULL for unset */
+  char *refused;           /* what the environment says instead; owned, NULL: nothing */
+};
+
 static struct setting settings[] = {
-    [PROGRESS] = {"progress", "STACCHIP_PROGRESS", KIND_INT, 0, 0, 1, NULL, NULL},
-    [THREADS] = {"threads", "STACCHIP_THREADS", KIND_INT, 0, 1, 64, NULL, NULL},
-    [CACHE] = {"cache_bytes", "STACCHIP_CACHE_BYTES", KIND_INT, 256 << 20, 0, INT64_C(1) << 40,
-               NULL, NULL},
-    [CONNECTIONS] = {"max_connections", "STACCHIP_MAX_CONNECTIONS", KIND_INT, 64, 1, 1024, NULL,
-                     NULL},
-    [TIMEOUT] = {"timeout_ms", "STACCHIP_TIMEOUT_MS", KIND_INT, 30000, 1, 3600000, NULL, NULL},
-    [RETRIES] = {"retries", "STACCHIP_RETRIES", KIND_INT, 4, 0, 100, NULL, NULL},
-    [VERIFY] = {"verify", "STACCHIP_VERIFY", KIND_INT, 0, 0, 1, NULL, NULL},
-    [HREF_MAP] = {"href_map", "STACCHIP_HREF_MAP", KIND_TEXT, 0, 0, 0, NULL, NULL},
-    [LOCAL] = {"local_roots", "STACCHIP_LOCAL", KIND_TEXT, 0, 0, 0, NULL, NULL},
-    [HOSTS] = {"hosts", "STACCHIP_HOSTS", KIND_TEXT, 0, 0, 0, NULL, NULL},
-    [DISK] = {"disk_cache", "STACCHIP_DISK_CACHE", KIND_TEXT, 0, 0, 0, NULL, NULL},
+    [PROGRESS] = {&options[PROGRESS], "STACCHIP_PROGRESS", 0, NULL, NULL},
+    [THREADS] = {&options[THREADS], "STACCHIP_THREADS", 0, NULL, NULL},
+    [CACHE] = {&options[CACHE], "STACCHIP_CACHE_BYTES", 256 << 20, NULL, NULL},
+    [CONNECTIONS] = {&options[CONNECTIONS], "STACCHIP_MAX_CONNECTIONS", 64, NULL, NULL},
+    [TIMEOUT] = {&options[TIMEOUT], "STACCHIP_TIMEOUT_MS", 30000, NULL, NULL},
+    [RETRIES] = {&options[RETRIES], "STACCHIP_RETRIES", 4, NULL, NULL},
+    [VERIFY] = {&options[VERIFY], "STACCHIP_VERIFY", 0, NULL, NULL},
+    [HREF_MAP] = {&options[HREF_MAP], "STACCHIP_HREF_MAP", 0, NULL, NULL},
+    [LOCAL] = {&options[LOCAL], "STACCHIP_LOCAL", 0, NULL, NULL},
+    [HOSTS] = {&options[HOSTS], "STACCHIP_HOSTS", 0, NULL, NULL},
+    [DISK] = {&options[DISK], "STACCHIP_DISK_CACHE", 0, NULL, NULL},
 };
 #define N_SETTINGS (sizeof settings / sizeof *settings)
 
@@ -67,9 +88,10 @@ static sc_status parse_int(const struct setting *s, const char *value, int64_t *
                            struct sc_error *err) {
   char *end = NULL;
   long long n = value ? strtoll(value, &end, 10) : 0;
-  if (!value || end == value || *end || n < s->least || n > s->most) {
-    return sc_fail(err, SC_BAD_ARG, "expected a whole number from %lld to %lld, found '%s'",
-                   (long long)s->least, (long long)s->most, value ? value : "NULL");
+  if (!value || end == value || *end || (double)n < s->option->least ||
+      (double)n > s->option->most) {
+    return sc_fail(err, SC_BAD_ARG, "expected a whole number from %.16g to %.16g, found '%s'",
+                   s->option->least, s->option->most, value ? value : "NULL");
   }
   *out = n;
   return SC_OK;
@@ -150,7 +172,8 @@ static sc_status set_text(struct setting *s, const char *value, struct sc_error 
 }
 
 static sc_status set_value(struct setting *s, const char *value, struct sc_error *err) {
-  return s->kind == KIND_INT ? parse_int(s, value, &s->number, err) : set_text(s, value, err);
+  return s->option->type == SC_OPTION_INT ? parse_int(s, value, &s->number, err)
+                                          : set_text(s, value, err);
 }
 
 /* Defaults of the machine and the environment, once. The lock is held. */
@@ -186,10 +209,10 @@ sc_status sc_settings_check(struct sc_error *err) {
 static struct setting *find(const char *name, struct sc_error *err) {
   struct sc_buffer list = {0};
   for (size_t i = 0; i < N_SETTINGS; i++) {
-    if (name && strcmp(settings[i].name, name) == 0) return &settings[i];
+    if (name && strcmp(settings[i].option->key, name) == 0) return &settings[i];
   }
   for (size_t i = 0; i < N_SETTINGS; i++) {
-    if (sc_buffer_printf(&list, err, "%s%s", i ? ", " : "", settings[i].name)) break;
+    if (sc_buffer_printf(&list, err, "%s%s", i ? ", " : "", settings[i].option->key)) break;
   }
   if (err->status != SC_NOMEM) {
     sc_fail_text(err, SC_BAD_ARG, "stacchip_config: unknown setting '%s'; settings: %s",
@@ -223,7 +246,7 @@ sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_err
   const struct setting *s = find(name, err);
   if (s && check_environment(s, err)) {
     st = err->status;
-  } else if (s && s->kind == KIND_INT) {
+  } else if (s && s->option->type == SC_OPTION_INT) {
     st = sc_buffer_printf(out, err, "%lld", (long long)s->number);
   } else if (s) {
     st = sc_buffer_append_text(out, s->text ? s->text : "", err);
@@ -261,7 +284,7 @@ int64_t sc_settings_int(const char *name) {
   pthread_mutex_lock(&lock);
   start();
   for (size_t i = 0; i < N_SETTINGS; i++) {
-    if (strcmp(settings[i].name, name) == 0) n = settings[i].number;
+    if (strcmp(settings[i].option->key, name) == 0) n = settings[i].number;
   }
   pthread_mutex_unlock(&lock);
   return n;

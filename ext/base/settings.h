@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/options.h"
 #include "base/status.h"
 
 /* Those that the raster half goes by. A snapshot: its strings live as long as the call that
@@ -26,6 +27,9 @@ struct sc_settings {
 };
 
 #define SC_DISK_MAX_AGE_S 604800 /* a week, unless disk_cache says otherwise */
+
+/* Their names, kinds and bounds, for help. */
+extern const struct sc_option_table sc_settings_table;
 
 /* The value of a setting as text, appended to out. SC_BAD_ARG lists the names. */
 sc_status sc_settings_get(const char *name, struct sc_buffer *out, struct sc_error *err);

@@ -80,6 +80,9 @@ struct sc_export_options {
   int is_items; /* STAC GeoParquet: a row is an item */
 };
 
+/* The options of stacchip_export(), for help. */
+extern const struct sc_option_table sc_export_option_table;
+
 /* Parse the JSON object (NULL: defaults). Free also after an error. */
 sc_status sc_export_options_parse(const char *json, struct sc_export_options *out,
                                   struct sc_error *err);

@@ -26,16 +26,27 @@ struct raw {
 
 #define AT(member) offsetof(struct raw, member)
 static const struct sc_option table[] = {
-    {"columns", SC_OPTION_NAMES, AT(columns), 0, 0, NULL},
-    {"partition_by", SC_OPTION_NAMES, AT(partition_by), 0, 0, NULL},
-    {"partition_style", SC_OPTION_CHOICE, AT(style), 0, 0, "directory|hive"},
-    {"where", SC_OPTION_TEXT, AT(where), 0, 0, NULL},
-    {"sort", SC_OPTION_NAMES, AT(sort), 0, 0, NULL},
-    {"compression", SC_OPTION_CHOICE, AT(codec), 0, 0, "zstd|snappy|gzip|none"},
-    {"row_group_size", SC_OPTION_INT, AT(row_group_rows), 1, MAX_ROW_GROUP_ROWS, NULL},
-    {"geoparquet", SC_OPTION_CHOICE, AT(geo), 0, 0, "1.1|2.0"},
-    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "index|stac-geoparquet"},
+    {"columns", SC_OPTION_NAMES, AT(columns), 0, 0, NULL, "the nine of the index",
+     "which, in this order"},
+    {"partition_by", SC_OPTION_NAMES, AT(partition_by), 0, 0, NULL, NULL,
+     "columns that a tree of files is cut by"},
+    {"partition_style", SC_OPTION_CHOICE, AT(style), 0, 0, "directory|hive", "\"directory\"",
+     "names of the folders: value/, or name=value/"},
+    {"where", SC_OPTION_TEXT, AT(where), 0, 0, NULL, NULL,
+     "an SQL expression: only rows for which it is true"},
+    {"sort", SC_OPTION_NAMES, AT(sort), 0, 0, NULL, "\"hilbert\"",
+     "hilbert, none, or columns such as date, item DESC"},
+    {"compression", SC_OPTION_CHOICE, AT(codec), 0, 0, "zstd|snappy|gzip|none", "\"zstd\"",
+     "the codec"},
+    {"row_group_size", SC_OPTION_INT, AT(row_group_rows), 1, MAX_ROW_GROUP_ROWS, NULL, "122880",
+     "rows in a row group, at most"},
+    {"geoparquet", SC_OPTION_CHOICE, AT(geo), 0, 0, "1.1|2.0", "\"1.1\"",
+     "2.0 uses the native GEOMETRY type"},
+    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "index|stac-geoparquet", "\"index\"",
+     "stac-geoparquet: the items in place of their chips"},
 };
+
+const struct sc_option_table sc_export_option_table = SC_OPTION_TABLE(table);
 
 static sc_status fail_column(struct sc_error *err, const char *key, const char *name) {
   struct sc_buffer list = {0};

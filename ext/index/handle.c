@@ -251,22 +251,39 @@ struct members {
 
 #define AT(member) offsetof(struct members, member)
 static const struct sc_option member_table[] = {
-    {"item", SC_OPTION_JSON, AT(item), 0, 0, 0},
-    {"bucket", SC_OPTION_TEXT, AT(bucket), 0, 0, 0},
-    {"platform", SC_OPTION_TEXT, AT(platform), 0, 0, 0},
-    {"chip_index_x", SC_OPTION_INT, AT(x), -POSITION_MAX, POSITION_MAX, 0},
-    {"chip_index_y", SC_OPTION_INT, AT(y), -POSITION_MAX, POSITION_MAX, 0},
-    {"chip_size", SC_OPTION_INT, AT(chip_size), 1, SC_CHIP_SIZE_MAX_PX, 0},
-    {"stride", SC_OPTION_INT, AT(stride), 1, SC_CHIP_SIZE_MAX_PX, 0},
-    {"edge", SC_OPTION_CHOICE, AT(edge), 0, 0, SC_EDGE_CHOICES},
-    {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},
-    {"shape", SC_OPTION_JSON, AT(shape), 0, 0, 0},
-    {"base", SC_OPTION_TEXT, AT(base), 0, 0, 0},
-    {"mask", SC_OPTION_TEXT, AT(mask), 0, 0, 0},
-    {"cloud", SC_OPTION_TEXT, AT(cloud), 0, 0, 0},
-    {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, 0},
-    {"dilate", SC_OPTION_INT, AT(dilate), 0, SC_DILATE_MAX_PX, 0},
+    {"item", SC_OPTION_JSON, AT(item), 0, 0, "a text, or an item", NULL,
+     "path, URL or object of an item, or its id in an archive or a table of exported items"},
+    {"bucket", SC_OPTION_TEXT, AT(bucket), 0, 0, NULL, NULL,
+     "where the archive {bucket}/{platform}/{item}/stac_item.json is"},
+    {"platform", SC_OPTION_TEXT, AT(platform), 0, 0, NULL, "by match", "the rule to go by"},
+    {"chip_index_x", SC_OPTION_INT, AT(x), -POSITION_MAX, POSITION_MAX, NULL, NULL,
+     "column of the chip, from the left"},
+    {"chip_index_y", SC_OPTION_INT, AT(y), -POSITION_MAX, POSITION_MAX, NULL, NULL,
+     "row of the chip, from above"},
+    {"chip_size", SC_OPTION_INT, AT(chip_size), 1, SC_CHIP_SIZE_MAX_PX, NULL, "256",
+     "rows and columns of a chip, in pixels of the grid"},
+    {"stride", SC_OPTION_INT, AT(stride), 1, SC_CHIP_SIZE_MAX_PX, NULL, "chip_size",
+     "distance between the first pixels of neighbouring chips"},
+    {"edge", SC_OPTION_CHOICE, AT(edge), 0, 0, SC_EDGE_CHOICES, "\"drop\"",
+     "what becomes of chips that would leave the grid; of a padded one the overhang counts as "
+     "nodata"},
+    {"center", SC_OPTION_JSON, AT(center), 0, 0, "[longitude, latitude]", NULL,
+     "in place of the position: a chip around a place, in degrees"},
+    {"shape", SC_OPTION_JSON, AT(shape), 0, 0, "[rows, columns]", "from the item",
+     "size of the grid, where the item has none"},
+    {"base", SC_OPTION_TEXT, AT(base), 0, 0, NULL, NULL,
+     "folder or URL for the relative hrefs of an item that is given as text"},
+    {"mask", SC_OPTION_TEXT, AT(mask), 0, 0, NULL, "the rule's",
+     "the raster that clouds and nodata are counted in: an asset, or a path or URL in which {id} "
+     "is the item's id"},
+    {"cloud", SC_OPTION_TEXT, AT(cloud), 0, 0, NULL, "the rule's; with mask \"v\"",
+     "an expression over v and nd, true for a cloudy pixel of the mask"},
+    {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, NULL, "the rule's; with mask \"nd\"",
+     "an expression over v and nd, true for a pixel of the mask without data"},
+    {"dilate", SC_OPTION_INT, AT(dilate), 0, SC_DILATE_MAX_PX, NULL, "the rule's, else 0",
+     "pixels of the mask that clouds grow by"},
 };
+const struct sc_option_table sc_handle_option_table = SC_OPTION_TABLE(member_table);
 #define NOT_GIVEN INT64_MIN
 
 static sc_status take_place(const struct members *m, struct sc_handle *out, struct sc_error *err) {

@@ -89,6 +89,9 @@ struct sc_handle {
   double center[2];             /* longitude, latitude */
 };
 
+/* The members of one that is written by hand, for help. */
+extern const struct sc_option_table sc_handle_option_table;
+
 /* SC_BAD_ARG for a text that is not a handle, has unknown members, or both a position and a
  * center. */
 sc_status sc_handle_read(const char *text, struct sc_handle *out, struct sc_error *err);

@@ -30,18 +30,35 @@ struct raw_options {
 
 static const struct sc_option option_table[] = {
     {"chip_size", SC_OPTION_INT, offsetof(struct raw_options, chip_size), 1, SC_CHIP_SIZE_MAX_PX,
-     0},
-    {"stride", SC_OPTION_INT, offsetof(struct raw_options, stride), 1, SC_CHIP_SIZE_MAX_PX, 0},
-    {"edge", SC_OPTION_CHOICE, offsetof(struct raw_options, edge), 0, 0, SC_EDGE_CHOICES},
-    {"max_nodata", SC_OPTION_REAL, offsetof(struct raw_options, max_nodata), 0, 1, 0},
-    {"platform", SC_OPTION_TEXT, offsetof(struct raw_options, platform), 0, 0, 0},
-    {"shape", SC_OPTION_JSON, offsetof(struct raw_options, shape), 0, 0, 0},
-    {"base", SC_OPTION_TEXT, offsetof(struct raw_options, base), 0, 0, 0},
-    {"mask", SC_OPTION_TEXT, offsetof(struct raw_options, mask), 0, 0, 0},
-    {"cloud", SC_OPTION_TEXT, offsetof(struct raw_options, cloud), 0, 0, 0},
-    {"nodata", SC_OPTION_TEXT, offsetof(struct raw_options, nodata), 0, 0, 0},
-    {"dilate", SC_OPTION_INT, offsetof(struct raw_options, dilate), 0, SC_DILATE_MAX_PX, 0},
+     NULL, "256", "rows and columns of a chip, in pixels of the grid"},
+    {"stride", SC_OPTION_INT, offsetof(struct raw_options, stride), 1, SC_CHIP_SIZE_MAX_PX, NULL,
+     "chip_size", "distance between the first pixels of neighbouring chips"},
+    {"edge", SC_OPTION_CHOICE, offsetof(struct raw_options, edge), 0, 0, SC_EDGE_CHOICES,
+     "\"drop\"",
+     "what becomes of chips that would leave the grid; of a padded one the overhang counts as "
+     "nodata"},
+    {"max_nodata", SC_OPTION_REAL, offsetof(struct raw_options, max_nodata), 0, 1, NULL, "0.5",
+     "chips with a larger fraction of nodata are left out; 1 keeps all"},
+    {"platform", SC_OPTION_TEXT, offsetof(struct raw_options, platform), 0, 0, NULL, "by match",
+     "the rule to go by; none: no mask, both fractions NULL"},
+    {"shape", SC_OPTION_JSON, offsetof(struct raw_options, shape), 0, 0, "[rows, columns]",
+     "from the item", "size of the grid, where the item has none"},
+    {"base", SC_OPTION_TEXT, offsetof(struct raw_options, base), 0, 0, NULL, NULL,
+     "folder or URL for the relative hrefs of an item that is given as text"},
+    {"mask", SC_OPTION_TEXT, offsetof(struct raw_options, mask), 0, 0, NULL, "the rule's",
+     "the raster that clouds and nodata are counted in: an asset, or a path or URL in which {id} "
+     "is the item's id"},
+    {"cloud", SC_OPTION_TEXT, offsetof(struct raw_options, cloud), 0, 0, NULL,
+     "the rule's; with mask \"v\"",
+     "an expression over v and nd, true for a cloudy pixel of the mask"},
+    {"nodata", SC_OPTION_TEXT, offsetof(struct raw_options, nodata), 0, 0, NULL,
+     "the rule's; with mask \"nd\"",
+     "an expression over v and nd, true for a pixel of the mask without data"},
+    {"dilate", SC_OPTION_INT, offsetof(struct raw_options, dilate), 0, SC_DILATE_MAX_PX, NULL,
+     "the rule's, else 0", "pixels of the mask that clouds grow by"},
 };
+
+const struct sc_option_table sc_index_option_table = SC_OPTION_TABLE(option_table);
 
 sc_status sc_shape_read(const cJSON *shape, const char *what, int64_t out[2],
                         struct sc_error *err) {

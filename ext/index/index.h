@@ -9,14 +9,15 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/options.h"
 #include "base/sqlite.h"
 #include "base/status.h"
 #include "index/grid.h"
 
 struct cJSON;
 struct sc_lattice;
-struct sc_option_set; /* base/options.h */
-struct sc_rules;      /* stac/rules.h: the connection's platform rules */
+extern const struct sc_option_table sc_index_option_table; /* what it takes, for help */
+struct sc_rules; /* stac/rules.h: the connection's platform rules */
 
 struct sc_index_options {
   struct sc_tiling tiling; /* chip_size 256, stride = chip_size, edge drop */

@@ -362,10 +362,21 @@ static void item_info_func(sqlite3_context *context, int n, sqlite3_value **valu
   if (st) sc_result_error(context, &err);
 }
 
+static const struct sc_help item_info_help = {
+    .name = "stacchip_item_info",
+    .kind = SC_HELP_SCALAR,
+    .about = "JSON that says what was understood of an item, from which field, and each warning",
+    .arguments =
+        (const struct sc_help_name[]){
+            SC_HELP_ITEM, {"options", "JSON", "{}", "those of stacchip_index"}, {0}},
+    .example = "SELECT stacchip_item_info('item.json') ->> '$.grid.crs'",
+};
+
 int sc_item_info_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_item_info", 1, SQLITE_DIRECTONLY, item_info_func, 0, 0},
       {"stacchip_item_info", 2, SQLITE_DIRECTONLY, item_info_func, 0, 0},
   };
+  sc_connection_help(c, &item_info_help);
   return sc_register_functions(c, functions, 2);
 }

@@ -67,11 +67,31 @@ static sc_status arguments_as_json(int n, const char *const *arguments, cJSON *o
   return st;
 }
 
+/* Arguments beside the options of an index. */
+struct own {
+  const char *bucket;
+  int headers, on_error;
+};
+enum { BUCKET, HEADERS, ON_ERROR };
+static const struct sc_option own_table[] = {
+    [BUCKET] = {"bucket", SC_OPTION_TEXT, offsetof(struct own, bucket), 0, 0, NULL, NULL,
+                "the folder or bucket of an archive, whose items lie in "
+                "{bucket}/{platform}/{item}/stac_item.json"},
+    [HEADERS] = {"headers", SC_OPTION_CHOICE, offsetof(struct own, headers), 0, 0,
+                 "eager|lazy|none", "\"eager\"",
+                 "when the headers of remote files are read and stored"},
+    [ON_ERROR] = {"on_error", SC_OPTION_CHOICE, offsetof(struct own, on_error), 0, 0,
+                  SC_MERGE_ON_ERROR_CHOICES, "\"abort\"",
+                  "what becomes of an item that cannot be read: the statement fails, or the item "
+                  "goes to the table's errors"},
+};
+const struct sc_option_table sc_merge_option_table = SC_OPTION_TABLE(own_table);
+
 sc_status sc_merge_on_error_parse(const char *text, enum sc_merge_on_error *out,
                                   struct sc_error *err) {
   int choice = 0;
-  const struct sc_option option = {"on_error", SC_OPTION_CHOICE,         0, 0,
-                                   0,          SC_MERGE_ON_ERROR_CHOICES};
+  struct sc_option option = own_table[ON_ERROR];
+  option.offset = 0;
   const struct sc_option_set set = {&option, 1, &choice, NULL};
   cJSON *json = cJSON_CreateObject();
   sc_status st =
@@ -84,17 +104,8 @@ sc_status sc_merge_on_error_parse(const char *text, enum sc_merge_on_error *out,
 
 sc_status sc_merge_args_parse(int n, const char *const *arguments, struct sc_merge_args *out,
                               struct sc_error *err) {
-  struct own {
-    const char *bucket;
-    int headers, on_error;
-  } own = {0};
-  static const struct sc_option table[] = {
-      {"bucket", SC_OPTION_TEXT, offsetof(struct own, bucket), 0, 0, NULL},
-      {"headers", SC_OPTION_CHOICE, offsetof(struct own, headers), 0, 0, "eager|lazy|none"},
-      {"on_error", SC_OPTION_CHOICE, offsetof(struct own, on_error), 0, 0,
-       SC_MERGE_ON_ERROR_CHOICES},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, &own, NULL};
+  struct own own = {0};
+  const struct sc_option_set set = {own_table, sizeof own_table / sizeof *own_table, &own, NULL};
   cJSON *json = cJSON_CreateObject();
   memset(out, 0, sizeof *out);
   sc_status st = json ? arguments_as_json(n, arguments, json, err) : sc_fail_nomem(err);

@@ -20,6 +20,9 @@ struct sc_merge_args {
   enum sc_merge_on_error on_error; /* an item that fails: an error, or a row of <name>_error */
 };
 
+/* Those that stacchip_index() has not, for help. */
+extern const struct sc_option_table sc_merge_option_table;
+
 /* n arguments, each "key = value"; a value may be quoted. */
 sc_status sc_merge_args_parse(int n, const char *const *arguments, struct sc_merge_args *out,
                               struct sc_error *err);

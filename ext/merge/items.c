@@ -36,6 +36,7 @@
 
 #define WAIT_MS 50 /* between looks for an interrupt */
 #define PROGRESS_SECONDS 1.0
+#define FAILURES_SHOWN 3 /* of the first ones, in the result; <name>_error has them all */
 
 struct items_options {
   int64_t threads;
@@ -51,8 +52,9 @@ struct items_job {
   struct sc_item_pool *pool;
   int is_query_done;
   int64_t n_merged, n_skipped, n_failed;
-  int64_t n_left_out;   /* chips */
-  double last_progress; /* seconds */
+  int64_t n_left_out;        /* chips */
+  struct sc_buffer failures; /* reasons of the first ones, as members of a JSON array */
+  double last_progress;      /* seconds */
 };
 
 static double now_seconds(void) {
@@ -181,7 +183,12 @@ static sc_status record_failure(struct items_job *job, const struct sc_item_task
     *err = task->err;
     return err->status;
   }
-  job->n_failed++;
+  sc_status st = SC_OK;
+  if (job->n_failed++ < FAILURES_SHOWN) {
+    if (job->failures.size > 0) st = sc_buffer_append_text(&job->failures, ",", err);
+    if (!st) st = sc_buffer_append_json(&job->failures, task->err.text, err);
+  }
+  if (st) return st;
   return sc_merge_record_failure(job->table, task->item, task->size, &task->index, &task->err, err);
 }
 
@@ -237,19 +244,22 @@ static sc_status prepare_query(sqlite3 *db, const char *sql, sqlite3_stmt **out,
   return SC_OK;
 }
 
+static const struct sc_option option_table[] = {
+    {"threads", SC_OPTION_INT, offsetof(struct items_options, threads), 1, SC_ITEM_POOL_MAX_THREADS,
+     NULL, "the setting threads", "items that are read at a time"},
+    {"on_error", SC_OPTION_CHOICE, offsetof(struct items_options, on_error), 0, 0,
+     SC_MERGE_ON_ERROR_CHOICES, "\"record\"", "what becomes of an item that cannot be read"},
+    {"replace", SC_OPTION_BOOL, offsetof(struct items_options, replace), 0, 0, NULL, "false",
+     "index items again that are there"},
+};
+
 static sc_status read_options(const char *text, struct items_options *out, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"threads", SC_OPTION_INT, offsetof(struct items_options, threads), 1,
-       SC_ITEM_POOL_MAX_THREADS, NULL},
-      {"on_error", SC_OPTION_CHOICE, offsetof(struct items_options, on_error), 0, 0,
-       SC_MERGE_ON_ERROR_CHOICES},
-      {"replace", SC_OPTION_BOOL, offsetof(struct items_options, replace), 0, 0, NULL},
-  };
   struct sc_options options;
   out->threads = sc_settings_int("threads");
   out->on_error = SC_MERGE_ON_ERROR_RECORD;
   out->replace = 0;
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
+  const struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, out,
+                                    NULL};
   sc_status st = sc_options_parse(text, "stacchip_merge_items", &set, &options, err);
   if (st) return st;
   sc_options_free(&options);
@@ -288,31 +298,61 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
   return st;
 }
 
+/* {"merged", "skipped", "failed"}, and "left_out" and "failures" where there are some. */
+static sc_status put_result(const struct items_job *job, struct sc_buffer *out,
+                            struct sc_error *err) {
+  sc_status st = sc_buffer_printf(out, err, "{\"merged\":%lld,\"skipped\":%lld,\"failed\":%lld",
+                                  (long long)job->n_merged, (long long)job->n_skipped,
+                                  (long long)job->n_failed);
+  if (!st && job->n_left_out)
+    st = sc_buffer_printf(out, err, ",\"left_out\":%lld", (long long)job->n_left_out);
+  if (!st && job->n_failed) st = sc_buffer_append_text(out, ",\"failures\":[", err);
+  if (!st && job->n_failed) st = sc_buffer_append(out, job->failures.data, job->failures.size, err);
+  if (!st && job->n_failed) st = sc_buffer_append_text(out, "]", err);
+  return st ? st : sc_buffer_append_text(out, "}", err);
+}
+
 static void merge_items_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct items_job job = {0};
   struct sc_error err = {0};
+  struct sc_buffer out = {0};
   struct sc_connection *c = sqlite3_user_data(context);
   sc_status st = sc_connection_check_direct(c, &err);
   sc_connection_begin_query(c);
   if (!st) st = merge_items(c, values, n, &job, &err);
   sc_connection_end_query(c);
+  if (!st) st = put_result(&job, &out, &err);
+  sc_buffer_free(&job.failures);
   if (st) {
+    sc_buffer_free(&out);
     sc_result_error(context, &err);
     return;
   }
-  char left_out[40] = "";
-  if (job.n_left_out) {
-    sqlite3_snprintf(sizeof left_out, left_out, ",\"left_out\":%lld", job.n_left_out);
-  }
-  char *text = sqlite3_mprintf("{\"merged\":%lld,\"skipped\":%lld,\"failed\":%lld%s}", job.n_merged,
-                               job.n_skipped, job.n_failed, left_out);
-  sqlite3_result_text(context, text, -1, sqlite3_free);
+  sqlite3_result_text64(context, (char *)out.data, out.size, sc_free, SQLITE_UTF8);
 }
+
+static const struct sc_help merge_items_help = {
+    .name = "stacchip_merge_items",
+    .kind = SC_HELP_SCALAR,
+    .about =
+        "merges the items that a query returns, in parallel; commits each, and goes on where it "
+        "stopped",
+    .arguments =
+        (const struct sc_help_name[]){{"table", "TEXT", NULL, "a merged index"},
+                                      {"query", "TEXT", NULL, "SQL whose first column is an item"},
+                                      SC_HELP_OPTIONS,
+                                      {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(option_table)}},
+    .example =
+        "CREATE VIRTUAL TABLE chips USING stacchip_merge(); SELECT stacchip_merge_items('chips', "
+        "'SELECT item_json FROM stacchip_items(''scenes/'')')",
+};
 
 int sc_merge_items_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_merge_items", 2, SQLITE_DIRECTONLY, merge_items_func, 0, 0},
       {"stacchip_merge_items", 3, SQLITE_DIRECTONLY, merge_items_func, 0, 0},
   };
+  sc_connection_help(c, &merge_items_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

@@ -287,7 +287,49 @@ static const sqlite3_module merge_module = {
     .xShadowName = merge_shadow_name,
 };
 
+static const struct sc_help merge_help = {
+    .name = "stacchip_merge",
+    .kind = SC_HELP_MODULE,
+    .about = "the chips of many items, kept in the database with spatial indexes",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"argument=value, ...", "see the arguments", "none", "arguments of the table"}, {0}},
+    .columns =
+        (const struct sc_help_name[]){
+            {"chipid", "TEXT", NULL, "{item}-{x}-{y}, for people"},
+            {"platform", "TEXT", NULL, "the rule that the item falls under, raster or none"},
+            {"item", "TEXT", NULL, "the item's id"},
+            {"date", "TEXT", NULL, "YYYY-MM-DD in UTC"},
+            {"chip_index_x", "INTEGER", NULL, "column of the chip, from the left"},
+            {"chip_index_y", "INTEGER", NULL, "row of the chip, from above"},
+            {"cloud_cover_percentage", "REAL", NULL,
+             "fraction of cloudy pixels, 0 to 1; NULL where it is unknown"},
+            {"nodata_percentage", "REAL", NULL,
+             "fraction of pixels that are not valid, 0 to 1; NULL where it is unknown"},
+            {"geometry", "BLOB", NULL,
+             "the footprint in longitude and latitude, a SpatiaLite geometry"},
+            {"row", "TEXT, hidden", NULL, "the handle: what reads the pixels"},
+            {"datetime", "TEXT, hidden", NULL, "RFC 3339 in UTC"},
+            {"collection", "TEXT, hidden", NULL, "the item's collection"},
+            {"grid", "TEXT, hidden", NULL, "a hash of CRS, transform and shape"},
+            {"col_off", "INTEGER, hidden", NULL, "the chip's first column of pixels in the grid"},
+            {"row_off", "INTEGER, hidden", NULL, "the chip's first row of pixels in the grid"},
+            {"item_json", "TEXT, hidden", NULL,
+             "written: index this item. Read: the item as it is stored"},
+            {"search_area", "BLOB, hidden", NULL,
+             "WHERE search_area = geometry: a spatial condition, also for joins"},
+            {"index_options", "TEXT, hidden", NULL,
+             "JSON of mask, cloud, nodata and dilate, for the item that is written beside it"},
+            {"rank", "TEXT, hidden", NULL, "the value of a command"},
+            {0}},
+    .options = {{"argument", "", &sc_merge_option_table}, {"argument", "", &sc_index_option_table}},
+    .example =
+        "CREATE VIRTUAL TABLE chips USING stacchip_merge(chip_size=256); INSERT INTO "
+        "chips(item_json) VALUES ('item.json'); SELECT count(*) FROM chips",
+};
+
 int sc_merge_register(struct sc_connection *c) {
+  sc_connection_help(c, &merge_help);
   int code = sc_register_module(c, "stacchip_merge", &merge_module);
   return code == SQLITE_OK ? sc_merge_items_register(c) : code;
 }

@@ -138,16 +138,21 @@ static int is_whole(const cJSON *v, double least, double most) {
 #define SEED_MAX 9007199254740992.0 /* 2^53: whole numbers that JSON readers agree on */
 #define MIX_DEFAULT 16
 
+struct raw_shuffle {
+  int64_t seed, mix;
+};
+static const struct sc_option shuffle_table[] = {
+    {"seed", SC_OPTION_INT, offsetof(struct raw_shuffle, seed), -SEED_MAX, SEED_MAX, NULL, "0",
+     "another number, another order; take the number of the epoch"},
+    {"mix", SC_OPTION_INT, offsetof(struct raw_shuffle, mix), 0, SC_ORDER_MIX_MAX, NULL, "16",
+     "blocks of the files that are drawn from at a time; 0: random order"},
+};
+
 static sc_status take_shuffle(const cJSON *shuffle, struct sc_order_options *out,
                               struct sc_error *err) {
-  struct {
-    int64_t seed, mix;
-  } raw = {0, MIX_DEFAULT};
-  const struct sc_option table[] = {
-      {"seed", SC_OPTION_INT, offsetof(__typeof__(raw), seed), -SEED_MAX, SEED_MAX, NULL},
-      {"mix", SC_OPTION_INT, offsetof(__typeof__(raw), mix), 0, SC_ORDER_MIX_MAX, NULL},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, NULL};
+  struct raw_shuffle raw = {0, MIX_DEFAULT};
+  const struct sc_option_set set = {shuffle_table, sizeof shuffle_table / sizeof *shuffle_table,
+                                    &raw, NULL};
   if (!shuffle) return SC_OK;
   if (is_whole(shuffle, -SEED_MAX, SEED_MAX)) {
     raw.seed = (int64_t)shuffle->valuedouble;
@@ -179,22 +184,30 @@ static sc_status take_shard(const cJSON *shard, struct sc_order_options *out,
   return SC_OK;
 }
 
+struct raw_own {
+  const cJSON *shuffle, *shard, *into;
+  int64_t start, ahead;
+  int drop_last;
+};
+static const struct sc_option own_table[] = {
+    {"shuffle", SC_OPTION_JSON, offsetof(struct raw_own, shuffle), 0, 0, "a seed, or an object",
+     NULL, "the order: null is the query's, else shuffled in blocks of the files"},
+    {"drop_last", SC_OPTION_BOOL, offsetof(struct raw_own, drop_last), 0, 0, NULL, "false",
+     "leave out chips that make no full batch"},
+    {"start", SC_OPTION_INT, offsetof(struct raw_own, start), 0, SC_ORDER_MAX_CHIPS, NULL, "0",
+     "the first batch: goes on with an epoch that was left"},
+    {"shard", SC_OPTION_JSON, offsetof(struct raw_own, shard), 0, 0, "[rank, world]", "[0, 1]",
+     "this part of the epoch, of how many"},
+    {"ahead", SC_OPTION_INT, offsetof(struct raw_own, ahead), 0, AHEAD_MAX, NULL, "2",
+     "batches that are read while you work with one"},
+    {"into", SC_OPTION_JSON, offsetof(struct raw_own, into), 0, 0, "an object", NULL,
+     "shared memory of yours that pixels are written into"},
+};
+
 static sc_status parse_options(const char *text, struct batches_options *out,
                                struct sc_error *err) {
-  struct {
-    const cJSON *shuffle, *shard, *into;
-    int64_t start, ahead;
-    int drop_last;
-  } raw = {.ahead = AHEAD_DEFAULT};
-  const struct sc_option table[] = {
-      {"shuffle", SC_OPTION_JSON, offsetof(__typeof__(raw), shuffle), 0, 0, NULL},
-      {"drop_last", SC_OPTION_BOOL, offsetof(__typeof__(raw), drop_last), 0, 0, NULL},
-      {"start", SC_OPTION_INT, offsetof(__typeof__(raw), start), 0, SC_ORDER_MAX_CHIPS, NULL},
-      {"shard", SC_OPTION_JSON, offsetof(__typeof__(raw), shard), 0, 0, NULL},
-      {"ahead", SC_OPTION_INT, offsetof(__typeof__(raw), ahead), 0, AHEAD_MAX, NULL},
-      {"into", SC_OPTION_JSON, offsetof(__typeof__(raw), into), 0, 0, NULL},
-  };
-  const struct sc_option_set own = {table, sizeof table / sizeof *table, &raw, NULL};
+  struct raw_own raw = {.ahead = AHEAD_DEFAULT};
+  const struct sc_option_set own = {own_table, sizeof own_table / sizeof *own_table, &raw, NULL};
   sc_status st = sc_chip_options_parse_with(text, SC_OPTIONS_BATCHES, &own, &out->chip, err);
   if (!st) st = take_shuffle(raw.shuffle, &out->order, err);
   if (!st) st = take_shard(raw.shard, &out->order, err);
@@ -515,6 +528,38 @@ static const sqlite3_module batches_module = {
     .xUpdate = NULL,
 };
 
+static const struct sc_help batches_help = {
+    .name = "stacchip_batches",
+    .kind = SC_HELP_TABLE,
+    .about =
+        "the chips that a query names, n at a time, in an order that mixes widely and decodes each "
+        "block once",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"query", "TEXT", NULL, "SQL whose first column is a handle; the others come as extra"},
+            {"n", "INTEGER", NULL, "chips of a batch"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .columns =
+        (const struct sc_help_name[]){
+            {"position", "INTEGER", NULL, "number of the batch in the epoch, from 0"},
+            {"n", "INTEGER", NULL, "chips in it"},
+            {"batch", "BLOB", NULL,
+             "their pixels, as stacchip_stack() gives them; with into JSON that says where they "
+             "are"},
+            {"extra", "TEXT", NULL, "the query's further columns, as a JSON object of arrays"},
+            {"mixing", "TEXT, hidden", NULL, "how well the order mixes"},
+            {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(own_table)},
+                {"option", "", &sc_chip_option_tables[SC_OPTIONS_BATCHES]},
+                {"key", "shuffle.", &(const struct sc_option_table)SC_OPTION_TABLE(shuffle_table)},
+                {"key", "into.", &sc_slots_option_table}},
+    .example =
+        "SELECT position, n, length(batch) FROM stacchip_batches('SELECT row FROM "
+        "stacchip_index(''item.json'')', 8, '{\"assets\": \"red\", \"shuffle\": 1}')",
+};
+
 int sc_batches_register(struct sc_connection *c) {
+  sc_connection_help(c, &batches_help);
   return sc_register_module(c, "stacchip_batches", &batches_module);
 }

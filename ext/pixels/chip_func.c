@@ -13,6 +13,7 @@
 #include "pixels/chip.h"
 #include "pixels/encode.h"
 #include "pixels/exported.h"
+#include "pixels/layers.h"
 #include "pixels/locate.h"
 #include "pixels/result.h"
 
@@ -156,14 +157,21 @@ struct export_options {
 #define EXPORT_FORMS "whole|short|item|id"
 static const char *const export_forms[] = {"whole", "short", "item", "id"};
 
+static const struct sc_option export_table[] = {
+    {"form", SC_OPTION_CHOICE, offsetof(struct export_options, form), 0, 0, EXPORT_FORMS,
+     "\"whole\"",
+     "a handle with all in it, a short one, or the item and the id of a table of items; alone its "
+     "word will do"},
+    {"table", SC_OPTION_TEXT, offsetof(struct export_options, table), 0, 0, NULL, NULL,
+     "where the handle is a rowid: the merged index"},
+    {"items", SC_OPTION_TEXT, offsetof(struct export_options, items), 0, 0, NULL,
+     "\"exported_items\"", "where the handle is a short one: the table of exported items"},
+};
+
 /* JSON, or the word of a form alone, or else a table. */
 static sc_status parse_export(const char *text, struct export_options *out, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"form", SC_OPTION_CHOICE, offsetof(struct export_options, form), 0, 0, EXPORT_FORMS},
-      {"table", SC_OPTION_TEXT, offsetof(struct export_options, table), 0, 0, 0},
-      {"items", SC_OPTION_TEXT, offsetof(struct export_options, items), 0, 0, 0},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
+  const struct sc_option_set set = {export_table, sizeof export_table / sizeof *export_table, out,
+                                    NULL};
   memset(out, 0, sizeof *out);
   if (!text) return SC_OK;
   if (text[strspn(text, " \t\r\n")] == '{')
@@ -226,6 +234,41 @@ static void export_func(sqlite3_context *context, int n, sqlite3_value **values)
   sqlite3_result_text64(context, (char *)out.data, out.size, sc_free, SQLITE_UTF8);
 }
 
+static const struct sc_help chip_help = {
+    .name = "stacchip_chip",
+    .kind = SC_HELP_SCALAR,
+    .about = "the pixels of one chip",
+    .arguments = (const struct sc_help_name[]){SC_HELP_ROW, SC_HELP_OPTIONS, {0}},
+    .options = {{"option", "", &sc_chip_option_tables[SC_OPTIONS_CHIP]},
+                {"key", "layers.NAME.", &sc_layer_option_table},
+                {"key", "row.", &sc_handle_option_table}},
+    .example =
+        "SELECT stacchip_chip(row, '{\"assets\": [\"red\", \"nir\"]}') FROM "
+        "stacchip_index('item.json') LIMIT 1",
+};
+
+static const struct sc_help info_help = {
+    .name = "stacchip_chip_info",
+    .kind = SC_HELP_SCALAR,
+    .about =
+        "JSON: shape, type, assets, CRS, transform, window, bbox, nodata, scale and offset of what "
+        "stacchip_chip() gives",
+    .arguments =
+        (const struct sc_help_name[]){
+            SC_HELP_ROW, {"options", "JSON", "{}", "those of stacchip_chip"}, {0}},
+    .example =
+        "SELECT stacchip_chip_info(row) ->> '$.shape' FROM stacchip_index('item.json') LIMIT 1",
+};
+
+static const struct sc_help export_help = {
+    .name = "stacchip_row_export",
+    .kind = SC_HELP_SCALAR,
+    .about = "a handle for another machine, that stands alone or is short",
+    .arguments = (const struct sc_help_name[]){SC_HELP_ROW, SC_HELP_OPTIONS, {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(export_table)}},
+    .example = "SELECT stacchip_row_export(row, 'short') FROM stacchip_index('item.json') LIMIT 1",
+};
+
 int sc_chip_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_chip", 1, SQLITE_DIRECTONLY, chip_func, 0, 0},
@@ -235,5 +278,8 @@ int sc_chip_register(struct sc_connection *c) {
       {"stacchip_row_export", 1, SQLITE_DIRECTONLY, export_func, 0, 0},
       {"stacchip_row_export", 2, SQLITE_DIRECTONLY, export_func, 0, 0},
   };
+  sc_connection_help(c, &chip_help);
+  sc_connection_help(c, &info_help);
+  sc_connection_help(c, &export_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

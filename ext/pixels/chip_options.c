@@ -40,107 +40,116 @@ struct raw {
   "native|uint8|int8|uint16|int16|uint32|int32|uint64|int64|float32|float64|" \
   "complex64|complex128"
 #define FORMATS "npy|npz|raw|geotiff=tif=tiff|png|jpeg=jpg"
-#define COMMON                                                                                    \
-  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},                                                \
-      {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},                                    \
-      {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},                                              \
-      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},                                      \
-      {"buffer", SC_OPTION_INT, AT(buffer), 0, SC_BUFFER_MAX_PX, 0},                              \
-      {"fill", SC_OPTION_JSON, AT(fill), 0, 0, 0}, {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0}, \
-  {                                                                                               \
-    "items", SC_OPTION_TEXT, AT(items), 0, 0, 0                                                   \
-  }
-#define PIXELS                                             \
-  {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},    \
-      {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},       \
-      {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0}, { \
-    "rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0        \
-  }
+/* clang-format off */
+#define NAMES_FORM "a name, or an array of names"
+#define KERNELS_FORM "nearest, bilinear, cubic, cubicspline, lanczos, average, mode, gauss; or an object by asset"
+#define PAIR_FORM "[least, most]"
+#define PICTURE "of a picture: "
+#define ASSETS {"assets", SC_OPTION_JSON, AT(assets), 0, 0, NAMES_FORM, "the rule's", "asset keys, common names or band names, in output order"}
+#define SCALE {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, NULL, "false", "apply the asset's scale and offset; the result is float32"}
+#define HARMONIZE {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, NULL, "false", "bring Sentinel-2 baselines 04.00 and later to the older zero point"}
+#define TABLE {"table", SC_OPTION_TEXT, AT(table), 0, 0, NULL, NULL, "where the handle is a rowid: the merged index, chips or schema.chips"}
+#define EXCLUDE_CLOUD {"exclude_cloud", SC_OPTION_BOOL, AT(exclude_cloud), 0, 0, NULL, "false", "leave out the pixels that the item's mask calls cloud"}
+#define RESAMPLING {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, KERNELS_FORM, "\"nearest\"", "for assets of another resolution than the grid"}
+#define ITEMS {"items", SC_OPTION_TEXT, AT(items), 0, 0, NULL, "\"exported_items\"", "where the handle is a short one: the table of exported items"}
+#define STRETCH {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, PAIR_FORM, "[2, 98]", PICTURE "the percentiles that become black and white"}
+#define RESCALE {"rescale", SC_OPTION_JSON, AT(rescale), 0, 0, PAIR_FORM, NULL, PICTURE "the values that become black and white"}
+#define COMMON \
+  ASSETS, \
+  RESAMPLING, \
+  SCALE, HARMONIZE, \
+  {"buffer", SC_OPTION_INT, AT(buffer), 0, SC_BUFFER_MAX_PX, NULL, "0", "pixels added on each side, from the neighbours"}, \
+  {"fill", SC_OPTION_JSON, AT(fill), 0, 0, "a number", "nodata, else 0", "the value outside the grid"}, \
+  TABLE, \
+  ITEMS
+#define DTYPE {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES, "\"native\"", "cast to this type, with saturation"}
+#define VALID {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, NULL, "false", "with npz: also an array valid, true where the pixel is valid"}
+#define PIXELS \
+  DTYPE, VALID, \
+  STRETCH, \
+  RESCALE
 /* Of the grid that pixels are brought to; "size" alone is that of a picture. */
 #define SEED_MAX 9007199254740991 /* a whole number that JSON holds */
-#define GRID                                                         \
-  {"crs", SC_OPTION_TEXT, AT(crs), 0, 0, 0},                         \
-      {"resolution", SC_OPTION_JSON, AT(resolution), 0, 0, 0},       \
-      {"bounds", SC_OPTION_JSON, AT(bounds), 0, 0, 0},               \
-      {"center", SC_OPTION_JSON, AT(center), 0, 0, 0},               \
-      {"size", SC_OPTION_JSON, AT(size), 0, 0, 0},                   \
-      {"jitter", SC_OPTION_INT, AT(jitter), 1, SC_BUFFER_MAX_PX, 0}, \
-      {"seed", SC_OPTION_INT, AT(seed), -SEED_MAX, SEED_MAX, 0},     \
-      {"layers", SC_OPTION_JSON, AT(layers), 0, 0, 0}, {             \
-    "like", SC_OPTION_JSON, AT(like), 0, 0, 0                        \
-  }
+#define GRID \
+  {"crs", SC_OPTION_TEXT, AT(crs), 0, 0, NULL, "the chip's", "the CRS of a grid of your own: an authority code, WKT or PROJJSON"}, \
+  {"resolution", SC_OPTION_JSON, AT(resolution), 0, 0, "a number, or [x, y]", "the chip's", "the size of a pixel of that grid, in units of its CRS"}, \
+  {"bounds", SC_OPTION_JSON, AT(bounds), 0, 0, "[least x, least y, most x, most y]", NULL, "the box of that grid, in its CRS"}, \
+  {"center", SC_OPTION_JSON, AT(center), 0, 0, "[longitude, latitude]", "the chip's", "the middle of that grid, in degrees"}, \
+  {"size", SC_OPTION_JSON, AT(size), 0, 0, "a whole number, or [width, height]", "the chip's", "pixels of that grid; alone, of a picture: pixels on a side"}, \
+  {"jitter", SC_OPTION_INT, AT(jitter), 1, SC_BUFFER_MAX_PX, NULL, NULL, "shift the window at random by up to so many pixels"}, \
+  {"seed", SC_OPTION_INT, AT(seed), -SEED_MAX, SEED_MAX, NULL, "0", "of jitter: another number, another shift"}, \
+  {"layers", SC_OPTION_JSON, AT(layers), 0, 0, "an object of layers by name", NULL, "with npz: other rasters on the grid of the chip"}, \
+  {"like", SC_OPTION_JSON, AT(like), 0, 0, "a handle", NULL, "exactly the grid of that chip"}
+#define FORMAT(names) {"format", SC_OPTION_CHOICE, AT(format), 0, 0, names, "\"npy\"", "what the BLOB is; where it is the only option its name will do"}
+#define ON_ERROR(choices, about) {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, choices, "\"abort\"", about}
+#define ON_ERROR_OF_CHIP ON_ERROR("abort|null", "null: what cannot be read is NULL, in place of an error")
+#define ON_ERROR_OF_GROUP ON_ERROR("abort|null|skip", "what becomes of a group with a chip that cannot be read: null, or a group without the chip")
+#define NULL_ROWS {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill", "\"skip\"", "what becomes of NULL handles: left out, or kept as places without valid pixels"}
+#define SOURCE \
+  ASSETS, SCALE, HARMONIZE, EXCLUDE_CLOUD, \
+  {"platform", SC_OPTION_TEXT, AT(platform), 0, 0, NULL, "by match", "of an item: the rule to go by"}, \
+  {"base", SC_OPTION_TEXT, AT(base), 0, 0, NULL, NULL, "folder or URL for the relative hrefs of an item that is given as text"}, \
+  TABLE, ON_ERROR_OF_CHIP
+/* clang-format on */
 
 static const struct sc_option chip_table[] = {
-    COMMON,
-    PIXELS,
-    GRID,
-    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
-    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null"},
+    COMMON, PIXELS, GRID, FORMAT(FORMATS), ON_ERROR_OF_CHIP,
 };
 static const struct sc_option stack_table[] = {
     COMMON,
     PIXELS,
     GRID,
-    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
-    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
-    {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill"},
-    {"slots", SC_OPTION_JSON, AT(slots), 0, 0, 0},
-    {"on_duplicate", SC_OPTION_CHOICE, AT(on_duplicate), 0, 0, "first|error|clearest"},
+    FORMAT(FORMATS),
+    ON_ERROR_OF_GROUP,
+    NULL_ROWS,
+    {"slots", SC_OPTION_JSON, AT(slots), 0, 0, "an array of dates and intervals", NULL,
+     "exactly these dates, in this order"},
+    {"on_duplicate", SC_OPTION_CHOICE, AT(on_duplicate), 0, 0, "first|error|clearest", "\"first\"",
+     "which of several chips of a slot"},
 };
 static const struct sc_option batches_table[] = {
-    COMMON,
-    GRID,
-    {"dtype", SC_OPTION_CHOICE, AT(dtype), 0, 0, DTYPES},
-    {"valid", SC_OPTION_BOOL, AT(valid), 0, 0, 0},
-    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, "npy|npz|raw"},
-    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
-    {"null", SC_OPTION_CHOICE, AT(null), 0, 0, "skip|fill"},
+    COMMON, GRID, DTYPE, VALID, FORMAT("npy|npz|raw"), ON_ERROR_OF_GROUP, NULL_ROWS,
 };
 static const struct sc_option composite_table[] = {
-    COMMON,
-    PIXELS,
-    GRID,
-    {"format", SC_OPTION_CHOICE, AT(format), 0, 0, FORMATS},
-    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+    COMMON, PIXELS, GRID, FORMAT(FORMATS), ON_ERROR_OF_GROUP,
 };
 static const struct sc_option stats_table[] = {
     COMMON,
-    {"exclude_cloud", SC_OPTION_BOOL, AT(exclude_cloud), 0, 0, 0},
-    {"percentiles", SC_OPTION_JSON, AT(percentiles), 0, 0, 0},
-    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+    EXCLUDE_CLOUD,
+    {"percentiles", SC_OPTION_JSON, AT(percentiles), 0, 0, "an array of numbers from 0 to 100",
+     "[2, 25, 50, 75, 98]", "these percentiles of each band"},
+    ON_ERROR_OF_GROUP,
 };
 
-#define SOURCE                                                                                    \
-  {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0}, {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0}, \
-      {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},                                      \
-      {"exclude_cloud", SC_OPTION_BOOL, AT(exclude_cloud), 0, 0, 0},                              \
-      {"platform", SC_OPTION_TEXT, AT(platform), 0, 0, 0},                                        \
-      {"base", SC_OPTION_TEXT, AT(base), 0, 0, 0}, {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0}, \
-  {                                                                                               \
-    "on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null"                                \
-  }
 static const struct sc_option zonal_table[] = {
     SOURCE,
-    {"stats", SC_OPTION_NAMES, AT(stats), 0, 0, 0},
-    {"percentiles", SC_OPTION_JSON, AT(percentiles), 0, 0, 0},
-    {"classes", SC_OPTION_JSON, AT(classes), 0, 0, 0},
-    {"all_touched", SC_OPTION_BOOL, AT(all_touched), 0, 0, 0},
-    {"weights", SC_OPTION_BOOL, AT(weights), 0, 0, 0},
+    {"stats", SC_OPTION_NAMES, AT(stats), 0, 0, NULL, "all",
+     "any of count, valid, sum, mean, std, min, max, median"},
+    {"percentiles", SC_OPTION_JSON, AT(percentiles), 0, 0, "an array of numbers from 0 to 100",
+     NULL, "these percentiles of each band"},
+    {"classes", SC_OPTION_JSON, AT(classes), 0, 0, "true or false, or an array of values", "false",
+     "the share of each value, or of those named"},
+    {"all_touched", SC_OPTION_BOOL, AT(all_touched), 0, 0, NULL, "false",
+     "every pixel that a geometry touches"},
+    {"weights", SC_OPTION_BOOL, AT(weights), 0, 0, NULL, "false",
+     "every pixel by the share of it that lies inside"},
 };
 static const struct sc_option sample_table[] = {
     SOURCE,
-    {"resampling", SC_OPTION_CHOICE, AT(bilinear), 0, 0, "nearest|bilinear"},
+    {"resampling", SC_OPTION_CHOICE, AT(bilinear), 0, 0, "nearest|bilinear", "\"nearest\"",
+     "the pixel that holds the point, or the four around it"},
 };
 static const struct sc_option tile_table[] = {
-    {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},
-    {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},
-    {"scale", SC_OPTION_BOOL, AT(scale), 0, 0, 0},
-    {"harmonize", SC_OPTION_BOOL, AT(harmonize), 0, 0, 0},
-    {"stretch", SC_OPTION_JSON, AT(stretch), 0, 0, 0},
-    {"rescale", SC_OPTION_JSON, AT(rescale), 0, 0, 0},
-    {"table", SC_OPTION_TEXT, AT(table), 0, 0, 0},
-    {"items", SC_OPTION_TEXT, AT(items), 0, 0, 0},
-    {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, "abort|null|skip"},
+    {"assets", SC_OPTION_JSON, AT(assets), 0, 0, NAMES_FORM, "red, green and blue, else the rule's",
+     "one asset, drawn grey, or three"},
+    RESAMPLING,
+    SCALE,
+    HARMONIZE,
+    STRETCH,
+    RESCALE,
+    TABLE,
+    ITEMS,
+    ON_ERROR_OF_GROUP,
 };
 static const char *const zonal_names[] = {"count", "valid", "sum", "mean",
                                           "std",   "min",   "max", "median"};
@@ -360,23 +369,24 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   return st ? st : check_percentiles(raw->percentiles, what, err);
 }
 
-/* In the order of enum sc_options_of. */
-static const struct {
-  const char *what;
-  const struct sc_option *table;
-  size_t n;
-} functions[] = {
-    {"stacchip_chip", chip_table, sizeof chip_table / sizeof *chip_table},
-    {"stacchip_stack", stack_table, sizeof stack_table / sizeof *stack_table},
-    {"stacchip_band_stats", stats_table, sizeof stats_table / sizeof *stats_table},
-    {"stacchip_batches", batches_table, sizeof batches_table / sizeof *batches_table},
-    {"stacchip_composite", composite_table, sizeof composite_table / sizeof *composite_table},
-    {"stacchip_zonal", zonal_table, sizeof zonal_table / sizeof *zonal_table},
-    {"stacchip_sample", sample_table, sizeof sample_table / sizeof *sample_table},
-    {"stacchip_tile", tile_table, sizeof tile_table / sizeof *tile_table},
+static const char *const functions[] = {
+    [SC_OPTIONS_CHIP] = "stacchip_chip",           [SC_OPTIONS_STACK] = "stacchip_stack",
+    [SC_OPTIONS_STATS] = "stacchip_band_stats",    [SC_OPTIONS_BATCHES] = "stacchip_batches",
+    [SC_OPTIONS_COMPOSITE] = "stacchip_composite", [SC_OPTIONS_ZONAL] = "stacchip_zonal",
+    [SC_OPTIONS_SAMPLE] = "stacchip_sample",       [SC_OPTIONS_TILE] = "stacchip_tile",
+};
+const struct sc_option_table sc_chip_option_tables[] = {
+    [SC_OPTIONS_CHIP] = SC_OPTION_TABLE(chip_table),
+    [SC_OPTIONS_STACK] = SC_OPTION_TABLE(stack_table),
+    [SC_OPTIONS_STATS] = SC_OPTION_TABLE(stats_table),
+    [SC_OPTIONS_BATCHES] = SC_OPTION_TABLE(batches_table),
+    [SC_OPTIONS_COMPOSITE] = SC_OPTION_TABLE(composite_table),
+    [SC_OPTIONS_ZONAL] = SC_OPTION_TABLE(zonal_table),
+    [SC_OPTIONS_SAMPLE] = SC_OPTION_TABLE(sample_table),
+    [SC_OPTIONS_TILE] = SC_OPTION_TABLE(tile_table),
 };
 
-const char *sc_options_function(enum sc_options_of function) { return functions[function].what; }
+const char *sc_options_function(enum sc_options_of function) { return functions[function]; }
 
 /* A word alone, 'png', is short for {"format": "png"}. */
 static sc_status spell_out(const char *text, struct sc_buffer *out, struct sc_error *err) {
@@ -399,17 +409,18 @@ sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of functi
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
   out->stretch[1] = 98;
-  const struct sc_option_set set = {functions[function].table, functions[function].n, &raw, own};
+  const struct sc_option_table *table = &sc_chip_option_tables[function];
+  const struct sc_option_set set = {table->rows, table->n, &raw, own};
   int has_formats = function == SC_OPTIONS_CHIP || function == SC_OPTIONS_STACK ||
                     function == SC_OPTIONS_BATCHES || function == SC_OPTIONS_COMPOSITE;
   struct sc_buffer spelled = {0};
   sc_status st = !has_formats ? SC_OK : spell_out(text, &spelled, err);
   if (!st) {
-    st = sc_options_parse(spelled.size ? (const char *)spelled.data : text,
-                          functions[function].what, &set, &out->json, err);
+    st = sc_options_parse(spelled.size ? (const char *)spelled.data : text, functions[function],
+                          &set, &out->json, err);
   }
   sc_buffer_free(&spelled);
-  if (!st) st = take(&raw, functions[function].what, out, err);
+  if (!st) st = take(&raw, functions[function], out, err);
   if (st) sc_chip_options_free(out);
   return st;
 }

@@ -108,6 +108,8 @@ enum sc_options_of {
   SC_OPTIONS_SAMPLE,
   SC_OPTIONS_TILE
 };
+/* Their options, by that enum, for help. */
+extern const struct sc_option_table sc_chip_option_tables[];
 /* "stacchip_chip" ...; static. */
 const char *sc_options_function(enum sc_options_of function);
 

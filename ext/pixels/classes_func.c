@@ -75,11 +75,14 @@ static sc_status read_mapped(struct classes *c, const cJSON *entry, struct sc_er
   return SC_OK;
 }
 
+static const struct sc_option option_table[] = {
+    {"ignore", SC_OPTION_JSON, offsetof(struct classes, ignore), 0, 0,
+     "a number, or an array of numbers", NULL, "values that count as not there"},
+    {"map", SC_OPTION_JSON, offsetof(struct classes, map), 0, 0, "an object of names by value",
+     NULL, "names for the values; others are left out"}};
+
 static sc_status parse_classes(const char *text, struct classes *c, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"ignore", SC_OPTION_JSON, offsetof(struct classes, ignore), 0, 0, NULL},
-      {"map", SC_OPTION_JSON, offsetof(struct classes, map), 0, 0, NULL}};
-  struct sc_option_set set = {table, sizeof table / sizeof *table, c, NULL};
+  struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, c, NULL};
   const cJSON *entry;
   sc_status st = sc_options_parse(text, FUNCTION, &set, &c->json, err);
   if (st) return st;
@@ -252,11 +255,25 @@ static void classes_func(sqlite3_context *context, int n, sqlite3_value **values
   if (own && !st) sqlite3_set_auxdata(context, 1, own, free_classes);
 }
 
+static const struct sc_help classes_help = {
+    .name = "stacchip_classes",
+    .kind = SC_HELP_SCALAR,
+    .about = "the share of each class of an array, as JSON",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"array", "BLOB", NULL, "a .npy of whole numbers"}, SC_HELP_OPTIONS, {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(option_table)}},
+    .example =
+        "SELECT stacchip_classes(stacchip_chip(row, '{\"assets\": \"scl\"}'), '{\"ignore\": 0}') "
+        "FROM stacchip_index('item.json') LIMIT 1",
+};
+
 int sc_classes_register(struct sc_connection *c) {
   const int pure = SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
   const struct sc_function functions[] = {
       {"stacchip_classes", 1, pure, classes_func, 0, 0},
       {"stacchip_classes", 2, pure, classes_func, 0, 0},
   };
+  sc_connection_help(c, &classes_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

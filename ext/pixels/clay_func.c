@@ -66,11 +66,30 @@ static void encode_latlon_func(sqlite3_context *context, int n, sqlite3_value **
   result_pairs(context, lat * M_PI / 180, lon * M_PI / 180);
 }
 
+static const struct sc_help encode_time_help = {
+    .name = "stacchip_encode_time",
+    .kind = SC_HELP_SCALAR,
+    .about = "Clay's (sin, cos) pairs of week and hour, as JSON",
+    .arguments = (const struct sc_help_name[]){{"datetime", "TEXT", NULL, "RFC 3339"}, {0}},
+    .example = "SELECT stacchip_encode_time('2024-03-11T14:06:36Z')",
+};
+
+static const struct sc_help encode_latlon_help = {
+    .name = "stacchip_encode_latlon",
+    .kind = SC_HELP_SCALAR,
+    .about = "Clay's (sin, cos) pairs of latitude and longitude, as JSON",
+    .arguments =
+        (const struct sc_help_name[]){{"geometry", "BLOB", NULL, "in longitude and latitude"}, {0}},
+    .example = "SELECT stacchip_encode_latlon(geometry) FROM stacchip_index('item.json') LIMIT 1",
+};
+
 int sc_clay_register(struct sc_connection *c) {
   const int pure = SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
   const struct sc_function functions[] = {
       {"stacchip_encode_time", 1, pure, encode_time_func, 0, 0},
       {"stacchip_encode_latlon", 1, pure, encode_latlon_func, 0, 0},
   };
+  sc_connection_help(c, &encode_time_help);
+  sc_connection_help(c, &encode_latlon_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

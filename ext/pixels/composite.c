@@ -271,14 +271,18 @@ static sc_status make_composite(struct composite *x, const struct sc_group *grou
   return sc_chip_encode(x->c, &x->chip, x->options, limit, out, err);
 }
 
+static const struct sc_option own_table[] = {
+    {"method", SC_OPTION_CHOICE, offsetof(struct own_options, method), 0, 0, METHODS, "\"first\"",
+     "what becomes of the valid values of a pixel"},
+    {"exclude_cloud", SC_OPTION_BOOL, offsetof(struct own_options, exclude_cloud), 0, 0, NULL,
+     "false", "leave out the pixels that the item's mask calls cloud"},
+    {"dilate", SC_OPTION_INT, offsetof(struct own_options, dilate), 0, SC_DILATE_MAX_PX, NULL,
+     "the rule's", "with exclude_cloud: pixels of the mask that clouds grow by"},
+};
+
 static sc_status read_options(const char *text, struct own_options *own,
                               struct sc_chip_options *out, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"method", SC_OPTION_CHOICE, offsetof(struct own_options, method), 0, 0, METHODS},
-      {"exclude_cloud", SC_OPTION_BOOL, offsetof(struct own_options, exclude_cloud), 0, 0, 0},
-      {"dilate", SC_OPTION_INT, offsetof(struct own_options, dilate), 0, SC_DILATE_MAX_PX, 0},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, own, NULL};
+  const struct sc_option_set set = {own_table, sizeof own_table / sizeof *own_table, own, NULL};
   sc_status st = sc_chip_options_parse_with(text, SC_OPTIONS_COMPOSITE, &set, out, err);
   if (st) return st;
   if (own->dilate >= 0 && !own->exclude_cloud) {
@@ -318,11 +322,24 @@ static void composite_final(sqlite3_context *context) {
   sc_buffer_free(&out);
 }
 
+static const struct sc_help composite_help = {
+    .name = "stacchip_composite",
+    .kind = SC_HELP_AGGREGATE,
+    .about = "the chips of a group as one, by the first, median, mean, greatest or least value",
+    .arguments = (const struct sc_help_name[]){SC_HELP_ROW, SC_HELP_OPTIONS, SC_HELP_SORT_KEY, {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(own_table)},
+                {"option", "", &sc_chip_option_tables[SC_OPTIONS_COMPOSITE]}},
+    .example =
+        "SELECT length(stacchip_composite(row, '{\"assets\": \"red\", \"method\": \"median\"}')) "
+        "FROM stacchip_index('item.json') GROUP BY chip_index_x, chip_index_y LIMIT 1",
+};
+
 int sc_composite_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_composite", 1, SQLITE_DIRECTONLY, 0, sc_group_step, composite_final},
       {"stacchip_composite", 2, SQLITE_DIRECTONLY, 0, sc_group_step, composite_final},
       {"stacchip_composite", 3, SQLITE_DIRECTONLY, 0, sc_group_step, composite_final},
   };
+  sc_connection_help(c, &composite_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

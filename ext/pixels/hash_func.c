@@ -22,9 +22,22 @@ static void hash_func(sqlite3_context *context, int n, sqlite3_value **values) {
   sqlite3_result_double(context, sc_stable_hash_end(h));
 }
 
+static const struct sc_help hash_help = {
+    .name = "stacchip_hash",
+    .kind = SC_HELP_SCALAR,
+    .about = "a REAL in [0, 1), the same everywhere: shuffles and splits that can be repeated",
+    .arguments =
+        (const struct sc_help_name[]){{"seed", "any", NULL, "another seed, another order"},
+                                      {"value, ...", "any", NULL, "what is hashed, one or more"},
+                                      {0}},
+    .example =
+        "SELECT chipid FROM stacchip_index('item.json') ORDER BY stacchip_hash(1, chipid) LIMIT 3",
+};
+
 int sc_hash_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_hash", -1, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, hash_func, 0, 0},
   };
+  sc_connection_help(c, &hash_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

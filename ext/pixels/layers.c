@@ -23,12 +23,19 @@ struct raw_layer {
 };
 #define AT(member) offsetof(struct raw_layer, member)
 static const struct sc_option layer_table[] = {
-    {"source", SC_OPTION_JSON, AT(source), 0, 0, 0},
-    {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},
-    {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, 0},
-    {"when", SC_OPTION_CHOICE, AT(when), 0, 0, "same|nearest|any"},
-    {"fill", SC_OPTION_JSON, AT(fill), 0, 0, 0},
+    {"source", SC_OPTION_JSON, AT(source), 0, 0, "a text, or an item", NULL,
+     "a merged index, or the path, URL or object of an item, or the path of a raster"},
+    {"assets", SC_OPTION_JSON, AT(assets), 0, 0, "a name, or an array of names",
+     "the rule's, or all", "as of a chip"},
+    {"resampling", SC_OPTION_JSON, AT(resampling), 0, 0, "a kernel, or an object by asset",
+     "\"nearest\"", "as of a chip"},
+    {"when", SC_OPTION_CHOICE, AT(when), 0, 0, "same|nearest|any", "\"any\"",
+     "of a merged index: items of the chip's date, the nearest in time, or any"},
+    {"fill", SC_OPTION_JSON, AT(fill), 0, 0, "a number", "nodata, else 0",
+     "the value where no item has a valid pixel"},
 };
+
+const struct sc_option_table sc_layer_option_table = SC_OPTION_TABLE(layer_table);
 
 static int is_name(const char *name) {
   size_t n = strlen(name);

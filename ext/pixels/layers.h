@@ -29,6 +29,9 @@ struct sc_layer_chips {
   size_t n;
 };
 
+/* The keys of one layer, for help. */
+extern const struct sc_option_table sc_layer_option_table;
+
 /* Take the option in: *out is `n` layers, freed with sc_layers_free(). */
 sc_status sc_layers_read_option(const struct cJSON *value, const char *what, struct sc_layer **out,
                                 int *n, struct sc_error *err);

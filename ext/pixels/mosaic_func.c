@@ -33,16 +33,24 @@ struct group {
   struct sc_mosaic *mosaic; /* NULL until the first array */
 };
 
+static const struct sc_option option_table[] = {
+    {"path", SC_OPTION_TEXT, offsetof(struct options, path), 0, 0, NULL, NULL,
+     "where the map is written; the result is then this path"},
+    {"blend", SC_OPTION_CHOICE, offsetof(struct options, blend), 0, 0, SC_BLEND_CHOICES,
+     "\"feather\"", "what a pixel of several chips becomes"},
+    {"reduce", SC_OPTION_CHOICE, offsetof(struct options, reduce), 0, 0, "none|argmax", "\"none\"",
+     "argmax: the band with the highest score is written, as uint8"},
+    {"nodata", SC_OPTION_JSON, offsetof(struct options, nodata), 0, 0, "a number", NULL,
+     "pixels of this value say nothing"},
+    {"table", SC_OPTION_TEXT, offsetof(struct options, table), 0, 0, NULL, NULL,
+     "where the handle is a rowid: the merged index"},
+    {"items", SC_OPTION_TEXT, offsetof(struct options, items), 0, 0, NULL, "\"exported_items\"",
+     "where the handle is a short one: the table of exported items"},
+};
+
 static sc_status parse_options(struct group *g, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"path", SC_OPTION_TEXT, offsetof(struct options, path), 0, 0, NULL},
-      {"blend", SC_OPTION_CHOICE, offsetof(struct options, blend), 0, 0, SC_BLEND_CHOICES},
-      {"reduce", SC_OPTION_CHOICE, offsetof(struct options, reduce), 0, 0, "none|argmax"},
-      {"nodata", SC_OPTION_JSON, offsetof(struct options, nodata), 0, 0, NULL},
-      {"table", SC_OPTION_TEXT, offsetof(struct options, table), 0, 0, NULL},
-      {"items", SC_OPTION_TEXT, offsetof(struct options, items), 0, 0, NULL},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, &g->options, NULL};
+  const struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table,
+                                    &g->options, NULL};
   sc_status st = sc_options_parse(g->text, WHAT, &set, &g->json, err);
   if (!st && g->options.nodata && !cJSON_IsNumber(g->options.nodata))
     st = sc_option_fail(err, WHAT, "nodata", g->options.nodata, "a number");
@@ -183,10 +191,27 @@ static void mosaic_final(sqlite3_context *context) {
   clear(g);
 }
 
+static const struct sc_help mosaic_help = {
+    .name = "stacchip_mosaic",
+    .kind = SC_HELP_AGGREGATE,
+    .about = "the arrays that a model made of chips as one georeferenced COG",
+    .arguments =
+        (const struct sc_help_name[]){
+            SC_HELP_ROW,
+            {"array", "BLOB", NULL, "a .npy of shape (rows, columns) or (bands, rows, columns)"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(option_table)}},
+    .example =
+        "SELECT length(stacchip_mosaic(row, stacchip_chip(row, '{\"assets\": \"red\"}'))) > 0 FROM "
+        "stacchip_index('item.json')",
+};
+
 int sc_mosaic_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {WHAT, 2, SQLITE_DIRECTONLY, 0, mosaic_step, mosaic_final},
       {WHAT, 3, SQLITE_DIRECTONLY, 0, mosaic_step, mosaic_final},
   };
+  sc_connection_help(c, &mosaic_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

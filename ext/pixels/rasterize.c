@@ -49,23 +49,36 @@ struct labels {
   size_t capacity;
 };
 
+static const struct sc_option option_table[] = {
+    {"dtype", SC_OPTION_CHOICE, offsetof(struct options, dtype), 0, 0, DTYPES, "\"uint8\"",
+     "type of the array"},
+    {"fill", SC_OPTION_REAL, offsetof(struct options, fill), -1e300, 1e300, NULL, "0",
+     "the value where no geometry lies"},
+    {"all_touched", SC_OPTION_BOOL, offsetof(struct options, all_touched), 0, 0, NULL, "false",
+     "every pixel that a geometry touches, not those alone whose middle it covers"},
+    {"merge", SC_OPTION_CHOICE, offsetof(struct options, merge), 0, 0, "replace|add|max|min",
+     "\"replace\"", "what a pixel under several geometries becomes"},
+    {"buffer", SC_OPTION_INT, offsetof(struct options, chip.buffer_px), 0, SC_BUFFER_MAX_PX, NULL,
+     "0", "pixels added on each side"},
+    {"table", SC_OPTION_TEXT, offsetof(struct options, chip.table), 0, 0, NULL, NULL,
+     "where the handle is a rowid: the merged index"},
+    {"items", SC_OPTION_TEXT, offsetof(struct options, chip.items), 0, 0, NULL,
+     "\"exported_items\"", "where the handle is a short one: the table of exported items"},
+    {"crs", SC_OPTION_TEXT, offsetof(struct options, grid.crs), 0, 0, NULL, "the chip's",
+     "the CRS of a grid of your own"},
+    {"resolution", SC_OPTION_JSON, offsetof(struct options, grid.resolution), 0, 0,
+     "a number, or [x, y]", "the chip's", "the size of a pixel of that grid, in units of its CRS"},
+    {"bounds", SC_OPTION_JSON, offsetof(struct options, grid.bounds), 0, 0,
+     "[least x, least y, most x, most y]", NULL, "the box of that grid, in its CRS"},
+    {"center", SC_OPTION_JSON, offsetof(struct options, grid.center), 0, 0, "[longitude, latitude]",
+     "the chip's", "the middle of that grid, in degrees"},
+    {"size", SC_OPTION_JSON, offsetof(struct options, grid.size), 0, 0,
+     "a whole number, or [width, height]", "the chip's", "pixels of that grid"},
+    {"like", SC_OPTION_JSON, offsetof(struct options, grid.like), 0, 0, "a handle", NULL,
+     "exactly the grid of that chip"}};
+
 static sc_status parse_options(const char *text, struct options *out, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"dtype", SC_OPTION_CHOICE, offsetof(struct options, dtype), 0, 0, DTYPES},
-      {"fill", SC_OPTION_REAL, offsetof(struct options, fill), -1e300, 1e300, NULL},
-      {"all_touched", SC_OPTION_BOOL, offsetof(struct options, all_touched), 0, 0, NULL},
-      {"merge", SC_OPTION_CHOICE, offsetof(struct options, merge), 0, 0, "replace|add|max|min"},
-      {"buffer", SC_OPTION_INT, offsetof(struct options, chip.buffer_px), 0, SC_BUFFER_MAX_PX,
-       NULL},
-      {"table", SC_OPTION_TEXT, offsetof(struct options, chip.table), 0, 0, NULL},
-      {"items", SC_OPTION_TEXT, offsetof(struct options, chip.items), 0, 0, NULL},
-      {"crs", SC_OPTION_TEXT, offsetof(struct options, grid.crs), 0, 0, NULL},
-      {"resolution", SC_OPTION_JSON, offsetof(struct options, grid.resolution), 0, 0, NULL},
-      {"bounds", SC_OPTION_JSON, offsetof(struct options, grid.bounds), 0, 0, NULL},
-      {"center", SC_OPTION_JSON, offsetof(struct options, grid.center), 0, 0, NULL},
-      {"size", SC_OPTION_JSON, offsetof(struct options, grid.size), 0, 0, NULL},
-      {"like", SC_OPTION_JSON, offsetof(struct options, grid.like), 0, 0, NULL}};
-  struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
+  struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, out, NULL};
   memset(out, 0, sizeof *out);
   sc_status st = sc_options_parse(text, FUNCTION, &set, &out->json, err);
   return st ? st : sc_target_read(&out->grid, FUNCTION, &out->chip.target, err);
@@ -318,6 +331,23 @@ static void rasterize_final(sqlite3_context *context) {
   }
 }
 
+static const struct sc_help rasterize_help = {
+    .name = "stacchip_rasterize",
+    .kind = SC_HELP_AGGREGATE,
+    .about = "geometries as an array on a chip's pixels",
+    .arguments =
+        (const struct sc_help_name[]){SC_HELP_ROW,
+                                      {"geometry", "BLOB", NULL, "what is burned; NULL: nothing"},
+                                      {"value", "REAL", "1", "its value"},
+                                      SC_HELP_OPTIONS,
+                                      SC_HELP_SORT_KEY,
+                                      {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(option_table)}},
+    .example =
+        "SELECT length(stacchip_rasterize(row, Buffer(Centroid(geometry), 0.005), 7)) FROM "
+        "stacchip_index('item.json') GROUP BY row LIMIT 1",
+};
+
 int sc_rasterize_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_rasterize", 2, SQLITE_DIRECTONLY, 0, rasterize_step, rasterize_final},
@@ -325,5 +355,6 @@ int sc_rasterize_register(struct sc_connection *c) {
       {"stacchip_rasterize", 4, SQLITE_DIRECTONLY, 0, rasterize_step, rasterize_final},
       {"stacchip_rasterize", 5, SQLITE_DIRECTONLY, 0, rasterize_step, rasterize_final},
   };
+  sc_connection_help(c, &rasterize_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

@@ -117,10 +117,26 @@ static void sample_func(sqlite3_context *context, int n, sqlite3_value **values)
   sc_spot_call(context, n, values, sample, SC_OPTIONS_SAMPLE);
 }
 
+static const struct sc_help sample_help = {
+    .name = "stacchip_sample",
+    .kind = SC_HELP_SCALAR,
+    .about = "JSON with the values at a point",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"source", "TEXT or INTEGER", NULL,
+             "a handle, or an item, or a raster, by path or URL"},
+            {"geometry", "BLOB", NULL, "a point, in longitude and latitude"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .options = {{"option", "", &sc_chip_option_tables[SC_OPTIONS_SAMPLE]}},
+    .example = "SELECT stacchip_sample('item.json', MakePoint(-62.89, -32.61, 4326))",
+};
+
 int sc_sample_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_sample", 2, SQLITE_DIRECTONLY, sample_func, 0, 0},
       {"stacchip_sample", 3, SQLITE_DIRECTONLY, sample_func, 0, 0},
   };
+  sc_connection_help(c, &sample_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

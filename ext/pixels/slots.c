@@ -21,14 +21,22 @@ struct raw {
   int64_t fd, offset, bytes, slots;
 };
 
+static const struct sc_option slots_table[] = {
+    {"fd", SC_OPTION_INT, offsetof(struct raw, fd), 0, INT32_MAX, NULL, NULL,
+     "descriptor of a memfd, or of a file on a tmpfs"},
+    {"offset", SC_OPTION_INT, offsetof(struct raw, offset), 0, BYTES_MAX, NULL, "0",
+     "the first byte"},
+    {"bytes", SC_OPTION_INT, offsetof(struct raw, bytes), 1, BYTES_MAX, NULL, NULL,
+     "how many from there on"},
+    {"slots", SC_OPTION_INT, offsetof(struct raw, slots), 2, SLOTS_MAX, NULL, "3",
+     "pieces of equal size, one a batch"},
+};
+
+const struct sc_option_table sc_slots_option_table = SC_OPTION_TABLE(slots_table);
+
 static sc_status read_raw(const cJSON *into, struct raw *raw, struct sc_error *err) {
-  const struct sc_option table[] = {
-      {"fd", SC_OPTION_INT, offsetof(struct raw, fd), 0, INT32_MAX, NULL},
-      {"offset", SC_OPTION_INT, offsetof(struct raw, offset), 0, BYTES_MAX, NULL},
-      {"bytes", SC_OPTION_INT, offsetof(struct raw, bytes), 1, BYTES_MAX, NULL},
-      {"slots", SC_OPTION_INT, offsetof(struct raw, slots), 2, SLOTS_MAX, NULL},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, raw, NULL};
+  const struct sc_option_set set = {slots_table, sizeof slots_table / sizeof *slots_table, raw,
+                                    NULL};
   if (!cJSON_IsObject(into)) {
     return sc_option_fail(err, "stacchip_batches", "into", into,
                           "{\"fd\": ..., \"offset\": ..., \"bytes\": ..., \"slots\": ...}");

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/options.h"
 #include "base/status.h"
 
 struct cJSON;
@@ -28,6 +29,9 @@ struct sc_slots {
   size_t slot_bytes;
   size_t n;
 };
+
+/* The keys of option 'into', for help. */
+extern const struct sc_option_table sc_slots_option_table;
 
 /* From {"fd": ..., "offset": ..., "bytes": ..., "slots": ...}. SC_BAD_ARG for a descriptor of
  * something else, too small a file, and one that must not be written. */

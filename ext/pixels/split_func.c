@@ -230,14 +230,19 @@ static void free_split(void *value) {
   sc_free(s);
 }
 
+static const struct sc_option option_table[] = {
+    {"seed", SC_OPTION_INT, offsetof(struct split, seed), -9007199254740991.0, 9007199254740991.0,
+     NULL, "0", "another number, another split"},
+    {"cell", SC_OPTION_REAL, offsetof(struct split, cell_m), CELL_LEAST_M, CELL_MOST_M, NULL,
+     "50000", "height of a row of cells, in metres"},
+    {"guard", SC_OPTION_REAL, offsetof(struct split, guard_m), 0, GUARD_MOST_M, NULL, "0",
+     "least distance of chips of different parts, in metres"},
+    {"parts", SC_OPTION_JSON, offsetof(struct split, part_list), 0, 0,
+     "an object of shares by name", "{\"train\": 0.7, \"val\": 0.15, \"test\": 0.15}",
+     "names of the parts, and the shares of cells that they get"}};
+
 static sc_status parse_split(const char *text, struct split *s, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"seed", SC_OPTION_INT, offsetof(struct split, seed), -9007199254740991.0, 9007199254740991.0,
-       NULL},
-      {"cell", SC_OPTION_REAL, offsetof(struct split, cell_m), CELL_LEAST_M, CELL_MOST_M, NULL},
-      {"guard", SC_OPTION_REAL, offsetof(struct split, guard_m), 0, GUARD_MOST_M, NULL},
-      {"parts", SC_OPTION_JSON, offsetof(struct split, part_list), 0, 0, NULL}};
-  struct sc_option_set set = {table, sizeof table / sizeof *table, s, NULL};
+  struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, s, NULL};
   s->cell_m = 50000;
   sc_status st = sc_options_parse(text, "stacchip_split", &set, &s->json, err);
   if (st) return st;
@@ -319,6 +324,32 @@ static void cell_func(sqlite3_context *context, int n, sqlite3_value **values) {
                        cell_number(row, wrap(column_at(count, (r.west + r.east) / 2), count)));
 }
 
+static const struct sc_help split_help = {
+    .name = "stacchip_split",
+    .kind = SC_HELP_SCALAR,
+    .about =
+        "the part of a data set that a place belongs to, such as train; NULL near another part",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"geometry", "BLOB", NULL, "in longitude and latitude"}, SC_HELP_OPTIONS, {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(option_table)}},
+    .example =
+        "SELECT stacchip_split(geometry, '{\"guard\": 2560}') AS part, count(*) FROM "
+        "stacchip_index('item.json') GROUP BY part",
+};
+
+static const struct sc_help cell_help = {
+    .name = "stacchip_cell",
+    .kind = SC_HELP_SCALAR,
+    .about = "the number of the cell in which the middle of a geometry lies",
+    .arguments =
+        (const struct sc_help_name[]){{"geometry", "BLOB", NULL, "in longitude and latitude"},
+                                      {"metres", "REAL", NULL, "height of a row of cells"},
+                                      {0}},
+    .example =
+        "SELECT count(DISTINCT stacchip_cell(geometry, 5000)) FROM stacchip_index('item.json')",
+};
+
 int sc_split_register(struct sc_connection *c) {
   const int pure = SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
   const struct sc_function functions[] = {
@@ -326,5 +357,7 @@ int sc_split_register(struct sc_connection *c) {
       {"stacchip_split", 2, pure, split_func, 0, 0},
       {"stacchip_cell", 2, pure, cell_func, 0, 0},
   };
+  sc_connection_help(c, &split_help);
+  sc_connection_help(c, &cell_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

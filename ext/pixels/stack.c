@@ -208,11 +208,23 @@ static void stack_final(sqlite3_context *context) {
   }
 }
 
+static const struct sc_help stack_help = {
+    .name = "stacchip_stack",
+    .kind = SC_HELP_AGGREGATE,
+    .about = "the chips of a group as one array, read side by side",
+    .arguments = (const struct sc_help_name[]){SC_HELP_ROW, SC_HELP_OPTIONS, SC_HELP_SORT_KEY, {0}},
+    .options = {{"option", "", &sc_chip_option_tables[SC_OPTIONS_STACK]}},
+    .example =
+        "SELECT length(stacchip_stack(row, '{\"assets\": \"red\"}')) FROM "
+        "stacchip_index('item.json') WHERE cloud_cover_percentage < 0.1",
+};
+
 int sc_stack_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_stack", 1, SQLITE_DIRECTONLY, 0, sc_group_step_all, stack_final},
       {"stacchip_stack", 2, SQLITE_DIRECTONLY, 0, sc_group_step_all, stack_final},
       {"stacchip_stack", 3, SQLITE_DIRECTONLY, 0, sc_group_step_all, stack_final},
   };
+  sc_connection_help(c, &stack_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

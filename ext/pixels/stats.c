@@ -468,6 +468,28 @@ static void stats_merge_final(sqlite3_context *context) {
   cJSON_Delete(m->percents);
 }
 
+static const struct sc_help stats_help = {
+    .name = "stacchip_band_stats",
+    .kind = SC_HELP_AGGREGATE,
+    .about = "JSON with count, mean, std, min, max, percentiles and quantiles of each band",
+    .arguments = (const struct sc_help_name[]){SC_HELP_ROW, SC_HELP_OPTIONS, {0}},
+    .options = {{"option", "", &sc_chip_option_tables[SC_OPTIONS_STATS]}},
+    .example =
+        "SELECT stacchip_band_stats(row, '{\"assets\": \"red\"}') FROM stacchip_index('item.json')",
+};
+
+static const struct sc_help stats_merge_help = {
+    .name = "stacchip_band_stats_merge",
+    .kind = SC_HELP_AGGREGATE,
+    .about = "such results of parts as one",
+    .arguments =
+        (const struct sc_help_name[]){{"json", "JSON", NULL, "a result of stacchip_band_stats()"},
+                                      {0}},
+    .example =
+        "SELECT stacchip_band_stats_merge(s) FROM (SELECT stacchip_band_stats(row, '{\"assets\": "
+        "\"red\"}') AS s FROM stacchip_index('item.json') GROUP BY chip_index_y)",
+};
+
 int sc_stats_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_band_stats", 1, SQLITE_DIRECTONLY, 0, sc_group_step, stats_final},
@@ -475,5 +497,7 @@ int sc_stats_register(struct sc_connection *c) {
       {"stacchip_band_stats_merge", 1, SQLITE_DETERMINISTIC, 0, stats_merge_step,
        stats_merge_final},
   };
+  sc_connection_help(c, &stats_help);
+  sc_connection_help(c, &stats_merge_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

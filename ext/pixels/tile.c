@@ -299,12 +299,15 @@ static sc_status make_tile(struct sc_connection *c, sqlite3_value **values,
   return st;
 }
 
+static const struct sc_option own_table[] = {
+    {"size", SC_OPTION_INT, offsetof(struct tile_options, size_px), SIZE_MIN_PX, SIZE_MAX_PX, NULL,
+     "256", "pixels on a side"},
+    {"limit", SC_OPTION_INT, offsetof(struct tile_options, limit), 1, LIMIT_MAX, NULL, "64",
+     "items that are opened for a tile"},
+};
+
 static sc_status read_options(const char *text, struct tile_options *out, struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"size", SC_OPTION_INT, offsetof(struct tile_options, size_px), SIZE_MIN_PX, SIZE_MAX_PX, 0},
-      {"limit", SC_OPTION_INT, offsetof(struct tile_options, limit), 1, LIMIT_MAX, 0},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
+  const struct sc_option_set set = {own_table, sizeof own_table / sizeof *own_table, out, NULL};
   out->size_px = SIZE_DEFAULT_PX;
   out->limit = LIMIT_DEFAULT;
   return sc_chip_options_parse_with(text, SC_OPTIONS_TILE, &set, &out->chip, err);
@@ -334,10 +337,32 @@ static void tile_func(sqlite3_context *context, int n, sqlite3_value **values) {
   sc_chip_options_free(&options.chip);
 }
 
+static const struct sc_help tile_help = {
+    .name = "stacchip_tile",
+    .kind = SC_HELP_SCALAR,
+    .about =
+        "a tile of a web map of the items that a query names, as PNG; NULL where none has a valid "
+        "pixel",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"z", "INTEGER", NULL, "zoom"},
+            {"x", "INTEGER", NULL, "column, from the west"},
+            {"y", "INTEGER", NULL, "row, from the north"},
+            {"query", "TEXT", NULL,
+             "SQL whose first column is a handle; :tile in it is the box of the tile"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(own_table)},
+                {"option", "", &sc_chip_option_tables[SC_OPTIONS_TILE]}},
+    .example =
+        "SELECT stacchip_tile(12, 1332, 2440, 'SELECT row FROM stacchip_index(''item.json'')')",
+};
+
 int sc_tile_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {WHAT, 4, SQLITE_DIRECTONLY, tile_func, 0, 0},
       {WHAT, 5, SQLITE_DIRECTONLY, tile_func, 0, 0},
   };
+  sc_connection_help(c, &tile_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

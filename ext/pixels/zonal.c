@@ -186,10 +186,28 @@ static void zonal_func(sqlite3_context *context, int n, sqlite3_value **values) 
   sc_spot_call(context, n, values, zonal, SC_OPTIONS_ZONAL);
 }
 
+static const struct sc_help zonal_help = {
+    .name = "stacchip_zonal",
+    .kind = SC_HELP_SCALAR,
+    .about = "JSON with statistics of the pixels that a polygon covers",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"source", "TEXT or INTEGER", NULL,
+             "a handle, or an item, or a raster, by path or URL"},
+            {"geometry", "BLOB", NULL, "a polygon or multipolygon, in longitude and latitude"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .options = {{"option", "", &sc_chip_option_tables[SC_OPTIONS_ZONAL]}},
+    .example =
+        "SELECT stacchip_zonal('item.json', BuildMbr(-62.90, -32.62, -62.89, -32.61, 4326), "
+        "'{\"assets\": \"red\"}')",
+};
+
 int sc_zonal_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_zonal", 2, SQLITE_DIRECTONLY, zonal_func, 0, 0},
       {"stacchip_zonal", 3, SQLITE_DIRECTONLY, zonal_func, 0, 0},
   };
+  sc_connection_help(c, &zonal_help);
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }

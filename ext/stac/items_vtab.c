@@ -151,19 +151,24 @@ static int items_next(sqlite3_vtab_cursor *cursor) {
   return SQLITE_OK;
 }
 
+static const struct sc_option search_table[] = {
+    {"max_items", SC_OPTION_INT, offsetof(struct sc_search_options, max_items), 1, 1e15, NULL, NULL,
+     "stop after so many"},
+    {"method", SC_OPTION_CHOICE, offsetof(struct sc_search_options, use_get), 0, 0, "POST|GET",
+     "\"POST\"", "how the search is asked"},
+    {"headers", SC_OPTION_JSON, offsetof(struct sc_search_options, headers), 0, 0,
+     "an object of texts", NULL, "sent to the search's own server only"},
+};
+
 static sc_status open_search(struct items_cursor *c, int n, sqlite3_value **values,
                              struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"max_items", SC_OPTION_INT, offsetof(struct sc_search_options, max_items), 1, 1e15, 0},
-      {"method", SC_OPTION_CHOICE, offsetof(struct sc_search_options, use_get), 0, 0, "POST|GET"},
-      {"headers", SC_OPTION_JSON, offsetof(struct sc_search_options, headers), 0, 0, 0},
-  };
   struct sc_search_options options = {0};
   struct sc_options json = {0};
   const char *url = (const char *)sqlite3_value_text(values[0]);
   const char *query = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
   const char *text = n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL;
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, &options, NULL};
+  const struct sc_option_set set = {search_table, sizeof search_table / sizeof *search_table,
+                                    &options, NULL};
   sc_status st = sc_options_parse(text, "stacchip_search", &set, &json, err);
   if (!st && options.headers && !cJSON_IsObject(options.headers)) {
     st = sc_option_fail(err, "stacchip_search", "headers", NULL, "an object of texts");
@@ -173,16 +178,19 @@ static sc_status open_search(struct items_cursor *c, int n, sqlite3_value **valu
   return st;
 }
 
+static const struct sc_option items_options[] = {
+    {"passed_over", SC_OPTION_BOOL, offsetof(struct sc_items_options, passed_over), 0, 0, NULL,
+     "false", "also list JSON and Parquet files without items"},
+};
+
 static sc_status open_items(struct items_cursor *c, int n, sqlite3_value **values,
                             struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"passed_over", SC_OPTION_BOOL, offsetof(struct sc_items_options, passed_over), 0, 0, 0},
-  };
   struct sc_items_options options = {0};
   struct sc_options json = {0};
   const char *source = (const char *)sqlite3_value_text(values[0]);
   const char *text = n > 1 ? (const char *)sqlite3_value_text(values[1]) : NULL;
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, &options, NULL};
+  const struct sc_option_set set = {items_options, sizeof items_options / sizeof *items_options,
+                                    &options, NULL};
   sc_status st = sc_options_parse(text, "stacchip_items", &set, &json, err);
   if (!st) st = sc_items_open(source, &options, &c->items, err);
   sc_options_free(&json);
@@ -306,7 +314,61 @@ static int items_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
 static const sqlite3_module items_module = {METHODS, .xConnect = items_connect};
 static const sqlite3_module search_module = {METHODS, .xConnect = search_connect};
 
+static const struct sc_help items_help = {
+    .name = "stacchip_items",
+    .kind = SC_HELP_TABLE,
+    .about = "the items of folders, documents and catalogues, local or remote",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"source", "TEXT", NULL,
+             "a folder, file, pattern, catalogue or STAC GeoParquet, by path or URL"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .columns =
+        (const struct sc_help_name[]){
+            {"item_json", "TEXT", NULL, "the item's text, hrefs made absolute"},
+            {"id", "TEXT", NULL, "the item's id"},
+            {"collection", "TEXT", NULL, "the item's collection"},
+            {"datetime", "TEXT", NULL, "as the item has it"},
+            {"eo_cloud_cover", "REAL", NULL, "of the whole scene, in per cent"},
+            {"geometry", "BLOB", NULL, "a SpatiaLite geometry of SRID 4326"},
+            {"error", "TEXT, hidden", NULL, "why the row has no item"},
+            {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(items_options)}},
+    .example = "SELECT id, datetime FROM stacchip_items('scenes/')",
+};
+
+static const struct sc_help search_help = {
+    .name = "stacchip_search",
+    .kind = SC_HELP_TABLE,
+    .about = "the items that a STAC API finds, page by page",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"url", "TEXT", NULL, "the API's root, or its /search"},
+            {"query", "JSON", "{}",
+             "the search, as STAC has it: collections, bbox, datetime, query, filter"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .columns =
+        (const struct sc_help_name[]){
+            {"item_json", "TEXT", NULL, "the item's text, hrefs made absolute"},
+            {"id", "TEXT", NULL, "the item's id"},
+            {"collection", "TEXT", NULL, "the item's collection"},
+            {"datetime", "TEXT", NULL, "as the item has it"},
+            {"eo_cloud_cover", "REAL", NULL, "of the whole scene, in per cent"},
+            {"geometry", "BLOB", NULL, "a SpatiaLite geometry of SRID 4326"},
+            {"error", "TEXT, hidden", NULL, "why the row has no item"},
+            {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(search_table)}},
+    .example =
+        "SELECT id, eo_cloud_cover FROM "
+        "stacchip_search('https://earth-search.aws.element84.com/v1', '{\"collections\": "
+        "[\"sentinel-2-l2a\"], \"bbox\": [-63, -33, -62, -32]}') LIMIT 2",
+};
+
 int sc_items_register(struct sc_connection *c) {
+  sc_connection_help(c, &items_help);
+  sc_connection_help(c, &search_help);
   int code = sc_register_module(c, "stacchip_items", &items_module);
   return code != SQLITE_OK ? code : sc_register_module(c, "stacchip_search", &search_module);
 }

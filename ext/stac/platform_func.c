@@ -169,11 +169,59 @@ static void drop_func(sqlite3_context *context, int n, sqlite3_value **values) {
   sqlite3_result_value(context, values[0]);
 }
 
+static const struct sc_help platform_help = {
+    .name = "stacchip_platform",
+    .kind = SC_HELP_TABLE,
+    .about = "the rules of the connection, in the order in which they are tried",
+    .columns =
+        (const struct sc_help_name[]){
+            {"name", "TEXT", NULL, "the platform"},
+            {"match", "TEXT", NULL,
+             "expression over id, collection, platform, constellation, properties and assets, true "
+             "for the items of the rule"},
+            {"mask", "JSON", NULL,
+             "the asset that clouds and nodata are counted in: a name, or an array of names"},
+            {"cloud", "TEXT", NULL,
+             "expression over v and nd, true for a cloudy pixel of the mask"},
+            {"nodata", "TEXT", NULL,
+             "expression over v and nd, true for a pixel of the mask without data"},
+            {"assets", "JSON", NULL, "the assets that hold pixels, in output order"},
+            {"note", "TEXT", NULL, "where it comes from"},
+            {0}},
+    .example = "SELECT name, mask, cloud FROM stacchip_platform",
+};
+
+static const struct sc_help platform_set_help = {
+    .name = "stacchip_platform_set",
+    .kind = SC_HELP_SCALAR,
+    .about = "gives the connection a rule of your own, or replaces one",
+    .arguments = (const struct sc_help_name[]){{"name", "TEXT", NULL, "the platform"},
+                                               {"rule", "JSON", NULL, "an object: see the keys"},
+                                               {0}},
+    .options = {{"key", "", &sc_rule_option_table}},
+    .example =
+        "SELECT stacchip_platform_set('drone', '{\"match\": \"collection = ''drone''\", \"mask\": "
+        "\"qa\", \"cloud\": \"v & 6\", \"nodata\": \"nd\"}')",
+};
+
+static const struct sc_help platform_drop_help = {
+    .name = "stacchip_platform_drop",
+    .kind = SC_HELP_SCALAR,
+    .about = "takes a rule of your own away",
+    .arguments = (const struct sc_help_name[]){{"name", "TEXT", NULL, "the platform"}, {0}},
+    .example =
+        "SELECT stacchip_platform_set('drone', '{\"match\": \"collection = ''drone''\"}'); SELECT "
+        "stacchip_platform_drop('drone')",
+};
+
 int sc_platform_register(struct sc_connection *c) {
   static const struct sc_function functions[] = {
       {"stacchip_platform_set", 2, SQLITE_DIRECTONLY, set_func, 0, 0},
       {"stacchip_platform_drop", 1, SQLITE_DIRECTONLY, drop_func, 0, 0},
   };
+  sc_connection_help(c, &platform_help);
+  sc_connection_help(c, &platform_set_help);
+  sc_connection_help(c, &platform_drop_help);
   int code = sc_register_module(c, "stacchip_platform", &platform_module);
   if (code != SQLITE_OK) return code;
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);

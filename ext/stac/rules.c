@@ -340,14 +340,25 @@ struct members {
   int64_t dilate;
 };
 #define AT(member) offsetof(struct members, member)
-static const struct sc_option member_table[] = {{"match", SC_OPTION_TEXT, AT(match), 0, 0, 0},
-                                                {"mask", SC_OPTION_JSON, AT(mask), 0, 0, 0},
-                                                {"cloud", SC_OPTION_TEXT, AT(cloud), 0, 0, 0},
-                                                {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, 0},
-                                                {"assets", SC_OPTION_JSON, AT(assets), 0, 0, 0},
-                                                {"note", SC_OPTION_TEXT, AT(note), 0, 0, 0},
-                                                {"bands", SC_OPTION_JSON, AT(bands), 0, 0, 0},
-                                                {"dilate", SC_OPTION_INT, AT(dilate), 0, 100, 0}};
+static const struct sc_option member_table[] = {
+    {"match", SC_OPTION_TEXT, AT(match), 0, 0, NULL, NULL,
+     "an expression over id, collection, platform, constellation, properties and assets, true for "
+     "the items of the rule"},
+    {"mask", SC_OPTION_JSON, AT(mask), 0, 0, "a name, or an array of names", NULL,
+     "the asset that clouds and nodata are counted in, or names of which the item has one"},
+    {"cloud", SC_OPTION_TEXT, AT(cloud), 0, 0, NULL, "clouds are unknown",
+     "an expression over v and nd, true for a cloudy pixel of the mask"},
+    {"nodata", SC_OPTION_TEXT, AT(nodata), 0, 0, NULL, NULL,
+     "an expression over v and nd, true for a pixel of the mask without data"},
+    {"assets", SC_OPTION_JSON, AT(assets), 0, 0, "an array of names", NULL,
+     "the assets that hold pixels, in output order; an array within it lists alternatives"},
+    {"note", SC_OPTION_TEXT, AT(note), 0, 0, NULL, NULL, "what stacchip_platform says of the rule"},
+    {"bands", SC_OPTION_JSON, AT(bands), 0, 0, "an array of names", NULL,
+     "names for the bands of a file, where the item names none"},
+    {"dilate", SC_OPTION_INT, AT(dilate), 0, 100, NULL, "0",
+     "pixels of the mask that clouds grow by"}};
+
+const struct sc_option_table sc_rule_option_table = SC_OPTION_TABLE(member_table);
 
 static sc_status check_rule(struct sc_rules *r, const char *name, const cJSON *rule,
                             struct sc_error *err) {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/options.h"
 #include "base/status.h"
 #include "stac/item.h"
 
@@ -30,6 +31,9 @@ struct sc_rule {
 /* A new set with the built-in rules; sc_rules_free(). */
 sc_status sc_rules_new(struct sc_rules **out, struct sc_error *err);
 void sc_rules_free(struct sc_rules *rules);
+
+/* The keys of a rule, for help. */
+extern const struct sc_option_table sc_rule_option_table;
 
 /*
  * Set or replace a rule; it becomes the last one, the first to be tried. The expressions are

@@ -506,12 +506,20 @@ class Items(unittest.TestCase):
                     check(self.db)
                     self.db.execute("DELETE FROM chips_error")
 
+    def test_merge_items_names_the_first_failures(self):
+        merge = "SELECT stacchip_merge_items('chips', 'SELECT value FROM json_each(''[\"/nowhere/%s.json\"]'')')"
+        said = json.loads(one(self.db, merge % '.json\", \"/nowhere/'.join("abcde")))
+        self.assertEqual((said["failed"], len(said["failures"])), (5, 3))
+        for reason in said["failures"]:
+            self.assertRegex(reason, "/nowhere/[a-e].json: ")
+        self.assertEqual(5, one(self.db, "SELECT count(*) FROM chips_error"))
+
     def test_merge_items(self):
         self.db.execute("CREATE TABLE todo(item_json)")
         self.db.executemany("INSERT INTO todo VALUES(?)", [(p,) for p in self.items + ["/nowhere/item.json", None]])
         merge = "SELECT stacchip_merge_items('chips', 'SELECT item_json FROM todo', ?)"
-        self.assertEqual({"merged": 3, "skipped": 1, "failed": 1}, json.loads(one(self.db, merge, '{"threads":2}')))
-        self.assertEqual({"merged": 0, "skipped": 4, "failed": 1}, json.loads(one(self.db, merge, None)))
+        self.assertEqual({"merged": 3, "skipped": 1, "failed": 1}, host.counts(one(self.db, merge, '{"threads":2}')))
+        self.assertEqual({"merged": 0, "skipped": 4, "failed": 1}, host.counts(one(self.db, merge, None)))
         self.assertEqual(1, one(self.db, "SELECT count(*) FROM chips_error"))
         with self.assertRaisesRegex(sqlite3.OperationalError, "No such file"):
             self.db.execute(merge, ('{"on_error":"abort"}',))

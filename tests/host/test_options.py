@@ -64,7 +64,8 @@ def whole_list(text):
 
 
 class Options(unittest.TestCase):
-    def lists_of_the_code(self):
+    @staticmethod
+    def lists_of_the_code():
         """{who says it: its options} of all functions and tables, asked with '?' at each place of their arguments."""
         db, found = host.connect(), {}
         asked = ["CREATE VIRTUAL TABLE asked USING stacchip_merge(?=1)",

@@ -6,6 +6,8 @@
 #include "base/options.h"
 #include "check.h"
 
+#define SEED 9007199254740991.0
+
 struct values {
   int64_t n;
   double share;
@@ -17,14 +19,15 @@ struct values {
 static sc_status parse(const char *json, struct values *v, struct sc_options *options,
                        struct sc_error *err) {
   static const struct sc_option own[] = {
-      {"n", SC_OPTION_INT, offsetof(struct values, n), 1, 8192, NULL},
-      {"share", SC_OPTION_REAL, offsetof(struct values, share), 0, 1, NULL},
-      {"flag", SC_OPTION_BOOL, offsetof(struct values, flag), 0, 0, NULL}};
+      {"n", SC_OPTION_INT, offsetof(struct values, n), 1, 8192, NULL, "256", "how many"},
+      {"share", SC_OPTION_REAL, offsetof(struct values, share), 0, 1, NULL, NULL, "how much"},
+      {"flag", SC_OPTION_BOOL, offsetof(struct values, flag), 0, 0, NULL, "false", "whether"}};
   static const struct sc_option more[] = {
-      {"edge", SC_OPTION_CHOICE, offsetof(struct values, edge), 0, 0, "drop|pad|shift"},
-      {"text", SC_OPTION_TEXT, offsetof(struct values, text), 0, 0, NULL},
-      {"names", SC_OPTION_NAMES, offsetof(struct values, names), 0, 0, NULL},
-      {"any", SC_OPTION_JSON, offsetof(struct values, any), 0, 0, NULL}};
+      {"edge", SC_OPTION_CHOICE, offsetof(struct values, edge), 0, 0, "drop|pad=fill|shift",
+       "\"drop\"", "which"},
+      {"text", SC_OPTION_TEXT, offsetof(struct values, text), 0, 0, NULL, NULL, "said"},
+      {"names", SC_OPTION_NAMES, offsetof(struct values, names), 0, 0, NULL, NULL, "who"},
+      {"any", SC_OPTION_JSON, offsetof(struct values, any), 0, 0, "[a, b]", NULL, "what"}};
   const struct sc_option_set rest = {more, sizeof more / sizeof *more, v, NULL};
   const struct sc_option_set set = {own, sizeof own / sizeof *own, v, &rest};
   return sc_options_parse(json, "f", &set, options, err);
@@ -95,7 +98,29 @@ static void test_refusing_by_hand(void) {
   cJSON_Delete(found);
 }
 
+static void test_types_in_words(void) {
+  const struct sc_option options[] = {
+      {"n", SC_OPTION_INT, 0, -SEED, SEED, NULL, NULL, ""},
+      {"share", SC_OPTION_REAL, 0, 0, 0.5, NULL, NULL, ""},
+      {"edge", SC_OPTION_CHOICE, 0, 0, 0, "drop|pad=fill|shift", NULL, ""},
+      {"names", SC_OPTION_NAMES, 0, 0, 0, NULL, NULL, ""},
+      {"any", SC_OPTION_JSON, 0, 0, 0, "[a, b]", NULL, ""}};
+  const char *const words[] = {"a whole number from -9007199254740991 to 9007199254740991",
+                               "a number from 0 to 0.5", "drop, pad, shift",
+                               "a name or an array of names", "[a, b]"};
+  for (int i = 0; i < 5; i++) {
+    struct sc_buffer text = {0};
+    struct sc_error err = {0};
+    CHECK_INT(SC_OK, sc_option_format_type(&options[i], &text, &err));
+    CHECK_INT(SC_OK, sc_buffer_terminate(&text, &err));
+    CHECK_TEXT(words[i], (const char *)text.data);
+    sc_buffer_free(&text);
+  }
+}
+
 int main(void) {
+  check_case("types in words");
+  test_types_in_words();
   check_case("values");
   test_values();
   check_case("errors");
