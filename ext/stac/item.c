@@ -90,13 +90,17 @@ static sc_status list_assets(struct sc_item *item, struct sc_error *err) {
   return SC_OK;
 }
 
-/* Make hrefs absolute where the base allows; others are reported when they are needed. */
-static sc_status absolutise(struct sc_item *item, const char *base, struct sc_error *err) {
+/*
+ * Make hrefs absolute where the base allows; others are reported when they are needed. keep_paths:
+ * "/data/x.tif" is a local file whatever the base.
+ */
+static sc_status absolutise(struct sc_item *item, const char *base, int keep_paths,
+                            struct sc_error *err) {
   for (size_t i = 0; i < item->n_assets; i++) {
     cJSON *href = cJSON_GetObjectItemCaseSensitive(item->assets[i].json, "href");
     struct sc_error ignored = {0};
     char *absolute = NULL;
-    if (!cJSON_IsString(href)) continue;
+    if (!cJSON_IsString(href) || (keep_paths && *href->valuestring == '/')) continue;
     if (sc_href_resolve_reference(base, href->valuestring, &absolute, &ignored)) {
       if (ignored.status == SC_NOMEM) return sc_fail_nomem(err);
       continue;
@@ -189,7 +193,10 @@ sc_status sc_item_take(cJSON *json, const char *base, enum sc_origin origin, str
     if (!st) st = list_assets(out, err);
   }
   if (!st && !base) st = self_folder(out, &self, err);
-  if (!st) st = absolutise(out, base ? base : self, err);
+  /* Texts that are stored and handed on have local files by their paths beside the link that they
+   * came with. */
+  int keep_paths = self && out->origin == SC_ORIGIN_LOCAL;
+  if (!st) st = absolutise(out, base ? base : self, keep_paths, err);
   sc_free(self);
   return st;
 }

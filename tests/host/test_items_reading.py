@@ -348,6 +348,19 @@ class Hrefs(Case):
         self.assertEqual(len(self.index(self.path("a%20b.tif"))), 1)
         self.refused("No such file|does not exist|cannot open", "SELECT * FROM stacchip_index(?, ?)", self.path("a%2520b.tif"), self.OPTIONS)
 
+    def test_a_link_to_where_the_item_was_found(self):
+        tiff(self.path("x.tif"), 7)
+        path = self.save("i.json", {**item("a", "./x.tif"), "links": [{"rel": "self", "href": "https://example.org/items/a.json"}]})
+        text = self.db.execute("SELECT item_json FROM stacchip_items(?)", (path,)).fetchone()[0]
+        self.assertEqual(self.index(text), [65664])
+        self.db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(platform='none')")
+        self.db.execute("INSERT INTO chips(item_json) VALUES (?)", (path,))
+        self.assertEqual(self.db.execute("SELECT length(stacchip_chip(row)) FROM chips").fetchall(), [(65664,)])
+        # A relative href is still of that place; of an item of the network a path is one of its server.
+        for mark, href, want in (("", "./y.tif", "https://example.org/items/y.tif"), ('"stacchip:origin":"network",', "/y.tif", "https://example.org/y.tif")):
+            read = {**json.loads(text), "assets": {"d": {"href": href, "type": "image/tiff"}}}
+            self.refused(re.escape(want), "SELECT * FROM stacchip_index(?, ?)", "{" + mark + json.dumps(read)[1:], self.OPTIONS)
+
     def test_links_of_a_catalogue(self):
         self.save("d e/i j.json", item("a"))
         self.assertEqual(self.ids(self.save("catalog.json", {"type": "Catalog", "id": "c", "stac_version": "1.0.0", "links": [{"rel": "item", "href": "./d%20e/i%20j%2Ejson"}]})), ["a"])
