@@ -94,7 +94,7 @@ $(B)/libstacchip.a: $(STATIC_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 CORE_LIBS = $(call pkgs,--libs,$(CORE_PKGS)) -lsqlite3 -lm -ldl
-CLI_LIBS = $(CORE_LIBS) $(call pkgs,--libs,gdal $(BROWSE_PKGS))
+CLI_LIBS = $(CORE_LIBS) $(call pkgs,--libs,gdal libcrypto $(BROWSE_PKGS))
 $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cli/archive.h"
 #include "cli/cli.h"
 #include "cli/geo.h"
 #include "index/handle.h"
@@ -18,26 +19,10 @@
 #include "store/store.h"
 
 #define PROJECTION "https://stac-extensions.github.io/projection/v1.1.0/schema.json"
-#define FILE_INFO "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 #define COG_TYPE "image/tiff; application=geotiff; profile=cloud-optimized"
 #define LINZ_METRES 0.3
 
-/* --- names --- */
-
-static void file_name(const char *href, char *out, size_t n) {
-  size_t length = sc_href_is_url(href) ? strcspn(href, "?#") : strlen(href), begin = length;
-  while (begin > 0 && href[begin - 1] != '/') begin--;
-  snprintf(out, n, "%.*s", (int)(length - begin), href + begin);
-}
-
-/* Keys of a scene: its folder and its index, freed with sc_free(). */
-static sc_status make_keys(const char *platform, const char *id, char **folder, char **index,
-                           struct sc_error *err) {
-  sc_status st = sc_archive_folder(platform, id, folder, err);
-  if (st) return st;
-  const char *name = *folder + strlen(platform) + 1;
-  return sc_format(index, err, "index/%s/%s/index_%s.parquet", platform, name, name);
-}
+/* --- what is copied --- */
 
 static int is_kept(const struct sc_system *y, const char *key) {
   size_t n = strlen(key);
@@ -72,12 +57,6 @@ static int is_passing(sc_status st) {
   return st == SC_AGAIN || st == SC_NOMEM || st == SC_INTERRUPT;
 }
 
-/* Read every column of an index: count(*) alone would read the footer only. */
-#define READ_ALL                                                                        \
-  "SELECT count(*) FROM stacchip_parquet(?1) HAVING count(chipid) + count(platform) + " \
-  "count(item) + count(date) + total(chip_index_x) + total(chip_index_y) + "            \
-  "total(cloud_cover_percentage) + total(nodata_percentage) + total(length(geometry)) >= 0 "
-
 /* Can the index be read to its end? */
 static sc_status check_index(const struct sc_scene_place *p, const char *key, char reason[400],
                              struct sc_error *err) {
@@ -86,7 +65,7 @@ static sc_status check_index(const struct sc_scene_place *p, const char *key, ch
   int found;
   sc_status st = sc_store_path(p->root, key, &path, err);
   if (!st) {
-    st = sc_cli_text(p->db, &n, &found, err, READ_ALL, path);
+    st = sc_cli_text(p->db, &n, &found, err, SC_ARCHIVE_READ_ALL, path);
     if (st && !is_passing(st)) {
       snprintf(reason, 400, "%.390s", err->text);
       st = SC_OK;
@@ -105,7 +84,7 @@ static sc_status check_asset(const struct sc_scene_place *p, const char *folder,
   char name[512], *key = NULL;
   int exists = 0;
   uint64_t size = 0;
-  file_name(href ? href : "", name, sizeof name);
+  sc_archive_file_name(href ? href : "", name, sizeof name);
   sc_status st = sc_format(&key, err, "%s/%s", folder, name);
   if (!st) st = sc_store_look(p->root, key, &exists, &size, err);
   if (!st && !exists) {
@@ -155,7 +134,7 @@ sc_status sc_scene_is_whole(const struct sc_scene_place *p, const char *platform
   uint64_t size;
   reason[0] = '\0';
   *is_whole = 0;
-  sc_status st = make_keys(platform, id, &folder, &index, err);
+  sc_status st = sc_archive_keys(platform, id, &folder, &index, err);
   if (!st) st = sc_store_look(p->root, index, &exists, &size, err);
   if (!st && exists && size == 0) {
     snprintf(reason, 400, "%.360s: 0 bytes", index);
@@ -183,21 +162,6 @@ static void set_numbers(cJSON *to, const char *key, const double *numbers, int n
 static void set_number(cJSON *to, const char *key, double number) {
   cJSON_DeleteItemFromObjectCaseSensitive(to, key);
   cJSON_AddNumberToObject(to, key, number);
-}
-
-/* Declare an extension unless some version of it is declared. word: what its URI has in all
- * versions, as "/file/". */
-static void declare(cJSON *item, const char *word, const char *uri) {
-  cJSON *list = cJSON_GetObjectItemCaseSensitive(item, "stac_extensions");
-  const cJSON *entry;
-  if (!cJSON_IsArray(list)) {
-    cJSON_DeleteItemFromObjectCaseSensitive(item, "stac_extensions");
-    list = cJSON_AddArrayToObject(item, "stac_extensions");
-  }
-  cJSON_ArrayForEach(entry, list) {
-    if (cJSON_IsString(entry) && strstr(entry->valuestring, word)) return;
-  }
-  cJSON_AddItemToArray(list, cJSON_CreateString(uri));
 }
 
 /* State the grid of a resampled raster, in an asset or in the properties, and nothing that
@@ -268,7 +232,7 @@ static sc_status make_asset(const struct sc_scene_place *p, const char *href, co
     forget_source(asset);
     set_grid(asset, &grid);
     set_grid(cJSON_GetObjectItemCaseSensitive(item, "properties"), &grid);
-    declare(item, "/projection/", PROJECTION);
+    sc_archive_declare(item, "/projection/", PROJECTION);
   }
   sc_free(grid.wkt);
   unlink(from);
@@ -326,7 +290,7 @@ static sc_status write_asset(const struct sc_scene_place *p, cJSON *asset, cJSON
   int exists;
   uint64_t size = SC_SIZE_UNKNOWN;
   sc_status st = find_source(p->system, item, asset, &href, err);
-  if (!st) file_name(href, name, sizeof name);
+  if (!st) sc_archive_file_name(href, name, sizeof name);
   if (!st && (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)) {
     st = sc_fail(err, SC_BAD_DATA, "%s: the href does not end in a file name", href);
   }
@@ -360,7 +324,7 @@ static sc_status write_assets(const struct sc_scene_place *p, cJSON *item, const
     st = write_asset(p, asset, item, folder, err);
     n++;
   }
-  declare(item, "/file/", FILE_INFO);
+  sc_archive_declare(item, "/file/", SC_ARCHIVE_FILE_INFO);
   return !st && n == 0 ? sc_fail(err, SC_NOT_FOUND, "no assets to copy; expected any of: %s",
                                  p->system->assets)
                        : st;
@@ -385,22 +349,11 @@ static sc_status write_item(const struct sc_scene_place *p, cJSON *item, const c
   return st;
 }
 
-/* Read back the exported index: it must have every row. */
-static sc_status check_written(sqlite3 *db, const char *path, struct sc_error *err) {
-  struct sc_buffer n = {0};
-  int found;
-  sc_status st = sc_cli_text(db, &n, &found, err,
-                             READ_ALL "AND count(*) = (SELECT count(*) FROM item_index)", path);
-  if (!st && !found) st = sc_fail(err, SC_IO, "%s: fewer rows than were written", path);
-  sc_buffer_free(&n);
-  return st ? sc_fail_within(err, "reading back the index") : SC_OK;
-}
-
 /* Index the copy and put its GeoParquet file; last, so that it says the scene is complete. */
 static sc_status write_index(const struct sc_scene_place *p, const char *platform,
                              const char *folder, const char *item_text, const char *key,
                              struct sc_error *err) {
-  char options[200], *item = NULL, *path = NULL;
+  char options[200], *item = NULL;
   sqlite3_snprintf(sizeof options, options, "{\"platform\":\"%s\",\"max_nodata\":%!.15g}", platform,
                    p->system->max_nodata);
   sc_status st = sc_href_is_url(p->root)
@@ -411,10 +364,7 @@ static sc_status write_index(const struct sc_scene_place *p, const char *platfor
     st = sc_cli_run(p->db, err, "CREATE TABLE item_index AS SELECT * FROM stacchip_index(?1, ?2)",
                     item, options);
   }
-  if (!st) st = sc_store_path(p->root, key, &path, err);
-  if (!st) st = sc_cli_run(p->db, err, "SELECT stacchip_export('item_index', ?1)", path);
-  if (!st) st = check_written(p->db, path, err);
-  sc_free(path);
+  if (!st) st = sc_archive_export(p->db, "item_index", "{}", p->root, key, err);
   sc_free(item);
   return st;
 }
@@ -427,7 +377,7 @@ sc_status sc_scene_write(const struct sc_scene_place *p, const char *platform, c
   if (!cJSON_IsObject(properties) ||
       !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(item, "assets")))
     return sc_fail(err, SC_BAD_DATA, "item %s: no properties or no assets", id);
-  sc_status st = make_keys(platform, id, &folder, &index, err);
+  sc_status st = sc_archive_keys(platform, id, &folder, &index, err);
   if (!st) st = write_assets(p, item, folder, err);
   if (!st) st = write_item(p, item, folder, &text, err);
   if (!st) st = write_index(p, platform, folder, text, index, err);

@@ -10,8 +10,9 @@
 #include "index/lattice.h"
 #include "merge/lookup.h"
 
-/* Rows that came from index files have their item in the bucket. */
+/* Rows that came from index files have their item in the bucket, or where it was moved to. */
 static sc_status item_of_bucket(const struct sc_merge_row *row, char **out, struct sc_error *err) {
+  if (row->location) return sc_strdup(row->location, out, err);
   if (!row->bucket || !*row->bucket || !row->platform) {
     return sc_fail(
         err, SC_NOT_FOUND,

@@ -18,6 +18,10 @@ SELECT 1 FROM "{db}"."{name}_item" WHERE location = ?1
 -- name: item_name
 UPDATE "{db}"."{name}_item" SET item = ?2 WHERE id = ?1
 
+-- name: item_move
+-- ?3 NULL: of rows merged from index files, whose text is at their location.
+UPDATE "{db}"."{name}_item" SET location = ?2, item_json = ?3 WHERE id = ?1
+
 -- name: item_left_out
 UPDATE "{db}"."{name}_item" SET left_out = ?2 WHERE id = ?1
 
@@ -97,6 +101,10 @@ INSERT OR REPLACE INTO "{db}"."{name}_asset"(item_id, key, href, header) VALUES 
 
 -- name: asset_header
 SELECT header FROM "{db}"."{name}_asset" WHERE item_id = ?1 AND key = ?2
+
+-- name: asset_move
+-- A stored header is of the file that was.
+UPDATE "{db}"."{name}_asset" SET href = ?3, header = NULL WHERE item_id = ?1 AND key = ?2
 
 -- name: asset_delete
 DELETE FROM "{db}"."{name}_asset" WHERE item_id = ?1
