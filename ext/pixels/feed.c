@@ -36,13 +36,16 @@ static sc_status find_members(struct sc_feed *f, struct sc_error *err) {
   const struct sc_order *o = f->order;
   size_t n = o->n_superblocks;
   f->live = sc_alloc_zero(n + 1, sizeof(struct sc_live *));
+  f->opened = sc_alloc_zero(n + 1, sizeof(struct sc_live *));
   f->members = sc_alloc((o->n_chips + 1) * sizeof *f->members);
   f->member_begin = sc_alloc_zero(n + 2, sizeof *f->member_begin);
-  if (!f->live || !f->members || !f->member_begin) return sc_fail_nomem(err);
+  if (!f->live || !f->opened || !f->members || !f->member_begin) return sc_fail_nomem(err);
   size_t *begin = f->member_begin; /* shifted by one while it is filled */
   for (size_t i = 0; i < o->n_chips; i++) begin[o->superblocks[i] + 2]++;
   for (size_t s = 2; s < n + 2; s++) begin[s] += begin[s - 1];
   for (size_t i = 0; i < o->n_chips; i++) f->members[begin[o->superblocks[i] + 1]++] = (uint32_t)i;
+  size_t unused;
+  sc_order_batch(o, f->first, &f->n_seen, &unused);
   return SC_OK;
 }
 
@@ -104,15 +107,31 @@ static sc_status open_superblock(struct sc_feed *f, uint32_t number, struct sc_e
   return st ? st : plan_reads(live, err);
 }
 
+/* Open the superblocks that batches up to k want. */
+static sc_status open_superblocks(struct sc_feed *f, size_t k, struct sc_error *err) {
+  const struct sc_order *o = f->order;
+  size_t unused, end;
+  sc_order_batch(o, k < o->n_batches ? k : o->n_batches - 1, &unused, &end);
+  for (; f->n_seen < end; f->n_seen++) {
+    uint32_t number = o->superblocks[f->n_seen];
+    if (f->live[number]) continue;
+    sc_status st = open_superblock(f, number, err);
+    if (st) {
+      live_free(f->live[number]);
+      f->live[number] = NULL;
+      return st;
+    }
+    f->opened[f->n_opened++] = f->live[number];
+  }
+  return SC_OK;
+}
+
 /* The chip of a place, out of its superblock. */
 static sc_status take_chip(struct sc_feed *f, struct sc_job *job, size_t place, struct sc_chip *out,
                            struct sc_error *err) {
   uint32_t number = f->order->superblocks[place];
-  int is_new = !f->live[number];
-  sc_status st = is_new ? open_superblock(f, number, err) : SC_OK;
-  if (st) return st;
+  sc_status st = SC_OK;
   struct sc_live *live = f->live[number];
-  if (is_new) job->begun[job->n_begun++] = live;
   size_t i = live->next++;
   *out = live->chips[i];
   memset(&live->chips[i], 0, sizeof live->chips[i]);
@@ -130,10 +149,13 @@ static sc_status take_chip(struct sc_feed *f, struct sc_job *job, size_t place, 
 static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin, size_t end,
                             struct sc_error *err) {
   sc_status st = sc_batch_init(&job->batch, end - begin, err);
-  job->begun = sc_alloc_zero(end - begin, sizeof(struct sc_live *));
   job->ended = sc_alloc_zero(end - begin, sizeof(struct sc_live *));
-  if (!job->begun || !job->ended) st = sc_fail_nomem(err);
+  if (!job->ended) st = sc_fail_nomem(err);
   if (!st && f->by_superblock && !f->live) st = find_members(f, err);
+  if (!st && f->by_superblock) st = open_superblocks(f, job->k, err);
+  job->n_needed = f->n_opened;
+  struct sc_error later = {0}; /* the batch that wants the superblock finds it, too */
+  if (!st && f->by_superblock) open_superblocks(f, job->k + f->look, &later);
   for (size_t i = begin; i < end && !st; i++) {
     struct sc_chip chip = {0};
     st = f->by_superblock ? take_chip(f, job, i, &chip, err) : open_chip(f, i, &chip, err);
@@ -170,26 +192,19 @@ void sc_feed_prepare(struct sc_feed *f, size_t k, struct sc_job *job) {
   job->status = plan_batch(f, job);
 }
 
-/* Decode the blocks of the superblocks that begin here. */
-static sc_status hold_blocks(struct sc_job *job, struct sc_error *err) {
-  const struct sc_raster_api *raster = sc_raster(err);
-  sc_status st = raster ? SC_OK : err->status;
-  for (size_t i = 0; i < job->n_begun && !st; i++) {
-    struct sc_live *live = job->begun[i];
-    if (!live->n_reads) continue;
-    st = raster->hold(live->reads, live->n_reads, sc_interrupted, NULL, &live->held, err);
-    sc_free(live->reads);
-    live->reads = NULL;
-    live->n_reads = 0;
-  }
-  return st;
+void sc_feed_hold(struct sc_live *live) {
+  struct sc_error ignored = {0}; /* who reads a chip finds what is wrong with it, again */
+  const struct sc_raster_api *raster = live->n_reads ? sc_raster(&ignored) : NULL;
+  if (raster) raster->hold(live->reads, live->n_reads, sc_interrupted, NULL, &live->held, &ignored);
+  sc_free(live->reads);
+  live->reads = NULL;
+  live->n_reads = 0;
 }
 
 void sc_feed_run(const struct sc_feed *f, struct sc_job *job) {
   struct sc_batch *b = &job->batch;
   if (job->status) return;
-  job->status = hold_blocks(job, &job->err);
-  if (!job->status) job->status = sc_batch_read(b, f->options, &job->err);
+  job->status = sc_batch_read(b, f->options, &job->err);
   if (job->status && b->n_failed) job->failed_at = b->positions[b->n_failed - 1] + 1;
   if (job->status) return;
   if (!f->slots) {
@@ -233,7 +248,6 @@ void sc_job_free(struct sc_job *job) {
   sc_batch_free(&job->batch);
   sc_buffer_free(&job->out);
   for (size_t i = 0; i < job->n_ended; i++) live_free(job->ended[i]);
-  sc_free(job->begun);
   sc_free(job->ended);
   memset(job, 0, sizeof *job);
 }
@@ -241,6 +255,7 @@ void sc_job_free(struct sc_job *job) {
 void sc_feed_free(struct sc_feed *f) {
   for (size_t i = 0; f->live && i < f->order->n_superblocks; i++) live_free(f->live[i]);
   sc_free(f->live);
+  sc_free(f->opened);
   sc_free(f->members);
   sc_free(f->member_begin);
   memset(f, 0, sizeof *f);

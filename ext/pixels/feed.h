@@ -2,14 +2,15 @@
  * The batches of an epoch, one job each: from the chips of an order (order.h) to an array.
  *
  *   sc_feed_prepare()   on the connection's thread: opens the batch's chips
- *   sc_feed_run()       on any thread: reads their pixels
+ *   sc_feed_hold()      on any thread: decodes the blocks of a superblock
+ *   sc_feed_run()       on any thread: reads the batch's pixels
  *   sc_feed_settle()    on the connection's thread: names what failed, lets go of the chips
  *
  * Jobs are prepared, run and settled in the order of their batches.
  *
- * MEMORY  Chips are opened superblock by superblock, when the first of them is wanted, and wait for
- * their batch. Running that batch decodes the superblock's blocks, and holds them until the batch
- * of its last chip has run: so each is decoded once, whatever cache_bytes. Pixels do not wait: they
+ * MEMORY  Chips are opened superblock by superblock, `look` batches before the first of them is
+ * wanted, and wait for their batch. Their blocks are decoded then, and held until the batch of the
+ * last chip has run: so each is decoded once, whatever cache_bytes. Pixels do not wait: they
  * are copied when their batch is made. Held are the blocks of `mix` superblocks and of those ahead,
  * at most 2 GB in the process (sc_raster_api.hold): ten bands of Sentinel-2 in blocks of 1024
  * pixels take 44 MB a superblock, 0.7 GB for a mix of 16.
@@ -35,7 +36,10 @@ struct sc_feed {
   size_t first;                 /* batch that the caller begins with */
   size_t limit;                 /* SQLITE_LIMIT_LENGTH */
   uint64_t run;                 /* of the statement: see scenes.h; 0 until it is needed */
+  size_t look;                  /* batches that superblocks are opened ahead of their use */
   struct sc_live **live;        /* of each superblock that is open */
+  struct sc_live **opened;      /* all that were opened, in the order in which batches want them */
+  size_t n_opened, n_seen;      /* places of the order before n_seen have theirs opened */
   uint32_t *members; /* places in the order, superblock by superblock; NULL until it is needed */
   size_t *member_begin;
 };
@@ -52,15 +56,16 @@ struct sc_job {
   struct sc_buffer out;  /* the array, behind SC_JOB_HEAD bytes; empty: NULL, or in its slot */
   sc_status status;
   struct sc_error err;
-  struct sc_live **begun; /* superblocks that this batch is the first to want */
-  struct sc_live **ended; /* and the last; owned */
-  size_t n_begun, n_ended;
+  size_t n_needed;        /* so many of feed->opened are to be held before it runs */
+  struct sc_live **ended; /* superblocks whose last chip it has; owned */
+  size_t n_ended;
   size_t failed_at; /* place in the order + 1 of the chip that failed; 0: none of them */
 };
 
 #define SC_JOB_HEAD 64
 
 void sc_feed_prepare(struct sc_feed *feed, size_t k, struct sc_job *job);
+void sc_feed_hold(struct sc_live *superblock);
 void sc_feed_run(const struct sc_feed *feed, struct sc_job *job);
 void sc_feed_settle(struct sc_feed *feed, struct sc_job *job);
 void sc_job_free(struct sc_job *job);

@@ -11,6 +11,9 @@
 #include "base/poll.h"
 #include "base/thread.h"
 
+/* Threads that hold superblocks: one waits for a server while the other decodes. */
+#define N_HOLDERS 2
+
 /* Jobs lie in a ring: batch k in place k modulo n_jobs. Counts are batches of the epoch. */
 struct sc_reader {
   struct sc_feed *feed;
@@ -18,9 +21,11 @@ struct sc_reader {
   size_t n_jobs;
   size_t n_given; /* batches before this one were given */
   int has_thread;
-  pthread_t thread;
+  pthread_t thread, holders[N_HOLDERS];
+  size_t n_holders;
   /* guarded by lock: */
   size_t n_prepared, n_done;
+  size_t n_opened, n_taken, n_held; /* superblocks of feed->opened: the first n_held are held */
   int cancel;
   pthread_mutex_t lock;
   pthread_cond_t moved;
@@ -56,16 +61,39 @@ static int is_cancelled(void *reader) {
   return cancel;
 }
 
+/* Hold superblocks in the order in which batches want them. */
+static void *hold_superblocks(void *reader) {
+  struct sc_reader *r = reader;
+  sc_interrupt_follow_task(is_cancelled, r);
+  pthread_mutex_lock(&r->lock);
+  while (!r->cancel) {
+    if (r->n_taken == r->n_opened) {
+      pthread_cond_wait(&r->moved, &r->lock);
+      continue;
+    }
+    size_t i = r->n_taken++;
+    struct sc_live *superblock = r->feed->opened[i];
+    pthread_mutex_unlock(&r->lock);
+    sc_feed_hold(superblock);
+    pthread_mutex_lock(&r->lock);
+    while (r->n_held < i && !r->cancel) pthread_cond_wait(&r->moved, &r->lock);
+    r->n_held = i + 1;
+    pthread_cond_broadcast(&r->moved);
+  }
+  pthread_mutex_unlock(&r->lock);
+  return NULL;
+}
+
 static void *run_jobs(void *reader) {
   struct sc_reader *r = reader;
   sc_interrupt_follow_task(is_cancelled, r);
   pthread_mutex_lock(&r->lock);
   while (!r->cancel) {
-    if (r->n_done == r->n_prepared) {
+    struct sc_job *job = job_of(r, r->n_done);
+    if (r->n_done == r->n_prepared || r->n_held < job->n_needed) {
       pthread_cond_wait(&r->moved, &r->lock);
       continue;
     }
-    struct sc_job *job = job_of(r, r->n_done);
     pthread_mutex_unlock(&r->lock);
     sc_feed_run(r->feed, job);
     pthread_mutex_lock(&r->lock);
@@ -74,6 +102,18 @@ static void *run_jobs(void *reader) {
   }
   pthread_mutex_unlock(&r->lock);
   return NULL;
+}
+
+/*
+ * Batches want uneven numbers of new superblocks: those of twice as many batches as are read ahead
+ * are opened, so that a caller who takes as long as reading does seldom waits. Without holders the
+ * caller's thread holds them.
+ */
+static void start_holders(struct sc_reader *r) {
+  while (r->feed->by_superblock && r->n_holders < N_HOLDERS &&
+         sc_thread_start(&r->holders[r->n_holders], hold_superblocks, r))
+    r->n_holders++;
+  if (r->n_holders) r->feed->look = 2 * (r->n_jobs - 1);
 }
 
 sc_status sc_reader_start(struct sc_feed *feed, size_t ahead, struct sc_reader **out,
@@ -93,6 +133,7 @@ sc_status sc_reader_start(struct sc_feed *feed, size_t ahead, struct sc_reader *
   static pthread_once_t protected = PTHREAD_ONCE_INIT;
   if (ahead > 0) pthread_once(&protected, protect_forks);
   if (ahead > 0 && sqlite3_threadsafe()) r->has_thread = sc_thread_start(&r->thread, run_jobs, r);
+  if (r->has_thread) start_holders(r);
   *out = r;
   return SC_OK;
 }
@@ -105,7 +146,12 @@ static void prepare_ahead(struct sc_reader *r) {
     struct sc_job *job = job_of(r, k);
     sc_job_free(job);
     sc_feed_prepare(r->feed, k, job);
+    size_t n_opened = r->feed->n_opened;
+    for (size_t i = r->n_opened; i < n_opened && !r->n_holders; i++)
+      sc_feed_hold(r->feed->opened[i]);
     pthread_mutex_lock(&r->lock);
+    r->n_opened = n_opened;
+    if (!r->n_holders) r->n_held = n_opened;
     r->n_prepared = k + 1;
     pthread_cond_broadcast(&r->moved);
     pthread_mutex_unlock(&r->lock);
@@ -152,6 +198,7 @@ void sc_reader_stop(struct sc_reader *r) {
     pthread_cond_broadcast(&r->moved);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
+    for (size_t i = 0; i < r->n_holders; i++) pthread_join(r->holders[i], NULL);
   }
   for (size_t i = 0; i < r->n_jobs; i++) sc_job_free(&r->jobs[i]);
   sc_free(r->jobs);
