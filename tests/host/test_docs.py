@@ -173,7 +173,7 @@ class Pages(unittest.TestCase):
         for name in sorted(set(named)):
             with self.subTest(name=name):
                 if re.fullmatch(r"[\w/]+\.(c|h|sql|py|test)|(ext|sql)(/\w+)*", name):
-                    self.assertIn(name, paths)
+                    self.assertTrue(name in paths, "there is no " + name)
                 elif re.fullmatch(r"(struct |enum )?[sS][cC]_\w+|\w+\(\)", name):
                     self.assertIsNotNone(re.search(r"\b" + name.split()[-1].removesuffix("()") + r"\b", code))
 
