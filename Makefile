@@ -177,7 +177,7 @@ format:
 format-check:
 	clang-format --dry-run --Werror $(FORMAT_SRC)
 help:
-	@sed -n 's/^#: //p' Makefile tests/tests.mk
+	@sed -n 's/^#: //p' Makefile tests/tests.mk packages/packages.mk
 
 #: make              the extension (stacchip.so, stacchip_raster.so), libstacchip.a, the program
 #: make demo         install what is missing, build, run the main job (ITEM=path or URL: on yours)
@@ -210,3 +210,4 @@ $(filter $(B)/tests/test_cli_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tests/
 
 -include $(wildcard $(B)/*/ext/*.d $(B)/*/ext/*/*.d $(B)/tests/*.d)
 -include tests/tests.mk
+include packages/packages.mk

@@ -1,0 +1,35 @@
+# Packages: each is made of a folder laid out as the bundle is, BUNDLE. Where there is no bundle it is the ordinary build,
+# whose packages need this system's libraries.
+#: make wheel npm     packages for Python and Node out of BUNDLE (build/bundle where it is, else the ordinary build)
+#: make release       all that a release has, with checksums, in build/packages; make package-sizes shows it
+#: make deb           Debian packages for this system, in build/deb
+#: make check-packages each in empty trees of Debian 12 and 13: as root, with debootstrap, 10 minutes and 6 GB
+#: make aarch64       cross-compiles for arm64 and runs its unit tests under qemu-user
+BUNDLE ?= $(if $(wildcard build/bundle/stacchip.so),build/bundle,build/plain)
+PACKAGES ?= build/packages
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s)
+export SOURCE_DATE_EPOCH
+
+.PHONY: wheel npm archive release deb package-sizes check-packages
+# The ordinary build, laid out as a bundle.
+build/plain: build/plain/stacchip.so
+build/plain/stacchip.so: build/release/stacchip.so build/release/stacchip_raster.so build/release/stacchip LICENSE
+	@rm -rf build/plain && mkdir -p build/plain/licenses
+	install -s -m 755 build/release/stacchip.so build/release/stacchip_raster.so build/release/stacchip build/plain
+	install -m 644 LICENSE build/plain/licenses/stacchip
+
+wheel: $(BUNDLE)
+	@mkdir -p $(PACKAGES) && rm -f $(PACKAGES)/*.whl
+	@python3 packages/python/make_wheel.py $(BUNDLE) $(VERSION) $(PACKAGES)
+
+# Debian's tools want the packaging at the top of a tree, and a tree without build products.
+DEB_TREE := build/deb/stacchip-$(VERSION)
+deb:
+	@command -v dh dpkg-buildpackage >/dev/null || { echo 'deb: apt install dpkg-dev debhelper' >&2; exit 1; }
+	@rm -rf build/deb && mkdir -p $(DEB_TREE)
+	@tar -c --exclude=./build --exclude=./.git --exclude=node_modules --exclude=__pycache__ --exclude='./stacchip*.so' . | tar -x -C $(DEB_TREE)
+	@cp -R packages/debian $(DEB_TREE)/debian
+	@sed "s/@VERSION@/$(VERSION)/; s/@DATE@/$$(LC_ALL=C date -uRd @$(SOURCE_DATE_EPOCH))/" packages/debian/changelog.in >$(DEB_TREE)/debian/changelog
+	@rm $(DEB_TREE)/debian/changelog.in
+	cd $(DEB_TREE) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CC -u VERSION dpkg-buildpackage -us -uc -b $(DEB_FLAGS)
+	@ls -l build/deb/*.deb
