@@ -1,0 +1,1 @@
+export { Db, getLoadablePath, load } from "./index.js";

@@ -1,0 +1,3 @@
+import stacchip from "./index.cjs";
+
+export const { getLoadablePath, load } = stacchip;
