@@ -210,4 +210,4 @@ $(filter $(B)/tests/test_cli_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tests/
 
 -include $(wildcard $(B)/*/ext/*.d $(B)/*/ext/*/*.d $(B)/tests/*.d)
 -include tests/tests.mk
-include packages/packages.mk
+-include packages/packages.mk

@@ -7,6 +7,7 @@
 #: make aarch64       cross-compiles for arm64 and runs its unit tests under qemu-user
 BUNDLE ?= $(if $(wildcard build/bundle/stacchip.so),build/bundle,build/plain)
 PACKAGES ?= build/packages
+out = $(call quote,$(PACKAGES))
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s)
 export SOURCE_DATE_EPOCH
 
@@ -19,19 +20,19 @@ build/plain/stacchip.so: build/release/stacchip.so build/release/stacchip_raster
 	install -m 644 LICENSE build/plain/licenses/stacchip
 
 wheel: $(BUNDLE)
-	@mkdir -p $(PACKAGES) && rm -f $(PACKAGES)/*.whl
-	@python3 packages/python/make_wheel.py $(BUNDLE) $(VERSION) $(PACKAGES)
+	@mkdir -p $(out) && rm -f $(out)/*.whl
+	@python3 packages/python/make_wheel.py $(BUNDLE) $(VERSION) $(out)
 
 # The machine's name is Node's. A package has no links, so that what is one in the bundle is copied.
 NPM_TREE := build/npm
 npm: $(BUNDLE)
 	@command -v npm >/dev/null || { echo 'npm: there is none; apt install npm' >&2; exit 1; }
-	@rm -rf $(NPM_TREE) $(PACKAGES)/*.tgz && mkdir -p $(NPM_TREE) $(PACKAGES)
+	@rm -rf $(NPM_TREE) $(out)/*.tgz && mkdir -p $(NPM_TREE) $(out)
 	@cp -R packages/npm/stacchip packages/npm/stacchip-linux-x64 $(NPM_TREE)
 	@cp -RL $(BUNDLE)/. $(NPM_TREE)/stacchip-linux-x64 && rm -f $(NPM_TREE)/stacchip-linux-x64/stacchip
 	@for p in stacchip stacchip-linux-x64; do cp LICENSE $(NPM_TREE)/$$p && sed -i 's/"0\.0\.0"/"$(VERSION)"/' $(NPM_TREE)/$$p/package.json && \
-	  npm pack --silent --pack-destination $(PACKAGES) ./$(NPM_TREE)/$$p >/dev/null || exit 1; done
-	@ls $(PACKAGES)/*.tgz
+	  npm pack --silent --pack-destination $(out) ./$(NPM_TREE)/$$p >/dev/null || exit 1; done
+	@ls $(out)/*.tgz
 
 # The loadable archive has its files at the top, as sqlpkg wants them. RELEASE_URL is where a release will lie; "." installs from the
 # folder itself.
@@ -40,21 +41,21 @@ MACHINE := $(shell uname -m)
 ARCHIVE := stacchip-$(VERSION)-loadable-linux-$(MACHINE).tar.gz
 REPRODUCIBLE_TAR := tar --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX
 archive: $(BUNDLE)
-	@rm -rf build/archive && mkdir -p build/archive $(PACKAGES)
+	@rm -rf build/archive && mkdir -p build/archive $(out)
 	@cp -R $(BUNDLE)/. build/archive && cp packages/release/install.sh build/archive
-	@$(REPRODUCIBLE_TAR) -C build/archive -c $$(ls build/archive) | gzip -n9 >$(PACKAGES)/$(ARCHIVE)
-	@cp packages/release/install.sh $(PACKAGES)
-	@sed "s|@VERSION@|$(VERSION)|; s|@RELEASE_URL@|$(RELEASE_URL)|; s|@ARCHIVE@|$(ARCHIVE)|; s|@SHA256@|$$(sha256sum <$(PACKAGES)/$(ARCHIVE) | cut -d' ' -f1)|" \
-	  packages/release/sqlpkg.json.in >$(PACKAGES)/sqlpkg.json
-	@ls $(PACKAGES)/$(ARCHIVE)
+	@$(REPRODUCIBLE_TAR) -C build/archive -c $$(ls build/archive) | gzip -n9 >$(out)/$(ARCHIVE)
+	@cp packages/release/install.sh $(out)
+	@sed "s|@VERSION@|$(VERSION)|; s|@RELEASE_URL@|$(RELEASE_URL)|; s|@ARCHIVE@|$(ARCHIVE)|; s|@SHA256@|$$(sha256sum <$(out)/$(ARCHIVE) | cut -d' ' -f1)|" \
+	  packages/release/sqlpkg.json.in >$(out)/sqlpkg.json
+	@ls $(out)/$(ARCHIVE)
 
 release:
-	@rm -rf $(PACKAGES)
+	@mkdir -p $(out) && cd $(out) && rm -f *.whl *.tgz *.tar.gz install.sh sqlpkg.json SHA256SUMS
 	@$(MAKE) --no-print-directory -s wheel archive npm
-	@cd $(PACKAGES) && sha256sum $$(ls | grep -v SHA256SUMS) >SHA256SUMS
+	@cd $(out) && sha256sum $$(ls | grep -v SHA256SUMS) >SHA256SUMS
 	@$(MAKE) --no-print-directory -s package-sizes
 package-sizes:
-	@cd $(PACKAGES) && for f in *.whl *.tgz *.tar.gz; do printf '%10d  %s\n' $$(stat -c %s $$f) $$f; done
+	@cd $(out) && for f in *.whl *.tgz *.tar.gz; do printf '%10d  %s\n' $$(stat -c %s $$f) $$f; done
 
 # Debian's tools want the packaging at the top of a tree, and a tree without build products.
 DEB_TREE := build/deb/stacchip-$(VERSION)
