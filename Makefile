@@ -113,15 +113,17 @@ build/release/make_scene: tests/support/make_scene.c
 DEPS_BUILD := gcc pkg-config libsqlite3-dev libgdal-dev libproj-dev libcjson-dev libcurl4-openssl-dev libssl-dev \
   libzstd-dev libdeflate-dev libtiff-dev libsnappy-dev zlib1g-dev libbrotli-dev liblz4-dev \
   libmicrohttpd-dev curl ca-certificates sqlite3 libsqlite3-mod-spatialite
-DEPS_TEST := g++ python3 python3-numpy nginx-light gdal-bin spatialite-bin libjemalloc2 \
+DEPS_TEST := g++ python3 python3-numpy python3-venv nginx-light gdal-bin spatialite-bin libjemalloc2 \
   $(if $(shell command -v node && command -v npm),,nodejs npm)
 # Large or for comparison only; tests and benchmarks say what they leave out without them.
 # 118 MB to fetch with what it needs; CI has it
 DEPS_TORCH := python3-torch
 DEPS_BENCH := python3-rasterio
+# For tests of packages that are skipped without; dpkg-dev and debhelper for `make deb`, the rest for check-packages and aarch64
+DEPS_PACKAGES := python3-apsw python3-geopandas mypy dpkg-dev debhelper fakeroot lintian debootstrap gcc-aarch64-linux-gnu qemu-user
 DEPS_LINT := clang clang-tidy clang-format cppcheck python3
 DEPS_FUZZ := clang libclang-rt-dev
-.PHONY: deps deps-test deps-torch deps-bench
+.PHONY: deps deps-test deps-torch deps-bench deps-packages
 deps:
 	@tests/support/deps.sh $(DEPS_BUILD)
 deps-test:
@@ -130,6 +132,8 @@ deps-torch:
 	@tests/support/deps.sh $(DEPS_TORCH)
 deps-bench:
 	@tests/support/deps.sh $(DEPS_BENCH)
+deps-packages:
+	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_PACKAGES)
 
 .PHONY: demo
 demo: deps

@@ -12,11 +12,12 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date -r CHAN
 export SOURCE_DATE_EPOCH
 
 .PHONY: wheel npm archive release deb package-sizes check-packages
-# The ordinary build, laid out as a bundle.
+# The ordinary build, laid out as a bundle. Without debugging sections, and the build's number that follows from them, no path of
+# the folder it was built in is left: two builds have the same bytes.
 build/plain: build/plain/stacchip.so
 build/plain/stacchip.so: build/release/stacchip.so build/release/stacchip_raster.so build/release/stacchip LICENSE
 	@rm -rf build/plain && mkdir -p build/plain/licenses
-	install -s -m 755 build/release/stacchip.so build/release/stacchip_raster.so build/release/stacchip build/plain
+	for f in stacchip.so stacchip_raster.so stacchip; do strip --strip-unneeded -R .note.gnu.build-id -o build/plain/$$f build/release/$$f || exit 1; done
 	install -m 644 LICENSE build/plain/licenses/stacchip
 
 wheel: $(BUNDLE)

@@ -1,5 +1,4 @@
 """Hosts: Python, a C program, programs with a SQLite of their own, a replaced malloc, fork, threads."""
-import functools
 import io
 import json
 import os
@@ -12,10 +11,10 @@ import unittest
 
 import host
 import numpy
+from node import NODE, better_sqlite
 
 BUILD = os.path.dirname(host.EXT)
 SCENE = os.path.join(host.ROOT, "build", "scenes", "sentinel-2", "item.json")
-NODE = os.path.join(host.ROOT, "build", "node")
 ASAN = os.environ.get("VARIANT") == "asan"
 
 
@@ -28,24 +27,6 @@ def setUpModule():
 
 def run(cmd, **kw):
     return subprocess.run(cmd, capture_output=True, text=True, timeout=900, **kw)
-
-
-@functools.lru_cache(maxsize=None)
-def better_sqlite():
-    """A folder with better-sqlite3 built from source, which also brings SQLite's own sources; None where npm cannot."""
-    folder = os.path.join(NODE, "node_modules", "better-sqlite3")
-    if os.path.isdir(os.path.join(folder, "build", "Release")):
-        return folder
-    if not shutil.which("npm"):
-        return None
-    os.makedirs(NODE, exist_ok=True)
-    env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
-    env["npm_config_build_from_source"] = "true"  # prebuilt binaries come from elsewhere
-    if os.path.exists("/usr/include/node/node.h"):
-        env["npm_config_nodedir"] = "/usr"  # and so do Node's headers, where the system has none
-    run(["npm", "init", "-y"], cwd=NODE, env=env)
-    run(["npm", "install", "--no-audit", "--no-fund", "better-sqlite3@11.10.0"], cwd=NODE, env=env)
-    return folder if os.path.isdir(os.path.join(folder, "build", "Release")) else None
 
 
 class Hosts(unittest.TestCase):

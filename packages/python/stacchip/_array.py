@@ -1,7 +1,7 @@
 """Arrays of the BLOBs that stacchip gives."""
 import ast
 import struct
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 if TYPE_CHECKING:
     import numpy
@@ -28,7 +28,7 @@ def array(blob: Union[bytes, bytearray, memoryview], *, writable: bool = False) 
     offset, form = (10, "<H") if start[6] == 1 else (12, "<I")
     end = offset + struct.unpack_from(form, start, 8)[0]
     header = ast.literal_eval(bytes(memoryview(blob)[offset:end]).decode("utf-8").strip())
-    order = "F" if header["fortran_order"] else "C"
+    order: Literal["C", "F"] = "F" if header["fortran_order"] else "C"
     view: "numpy.ndarray[Any, Any]" = numpy.ndarray(header["shape"], numpy.dtype(header["descr"]), blob, end, order=order)
     if not writable:
         view.flags.writeable = False

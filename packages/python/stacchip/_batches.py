@@ -86,6 +86,6 @@ def _pin(memory: "numpy.ndarray[Any, Any]") -> Any:
 
     if not torch.cuda.is_available():
         raise RuntimeError("pinned=True needs PyTorch with CUDA, and a GPU")
-    cuda = torch.cuda.cudart()
+    cuda: Any = torch.cuda.cudart()  # type: ignore[no-untyped-call, unused-ignore]
     torch.cuda.check_error(cuda.cudaHostRegister(memory.ctypes.data, memory.nbytes, 0))
     return cuda.cudaHostUnregister

@@ -1,16 +1,12 @@
 """Results as GeoPandas' tables."""
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, List, Sequence
 
 if TYPE_CHECKING:
     import geopandas
 
-# One row at least, since apsw knows the names of columns while there are rows only; the last value of a true one is 1.
-WITH_GEOMETRY = """SELECT q.*, ST_AsBinary(q."{0}"), ST_SRID(q."{0}"), q.stacchip_is_row
-  FROM (SELECT 1) LEFT JOIN (SELECT *, 1 AS stacchip_is_row FROM ({1})) AS q ON TRUE"""
-
 
 def to_geopandas(connection: Any, query: str, parameters: Sequence[Any] = (), *, geometry: str = "geometry") -> "geopandas.GeoDataFrame":
-    """The rows of a query as a GeoDataFrame.
+    """The rows of a query as a GeoDataFrame, in their order.
 
         stacchip.to_geopandas(db, "SELECT chipid, cloud_cover_percentage, geometry FROM chips")
 
@@ -19,10 +15,20 @@ def to_geopandas(connection: Any, query: str, parameters: Sequence[Any] = (), *,
     import geopandas
     import pandas
 
-    cursor = connection.execute(WITH_GEOMETRY.format(geometry.replace('"', '""'), query.rstrip("; \n")), parameters)
-    names = [column[0] for column in cursor.description[:-4]]
-    rows = [row for row in cursor.fetchall() if row[-1]]
-    table = pandas.DataFrame([row[:-4] for row in rows], columns=names)
-    srid = next((row[-2] for row in rows if row[-2]), None)
-    table[geometry] = geopandas.GeoSeries.from_wkb([row[-3] for row in rows], crs=srid)
+    rows = connection.execute(query, parameters)
+    first = next(rows, None)
+    names = [c[0] for c in rows.description] if first else _names(connection, query, parameters)
+    table = pandas.DataFrame([first, *rows] if first else [], columns=names)
+    srid, wkb = None, []
+    for blob in table[geometry]:
+        (binary, number), = connection.execute("SELECT ST_AsBinary(?1), ST_SRID(?1)", (blob,))
+        srid = srid or number
+        wkb.append(binary)
+    table[geometry] = geopandas.GeoSeries.from_wkb(wkb, crs=srid)
     return geopandas.GeoDataFrame(table, geometry=geometry)
+
+
+def _names(connection: Any, query: str, parameters: Sequence[Any]) -> List[str]:
+    """Of a query without rows: apsw tells them while there is a row only."""
+    rows = connection.execute(f"SELECT * FROM (SELECT 1) LEFT JOIN ({query.rstrip('; ')}) ON TRUE", parameters)
+    return [c[0] for c in rows.description][1:]

@@ -10,7 +10,7 @@ from ._batches import Batches as _Batches
 from ._load import connect
 
 
-class Batches(torch.utils.data.IterableDataset):  # type: ignore[misc, unused-ignore]
+class Batches(torch.utils.data.IterableDataset):  # type: ignore[type-arg, misc, unused-ignore]
     """One epoch of (pixels, extra), the tensors of stacchip.Batches; call set_epoch() for another order.
 
     stacchip's threads read ahead, into memory that is pinned where there is a GPU: a DataLoader is not needed, and one
@@ -29,7 +29,7 @@ class Batches(torch.utils.data.IterableDataset):  # type: ignore[misc, unused-ig
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[Tuple[torch.Tensor, Dict[str, Any]]]:
-        order = {"shuffle": {"seed": self.seed + self.epoch, "mix": self.mix}, "shard": _shard()}
+        order: Dict[str, Any] = {"shuffle": {"seed": self.seed + self.epoch, "mix": self.mix}, "shard": _shard()}
         db = connect(self.path)
         try:
             for pixels, extra in _Batches(db, self.query, self.batch_size, **{**order, **self.options}):
@@ -42,11 +42,11 @@ def _shard() -> List[int]:
     """[rank, world] of this worker of this process among all."""
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if distributed else (0, 1)
-    worker = torch.utils.data.get_worker_info()
+    worker: Any = torch.utils.data.get_worker_info()  # type: ignore[no-untyped-call, unused-ignore]
     return [rank * worker.num_workers + worker.id, world * worker.num_workers] if worker else [rank, world]
 
 
-class Chips(torch.utils.data.Dataset):  # type: ignore[misc, unused-ignore]
+class Chips(torch.utils.data.Dataset):  # type: ignore[type-arg, misc, unused-ignore]
     """The chips of a merged index by number, for samplers of your own. In random order a chip costs what its blocks cost.
 
     Each process opens a connection when it reads its first chip. Give workers of a DataLoader one thread
