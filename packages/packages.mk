@@ -58,13 +58,14 @@ release:
 package-sizes:
 	@cd $(out) && for f in *.whl *.tgz *.tar.gz; do printf '%10d  %s\n' $$(stat -c %s $$f) $$f; done
 
-# Debian's tools want the packaging at the top of a tree, and a tree without build products.
+# Debian's tools want the packaging at the top of a tree, and a tree without build products. What the page of `stacchip browse` takes
+# from others is brought along: a package is built without a network.
 DEB_TREE := build/deb/stacchip-$(VERSION)
-deb:
+deb: $(PAGE)/.vendored
 	@command -v dh dpkg-buildpackage >/dev/null || { echo 'deb: apt install dpkg-dev debhelper' >&2; exit 1; }
 	@rm -rf build/deb && mkdir -p $(DEB_TREE)
 	@tar -c --exclude=./build --exclude=./.git --exclude=node_modules --exclude=__pycache__ --exclude='./stacchip*.so' . | tar -x -C $(DEB_TREE)
-	@cp -R packages/debian $(DEB_TREE)/debian
+	@cp -R packages/debian $(DEB_TREE)/debian && cp -R $(PAGE_CACHE) $(DEB_TREE)/debian/vendor
 	@sed "s/@VERSION@/$(VERSION)/; s/@DATE@/$$(LC_ALL=C date -uRd @$(SOURCE_DATE_EPOCH))/" packages/debian/changelog.in >$(DEB_TREE)/debian/changelog
 	@rm $(DEB_TREE)/debian/changelog.in
 	cd $(DEB_TREE) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CC -u VERSION dpkg-buildpackage -us -uc -b $(DEB_FLAGS)
