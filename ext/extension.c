@@ -34,6 +34,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_batches_register,
     sc_mosaic_register,
     sc_tile_register,
+    sc_polygons_register,
     sc_hash_register,
     sc_split_register,
     sc_rasterize_register,

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
+#include "pixels/locate.h"
 #include "raster/raster_api.h"
 #include "store/open.h"
 
@@ -32,8 +33,9 @@ struct sc_mosaic {
   struct sc_tiling tiling;
   int64_t grid_width, grid_height;
   int up, down; /* pixels of the raster = pixels of the grid * up / down */
-  int width, height, n_bands;
-  enum sc_dtype in, state, out; /* types: of the arrays, of means, of the raster */
+  struct sc_mosaic_map map;
+  int n_bands;             /* of the arrays */
+  enum sc_dtype in, state; /* types: of the arrays, of means */
   size_t plane_bytes, tile_bytes;
   struct tile *tiles; /* all of the raster, row by row */
   int n_across, n_down;
@@ -44,6 +46,7 @@ struct sc_mosaic {
   uint64_t *seen; /* a bit for each chip of the tiling */
   int64_t n_chips_x, n_chips_y;
   unsigned char *scratch; /* a row of weights and one of values; at the end a tile of the raster */
+  uint8_t *said;          /* of a tile */
   char *folder, *path;
   const struct sc_raster_api *raster;
   struct sc_cog *cog;
@@ -51,6 +54,13 @@ struct sc_mosaic {
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Where a chip's array lies: all that the chips of one raster have in common, and its window. */
+struct place {
+  const struct sc_grid *grid; /* borrowed for the call */
+  struct sc_tiling tiling;
+  struct sc_window window; /* of the grid */
+};
 
 /* --- tiles --- */
 
@@ -115,8 +125,8 @@ static int64_t chips_that_touch(const struct sc_mosaic *m, int64_t length, int64
 }
 
 static sc_status make_tiles(struct sc_mosaic *m, struct sc_error *err) {
-  m->n_across = (m->width + TILE - 1) / TILE;
-  m->n_down = (m->height + TILE - 1) / TILE;
+  m->n_across = (m->map.width + TILE - 1) / TILE;
+  m->n_down = (m->map.height + TILE - 1) / TILE;
   m->tiles = sc_alloc_zero((size_t)m->n_across * (size_t)m->n_down, sizeof *m->tiles);
   int64_t *across = sc_alloc_zero((size_t)m->n_across, sizeof *across);
   if (!m->tiles || !across) {
@@ -166,7 +176,7 @@ static void choose_classes(const struct sc_mosaic *m, const struct tile *t, uint
 /* What pixels hold that no chip said anything of. */
 static double empty_value(const struct sc_mosaic *m) {
   if (m->options.has_nodata) return m->options.nodata;
-  return m->out == SC_DTYPE_F32 || m->out == SC_DTYPE_F64 ? NAN : 0;
+  return m->map.dtype == SC_DTYPE_F32 || m->map.dtype == SC_DTYPE_F64 ? NAN : 0;
 }
 
 #define FILL(T)                                                                  \
@@ -179,13 +189,13 @@ static double empty_value(const struct sc_mosaic *m) {
 /* The means in the raster's type, band after band. */
 static void convert_means(const struct sc_mosaic *m, const struct tile *t, unsigned char *out) {
   double empty = empty_value(m);
-  size_t state_bytes = sc_dtype_bytes(m->state), out_bytes = sc_dtype_bytes(m->out);
+  size_t state_bytes = sc_dtype_bytes(m->state), out_bytes = sc_dtype_bytes(m->map.dtype);
   if (m->state == SC_DTYPE_F32) {
     FILL(float)
   } else {
     FILL(double)
   }
-  m->raster->convert(t->state, m->state, state_bytes, out, m->out, out_bytes,
+  m->raster->convert(t->state, m->state, state_bytes, out, m->map.dtype, out_bytes,
                      TILE_VALUES * (size_t)m->n_bands);
 }
 
@@ -200,18 +210,42 @@ static void pack(unsigned char *pixels, size_t value_bytes, int n_bands, int wid
   }
 }
 
+#define WEIGHED(T) \
+  for (size_t i = 0; i < TILE_VALUES; i++) said[i] = PLANE(T, t, m, m->n_bands)[i] > 0;
+
+static void find_said(const struct sc_mosaic *m, const struct tile *t, uint8_t *said) {
+  if (m->state == SC_DTYPE_F32) {
+    WEIGHED(float)
+  } else {
+    WEIGHED(double)
+  }
+}
+
+/* The finished pixels of a tile go where they belong. */
+static sc_status give_tile(struct sc_mosaic *m, const struct tile *t, struct sc_mosaic_tile *done,
+                           struct sc_error *err) {
+  if (!m->options.take)
+    return m->raster->cog_put(m->cog, done->x, done->y, done->width, done->height, done->pixels,
+                              err);
+  find_said(m, t, m->said);
+  if (done->width < TILE || done->height < TILE) pack(m->said, 1, 1, done->width, done->height);
+  done->said = m->said;
+  return m->options.take(m->options.context, done, err);
+}
+
 static sc_status write_tile(struct sc_mosaic *m, struct tile *t, struct sc_error *err) {
-  int x = t->x * TILE, y = t->y * TILE, n_out = m->options.is_argmax ? 1 : m->n_bands;
-  int w = m->width - x < TILE ? m->width - x : TILE,
-      h = m->height - y < TILE ? m->height - y : TILE;
-  size_t value_bytes = sc_dtype_bytes(m->out);
+  int x = t->x * TILE, y = t->y * TILE;
+  int w = m->map.width - x < TILE ? m->map.width - x : TILE,
+      h = m->map.height - y < TILE ? m->map.height - y : TILE;
+  size_t value_bytes = sc_dtype_bytes(m->map.dtype);
   if (m->options.is_argmax) {
     choose_classes(m, t, m->scratch);
   } else {
     convert_means(m, t, m->scratch);
   }
-  if (w < TILE || h < TILE) pack(m->scratch, value_bytes, n_out, w, h);
-  sc_status st = m->raster->cog_put(m->cog, x, y, w, h, m->scratch, err);
+  if (w < TILE || h < TILE) pack(m->scratch, value_bytes, m->map.n_bands, w, h);
+  struct sc_mosaic_tile done = {x, y, w, h, m->scratch, NULL};
+  sc_status st = give_tile(m, t, &done, err);
   sc_free(t->state);
   t->state = NULL;
   t->is_done = 1;
@@ -341,8 +375,8 @@ static void add_row(const struct sc_mosaic *m, struct tile *t, const struct piec
 static sc_status add_to_tile(struct sc_mosaic *m, struct tile *t, const struct piece *p,
                              struct sc_error *err) {
   int64_t left = (int64_t)t->x * TILE, top = (int64_t)t->y * TILE;
-  int64_t from = most(left, p->x), to = least(least(left + TILE, m->width), p->x + p->width);
-  int64_t first = most(top, p->y), end = least(least(top + TILE, m->height), p->y + p->height);
+  int64_t from = most(left, p->x), to = least(least(left + TILE, m->map.width), p->x + p->width);
+  int64_t first = most(top, p->y), end = least(least(top + TILE, m->map.height), p->y + p->height);
   sc_status st = bring_in(m, t, err);
   for (int64_t y = first; y < end && !st; y++) add_row(m, t, p, y, from, to);
   if (!st && --t->n_left == 0) st = write_tile(m, t, err);
@@ -382,15 +416,13 @@ static sc_status check_array(const struct sc_npy_view *a, const struct sc_window
       (long long)w->height_px, (long long)w->x, (long long)w->y);
 }
 
-static sc_status open_cog(struct sc_mosaic *m, const struct sc_grid *grid, struct sc_error *err) {
-  struct sc_geotiff image = {.dtype = m->out,
-                             .n_bands = m->options.is_argmax ? 1 : m->n_bands,
-                             .width = m->width,
-                             .height = m->height,
-                             .crs = grid->crs};
-  for (int i = 0; i < 6; i++) {
-    image.transform[i] = grid->transform[i] * (i % 3 == 2 ? 1 : (double)m->down / m->up);
-  }
+static sc_status open_cog(struct sc_mosaic *m, struct sc_error *err) {
+  struct sc_geotiff image = {.dtype = m->map.dtype,
+                             .n_bands = m->map.n_bands,
+                             .width = m->map.width,
+                             .height = m->map.height,
+                             .crs = m->map.crs};
+  memcpy(image.transform, m->map.transform, sizeof image.transform);
   double empty = m->options.is_argmax ? NO_CLASS : empty_value(m);
   image.nodata.is_set = m->options.is_argmax || m->options.has_nodata || isnan(empty);
   image.nodata.value = empty;
@@ -405,8 +437,8 @@ static enum sc_dtype state_type(enum sc_dtype in) {
   return in <= SC_DTYPE_I16 || in == SC_DTYPE_F32 ? SC_DTYPE_F32 : SC_DTYPE_F64;
 }
 
-static sc_status set_up(struct sc_mosaic *m, const struct sc_mosaic_place *place,
-                        const struct sc_npy_view *a, struct sc_error *err) {
+static sc_status set_up(struct sc_mosaic *m, const struct place *place, const struct sc_npy_view *a,
+                        struct sc_error *err) {
   sc_status st = check_array(a, &place->window, &m->up, &m->down, err);
   if (st) return st;
   int64_t width = (place->grid->width_px * m->up + m->down - 1) / m->down;
@@ -421,23 +453,31 @@ static sc_status set_up(struct sc_mosaic *m, const struct sc_mosaic_place *place
                    (long long)width, (long long)height);
   if (m->options.is_argmax && (m->n_bands < 2 || m->n_bands > NO_CLASS))
     return sc_fail(err, SC_BAD_DATA, "argmax of %d bands; expected 2 to %d", m->n_bands, NO_CLASS);
-  m->width = (int)width;
-  m->height = (int)height;
+  m->map.width = (int)width;
+  m->map.height = (int)height;
   m->in = a->dtype;
   m->state = state_type(a->dtype);
-  m->out = m->options.is_argmax ? SC_DTYPE_U8 : a->dtype;
+  m->map.dtype = m->options.is_argmax ? SC_DTYPE_U8 : a->dtype;
+  m->map.n_bands = m->options.is_argmax ? 1 : m->n_bands;
+  for (int i = 0; i < 6; i++) {
+    double step = i % 3 == 2 ? 1 : (double)m->down / m->up;
+    m->map.transform[i] = place->grid->transform[i] * step;
+  }
   m->plane_bytes = TILE_VALUES * sc_dtype_bytes(m->state);
   m->tile_bytes = m->plane_bytes * (size_t)(m->n_bands + 1);
   m->seen = sc_alloc_zero((size_t)(m->n_chips_x * m->n_chips_y) / 64 + 1, sizeof(uint64_t));
   m->scratch = sc_alloc(m->tile_bytes);
-  if (!m->seen || !m->scratch) return sc_fail_nomem(err);
-  st = make_tiles(m, err);
-  return st ? st : open_cog(m, place->grid, err);
+  m->said = sc_alloc(TILE_VALUES);
+  if (!m->seen || !m->scratch || !m->said) return sc_fail_nomem(err);
+  st = sc_strdup(place->grid->crs, &m->map.crs, err);
+  if (!st) st = make_tiles(m, err);
+  return st || m->options.take ? st : open_cog(m, err);
 }
 
-sc_status sc_mosaic_begin(const struct sc_mosaic_options *options,
-                          const struct sc_mosaic_place *place, const struct sc_npy_view *array,
-                          struct sc_mosaic **out, struct sc_error *err) {
+/* Begin with the first chip's place and array. */
+static sc_status begin(const struct sc_mosaic_options *options, const struct place *place,
+                       const struct sc_npy_view *array, struct sc_mosaic **out,
+                       struct sc_error *err) {
   struct sc_mosaic *m = sc_alloc_zero(1, sizeof *m);
   *out = NULL;
   if (!m) return sc_fail_nomem(err);
@@ -458,7 +498,7 @@ sc_status sc_mosaic_begin(const struct sc_mosaic_options *options,
 }
 
 /* What makes a chip one of this raster's. */
-static sc_status check_chip(const struct sc_mosaic *m, const struct sc_mosaic_place *place,
+static sc_status check_chip(const struct sc_mosaic *m, const struct place *place,
                             const struct sc_npy_view *a, struct sc_error *err) {
   char hash[17];
   int up, down;
@@ -488,21 +528,52 @@ static int mark(struct sc_mosaic *m, const struct sc_window *w) {
   return was;
 }
 
-sc_status sc_mosaic_put(struct sc_mosaic *m, const struct sc_mosaic_place *place,
-                        const struct sc_npy_view *a, struct sc_error *err) {
+static sc_status put(struct sc_mosaic *m, const struct place *place, const struct sc_npy_view *a,
+                     struct sc_error *err) {
   sc_status st = check_chip(m, place, a, err);
   if (st) return st;
   if (mark(m, &place->window))
     return sc_fail(err, SC_BAD_DATA, "this chip came before; GROUP BY item, date or model");
   const struct piece p = {a, to_raster(m, place->window.x), to_raster(m, place->window.y),
                           (int)a->shape[a->n_dims - 1], (int)a->shape[a->n_dims - 2]};
-  int64_t right = least(p.x + p.width, m->width), below = least(p.y + p.height, m->height);
+  int64_t right = least(p.x + p.width, m->map.width), below = least(p.y + p.height, m->map.height);
   for (int64_t ty = most(p.y, 0) / TILE; ty * TILE < below && !st; ty++) {
     for (int64_t tx = most(p.x, 0) / TILE; tx * TILE < right && !st; tx++) {
       st = sc_interrupt_check(err);
       if (!st) st = add_to_tile(m, &m->tiles[ty * m->n_across + tx], &p, err);
     }
   }
+  return st;
+}
+
+const struct sc_mosaic_map *sc_mosaic_map(const struct sc_mosaic *m) { return &m->map; }
+
+static sc_status put_located(const struct sc_mosaic_options *options, const struct sc_chip *chip,
+                             sqlite3_value *array, struct sc_mosaic **m, struct sc_error *err) {
+  const struct place place = {&chip->scene->grid, chip->tiling, chip->window};
+  struct sc_npy_view view;
+  sc_status st = SC_OK;
+  if (chip->x < 0)
+    return sc_fail(err, SC_BAD_ARG, "a chip round a center; a map is made of chips of a grid");
+  if (sqlite3_value_type(array) != SQLITE_BLOB)
+    return sc_fail(err, SC_BAD_ARG, "the array is no BLOB; expected what numpy.save() writes");
+  st = sc_npy_read(sqlite3_value_blob(array), (size_t)sqlite3_value_bytes(array), &view, err);
+  if (!st && !*m) st = begin(options, &place, &view, m, err);
+  return st ? st : put(*m, &place, &view, err);
+}
+
+sc_status sc_mosaic_put_row(struct sc_connection *c, const struct sc_mosaic_options *options,
+                            const struct sc_chip_options *of, sqlite3_value *row,
+                            sqlite3_value *array, struct sc_mosaic **m, struct sc_error *err) {
+  const struct sc_chip_name name = sc_chip_name_of(row);
+  struct sc_chip chip = {0};
+  sc_status st = sc_chip_locate(c, &name, of, &chip, err);
+  if (st) return st;
+  st = put_located(options, &chip, array, m, err);
+  if (st)
+    sc_fail_within(err, "item %s: chip (%lld, %lld)", chip.scene->item.id, (long long)chip.x,
+                   (long long)chip.y);
+  sc_chip_close(&chip);
   return st;
 }
 
@@ -517,7 +588,8 @@ sc_status sc_mosaic_finish(struct sc_mosaic *m, const char **path, struct sc_err
     st = bring_in(m, t, err);
     if (!st) st = write_tile(m, t, err);
   }
-  return st ? st : m->raster->cog_finish(m->cog, m->path, m->options.is_argmax, err);
+  return st || m->options.take ? st
+                               : m->raster->cog_finish(m->cog, m->path, m->options.is_argmax, err);
 }
 
 void sc_mosaic_free(struct sc_mosaic *m) {
@@ -529,6 +601,8 @@ void sc_mosaic_free(struct sc_mosaic *m) {
   sc_free(m->tiles);
   sc_free(m->seen);
   sc_free(m->scratch);
+  sc_free(m->said);
+  sc_free(m->map.crs);
   sc_free(m->path);
   sc_free(m);
 }

@@ -13,7 +13,9 @@
 #define SC_PIXELS_MOSAIC_H
 
 #include "base/status.h"
+#include "connection.h"
 #include "index/grid.h"
+#include "pixels/chip_options.h"
 #include "pixels/npy.h"
 
 #define SC_MOSAIC_TILES_BYTES ((size_t)512 << 20)
@@ -27,36 +29,52 @@ enum sc_blend {
 };
 #define SC_BLEND_CHOICES "feather|mean|first|trim"
 
+/* A tile of the raster that is done; pixels outside the raster are not there. */
+struct sc_mosaic_tile {
+  int x, y, width, height;     /* pixels of the raster; x and y are multiples of SC_COG_TILE_PX */
+  const unsigned char *pixels; /* [band][row][column] */
+  const uint8_t *said;         /* [row][column]: 1 where a chip says something, else 0 */
+};
+
 struct sc_mosaic_options {
   int blend;     /* enum sc_blend */
   int is_argmax; /* the band with the highest value, as uint8, 255 where there is none */
   int has_nodata;
   double nodata; /* pixels of this value say nothing; so do NaN */
+  /* Takes tiles that chips say something of, in the order in which they are done; NULL: they become
+   * a COG. */
+  sc_status (*take)(void *context, const struct sc_mosaic_tile *tile, struct sc_error *err);
+  void *context;
 };
 
-/* Where a chip's array lies: all that the chips of one raster have in common, and its window. */
-struct sc_mosaic_place {
-  const struct sc_grid *grid; /* borrowed for the call */
-  struct sc_tiling tiling;
-  struct sc_window window; /* of the grid */
+/* The raster: freed with the mosaic. */
+struct sc_mosaic_map {
+  int width, height, n_bands;
+  enum sc_dtype dtype;
+  char *crs;
+  double transform[6]; /* as in sc_raster_info */
 };
 
 struct sc_mosaic;
 
+const struct sc_mosaic_map *sc_mosaic_map(const struct sc_mosaic *m);
+
 /*
- * Begin with the first chip's place and array.
+ * Put the array of a chip. The first one begins *m, which is NULL before.
  *
- * array  (rows, columns) or (bands, rows, columns), its rows and columns the window's, or these
- *        multiplied or divided by one whole number.
+ * of     table and items of the handle.
+ * row    A handle, not NULL.
+ * array  A BLOB as numpy.save() writes it, of (rows, columns) or (bands, rows, columns), its rows
+ *        and columns the chip's, or these multiplied or divided by one whole number.
+ * Returns  SC_BAD_DATA where grid, tiling, type or bands are not the first one's, or where the chip
+ *          came before; SC_BAD_ARG; what sc_chip_locate() gives.
  */
-sc_status sc_mosaic_begin(const struct sc_mosaic_options *options,
-                          const struct sc_mosaic_place *place, const struct sc_npy_view *array,
-                          struct sc_mosaic **out, struct sc_error *err);
-/* Put a chip: SC_BAD_DATA where grid, tiling, type or bands are not the first one's, or where it
- * came before. */
-sc_status sc_mosaic_put(struct sc_mosaic *m, const struct sc_mosaic_place *place,
-                        const struct sc_npy_view *array, struct sc_error *err);
-/* Write the raster; *path is then the file in a folder that lives as long as m. */
+sc_status sc_mosaic_put_row(struct sc_connection *c, const struct sc_mosaic_options *options,
+                            const struct sc_chip_options *of, sqlite3_value *row,
+                            sqlite3_value *array, struct sc_mosaic **m, struct sc_error *err);
+
+/* Finish the tiles that wait for chips which did not come; without `take` write the raster: *path
+ * is then the file in a folder that lives as long as m. */
 sc_status sc_mosaic_finish(struct sc_mosaic *m, const char **path, struct sc_error *err);
 void sc_mosaic_free(struct sc_mosaic *m);
 

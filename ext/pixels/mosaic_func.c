@@ -10,7 +10,6 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/options.h"
-#include "pixels/locate.h"
 #include "pixels/mosaic.h"
 #include "store/href.h"
 #include "store/open.h"
@@ -71,36 +70,16 @@ static sc_status take_options(struct group *g, sqlite3_value *value, struct sc_e
                  WHAT ": options that differ from the first row's; a group takes one set");
 }
 
-static sc_status put(struct group *g, const struct sc_chip *chip, sqlite3_value *array,
-                     struct sc_error *err) {
-  const struct sc_mosaic_options options = {g->options.blend, g->options.reduce == 1,
-                                            g->options.nodata != NULL,
-                                            g->options.nodata ? g->options.nodata->valuedouble : 0};
-  const struct sc_mosaic_place place = {&chip->scene->grid, chip->tiling, chip->window};
-  struct sc_npy_view view;
-  sc_status st = SC_OK;
-  if (chip->x < 0)
-    return sc_fail(err, SC_BAD_ARG, "a chip round a center; a map is made of chips of a grid");
-  if (sqlite3_value_type(array) != SQLITE_BLOB)
-    return sc_fail(err, SC_BAD_ARG, "the array is no BLOB; expected what numpy.save() writes");
-  st = sc_npy_read(sqlite3_value_blob(array), (size_t)sqlite3_value_bytes(array), &view, err);
-  if (!st && !g->mosaic) st = sc_mosaic_begin(&options, &place, &view, &g->mosaic, err);
-  return st ? st : sc_mosaic_put(g->mosaic, &place, &view, err);
-}
-
 static sc_status add(struct sc_connection *c, struct group *g, sqlite3_value **values,
                      struct sc_error *err) {
-  const struct sc_chip_options options = {.table = g->options.table, .items = g->options.items};
-  const struct sc_chip_name name = sc_chip_name_of(values[0]);
-  struct sc_chip chip = {0};
-  sc_status st = sc_chip_locate(c, &name, &options, &chip, err);
-  if (st) return st;
-  st = put(g, &chip, values[1], err);
-  if (st)
-    sc_fail_within(err, WHAT ": item %s: chip (%lld, %lld)", chip.scene->item.id, (long long)chip.x,
-                   (long long)chip.y);
-  sc_chip_close(&chip);
-  return st;
+  const struct sc_chip_options of = {.table = g->options.table, .items = g->options.items};
+  const struct sc_mosaic_options options = {
+      .blend = g->options.blend,
+      .is_argmax = g->options.reduce == 1,
+      .has_nodata = g->options.nodata != NULL,
+      .nodata = g->options.nodata ? g->options.nodata->valuedouble : 0};
+  sc_status st = sc_mosaic_put_row(c, &options, &of, values[0], values[1], &g->mosaic, err);
+  return st ? sc_fail_within(err, WHAT) : SC_OK;
 }
 
 static void clear(struct group *g) {

@@ -17,7 +17,7 @@ INDEX, CHIP = "stacchip_index", "stacchip_chip"
 def table(page, kind, of=None):
     """First column of a page's tables whose head begins with `kind`; of those rows alone that are of one function."""
     names = []
-    for head, rows in re.findall(r"^\| (\w+) \|[^\n]*\n\|[-|]+\|\n((?:\|[^\n]*\n)+)", PAGES[page], re.M):
+    for head, rows in re.findall(r"^\| ([\w ]+) \|[^\n]*\n\|[-|]+\|\n((?:\|[^\n]*\n)+)", PAGES[page], re.M):
         for row in rows.splitlines() if head == kind else []:
             cells = row.strip("|").split("|")
             if of is None or cells[1].strip() == f"`{of}`":
@@ -43,6 +43,7 @@ def documented():
         "stacchip_classes": table("labels.md", "option", "stacchip_classes"),
         "stacchip_row_export": sentence("chips.md", r"\nOr an object with (.*?)\.\n", r"`(\w+)` \("),
         "stacchip_mosaic": table("maps.md", "option"),
+        "stacchip_polygons": table("maps.md", "option of polygons"),
         "stacchip_tile": table("pictures.md", "option"),
         "stacchip_zonal": table("zonal.md", "option") + table("zonal.md", "zonal"),
         "stacchip_sample": table("zonal.md", "option") + table("zonal.md", "sample"),
@@ -60,7 +61,7 @@ def documented():
 def whole_list(text):
     """Who answers, and its list; or None."""
     m = re.search(r"(?:position \d+: )?([\w ]+?)(?: x)?: unknown \w+ '\?'; (?:options|settings|keys|there are): ([\w, ]+)", str(text))
-    return m and ("stacchip_platform_set" if m[1].startswith("platform rule") else m[1], m[2].split(", "))
+    return m and ("stacchip_platform_set" if m[1].startswith("platform rule") else m[1].strip(), m[2].split(", "))
 
 
 class Options(unittest.TestCase):
