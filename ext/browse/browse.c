@@ -15,7 +15,9 @@ static const struct {
   const char *path;
   int is_post;
   sc_browse_handler *handler;
-} routes[] = {{"api/about", 0, sc_browse_about}};
+} routes[] = {{"api/about", 0, sc_browse_about},
+              {"api/map", 1, sc_browse_map},
+              {"api/histograms", 1, sc_browse_histograms}};
 
 static int http_status(sc_status st) {
   switch (st) {
@@ -92,6 +94,12 @@ static sc_status add_path(struct sc_browse *b, const char *path, struct sc_error
   return sc_tables_find(&b->sessions[b->n_sessions - 1], b->options.labels, &b->tables, err);
 }
 
+static sc_status start_summary(struct sc_browse *b, struct sc_browse_table *t,
+                               struct sc_error *err) {
+  t->summary = sc_alloc_zero(1, sizeof *t->summary);
+  return t->summary ? sc_summary_start(t->summary, t, &b->is_stopping, err) : sc_fail_nomem(err);
+}
+
 sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_browse **out,
                          struct sc_error *err) {
   struct sc_browse *b = sc_alloc_zero(1, sizeof *b);
@@ -102,7 +110,10 @@ sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_brow
   b->paths = sc_alloc_zero((size_t)options->n_paths, sizeof *b->paths);
   b->sessions = sc_alloc_zero((size_t)options->n_paths, sizeof *b->sessions);
   if (!b->paths || !b->sessions) st = sc_fail_nomem(err);
+  sc_status started = sc_columns_start(&b->columns, err);
+  if (!st) st = started;
   for (int i = 0; i < options->n_paths && !st; i++) st = add_path(b, options->paths[i], err);
+  for (int i = 0; i < b->tables.n && !st; i++) st = start_summary(b, &b->tables.tables[i], err);
   if (st) {
     sc_browse_close(b);
     return st;
@@ -116,11 +127,20 @@ void sc_browse_watch(struct sc_browse *b) {
 }
 
 void sc_browse_stop(struct sc_browse *b) {
-  if (b) __atomic_store_n(&b->is_stopping, 1, __ATOMIC_RELAXED);
+  if (!b) return;
+  __atomic_store_n(&b->is_stopping, 1, __ATOMIC_RELAXED);
+  sc_columns_stop(&b->columns);
 }
 
 void sc_browse_close(struct sc_browse *b) {
   if (!b) return;
+  sc_browse_stop(b);
+  sc_columns_free(&b->columns);
+  for (int i = 0; i < b->tables.n; i++) {
+    struct sc_summary *summary = b->tables.tables[i].summary;
+    if (summary) sc_summary_free(summary);
+    sc_free(summary);
+  }
   sc_tables_free(&b->tables);
   for (int i = 0; i < b->n_sessions; i++) {
     sc_sessions_free(&b->sessions[i]);

@@ -257,12 +257,30 @@ static void free_names(struct sc_session_names *list) {
   sc_free(list->names);
 }
 
+/* A virtual table declares its columns when a connection first names it, which is CREATE TABLE to
+ * the authorizer: have it done before. A table that cannot be read says so when it is asked for. */
+static sc_status connect_tables(struct sc_session *s, struct sc_error *err) {
+  static const char merged[] =
+      "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'";
+  struct sc_session_names list = {0};
+  struct sc_error ignored = {0};
+  sc_status st = read_names(s->db, merged, &list, err);
+  if (!st) st = sc_db_run(s->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, err);
+  for (int i = 0; i < list.n && !st; i++) {
+    if (is_one_of(list.names[i], &s->tables))
+      sc_db_run(s->db, "SELECT 1 FROM main.\"{name}\" LIMIT 0", NULL, list.names[i], &ignored);
+  }
+  free_names(&list);
+  return st;
+}
+
 static sc_status guard(struct sc_session *s, struct sc_error *err) {
   sqlite3_int64 version;
   sc_status st = sc_db_query_int(s->db, "PRAGMA main.schema_version", NULL, NULL, 0, &version, err);
   s->schema_version = (int)version;
   if (!st) st = read_names(s->db, readable_tables, &s->tables, err);
   if (!st) st = read_names(s->db, pure_functions, &s->functions, err);
+  if (!st) st = connect_tables(s, err);
   if (!st) sqlite3_set_authorizer(s->db, authorize, s);
   return st;
 }

@@ -3,6 +3,7 @@
 #define SC_BROWSE_STATE_H
 
 #include "browse/browse.h"
+#include "browse/column.h"
 #include "browse/table.h"
 
 struct sc_browse {
@@ -11,6 +12,7 @@ struct sc_browse {
   struct sc_sessions *sessions; /* of each path */
   int n_sessions;
   struct sc_browse_tables tables;
+  struct sc_columns columns;
   int is_stopping; /* read atomically */
 };
 
@@ -18,7 +20,7 @@ struct sc_browse {
 typedef sc_status sc_browse_handler(struct sc_browse *b, const struct sc_server_request *request,
                                     struct sc_server_answer *answer, struct sc_error *err);
 
-sc_browse_handler sc_browse_about;
+sc_browse_handler sc_browse_about, sc_browse_map, sc_browse_histograms;
 
 /* The table of that name; SC_NOT_FOUND. name NULL: the first one. */
 sc_status sc_browse_table(struct sc_browse *b, const char *name, struct sc_browse_table **out,

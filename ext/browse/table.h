@@ -26,6 +26,8 @@ enum sc_table_value {
   SC_TABLE_N_VALUES
 };
 
+struct sc_summary;
+
 struct sc_browse_table {
   char *name;   /* as requests call it: that in the database, with the file's where two are equal */
   char *table;  /* in its database */
@@ -34,7 +36,8 @@ struct sc_browse_table {
   int is_frozen;
   char *from; /* SQL */
   char *values[SC_TABLE_N_VALUES];
-  char *options; /* of a frozen dataset: how its chips were read, JSON; or NULL */
+  struct sc_summary *summary; /* its chips in memory (summary.h), once they are being read */
+  char *options;              /* of a frozen dataset: how its chips were read, JSON; or NULL */
 };
 
 struct sc_browse_tables {

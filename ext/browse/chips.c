@@ -1,0 +1,58 @@
+/* Some chips; see chips.h. */
+#include "browse/chips.h"
+
+#include <string.h>
+
+sc_status sc_chips_put_ids(const int64_t *ids, size_t n, size_t stride, struct sc_buffer *out,
+                           struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(out, "[", err);
+  for (size_t i = 0; i < n && !st; i++) {
+    int64_t id;
+    memcpy(&id, (const char *)ids + i * stride, sizeof id);
+    st = sc_buffer_printf(out, err, i ? ",%lld" : "%lld", (long long)id);
+  }
+  if (!st) st = sc_buffer_append_text(out, "]", err);
+  return st ? st : sc_buffer_terminate(out, err);
+}
+
+const char *sc_chips_label_sql(const struct sc_browse_table *t, struct sc_session *s) {
+  return sc_table_has_labels(t, s) ? "(SELECT l.label FROM {labels} AS l WHERE l.chip = {handle})"
+                                   : "NULL";
+}
+
+static sc_status put_ring(const struct sc_footprint *f, int part, struct sc_buffer *out,
+                          struct sc_error *err) {
+  sc_status st = sc_buffer_append_text(out, part ? ",[" : "[", err);
+  for (int i = 0; i < f->parts[part].n_points && !st; i++) {
+    const double *xy = f->parts[part].xy[i];
+    st = sc_buffer_printf(out, err, i ? ",[%.6f,%.6f]" : "[%.6f,%.6f]", xy[0], xy[1]);
+  }
+  return st ? st : sc_buffer_append_text(out, "]", err);
+}
+
+static void find_box(const struct sc_footprint *f, double box[4]) {
+  struct sc_box whole = sc_footprint_box(f);
+  box[0] = whole.min_x;
+  box[1] = whole.min_y;
+  box[2] = whole.max_x;
+  box[3] = whole.max_y;
+  if (f->n_parts < 2 || whole.max_x - whole.min_x < 180) return;
+  for (int i = 0; i < f->n_parts; i++) {
+    struct sc_box part = sc_footprint_part_box(f, i);
+    int is_west = part.min_x + part.max_x < 0;
+    if (is_west && (box[2] == whole.max_x || part.max_x > box[2])) box[2] = part.max_x;
+    if (!is_west && (box[0] == whole.min_x || part.min_x < box[0])) box[0] = part.min_x;
+  }
+}
+
+sc_status sc_chips_put_rings(const void *blob, size_t size, struct sc_buffer *out, double box[4],
+                             struct sc_error *err) {
+  struct sc_footprint f;
+  struct sc_error not_that = {0};
+  int srid;
+  int n = blob && !sc_footprint_from_blob(blob, size, &f, &srid, &not_that) ? f.n_parts : 0;
+  sc_status st = sc_buffer_append_text(out, "[", err);
+  for (int i = 0; i < n && !st; i++) st = put_ring(&f, i, out, err);
+  if (n && box) find_box(&f, box);
+  return st ? st : sc_buffer_append_text(out, "]", err);
+}
