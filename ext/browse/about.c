@@ -2,9 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/datetime.h"
 #include "base/db.h"
 #include "browse/state.h"
+#include "browse/summary.h"
 #include "stacchip.h"
+
+#define WAIT_SECONDS 0.3 /* for the first chips */
 
 /* Name and declared type of each column, as JSON; hidden ones of a merged index too. */
 static sc_status put_columns(const struct sc_browse_table *t, struct sc_session *s,
@@ -37,6 +41,34 @@ static sc_status put_columns(const struct sc_browse_table *t, struct sc_session 
   return st;
 }
 
+static sc_status put_day(int32_t day, struct sc_buffer *out, struct sc_error *err) {
+  char text[24];
+  if (day == SC_NO_DAY) return sc_buffer_append_text(out, "null", err);
+  sc_date_format(day, text, sizeof text);
+  return sc_buffer_printf(out, err, "\"%s\"", text);
+}
+
+/* What its chips are like, as far as they are read. */
+static sc_status put_summary(struct sc_summary *s, struct sc_buffer *out, struct sc_error *err) {
+  double loaded, box[4];
+  sc_status st = sc_summary_wait(s, WAIT_SECONDS, &loaded, err);
+  if (st) return st;
+  int64_t n = sc_summary_extent(s, box);
+  st = sc_buffer_printf(out, err,
+                        ",\"chips\":%lld,\"loaded\":%.3f,\"extent\":[%.6f,%.6f,%.6f,%.6f],"
+                        "\"dates\":[",
+                        (long long)n, loaded, box[0], box[1], box[2], box[3]);
+  if (!st) st = put_day(s->first_day, out, err);
+  if (!st) st = sc_buffer_append_text(out, ",", err);
+  if (!st) st = put_day(s->last_day, out, err);
+  if (!st) st = sc_buffer_append_text(out, "],\"platforms\":[", err);
+  for (int i = 0; i < s->n_platforms && !st; i++) {
+    if (i) st = sc_buffer_append_text(out, ",", err);
+    if (!st) st = sc_buffer_append_json(out, s->platforms[i], err);
+  }
+  return st ? st : sc_buffer_append_text(out, "]", err);
+}
+
 static sc_status put_table(const struct sc_browse_table *t, struct sc_buffer *out,
                            struct sc_error *err) {
   struct sc_session *s = NULL;
@@ -48,6 +80,7 @@ static sc_status put_table(const struct sc_browse_table *t, struct sc_buffer *ou
     st = sc_buffer_printf(out, err,
                           ",\"kind\":\"%s\",\"labels\":", t->is_frozen ? "frozen" : "merge");
   if (!st) st = sc_buffer_append_json(out, sc_table_has_labels(t, s) ? t->labels : NULL, err);
+  if (!st) st = put_summary(t->summary, out, err);
   if (!st) st = sc_buffer_append_text(out, ",\"columns\":[", err);
   if (!st) st = put_columns(t, s, out, err);
   if (!st) st = sc_buffer_append_text(out, "]}", err);

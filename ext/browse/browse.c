@@ -15,9 +15,9 @@ static const struct {
   const char *path;
   int is_post;
   sc_browse_handler *handler;
-} routes[] = {{"api/about", 0, sc_browse_about},
-              {"api/map", 1, sc_browse_map},
-              {"api/histograms", 1, sc_browse_histograms}};
+} routes[] = {{"api/about", 0, sc_browse_about},           {"api/map", 1, sc_browse_map},
+              {"api/histograms", 1, sc_browse_histograms}, {"api/list", 1, sc_browse_list},
+              {"api/select", 1, sc_browse_select},         {"chip.png", 0, sc_browse_picture}};
 
 static int http_status(sc_status st) {
   switch (st) {
@@ -110,6 +110,7 @@ sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_brow
   b->paths = sc_alloc_zero((size_t)options->n_paths, sizeof *b->paths);
   b->sessions = sc_alloc_zero((size_t)options->n_paths, sizeof *b->sessions);
   if (!b->paths || !b->sessions) st = sc_fail_nomem(err);
+  sc_pictures_init(&b->pictures);
   sc_status started = sc_columns_start(&b->columns, err);
   if (!st) st = started;
   for (int i = 0; i < options->n_paths && !st; i++) st = add_path(b, options->paths[i], err);
@@ -136,6 +137,7 @@ void sc_browse_close(struct sc_browse *b) {
   if (!b) return;
   sc_browse_stop(b);
   sc_columns_free(&b->columns);
+  sc_pictures_free(&b->pictures);
   for (int i = 0; i < b->tables.n; i++) {
     struct sc_summary *summary = b->tables.tables[i].summary;
     if (summary) sc_summary_free(summary);

@@ -63,8 +63,7 @@ static double column_value(struct sc_color *c, int64_t id) {
   return c->page ? (double)c->page->values[id & (SC_MARKS_PAGE - 1)] : (double)NAN;
 }
 
-double sc_color_value(struct sc_color *c, const struct sc_summary *s,
-                      const struct sc_hit *h) {
+double sc_color_value(struct sc_color *c, const struct sc_summary *s, const struct sc_hit *h) {
   const struct sc_summary_item *item = &s->items[h->block->item];
   switch (c->kind) {
     case SC_COLOR_CLOUD: return (double)h->chunk->cloud[h->at];

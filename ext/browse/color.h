@@ -14,8 +14,8 @@ enum sc_color_kind {
 
 struct sc_color {
   enum sc_color_kind kind;
-  struct sc_buffer sql;     /* SC_COLOR_SQL: the expression */
-  struct sc_column *column; /* sc_color_wait() */
+  struct sc_buffer sql;             /* SC_COLOR_SQL: the expression */
+  struct sc_column *column;         /* sc_color_wait() */
   const struct sc_marks_page *page; /* of the column, that was looked at last */
 };
 

@@ -4,6 +4,7 @@
 
 #include "browse/browse.h"
 #include "browse/column.h"
+#include "browse/picture_cache.h"
 #include "browse/table.h"
 
 struct sc_browse {
@@ -13,6 +14,7 @@ struct sc_browse {
   int n_sessions;
   struct sc_browse_tables tables;
   struct sc_columns columns;
+  struct sc_pictures pictures;
   int is_stopping; /* read atomically */
 };
 
@@ -20,7 +22,8 @@ struct sc_browse {
 typedef sc_status sc_browse_handler(struct sc_browse *b, const struct sc_server_request *request,
                                     struct sc_server_answer *answer, struct sc_error *err);
 
-sc_browse_handler sc_browse_about, sc_browse_map, sc_browse_histograms;
+sc_browse_handler sc_browse_about, sc_browse_map, sc_browse_histograms, sc_browse_list,
+    sc_browse_select, sc_browse_picture;
 
 /* The table of that name; SC_NOT_FOUND. name NULL: the first one. */
 sc_status sc_browse_table(struct sc_browse *b, const char *name, struct sc_browse_table **out,

@@ -118,7 +118,8 @@ static sc_status finish_chunk(struct builder *b, struct sc_error *err) {
   size_t n = b->n_chips, n_steps = b->n_steps, head = sizeof(struct sc_summary_chunk);
   size_t blocks = b->n_blocks * sizeof *b->blocks;
   if (!n) return SC_OK;
-  struct sc_summary_chunk *c = sc_alloc(head + blocks + n_steps * sizeof *b->steps + n * (4 + 4 + 2 + 2));
+  struct sc_summary_chunk *c =
+      sc_alloc(head + blocks + n_steps * sizeof *b->steps + n * (4 + 4 + 2 + 2));
   if (!c) return sc_fail_nomem(err);
   c->key = b->key;
   c->n_blocks = b->n_blocks;
@@ -449,6 +450,29 @@ sc_status sc_summary_wait(struct sc_summary *s, double seconds, double *fraction
   if (st) *err = s->err;
   pthread_mutex_unlock(&s->lock);
   return st;
+}
+
+int64_t sc_summary_extent(struct sc_summary *s, double box[4]) {
+  int64_t n = 0;
+  double w = 180, south = 90, e = -180, north = -90;
+  pthread_mutex_lock(&s->lock);
+  for (int i = 0; i < s->n_chunks; i++) {
+    n += s->chunks[i]->n_chips;
+    for (uint32_t k = 0; k < s->chunks[i]->n_blocks; k++) {
+      const struct sc_summary_block *b = &s->chunks[i]->blocks[k];
+      double half_x = (double)b->half_x, half_y = (double)b->half_y;
+      w = fmin(w, (double)b->min_x - half_x);
+      e = fmax(e, (double)b->min_x + (double)b->size_x + half_x);
+      south = fmin(south, (double)b->min_y - half_y);
+      north = fmax(north, (double)b->min_y + (double)b->size_y + half_y);
+    }
+  }
+  pthread_mutex_unlock(&s->lock);
+  box[0] = n ? fmax(w, -180) : 0;
+  box[1] = n ? fmax(south, -90) : 0;
+  box[2] = n ? fmin(e, 180) : 0;
+  box[3] = n ? fmin(north, 90) : 0;
+  return n;
 }
 
 /* ---- looking ---- */

@@ -27,7 +27,7 @@ struct sc_summary_block {
   uint32_t first; /* position of that in its chunk */
   uint32_t n;
   uint32_t steps; /* where those of its chips begin in chunk.steps; SC_NO_STEPS */
-  uint32_t item;                      /* position in sc_summary.items */
+  uint32_t item;  /* position in sc_summary.items */
   float min_x, min_y, size_x, size_y; /* box of the chips' centres, degrees */
   float half_x, half_y;               /* half a chip: the largest */
 };
@@ -75,6 +75,9 @@ void sc_summary_free(struct sc_summary *s);
  * stopped reading. */
 sc_status sc_summary_wait(struct sc_summary *s, double seconds, double *fraction,
                           struct sc_error *err);
+
+/* How many chips there are so far, and their box: west, south, east, north (of none: 0). */
+int64_t sc_summary_extent(struct sc_summary *s, double box[4]);
 
 /* ---- looking ---- */
 
