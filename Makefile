@@ -84,17 +84,19 @@ $(B)/so/%.o: %.c | $(SQL_GEN) have-packages
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(if $(filter ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS) $(OPT_RASTER_$(VARIANT))) -c -o $@ $<
 $(B)/static/%.o: %.c | $(SQL_GEN) have-packages
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(if $(filter ext/cli/% ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS)) -c -o $@ $<
+	$(CC) $(CPPFLAGS) -DSQLITE_CORE $(CFLAGS_ALL) $(if $(filter ext/raster/% ext/http/%,$<),$(GDAL_CFLAGS)) -c -o $@ $<
 
+CORE_SO_LIBS = $(call pkgs,--libs,$(CORE_PKGS))
+RASTER_LIBS = $(call pkgs,--libs,$(RASTER_PKGS))
 $(B)/stacchip.so: $(CORE_OBJ)
-	$(CC) -shared $(LDFLAGS_ALL) -o $@ $^ $(call pkgs,--libs,$(CORE_PKGS)) -lm -ldl
+	$(CC) -shared $(LDFLAGS_ALL) -o $@ $^ $(CORE_SO_LIBS) -lm -ldl
 $(B)/stacchip_raster.so: $(RASTER_OBJ)
-	$(CC) -shared $(LDFLAGS_ALL) -o $@ $^ $(call pkgs,--libs,$(RASTER_PKGS)) -lm
+	$(CC) -shared $(LDFLAGS_ALL) -o $@ $^ $(RASTER_LIBS) -lm
 $(B)/libstacchip.a: $(STATIC_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
-CORE_LIBS = $(call pkgs,--libs,$(CORE_PKGS)) -lsqlite3 -lm -ldl
-CLI_LIBS = $(CORE_LIBS) $(call pkgs,--libs,gdal libcrypto $(BROWSE_PKGS))
+CORE_LIBS = $(CORE_SO_LIBS) -lsqlite3 -lm -ldl
+CLI_LIBS = $(CORE_LIBS) $(call pkgs,--libs,libcrypto $(BROWSE_PKGS))
 $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 

@@ -188,6 +188,38 @@ const char *sc_host_folder(int which) {
   return folders[which];
 }
 
+/* In a folder of this code, or in lib beside a program's bin. Where there is a file that does
+ * not open, err says why. SC_NOT_FOUND with no message: there is none. */
+static sc_status open_in(const char *folder, const char *name, const char *symbol, void **out,
+                         struct sc_error *err) {
+  static const char *const places[] = {"%s/%s", "%s/../lib/%s", "%s/../lib64/%s"};
+  char path[PATH_MAX + 40];
+  sc_status st = SC_NOT_FOUND;
+  for (size_t i = 0; i < sizeof places / sizeof *places && st == SC_NOT_FOUND && *folder; i++) {
+    sqlite3_snprintf(sizeof path, path, places[i], folder, name);
+    if (access(path, F_OK) == 0) st = sc_host_open(path, symbol, out, err);
+  }
+  return st;
+}
+
+sc_status sc_host_open_beside(const char *name, const char *symbol, void **out,
+                              struct sc_error *err) {
+  struct sc_error broken = {0}, last = {0};
+  sc_status st = SC_NOT_FOUND;
+  for (int i = 0; i < SC_HOST_FOLDERS && st == SC_NOT_FOUND; i++) {
+    st = open_in(sc_host_folder(i), name, symbol, out, &broken);
+  }
+  if (st == SC_NOT_FOUND) st = sc_host_open(name, symbol, out, &last);
+  if (!st) return SC_OK;
+  if (broken.status) {
+    *err = broken; /* one that is there and does not open says most */
+    return st;
+  }
+  const char *link = sc_host_folder(1);
+  return sc_fail(err, st, "%s is neither in %s%s%s, nor in ../lib from there, nor is it found: %s",
+                 name, sc_host_folder(0), *link ? " or " : "", link, last.text);
+}
+
 static int has_spatialite(sqlite3 *db) {
   sqlite3_stmt *stmt = NULL;
   int code = sqlite3_prepare_v2(db, "SELECT spatialite_version()", -1, &stmt, NULL);
@@ -219,7 +251,7 @@ sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err) {
   void *symbol = NULL;
   sc_status st = SC_NOT_FOUND;
   for (size_t i = 0; i < sizeof names / sizeof *names && st == SC_NOT_FOUND; i++) {
-    st = sc_host_open(names[i], "sqlite3_modspatialite_init", &symbol, err);
+    st = sc_host_open_beside(names[i], "sqlite3_modspatialite_init", &symbol, err);
   }
   if (st == SC_NOT_FOUND) {
     return sc_fail(err, st,

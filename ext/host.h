@@ -41,6 +41,13 @@ sc_status sc_host_open(const char *path, const char *symbol, void **out, struct 
  */
 const char *sc_host_folder(int which);
 
+/*
+ * The same of a library that may lie in these folders, or in ../lib or ../lib64 from there: a
+ * bundle has all of its own. Else by its name, on the library path.
+ */
+sc_status sc_host_open_beside(const char *name, const char *symbol, void **out,
+                              struct sc_error *err);
+
 /* Give db SpatiaLite's functions, but for its stored procedures, unless it has them.
  * SC_NOT_FOUND says what to install. */
 sc_status sc_host_spatialite(sqlite3 *db, struct sc_error *err);

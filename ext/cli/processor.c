@@ -33,7 +33,7 @@ struct job {
   struct sc_scene_place place;
   const char *api;
   int64_t row;
-  struct sc_geo_row sample;
+  struct sc_layer_row sample;
   int is_python; /* the Python package's scenes, by its generator: */
   struct sc_draw draw;
   int dry_run;

@@ -166,7 +166,7 @@ static void set_number(cJSON *to, const char *key, double number) {
 
 /* State the grid of a resampled raster, in an asset or in the properties, and nothing that
  * contradicts it. */
-static void set_grid(cJSON *to, const struct sc_geo_grid *grid) {
+static void set_grid(cJSON *to, const struct sc_made_grid *grid) {
   static const char *const stale[] = {"proj:wkt2", "proj:projjson", "proj:code",     "proj:epsg",
                                       "proj:bbox", "proj:geometry", "proj:centroid", NULL};
   const double shape[2] = {grid->height, grid->width};
@@ -217,15 +217,18 @@ static void forget_source(cJSON *asset) {
 static sc_status make_asset(const struct sc_scene_place *p, const char *href, const char *key,
                             cJSON *asset, cJSON *item, struct sc_error *err) {
   char folder[] = "/tmp/stacchip-XXXXXX", from[64], to[64];
-  struct sc_geo_grid grid = {0};
+  struct sc_made_grid grid = {0};
+  const struct sc_raster_api *raster = NULL;
   if (!mkdtemp(folder))
     return sc_fail(err, SC_IO, "cannot make a temporary folder in /tmp: %s", strerror(errno));
   snprintf(from, sizeof from, "%s/from.tif", folder);
   snprintf(to, sizeof to, "%s/to.tif", folder);
   sc_status st = sc_store_copy(href, folder, "from.tif", err);
+  if (!st) st = sc_geo_raster(&raster, err);
   if (!st) {
-    st = p->system->making == SC_MAKE_MERCATOR ? sc_geo_to_mercator(from, to, &grid, err)
-                                               : sc_geo_resample(from, to, LINZ_METRES, &grid, err);
+    int is_mercator = p->system->making == SC_MAKE_MERCATOR;
+    const struct sc_remake job = {from, to, is_mercator ? 0 : LINZ_METRES};
+    st = raster->remake(&job, &grid, err);
   }
   if (!st) st = sc_store_copy(to, p->root, key, err);
   if (!st) {

@@ -22,6 +22,7 @@
 #include "base/interrupt.h"
 #include "base/poll.h"
 #include "base/thread.h"
+#include "http/certificates.h"
 #include "http/limits.h"
 #include "http/sign.h"
 #include "stacchip.h"
@@ -297,7 +298,7 @@ static sc_status prepare(struct transfer *t, struct sc_error *err) {
   curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
   curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, 256L << 10);
   if (!r->size) curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, "");
-  if (getenv("AWS_CA_BUNDLE")) curl_easy_setopt(t->easy, CURLOPT_CAINFO, getenv("AWS_CA_BUNDLE"));
+  if (sc_certificates_file()) curl_easy_setopt(t->easy, CURLOPT_CAINFO, sc_certificates_file());
   set_method(t);
   set_headers(t);
   return SC_OK;
@@ -444,8 +445,13 @@ static sc_status fail_curl(const struct transfer *t, CURLcode code, struct sc_er
     return sc_fail(err, SC_TOO_BIG, "%s: a response of more than %zu bytes%s", shown, t->limit,
                    t->request->size ? "; the server does not seem to support range requests" : "");
   }
-  int again = is_worth_retry(code, 0);
-  return sc_fail(err, again ? SC_AGAIN : SC_IO, "%s: %s", shown, curl_easy_strerror(code));
+  int again = is_worth_retry(code, 0), is_bare = sc_certificates_are_missing();
+  return sc_fail(
+      err, again ? SC_AGAIN : SC_IO, "%s: %s%s", shown, curl_easy_strerror(code),
+      code == CURLE_PEER_FAILED_VERIFICATION && is_bare
+          ? " (this system has no certificates of authorities: install ca-certificates, or "
+            "name a file of them by SSL_CERT_FILE)"
+          : "");
 }
 
 /* A 206 must be the range that was asked for, up to the end of the file. */

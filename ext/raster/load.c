@@ -1,8 +1,6 @@
 /* Opening stacchip_raster.so on first need, from stacchip.so; see raster_api.h. */
-#include <limits.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/settings.h"
@@ -14,45 +12,9 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct sc_raster_api *loaded;
 
-#define HALF "stacchip_raster.so"
-#define ENTRY "stacchip_raster_api"
-
-/* In a folder of this code, or in lib beside a program's bin. Where there is a file that does
- * not open, err says why. SC_NOT_FOUND with no message: there is none. */
-static sc_status find_in(const char *folder, void **symbol, struct sc_error *err) {
-  static const char *const places[] = {"%s/" HALF, "%s/../lib/" HALF, "%s/../lib64/" HALF};
-  char path[PATH_MAX + 40];
-  sc_status st = SC_NOT_FOUND;
-  for (size_t i = 0; i < sizeof places / sizeof *places && st == SC_NOT_FOUND && *folder; i++) {
-    sqlite3_snprintf(sizeof path, path, places[i], folder);
-    if (access(path, F_OK) == 0) st = sc_host_open(path, ENTRY, symbol, err);
-  }
-  return st;
-}
-
-/* Beside this code, else on the library path. err is touched only where it is nowhere. */
-static sc_status find_half(void **symbol, struct sc_error *err) {
-  struct sc_error broken = {0}, last = {0};
-  sc_status st = SC_NOT_FOUND;
-  for (int i = 0; i < SC_HOST_FOLDERS && st == SC_NOT_FOUND; i++) {
-    st = find_in(sc_host_folder(i), symbol, &broken);
-  }
-  if (st == SC_NOT_FOUND) st = sc_host_open(HALF, ENTRY, symbol, &last);
-  if (!st) return SC_OK;
-  if (broken.status) {
-    *err = broken; /* a half that is there and does not open says most */
-  } else {
-    const char *link = sc_host_folder(1);
-    sc_fail_text(err, st,
-                 HALF " is neither in %s%s%s, nor in ../lib from there, nor is it found: %s",
-                 sc_host_folder(0), *link ? " or " : "", link, last.text);
-  }
-  return st;
-}
-
 static sc_status open_half(const struct sc_raster_api **out, struct sc_error *err) {
   void *symbol = NULL;
-  sc_status st = find_half(&symbol, err);
+  sc_status st = sc_host_open_beside("stacchip_raster.so", "stacchip_raster_api", &symbol, err);
   if (st) {
     return sc_fail_within(err,
                           "stacchip's raster half, or a library it needs (GDAL, PROJ, "

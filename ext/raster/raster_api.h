@@ -22,7 +22,7 @@
 #include "http/http_api.h"
 #include "store/stamp.h"
 
-#define SC_RASTER_API_VERSION 6
+#define SC_RASTER_API_VERSION 7
 
 /* Of formats that are known but not read; %s is the format. */
 #define SC_NOT_OPENED                                                                            \
@@ -232,6 +232,34 @@ struct sc_burn_job {
   size_t n_burns; /* up to INT_MAX */
 };
 
+/* A feature of a vector layer's first layer. */
+struct sc_layer_place {
+  const char *path;  /* local, or https:// or s3://, which GDAL's own client reads, following
+                        redirects without our rules; allowed already */
+  const char *shown; /* what messages call it */
+  int64_t row;       /* from 0 */
+};
+
+/* It, in EPSG:4326. Both texts are freed with sc_free(). */
+struct sc_layer_row {
+  char *name;      /* the attribute "name", or NULL */
+  char *geojson;   /* the geometry */
+  double lon, lat; /* its centroid */
+};
+
+/* A raster to be copied as a deflated COG, both paths local. */
+struct sc_remake {
+  const char *from, *to;
+  double pixel_size; /* in its CRS, bilinearly, at most three bands; 0: to Web Mercator, nearest */
+};
+
+/* The grid of a raster that was written. */
+struct sc_made_grid {
+  int width, height, epsg; /* epsg 0: the CRS has no EPSG code */
+  char *wkt;               /* for epsg 0: the CRS as WKT 2, or NULL; freed with sc_free() */
+  double transform[6];     /* a b c d e f */
+};
+
 /* What the process keeps in memory, and how often it was there: for stacchip_debug(). */
 struct sc_kept {
   int64_t block_bytes, n_blocks;        /* decoded blocks */
@@ -349,6 +377,12 @@ struct sc_raster_api {
   void *(*memory_take)(size_t bytes);
   void (*memory_give)(void *memory);
   void (*kept)(struct sc_kept *out);
+
+  /* What the program needs of GDAL. SC_RANGE where the layer has no such row, SC_AGAIN where
+   * another try may succeed. */
+  sc_status (*read_layer)(const struct sc_layer_place *from, struct sc_layer_row *out,
+                          struct sc_error *err);
+  sc_status (*remake)(const struct sc_remake *job, struct sc_made_grid *out, struct sc_error *err);
 
   /* SHA-256 of all of a local file. interrupted() is polled after each megabyte; may be NULL.
    * SC_NOT_FOUND, SC_BAD_DATA (no regular file) or SC_IO, with the path in the text. */

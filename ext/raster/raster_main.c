@@ -17,12 +17,14 @@ SQLITE_EXTENSION_INIT1
 #include "raster/digest.h"
 #include "raster/disk.h"
 #include "raster/gdal.h"
+#include "raster/layer.h"
 #include "raster/mask.h"
 #include "raster/memory.h"
 #include "raster/picture.h"
 #include "raster/project.h"
 #include "raster/raster_api.h"
 #include "raster/read.h"
+#include "raster/remake.h"
 #include "raster/remote.h"
 #include "raster/runtime.h"
 #include "raster/warp.h"
@@ -141,6 +143,8 @@ static const struct sc_raster_api api = {
     .memory_take = memory_take,
     .memory_give = memory_give,
     .kept = kept,
+    .read_layer = sc_layer_read,
+    .remake = sc_remake,
     .digest = sc_digest_file,
 };
 
