@@ -123,9 +123,11 @@ DEPS_TORCH := python3-torch
 DEPS_BENCH := python3-rasterio
 # For tests of packages that are skipped without; dpkg-dev and debhelper for `make deb`, the rest for check-packages and aarch64
 DEPS_PACKAGES := python3-apsw python3-geopandas mypy dpkg-dev debhelper fakeroot lintian debootstrap gcc-aarch64-linux-gnu qemu-user
+# The site of `make docs`; the test of it looks at it in chromium too, where that is.
+DEPS_DOCS := mkdocs-material
 DEPS_LINT := clang clang-tidy clang-format cppcheck python3
 DEPS_FUZZ := clang libclang-rt-dev
-.PHONY: deps deps-test deps-torch deps-bench deps-packages
+.PHONY: deps deps-test deps-torch deps-bench deps-packages deps-docs
 deps:
 	@tests/support/deps.sh $(DEPS_BUILD)
 deps-test:
@@ -136,6 +138,8 @@ deps-bench:
 	@tests/support/deps.sh $(DEPS_BENCH)
 deps-packages:
 	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_PACKAGES)
+deps-docs:
+	@tests/support/deps.sh $(DEPS_DOCS)
 
 .PHONY: demo
 demo: deps
@@ -146,6 +150,12 @@ demo: deps
 .PHONY: reference
 reference: all
 	PYTHONPATH=tests/support STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/support/reference.py docs/reference.md
+
+# The pages as a site that needs no network: open build/site/index.html.
+.PHONY: docs
+docs:
+	@/usr/bin/python3 -c 'import mkdocs' 2>/dev/null || { echo 'mkdocs-material is missing: `make deps-docs` installs it' >&2; exit 1; }
+	/usr/bin/python3 docs/site/build.py build/site
 
 .PHONY: install uninstall
 # A word for the shell, whatever is in it; the same in the .pc file, whose prefix may have blanks.
@@ -190,6 +200,7 @@ help:
 #: make test         install what is missing, build, run all tests
 #: make deps         install what building needs (Debian packages); YES=1 uses sudo
 #: make deps-torch   PyTorch for the tests of its examples (118 MB); make deps-bench: what the benchmarks compare with
+#: make docs         the pages of docs as a site, build/site/index.html (make deps-docs: mkdocs-material)
 #: make reference    docs/reference.md, out of stacchip_help()
 #: make install      into DESTDIR and PREFIX (default /usr/local); make uninstall takes it out
 #: make format       format the sources; make format-check only looks

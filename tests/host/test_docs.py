@@ -19,8 +19,11 @@ import catalogue
 import host
 
 SCENES = os.path.join(host.ROOT, "build", "scenes")
-PAGES = sorted(glob.glob(os.path.join(host.ROOT, "docs", "*.md")))
+DOCS = os.path.join(host.ROOT, "docs")
+PAGES = sorted(glob.glob(os.path.join(DOCS, "**", "*.md"), recursive=True))
 LINKED = PAGES + [os.path.join(host.ROOT, n) for n in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+# Languages of blocks that are not run here: of the pages of hosts, by test_hosts_languages.py; of the reference, by test_help.py.
+ELSEWHERE = {"hosts": None, "reference.md": {""}, "ARCHITECTURE.md": {"mermaid"}}
 SEARCHED = "https://earth-search.aws.element84.com/v1"
 
 
@@ -125,24 +128,37 @@ class Pages(unittest.TestCase):
         db = host.connect()
         listed = blocks(read(path))
         for i, (language, text) in enumerate(listed):
-            if language == "python":
-                self.run_python(text)
+            shown_text = listed[i + 1][1] if i + 1 < len(listed) and listed[i + 1][0] == "text" else None
+            if language in ("python", "sh"):
+                self.run_script(language, text, shown_text)
             if language != "sql":
                 continue
             with self.subTest(sql=text):
                 out = [line.replace(self.folder + "/", "/data/") for line in results(db, text.replace(SEARCHED, self.search.url))]
-                if i + 1 < len(listed) and listed[i + 1][0] == "text":
-                    self.assertRegex("\n".join(out) + "\n", f"\\A(?s:{pattern(listed[i + 1][1])})\\Z")
+                if shown_text:
+                    self.assertRegex("\n".join(out) + "\n", f"\\A(?s:{pattern(shown_text)})\\Z")
                 else:
                     self.assertFalse([line for line in out if line.startswith("Error: ")])
                     wanted = re.findall(r";\s+-- (\S+)$", text, re.M)
                     self.assertTrue(not wanted or out == wanted, (out, wanted))
 
-    def run_python(self, text):
-        with self.subTest(python=text):
-            r = subprocess.run([sys.executable, "-c", text], cwd=self.folder, capture_output=True, text=True)
+    def run_script(self, language, text, shown_text):
+        with self.subTest(script=text):
+            command = [sys.executable, "-c"] if language == "python" else ["bash", "-euc"]
+            r = subprocess.run(command + [text.replace(SEARCHED, self.search.url)], cwd=self.folder, capture_output=True, text=True)
             self.assertEqual(r.returncode, 0, r.stderr)
-            self.assertEqual(r.stdout.splitlines(), re.findall(r"^print\(.*\)\s+# (.*)$", text, re.M))
+            if shown_text:
+                self.assertRegex(r.stdout, f"\\A(?s:{pattern(shown_text)})\\Z")
+            else:
+                self.assertEqual(r.stdout.splitlines(), re.findall(r"^print\(.*\)\s+# (.*)$", text, re.M))
+
+    def test_every_block_is_run_somewhere(self):
+        for path in PAGES:
+            name = os.path.relpath(path, DOCS)
+            others = ELSEWHERE.get(name.split("/")[0], set())
+            for language, text in blocks(read(path)):
+                if others is not None:
+                    self.assertIn(language, {"sql", "python", "sh", "text"} | others, (name, text))
 
     def test_links_lead_somewhere(self):
         def anchors(path):
@@ -180,7 +196,7 @@ class Pages(unittest.TestCase):
     def test_every_page_is_listed(self):
         listed = read(os.path.join(host.ROOT, "docs", "README.md"))
         for path in PAGES:
-            name = os.path.basename(path)
+            name = os.path.relpath(path, DOCS)
             if name != "README.md":
                 self.assertIn(f"]({name})", listed)
 
@@ -197,7 +213,7 @@ def page_test(path):
 
 
 for page in PAGES:
-    setattr(Pages, "test_page_" + os.path.basename(page).removesuffix(".md").replace("-", "_"), page_test(page))
+    setattr(Pages, "test_page_" + os.path.relpath(page, DOCS).removesuffix(".md").replace("-", "_").replace("/", "_"), page_test(page))
 
 if __name__ == "__main__":
     host.main()
