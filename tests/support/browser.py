@@ -63,7 +63,7 @@ class Browser:
         """The value of an expression in the page."""
         return self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)["result"].get("value")
 
-    def until(self, script, seconds=20):
+    def until(self, script, seconds=60):
         """The value of an expression as soon as it is true."""
         end = time.monotonic() + seconds
         while True:
