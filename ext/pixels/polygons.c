@@ -99,19 +99,27 @@ static sc_status check_options(const struct polygons_options *o, struct sc_error
   return SC_OK;
 }
 
+static const struct sc_option option_table[] = {
+    {"connectedness", SC_OPTION_CHOICE, offsetof(struct polygons_options, connectedness), 0, 0,
+     "4|8", "\"4\"", "whether pixels hang together that share no more than a corner"},
+    {"crs", SC_OPTION_TEXT, offsetof(struct polygons_options, crs), 0, 0, NULL, NULL,
+     "the CRS of the polygons, where it is not the map's"},
+    {"blend", SC_OPTION_CHOICE, offsetof(struct polygons_options, blend), 0, 0, SC_BLEND_CHOICES,
+     NULL, "what a pixel of several chips becomes: trim, of scores feather"},
+    {"reduce", SC_OPTION_CHOICE, offsetof(struct polygons_options, reduce), 0, 0, "none|argmax",
+     "\"none\"", "argmax: arrays are scores, and the class is the band with the highest one"},
+    {"nodata", SC_OPTION_JSON, offsetof(struct polygons_options, nodata), 0, 0, "a number", NULL,
+     "pixels of this value are in no polygon"},
+    {"table", SC_OPTION_TEXT, offsetof(struct polygons_options, table), 0, 0, NULL, NULL,
+     "where the handle is a rowid: the merged index"},
+    {"items", SC_OPTION_TEXT, offsetof(struct polygons_options, items), 0, 0, NULL,
+     "\"exported_items\"", "where the handle is a short one: the table of exported items"},
+};
+
 static sc_status parse_options(const char *text, struct polygons_options *out,
                                struct sc_error *err) {
-  static const struct sc_option table[] = {
-      {"connectedness", SC_OPTION_CHOICE, offsetof(struct polygons_options, connectedness), 0, 0,
-       "4|8"},
-      {"crs", SC_OPTION_TEXT, offsetof(struct polygons_options, crs), 0, 0, NULL},
-      {"blend", SC_OPTION_CHOICE, offsetof(struct polygons_options, blend), 0, 0, SC_BLEND_CHOICES},
-      {"reduce", SC_OPTION_CHOICE, offsetof(struct polygons_options, reduce), 0, 0, "none|argmax"},
-      {"nodata", SC_OPTION_JSON, offsetof(struct polygons_options, nodata), 0, 0, NULL},
-      {"table", SC_OPTION_TEXT, offsetof(struct polygons_options, table), 0, 0, NULL},
-      {"items", SC_OPTION_TEXT, offsetof(struct polygons_options, items), 0, 0, NULL},
-  };
-  const struct sc_option_set set = {table, sizeof table / sizeof *table, out, NULL};
+  const struct sc_option_set set = {option_table, sizeof option_table / sizeof *option_table, out,
+                                    NULL};
   out->blend = -1;
   sc_status st = sc_options_parse(text, WHAT, &set, &out->json, err);
   if (!st && out->blend < 0) out->blend = out->reduce ? SC_BLEND_FEATHER : SC_BLEND_TRIM;
@@ -483,6 +491,28 @@ static const sqlite3_module polygons_module = {
     .xUpdate = NULL,
 };
 
+static const struct sc_help polygons_help = {
+    .name = WHAT,
+    .kind = SC_HELP_TABLE,
+    .about = "the classes that a model gave chips as polygons, across the edges of chips",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"query", "TEXT", NULL, "SQL of two columns: a handle and its array, a .npy"},
+            SC_HELP_OPTIONS,
+            {0}},
+    .columns =
+        (const struct sc_help_name[]){
+            {"value", "INTEGER or REAL", NULL, "the class"},
+            {"pixels", "INTEGER", NULL, "how many pixels the polygon has"},
+            {"geometry", "BLOB", NULL, "POLYGON, or MULTIPOLYGON where corners connect"},
+            {0}},
+    .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(option_table)}},
+    .example =
+        "SELECT value, sum(pixels) FROM stacchip_polygons('SELECT row, stacchip_chip(row, "
+        "''{\"assets\": \"scl\"}'') FROM stacchip_index(''item.json'')') GROUP BY value",
+};
+
 int sc_polygons_register(struct sc_connection *c) {
+  sc_connection_help(c, &polygons_help);
   return sc_register_module(c, WHAT, &polygons_module);
 }
