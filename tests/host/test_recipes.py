@@ -12,6 +12,7 @@ import tempfile
 import unittest
 
 import host
+import numpy
 import recipe_data
 
 RECIPES = os.path.join(host.ROOT, "examples", "recipes")
@@ -104,6 +105,14 @@ class Recipes(unittest.TestCase):
         self.assertGreater(len(table), 3)
         for other in ("labels-geopackage", "labels-geojson"):
             self.assertEqual([(r[0], r[2]) for r in table], [(r[0], r[2]) for r in self.rows(other)])
+
+    def test_maps_are_the_scenes_pixels(self):
+        """Areas by NumPy of the classes that the scenes were made of, 400 square metres a pixel."""
+        before, after = (recipe_data.classes(cloud) for name, *_, cloud in recipe_data.SENTINEL if name in ("20240617T140638", "20240921T140702"))
+        want = {(str(b), str(a)): numpy.sum((before == b) & (after == a)) / 25 for b in numpy.unique(before) for a in numpy.unique(after) if a != b}
+        self.assertEqual({(b, a): float(h) for b, a, h in self.rows("change")}, {k: v for k, v in want.items() if v})
+        got = [row for row in self.rows("map") if len(row) == 4 and row[0] != "class"]
+        self.assertEqual({c: (float(h), valid) for c, _, h, valid in got}, {str(c): (numpy.sum(after == c) / 25, "1") for c in numpy.unique(after)})
 
 
 if __name__ == "__main__":
