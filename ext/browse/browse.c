@@ -17,7 +17,10 @@ static const struct {
   sc_browse_handler *handler;
 } routes[] = {{"api/about", 0, sc_browse_about},           {"api/map", 1, sc_browse_map},
               {"api/histograms", 1, sc_browse_histograms}, {"api/list", 1, sc_browse_list},
-              {"api/select", 1, sc_browse_select},         {"chip.png", 0, sc_browse_picture}};
+              {"api/select", 1, sc_browse_select},         {"api/chip", 0, sc_browse_chip},
+              {"api/label", 1, sc_browse_label},           {"api/save", 1, sc_browse_save},
+              {"api/export", 1, sc_browse_export},         {"chip.png", 0, sc_browse_picture},
+              {"tiles.json", 0, sc_browse_tilejson},       {"tiles/", 0, sc_browse_tile}};
 
 static int http_status(sc_status st) {
   switch (st) {
@@ -57,7 +60,9 @@ void sc_browse_answer(void *context, int worker, const struct sc_server_request 
   struct sc_error err = {0};
   (void)worker;
   for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-    if (strcmp(r->path, routes[i].path) != 0) continue;
+    size_t n = strlen(routes[i].path);
+    int is_folder = routes[i].path[n - 1] == '/';
+    if (strncmp(r->path, routes[i].path, n) != 0 || (r->path[n] && !is_folder)) continue;
     if (r->is_post != routes[i].is_post) {
       put_error(a, 405, routes[i].is_post ? "expected POST" : "expected GET");
       return;

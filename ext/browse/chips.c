@@ -1,6 +1,7 @@
 /* Some chips; see chips.h. */
 #include "browse/chips.h"
 
+#include <math.h>
 #include <string.h>
 
 sc_status sc_chips_put_ids(const int64_t *ids, size_t n, size_t stride, struct sc_buffer *out,
@@ -45,14 +46,31 @@ static void find_box(const struct sc_footprint *f, double box[4]) {
   }
 }
 
+/* What is not finite has no JSON. */
+static int is_finite(const struct sc_footprint *f) {
+  double sum = 0;
+  for (int part = 0; part < f->n_parts; part++) {
+    for (int i = 0; i < f->parts[part].n_points; i++)
+      sum += fabs(f->parts[part].xy[i][0]) + fabs(f->parts[part].xy[i][1]);
+  }
+  return sum < 1e9;
+}
+
+sc_status sc_chips_put_footprint(const struct sc_footprint *f, struct sc_buffer *out,
+                                 struct sc_error *err) {
+  int n_parts = is_finite(f) ? f->n_parts : 0;
+  sc_status st = sc_buffer_append_text(out, "[", err);
+  for (int i = 0; i < n_parts && !st; i++) st = put_ring(f, i, out, err);
+  return st ? st : sc_buffer_append_text(out, "]", err);
+}
+
 sc_status sc_chips_put_rings(const void *blob, size_t size, struct sc_buffer *out, double box[4],
                              struct sc_error *err) {
   struct sc_footprint f;
   struct sc_error not_that = {0};
   int srid;
-  int n = blob && !sc_footprint_from_blob(blob, size, &f, &srid, &not_that) ? f.n_parts : 0;
-  sc_status st = sc_buffer_append_text(out, "[", err);
-  for (int i = 0; i < n && !st; i++) st = put_ring(&f, i, out, err);
-  if (n && box) find_box(&f, box);
-  return st ? st : sc_buffer_append_text(out, "]", err);
+  if (!blob || sc_footprint_from_blob(blob, size, &f, &srid, &not_that))
+    return sc_buffer_append_text(out, "[]", err);
+  if (box && is_finite(&f)) find_box(&f, box);
+  return sc_chips_put_footprint(&f, out, err);
 }

@@ -20,5 +20,8 @@ const char *sc_chips_label_sql(const struct sc_browse_table *t, struct sc_sessio
  */
 sc_status sc_chips_put_rings(const void *blob, size_t size, struct sc_buffer *out, double box[4],
                              struct sc_error *err);
+/* Append the rings of all its parts in the same way. */
+sc_status sc_chips_put_footprint(const struct sc_footprint *f, struct sc_buffer *out,
+                                 struct sc_error *err);
 
 #endif

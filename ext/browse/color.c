@@ -43,8 +43,8 @@ sc_status sc_color_wait(struct sc_browse *b, const struct sc_browse_filter *f, s
                         double *known, struct sc_error *err) {
   double done = 1;
   if (c->kind != SC_COLOR_SQL) return SC_OK;
-  sc_status st = sc_column_take(&b->columns, f->table->summary, (const char *)c->sql.data, 0,
-                                SC_FILTER_WAIT, &done, &c->column, err);
+  struct sc_question q = {f->table->summary, (const char *)c->sql.data, 0};
+  sc_status st = sc_column_take(&b->columns, &q, SC_FILTER_WAIT, &done, &c->column, err);
   if (!st && done < *known) *known = done;
   return st;
 }

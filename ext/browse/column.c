@@ -319,20 +319,20 @@ static sc_status plan_ids(struct sc_column *c, struct sc_session *s, struct sc_e
 }
 
 /* A new column whose SQL SQLite understands. */
-static sc_status new_column(struct sc_summary *summary, const char *text, int is_condition,
-                            struct sc_column **out, struct sc_error *err) {
+static sc_status new_column(const struct sc_question *q, struct sc_column **out,
+                            struct sc_error *err) {
   struct sc_column *c = sc_alloc_zero(1, sizeof *c);
   struct sc_session *s = NULL;
   sqlite3_stmt *stmt = NULL;
   *out = NULL;
   if (!c) return sc_fail_nomem(err);
-  c->summary = summary;
-  c->is_condition = is_condition;
+  c->summary = q->summary;
+  c->is_condition = q->is_condition;
   sc_marks_init(&c->marks);
-  sc_status st = sc_strdup(text, &c->text, err);
-  if (!st) st = sc_session_check_expression(text, err);
-  if (!st) st = sc_session_take(summary->table->sessions, SC_SESSION_GUARDED, &s, err);
-  if (!st) st = summary->table->is_frozen ? plan_ids(c, s, err) : plan_days(c, err);
+  sc_status st = sc_strdup(q->text, &c->text, err);
+  if (!st) st = sc_session_check_expression(q->text, err);
+  if (!st) st = sc_session_take(q->summary->table->sessions, SC_SESSION_GUARDED, &s, err);
+  if (!st) st = q->summary->table->is_frozen ? plan_ids(c, s, err) : plan_days(c, err);
   if (!st && c->n_parts) st = prepare_part(c, 0, s, &stmt, err);
   sqlite3_finalize(stmt);
   sc_session_give(s);
@@ -345,12 +345,11 @@ static sc_status new_column(struct sc_summary *summary, const char *text, int is
 }
 
 /* Called under the lock; comes to the front of the list. */
-static struct sc_column *find_column(struct sc_columns *list, const struct sc_summary *summary,
-                                     const char *text, int is_condition) {
+static struct sc_column *find_column(struct sc_columns *list, const struct sc_question *q) {
   for (struct sc_column **at = &list->first; *at; at = &(*at)->next) {
     struct sc_column *c = *at;
-    if (c->summary != summary || c->is_condition != is_condition || c->give_up ||
-        strcmp(c->text, text) != 0)
+    if (c->summary != q->summary || c->is_condition != q->is_condition || c->give_up ||
+        strcmp(c->text, q->text) != 0)
       continue;
     *at = c->next;
     c->next = list->first;
@@ -371,19 +370,18 @@ static void wait_for(struct sc_columns *list, const struct sc_column *c, double 
   }
 }
 
-sc_status sc_column_take(struct sc_columns *list, struct sc_summary *summary, const char *text,
-                         int is_condition, double seconds, double *done, struct sc_column **out,
-                         struct sc_error *err) {
+sc_status sc_column_take(struct sc_columns *list, const struct sc_question *q, double seconds,
+                         double *done, struct sc_column **out, struct sc_error *err) {
   struct sc_column *made = NULL;
   *out = NULL;
   pthread_mutex_lock(&list->lock);
-  struct sc_column *c = find_column(list, summary, text, is_condition);
+  struct sc_column *c = find_column(list, q);
   if (!c) {
     pthread_mutex_unlock(&list->lock);
-    sc_status st = new_column(summary, text, is_condition, &made, err);
+    sc_status st = new_column(q, &made, err);
     if (st) return st;
     pthread_mutex_lock(&list->lock);
-    c = find_column(list, summary, text, is_condition);
+    c = find_column(list, q);
     if (!c) {
       made->next = list->first;
       list->first = c = made;

@@ -57,16 +57,22 @@ void sc_columns_free(struct sc_columns *list);
 /* The tables have changed: forget all that is known. */
 void sc_columns_forget(struct sc_columns *list);
 
+/* What is asked about every chip. */
+struct sc_question {
+  struct sc_summary *summary;
+  const char *text;
+  int is_condition;
+};
+
 /*
- * The column of a text, after waiting up to so many seconds for it. An error of the SQL, or the
+ * The column of a question, after waiting up to so many seconds for it. An error of the SQL, or the
  * part that took too long, is the result.
  *
  * done  Which fraction of the table is known.
  * *out  To be given back with sc_column_give().
  */
-sc_status sc_column_take(struct sc_columns *list, struct sc_summary *summary, const char *text,
-                         int is_condition, double seconds, double *done, struct sc_column **out,
-                         struct sc_error *err);
+sc_status sc_column_take(struct sc_columns *list, const struct sc_question *q, double seconds,
+                         double *done, struct sc_column **out, struct sc_error *err);
 void sc_column_give(struct sc_columns *list, struct sc_column *c);
 
 #endif

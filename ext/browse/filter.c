@@ -9,6 +9,7 @@
 #include "base/datetime.h"
 
 #define WHAT "browse"
+#define WHOLE_SECONDS 30.0
 
 struct raw {
   const char *table, *where;
@@ -26,7 +27,7 @@ int sc_json_numbers(const cJSON *array, int n, double *out) {
   return 1;
 }
 
-static sc_status read_range(const cJSON *json, const char *key, enum sc_test test, float *out,
+static sc_status read_range(const cJSON *json, const char *key, enum sc_test test, double *out,
                             struct sc_match *m, struct sc_error *err) {
   double range[2] = {0, 1};
   if (!json) return SC_OK;
@@ -35,8 +36,8 @@ static sc_status read_range(const cJSON *json, const char *key, enum sc_test tes
   /* An open range takes chips of which nothing is known, too. */
   if (range[0] <= 0 && range[1] >= 1) return SC_OK;
   m->tests |= (unsigned)test;
-  out[0] = (float)range[0];
-  out[1] = (float)range[1];
+  out[0] = range[0];
+  out[1] = range[1];
   return SC_OK;
 }
 
@@ -138,13 +139,13 @@ static sc_status read_members(struct sc_browse *b, const struct raw *raw,
   return st ? st : read_polygon(raw->polygon, f, err);
 }
 
-static sc_status wait_for_data(struct sc_browse *b, struct sc_browse_filter *f,
+static sc_status wait_for_data(struct sc_browse *b, double seconds, struct sc_browse_filter *f,
                                struct sc_error *err) {
-  sc_status st = sc_summary_wait(f->table->summary, SC_FILTER_WAIT, &f->known, err);
+  sc_status st = sc_summary_wait(f->table->summary, seconds, &f->known, err);
   if (st || !f->where) return st;
   double done = 0;
-  st = sc_column_take(&b->columns, f->table->summary, f->where, 1, SC_FILTER_WAIT, &done,
-                      &f->column, err);
+  struct sc_question q = {f->table->summary, f->where, 1};
+  st = sc_column_take(&b->columns, &q, seconds, &done, &f->column, err);
   if (st) return st;
   if (done < f->known) f->known = done;
   f->match.tests |= SC_TEST_WHERE;
@@ -153,24 +154,32 @@ static sc_status wait_for_data(struct sc_browse *b, struct sc_browse_filter *f,
 }
 
 sc_status sc_browse_filter_read(struct sc_browse *b, const struct sc_server_request *request,
-                                const struct sc_option_set *more, struct sc_browse_filter *out,
-                                struct sc_error *err) {
+                                const struct sc_option_set *more, double seconds,
+                                struct sc_browse_filter *out, struct sc_error *err) {
   struct raw raw = {0};
   static const struct sc_option table[] = {
-      {"table", SC_OPTION_TEXT, offsetof(struct raw, table), 0, 0, NULL},
-      {"where", SC_OPTION_TEXT, offsetof(struct raw, where), 0, 0, NULL},
-      {"date", SC_OPTION_JSON, offsetof(struct raw, date), 0, 0, NULL},
-      {"cloud", SC_OPTION_JSON, offsetof(struct raw, cloud), 0, 0, NULL},
-      {"nodata", SC_OPTION_JSON, offsetof(struct raw, nodata), 0, 0, NULL},
-      {"platform", SC_OPTION_JSON, offsetof(struct raw, platform), 0, 0, NULL},
-      {"bbox", SC_OPTION_JSON, offsetof(struct raw, bbox), 0, 0, NULL},
-      {"polygon", SC_OPTION_JSON, offsetof(struct raw, polygon), 0, 0, NULL}};
+      {"table", SC_OPTION_TEXT, offsetof(struct raw, table), 0, 0, NULL, NULL, NULL},
+      {"where", SC_OPTION_TEXT, offsetof(struct raw, where), 0, 0, NULL, NULL, NULL},
+      {"date", SC_OPTION_JSON, offsetof(struct raw, date), 0, 0, NULL, NULL, NULL},
+      {"cloud", SC_OPTION_JSON, offsetof(struct raw, cloud), 0, 0, NULL, NULL, NULL},
+      {"nodata", SC_OPTION_JSON, offsetof(struct raw, nodata), 0, 0, NULL, NULL, NULL},
+      {"platform", SC_OPTION_JSON, offsetof(struct raw, platform), 0, 0, NULL, NULL, NULL},
+      {"bbox", SC_OPTION_JSON, offsetof(struct raw, bbox), 0, 0, NULL, NULL, NULL},
+      {"polygon", SC_OPTION_JSON, offsetof(struct raw, polygon), 0, 0, NULL, NULL, NULL}};
   struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, more};
   *out = (struct sc_browse_filter){.known = 1};
   if (!request->body.size) return sc_fail(err, SC_BAD_ARG, "the request has no JSON");
   sc_status st = sc_options_parse((const char *)request->body.data, WHAT, &set, &out->json, err);
   if (!st) st = read_members(b, &raw, out, err);
-  return st ? st : wait_for_data(b, out, err);
+  return st ? st : wait_for_data(b, seconds, out, err);
+}
+
+sc_status sc_browse_filter_read_whole(struct sc_browse *b, const struct sc_server_request *request,
+                                      const struct sc_option_set *more,
+                                      struct sc_browse_filter *out, struct sc_error *err) {
+  sc_status st = sc_browse_filter_read(b, request, more, WHOLE_SECONDS, out, err);
+  if (st || out->known >= 1) return st;
+  return sc_fail(err, SC_AGAIN, "the chips are still being read: try again");
 }
 
 void sc_browse_filter_free(struct sc_browse *b, struct sc_browse_filter *f) {
@@ -216,11 +225,9 @@ static sc_status put_days(const struct sc_browse_filter *f, int *n, struct sc_bu
 }
 
 static sc_status put_fractions(const struct sc_browse_filter *f, int *n, const char *term,
-                               const float range[2], struct sc_buffer *out, struct sc_error *err) {
+                               const double range[2], struct sc_buffer *out, struct sc_error *err) {
   sc_status st = put_term(f, n, out, err, term);
-  return st ? st
-            : sc_buffer_printf(out, err, " BETWEEN %.9g AND %.9g", (double)range[0],
-                               (double)range[1]);
+  return st ? st : sc_buffer_printf(out, err, " BETWEEN %.15g AND %.15g", range[0], range[1]);
 }
 
 static sc_status put_platforms(const struct sc_browse_filter *f, int *n, struct sc_buffer *out,

@@ -26,12 +26,18 @@ struct sc_browse_filter {
 };
 
 /*
- * Read a request's body: the filter, and what `more` adds for this kind of request. Waits a little
- * for what is not known yet. sc_browse_filter_free() in any case.
+ * Read a request's body: the filter, and what `more` adds for this kind of request. Waits up to
+ * `seconds` for what is not known yet: the chips, and again for the condition.
+ * sc_browse_filter_free() in any case.
  */
 sc_status sc_browse_filter_read(struct sc_browse *b, const struct sc_server_request *request,
-                                const struct sc_option_set *more, struct sc_browse_filter *out,
-                                struct sc_error *err);
+                                const struct sc_option_set *more, double seconds,
+                                struct sc_browse_filter *out, struct sc_error *err);
+/* The same for what is done with all chips of the filter: SC_AGAIN where they are not known after
+ * half a minute. */
+sc_status sc_browse_filter_read_whole(struct sc_browse *b, const struct sc_server_request *request,
+                                      const struct sc_option_set *more,
+                                      struct sc_browse_filter *out, struct sc_error *err);
 void sc_browse_filter_free(struct sc_browse *b, struct sc_browse_filter *f);
 
 /* sc_summary_scan() of it. */

@@ -97,7 +97,7 @@ sc_status sc_browse_histograms(struct sc_browse *b, const struct sc_server_reque
   struct sc_browse_filter f;
   struct histograms *g = sc_alloc_zero(1, sizeof *g);
   if (!g) return sc_fail_nomem(err);
-  sc_status st = sc_browse_filter_read(b, r, NULL, &f, err);
+  sc_status st = sc_browse_filter_read(b, r, NULL, SC_FILTER_WAIT, &f, err);
   if (!st) {
     g->summary = f.table->summary;
     lay_days(g);

@@ -252,15 +252,15 @@ sc_status sc_browse_list(struct sc_browse *b, const struct sc_server_request *re
                          struct sc_server_answer *a, struct sc_error *err) {
   struct raw raw = {.limit = 100, .sample = -1};
   static const struct sc_option table[] = {
-      {"order", SC_OPTION_TEXT, offsetof(struct raw, order), 0, 0, NULL},
-      {"limit", SC_OPTION_INT, offsetof(struct raw, limit), 0, LIST_MAX, NULL},
-      {"offset", SC_OPTION_INT, offsetof(struct raw, offset), 0, OFFSET_MAX, NULL},
-      {"sample", SC_OPTION_INT, offsetof(struct raw, sample), 1, LIST_MAX, NULL},
-      {"seed", SC_OPTION_INT, offsetof(struct raw, seed), 0, INT32_MAX, NULL}};
+      {"order", SC_OPTION_TEXT, offsetof(struct raw, order), 0, 0, NULL, NULL, NULL},
+      {"limit", SC_OPTION_INT, offsetof(struct raw, limit), 0, LIST_MAX, NULL, NULL, NULL},
+      {"offset", SC_OPTION_INT, offsetof(struct raw, offset), 0, OFFSET_MAX, NULL, NULL, NULL},
+      {"sample", SC_OPTION_INT, offsetof(struct raw, sample), 1, LIST_MAX, NULL, NULL, NULL},
+      {"seed", SC_OPTION_INT, offsetof(struct raw, seed), 0, INT32_MAX, NULL, NULL, NULL}};
   struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, NULL};
   struct sc_browse_filter f;
   struct ranking r = {0};
-  sc_status st = sc_browse_filter_read(b, request, &set, &f, err);
+  sc_status st = sc_browse_filter_read(b, request, &set, SC_FILTER_WAIT, &f, err);
   if (!st) st = find_chips(&f, &raw, &r, err);
   size_t skip = r.order == ORDER_SQL || raw.sample >= 0 ? 0 : (size_t)raw.offset;
   if (skip > r.n) skip = r.n;
@@ -278,7 +278,7 @@ sc_status sc_browse_select(struct sc_browse *b, const struct sc_server_request *
                            struct sc_server_answer *a, struct sc_error *err) {
   struct sc_browse_filter f;
   struct ranking r = {.wanted = SELECT_MAX};
-  sc_status st = sc_browse_filter_read(b, request, NULL, &f, err);
+  sc_status st = sc_browse_filter_read(b, request, NULL, SC_FILTER_WAIT, &f, err);
   if (!st) st = rank_all(&f, &r, err);
   if (!st) st = sc_buffer_append_text(&a->body, "{\"ids\":", err);
   if (!st) st = sc_chips_put_ids(r.n ? &r.top[0].id : NULL, r.n, sizeof *r.top, &a->body, err);

@@ -342,15 +342,16 @@ sc_status sc_browse_map(struct sc_browse *b, const struct sc_server_request *r,
                         struct sc_server_answer *a, struct sc_error *err) {
   struct raw raw = {.size_px = {1000, 600}};
   static const struct sc_option table[] = {
-      {"color", SC_OPTION_TEXT, offsetof(struct raw, color), 0, 0, NULL},
-      {"width", SC_OPTION_REAL, offsetof(struct raw, size_px), 1, 100000, NULL},
-      {"height", SC_OPTION_REAL, offsetof(struct raw, size_px) + sizeof(double), 1, 100000, NULL}};
+      {"color", SC_OPTION_TEXT, offsetof(struct raw, color), 0, 0, NULL, NULL, NULL},
+      {"width", SC_OPTION_REAL, offsetof(struct raw, size_px), 1, 100000, NULL, NULL, NULL},
+      {"height", SC_OPTION_REAL, offsetof(struct raw, size_px) + sizeof(double), 1, 100000, NULL,
+       NULL, NULL}};
   struct sc_option_set set = {table, sizeof table / sizeof *table, &raw, NULL};
   struct sc_browse_filter f;
   double box[4] = {-180, -90, 180, 90};
   struct view *v = sc_alloc_zero(1, sizeof *v);
   if (!v) return sc_fail_nomem(err);
-  sc_status st = sc_browse_filter_read(b, r, &set, &f, err);
+  sc_status st = sc_browse_filter_read(b, r, &set, SC_FILTER_WAIT, &f, err);
   if (!st) st = read_view(&f, box, err);
   v->filter = &f;
   if (!st) v->summary = f.table->summary;

@@ -226,6 +226,11 @@ static void put_headers(struct MHD_Response *r, const struct sc_server_answer *a
                           a->is_embeddable ? "cross-origin" : "same-origin");
   MHD_add_response_header(r, "Cache-Control", a->etag[0] ? "private, no-cache" : "no-store");
   if (a->etag[0]) MHD_add_response_header(r, "ETag", a->etag);
+  if (a->file_name) {
+    char text[100];
+    snprintf(text, sizeof text, "attachment; filename=\"%s\"", a->file_name);
+    MHD_add_response_header(r, "Content-Disposition", text);
+  }
   if (a->type) MHD_add_response_header(r, "Content-Type", a->type);
 }
 

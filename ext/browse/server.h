@@ -44,8 +44,9 @@ struct sc_server_answer {
   struct sc_buffer body;
   const char *static_body; /* instead of body: lives as long as the program */
   size_t static_size;
-  char etag[40];     /* "": none; may be kept by the browser, and asked for again */
-  int is_embeddable; /* pages of other origins may show it, as tiles are made for */
+  char etag[40];         /* "": none; may be kept by the browser, and asked for again */
+  const char *file_name; /* static: the browser saves it under that name; or NULL */
+  int is_embeddable;     /* pages of other origins may show it, as tiles are made for */
 };
 
 /* Called by any of the workers, each with a number from 0 to SC_SERVER_WORKERS - 1. */

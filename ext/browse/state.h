@@ -23,7 +23,8 @@ typedef sc_status sc_browse_handler(struct sc_browse *b, const struct sc_server_
                                     struct sc_server_answer *answer, struct sc_error *err);
 
 sc_browse_handler sc_browse_about, sc_browse_map, sc_browse_histograms, sc_browse_list,
-    sc_browse_select, sc_browse_picture;
+    sc_browse_select, sc_browse_picture, sc_browse_chip, sc_browse_label, sc_browse_save,
+    sc_browse_export, sc_browse_tile, sc_browse_tilejson;
 
 /* The table of that name; SC_NOT_FOUND. name NULL: the first one. */
 sc_status sc_browse_table(struct sc_browse *b, const char *name, struct sc_browse_table **out,

@@ -522,8 +522,8 @@ static unsigned item_failures(const struct sc_match *m, const struct sc_summary_
   return failed;
 }
 
-static inline int is_outside(float v, const float range[2]) {
-  return !(v >= range[0] && v <= range[1]);
+static inline int is_outside(float v, const double range[2]) {
+  return !((double)v >= range[0] && (double)v <= range[1]);
 }
 
 struct scan {

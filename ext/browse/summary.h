@@ -94,7 +94,7 @@ enum sc_test {
 struct sc_match {
   unsigned tests; /* of enum sc_test: those that are made */
   int32_t days[2];
-  float cloud[2], nodata[2];                     /* inclusive; unknown ones pass no range */
+  double cloud[2], nodata[2];                    /* inclusive; unknown ones pass no range */
   uint64_t platforms[SC_SUMMARY_PLATFORMS / 64]; /* bits */
   double box[4];                                 /* west, south, east, north: boxes that meet it;
                                                     west > east across the antimeridian */
