@@ -70,3 +70,21 @@ deb: $(PAGE)/.vendored
 	@rm $(DEB_TREE)/debian/changelog.in
 	cd $(DEB_TREE) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CC -u VERSION dpkg-buildpackage -us -uc -b $(DEB_FLAGS)
 	@ls -l build/deb/*.deb
+
+check-packages: build/scenes/sentinel-2/item.json $(PAGE)/.vendored
+	@$(MAKE) --no-print-directory -s release
+	@VERSION=$(VERSION) DEPS_BUILD='$(DEPS_BUILD)' packages/check.sh $(out) build/scenes/sentinel-2 $(SUITES)
+
+# For arm64: against the packages of that architecture, unpacked into build/aarch64-root.
+AARCH64_ROOT := build/aarch64-root
+AARCH64_LIB := $(AARCH64_ROOT)/usr/lib/aarch64-linux-gnu
+OPT_aarch64 := -O2 -g
+OPT_RASTER_aarch64 := -O3
+AARCH64_TESTS ?= $(notdir $(UNIT_BIN))
+.PHONY: aarch64 aarch64-build
+aarch64:
+	@command -v aarch64-linux-gnu-gcc apt-get >/dev/null || { echo 'aarch64: skipped, no aarch64-linux-gnu-gcc or no apt (make deps-packages)'; exit 0; }; \
+	  [ -f $(AARCH64_ROOT)/.done ] || packages/aarch64/sysroot.sh $(AARCH64_ROOT) libc6-dev $(filter lib% zlib%,$(DEPS_BUILD)) && touch $(AARCH64_ROOT)/.done && \
+	  PKG_CONFIG_LIBDIR=$(CURDIR)/$(AARCH64_LIB)/pkgconfig:$(CURDIR)/$(AARCH64_ROOT)/usr/share/pkgconfig PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(AARCH64_ROOT) \
+	  $(MAKE) --no-print-directory -s VARIANT=aarch64 CC='aarch64-linux-gnu-gcc --sysroot=$(CURDIR)/$(AARCH64_ROOT)' AR=aarch64-linux-gnu-ar \
+	  LDFLAGS='-Wl,-rpath-link,$(CURDIR)/$(AARCH64_LIB)' all $(AARCH64_TESTS:%=build/aarch64/tests/%) && packages/aarch64/run.sh $(AARCH64_ROOT) $(AARCH64_TESTS)

@@ -43,6 +43,7 @@ def make(target, folder, **variables):
     return sorted(os.listdir(folder))
 
 
+@functools.lru_cache(maxsize=None)
 def has(module):
     return run(PYTHON, "-c", f"import {module}").returncode == 0
 
@@ -271,6 +272,21 @@ print(stacchip.to_geopandas(db, "SELECT geometry, 3 AS n FROM chips LIMIT 1").n[
 try: stacchip.to_geopandas(db, "SELECT 1 AS a")
 except KeyError as e: print(e)
 """, env={"PYTHONWARNINGS": "ignore"}), ["GeoDataFrame ['chipid', 'geometry', 'cloud'] 4326 True", "True True True", "0 ['a', 'a b'] a b", "31 32620 1", "3", "'geometry'"])
+
+    def test_pages(self):
+        """The blocks of the documentation that take the package, one session a page."""
+        where = tempfile.mkdtemp(dir=folder().name)
+        for name in os.listdir(os.path.dirname(SCENE)):
+            shutil.copy(os.path.join(os.path.dirname(SCENE), name), where)
+        for page in ("install", "python"):
+            with open(os.path.join(host.ROOT, "docs", page + ".md"), encoding="utf-8") as f:
+                blocks = re.findall(r"^```python\n(.*?)^```", f.read(), re.S | re.M)
+            self.assertTrue(blocks)
+            for block in blocks:
+                if all(map(has, re.findall("torch|geopandas", block))):
+                    with self.subTest(block=block):
+                        out = checked(python(), "-W", "ignore", "-c", block, cwd=where)
+                        self.assertEqual(out.splitlines(), re.findall(r"^print\(.*\)\s+# (.*)$", block, re.M))
 
     @unittest.skipUnless(shutil.which("mypy", path="/usr/bin"), "mypy is not there")
     def test_types(self):
