@@ -114,7 +114,7 @@ check_deb() {
   gives "$1: the program" "stacchip $VERSION" as_user 'stacchip --version'
   inside 'apt-get remove -y -qq stacchip >/dev/null'
   gives "$1: the extension without the program" 30 as_user 'sqlite3 :memory: ".load stacchip" "SELECT count(*) FROM stacchip_index(\"/scene/item.json\")"'
-  inside 'apt-get remove -y -qq libsqlite3-mod-stacchip >/dev/null && apt-get purge -y -qq libsqlite3-mod-stacchip stacchip >/dev/null 2>&1'
+  inside 'apt-get purge -y -qq libsqlite3-mod-stacchip >/dev/null && dpkg --purge stacchip >/dev/null 2>&1'
   gives "$1: after purge" '' inside "find / -xdev -name '*stacchip*' ! -path '/packages/*' ! -path '/debs/*'"
 }
 

@@ -23,7 +23,7 @@ DOCS = os.path.join(host.ROOT, "docs")
 PAGES = sorted(glob.glob(os.path.join(DOCS, "**", "*.md"), recursive=True))
 LINKED = PAGES + [os.path.join(host.ROOT, n) for n in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 # Languages of blocks that are not run here: of the pages of hosts, by test_hosts_languages.py; of the reference, by test_help.py.
-ELSEWHERE = {"hosts": None, "hosts.md": {"c"}, "reference.md": {""}, "ARCHITECTURE.md": {"mermaid"}}
+ELSEWHERE = {"hosts": None, "hosts.md": {"c"}, "install.md": {"js"}, "reference.md": {""}, "ARCHITECTURE.md": {"mermaid"}}
 SEARCHED = "https://earth-search.aws.element84.com/v1"
 
 

@@ -343,6 +343,18 @@ console.log(chips.map((c) => require("crypto").createHash("sha256").update(c.chi
         truth = [hashlib.sha256(b).hexdigest() for b, in host.connect().execute("SELECT stacchip_chip(row) FROM stacchip_index(?) LIMIT 2", (SCENE,))]
         self.assertEqual(r.stdout.split(), truth, r.stderr)
 
+    def test_page(self):
+        """The block of the documentation."""
+        if not better_sqlite():
+            self.skipTest("better-sqlite3 cannot be installed")
+        app = self.installed(*self.packages)
+        for name in os.listdir(os.path.dirname(SCENE)):
+            shutil.copy(os.path.join(os.path.dirname(SCENE), name), app)
+        with open(os.path.join(host.ROOT, "docs", "install.md"), encoding="utf-8") as f:
+            block, = re.findall(r"^```js\n(.*?)^```", f.read(), re.S | re.M)
+        r = self.node(app, block, env={"NODE_PATH": os.path.join(NODE, "node_modules")})
+        self.assertRegex(r.stdout, r"^(\S+ 1310848\n){5}$", r.stderr)
+
     def test_node_sqlite(self):
         if run("node", "-e", "require('node:sqlite')").returncode:
             self.skipTest("this Node has no node:sqlite")
