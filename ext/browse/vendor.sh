@@ -25,7 +25,8 @@ fetch() {
   sum_is "$tar.part" "$sum" || { echo "vendor: $url is not what $lock says (sha512)" >&2; rm -f "$tar.part"; return 1; }
   mv "$tar.part" "$tar"
 }
-take() { tar -xzOf "$tar" "package/$1" >"$out/$2.part" && mv "$out/$2.part" "$out/$2"; }
+# Without carriage returns, which HTML drops from a script inside it: its hash would be another one.
+take() { tar -xzOf "$tar" "package/$1" | tr -d '\r' >"$out/$2.part" && [ -s "$out/$2.part" ] && mv "$out/$2.part" "$out/$2"; }
 
 rm -f "$out/leaflet.js" "$out/leaflet.css" "$out/world.json" "$out/licenses.txt"
 : >"$out/licenses.txt"

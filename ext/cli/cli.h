@@ -106,7 +106,7 @@ double sc_cli_seconds(void); /* monotonic */
 /* --- the sub-commands --- */
 
 extern const struct sc_cli_command sc_cli_browse, sc_cli_index, sc_cli_merge_index, sc_cli_mirror,
-    sc_cli_prechip, sc_cli_stats;
+    sc_cli_prechip, sc_cli_preview, sc_cli_stats;
 
 /*
  * Sub-command number i, or 0 where there are no more. A processor's options differ by system:

@@ -1,6 +1,6 @@
 // The data of a page in one file (`stacchip preview`): chips, numbers and thumbnails lie in the page,
 // and what a server would be asked is answered here. The methods are those of server.js.
-import {dayOfDate, sqlText} from './text.js';
+import {dayOfDate, sqlName} from './text.js';
 import {RequestError} from './server.js';
 import {compileWhere} from './where.js';
 
@@ -91,14 +91,19 @@ export class EmbeddedSource {
     this.can = {where: true, bands: false, tiles: false, expression: false, order: false};
     this.chips = data.chips.map((c) => {
       const rings = outerRings(c.geometry);
-      return {...c, rings, box: boxOf(rings), values: valuesOf(c)};
+      return {...c, rings, box: boxOf(rings), place: `${c.grid}/${c.chip_index_x}/${c.chip_index_y}`, values: {...c.columns, split: c.split, label: c.label ?? null}};
     });
     this.names = Object.keys(this.chips[0]?.values || {});
     this.byId = new Map(this.chips.map((c) => [c.id, c]));
   }
 
   async about() {
-    return this.data.about;
+    const {version, name, table, kind} = this.data;
+    const days = this.chips.map((c) => c.date).filter(Boolean).sort();
+    this.dates = [days[0] ?? null, days.at(-1) ?? null];
+    const all = this.chips.filter((c) => c.rings.length);
+    const extent = all.length ? boxOf(all.flatMap((c) => c.rings)) : null;
+    return {version, name, readWrite: false, tables: [{name: table, kind, chips: this.chips.length, extent, dates: this.dates, columns: []}]};
   }
 
   async world() {
@@ -138,13 +143,13 @@ export class EmbeddedSource {
       for (const c of this.pass(filter, name)) if (c[name] != null) counts[Math.min(N_BINS - 1, Math.floor(c[name] * N_BINS))]++;
       return counts;
     };
-    const [first, last] = this.data.about.tables[0].dates.map(dayOfDate);
+    const [first, last] = this.dates.map(dayOfDate);
     const step = Math.max(1, Math.ceil((last - first + 1) / 120));
     const counts = first == null ? [] : Array(Math.floor((last - first) / step) + 1).fill(0);
     for (const c of this.pass(filter, 'date')) if (c.date) counts[Math.floor((dayOfDate(c.date) - first) / step)]++;
     const platforms = {};
     for (const c of this.pass(filter, 'platform')) platforms[c.platform ?? ''] = (platforms[c.platform ?? ''] || 0) + 1;
-    return {cloud: bins('cloud'), nodata: bins('nodata'), dates: {first: this.data.about.tables[0].dates[0], step_days: step, counts}, platforms, total: this.pass(filter).length};
+    return {cloud: bins('cloud'), nodata: bins('nodata'), dates: {first: this.dates[0], step_days: step, counts}, platforms, total: this.pass(filter).length};
   }
 
   async list(filter, {limit = 60, offset = 0, order, sample, seed}) {
@@ -166,8 +171,8 @@ export class EmbeddedSource {
     if (!c) throw new RequestError('This chip is not in the page', 404);
     const place = this.chips.filter((o) => o.place === c.place).sort(ORDERS.date);
     return {
-      id, label: c.label, handle: c.handle, sql: `SELECT * FROM "${table}" WHERE chipid = ${sqlText(c.chipid)}`, assets: [], rgb: [],
-      columns: columnsOf(c),
+      id, label: c.label, handle: c.handle, sql: `SELECT * FROM ${sqlName(table)} WHERE rowid = ${id}`, assets: [], rgb: [],
+      columns: c.columns,
       dates: place.map((o) => ({id: o.id, date: o.date, cloud: o.cloud, label: o.label})),
     };
   }
@@ -178,26 +183,13 @@ export class EmbeddedSource {
 
   async file(table, ids, format) {
     const chips = ids.map((id) => this.byId.get(id)).filter(Boolean);
-    if (format === 'ids') return new Blob(chips.map((c) => c.chipid + '\n'), {type: 'text/plain'});
+    if (format === 'ids') return new Blob(chips.map((c) => `${c.id}\n`), {type: 'text/plain'});
     if (format === 'geojson') {
-      const features = chips.map((c) => ({type: 'Feature', properties: columnsOf(c), geometry: c.geometry}));
+      const features = chips.map((c) => ({type: 'Feature', properties: c.columns, geometry: c.geometry}));
       return new Blob([JSON.stringify({type: 'FeatureCollection', features})], {type: 'application/geo+json'});
     }
-    const names = Object.keys(columnsOf(chips[0] || {}));
-    const lines = [names, ...chips.map((c) => Object.values(columnsOf(c)))].map((row) => row.map(csvCell).join(',') + '\r\n');
+    const names = Object.keys(chips[0]?.columns || {});
+    const lines = [names, ...chips.map((c) => names.map((n) => c.columns[n]))].map((row) => row.map(csvCell).join(',') + '\r\n');
     return new Blob(lines, {type: 'text/csv'});
   }
-}
-
-/** The columns of the index that the page has of a chip. */
-function columnsOf(c) {
-  return {
-    chipid: c.chipid, platform: c.platform, item: c.item, date: c.date, chip_index_x: c.chip_index_x, chip_index_y: c.chip_index_y,
-    cloud_cover_percentage: c.cloud, nodata_percentage: c.nodata, datetime: c.datetime, collection: c.collection,
-  };
-}
-
-/** What a WHERE may name. */
-function valuesOf(c) {
-  return {...columnsOf(c), split: c.split ?? null, label: c.label ?? null, rowid: Number(c.id)};
 }

@@ -305,7 +305,7 @@ async function start() {
     await Promise.all([drawMap(page), drawFilters(page), drawGrid(page)]);
     page.chip.follow(state, new Set(['chip']));
     document.body.classList.add('ready');
-    source.world().then(page.map.setWorld).catch(() => {});
+    source.world().then((outline) => outline && page.map.setWorld(outline)).catch(() => {}); // a build without a network has none
     addEventListener('hashchange', () => page.store.set(parseHash(location.hash)));
   } catch (error) {
     showFailure(error.message);

@@ -10,6 +10,8 @@ function cssColor(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+const SCALE_BAR = 135; // pixels at the left of the foot
+
 const toLatLng = ([x, y]) => [y, x];
 
 /** Degrees between lines of longitude and latitude, for about six lines in a view. */
@@ -30,7 +32,7 @@ export function createMap(callbacks) {
   const map = L.map('map', {zoomControl: false, attributionControl: false, boxZoom: false, preferCanvas: true, maxBounds: LIMIT, maxBoundsViscosity: 0.8, minZoom: 1, zoomSnap: 0.5, worldCopyJump: false});
   L.control.zoom({position: 'topleft'}).addTo(map);
   L.control.scale({position: 'bottomleft', imperial: false}).addTo(map);
-  for (const [name, z] of [['world', 200], ['imagery', 250], ['lines', 300], ['chips', 400]]) {
+  for (const [name, z] of [['world', 200], ['imagery', 250], ['lines', 300], ['chips', 400], ['degrees', 450]]) {
     map.createPane(name).style.zIndex = z;
     if (name !== 'chips') map.getPane(name).style.pointerEvents = 'none';
   }
@@ -111,12 +113,12 @@ function drawLines(shown) {
   const common = {renderer: shown.renderers.lines, interactive: false, weight: 1, color: cssColor('--graticule'), noClip: false};
   const size = shown.map.getSize();
   shown.lines.clearLayers();
-  const label = (latlng, text, side) => L.marker(latlng, {interactive: false, keyboard: false, pane: 'lines', icon: L.divIcon({className: `degrees ${side}`, html: h('span', {}, text), iconSize: null})}).addTo(shown.lines);
+  const label = (latlng, text, side) => L.marker(latlng, {interactive: false, keyboard: false, pane: 'degrees', icon: L.divIcon({className: `degrees ${side}`, html: h('span', {}, text), iconSize: null})}).addTo(shown.lines);
   for (let x = Math.ceil(b.getWest() / step) * step; x <= b.getEast(); x += step) {
     if (Math.abs(x) > 180.001) continue;
     L.polyline([[b.getSouth(), x], [b.getNorth(), x]], common).addTo(shown.lines);
     const at = shown.map.latLngToContainerPoint([b.getSouth(), x]);
-    label(shown.map.containerPointToLatLng([at.x, size.y - 4]), formatDegrees(x, step, ['E', 'W']), 'bottom');
+    if (at.x > SCALE_BAR) label(shown.map.containerPointToLatLng([at.x, size.y - 4]), formatDegrees(x, step, ['E', 'W']), 'bottom');
   }
   for (let y = Math.ceil(b.getSouth() / step) * step; y <= b.getNorth(); y += step) {
     L.polyline([[y, b.getWest()], [y, b.getEast()]], common).addTo(shown.lines);

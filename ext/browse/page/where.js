@@ -22,11 +22,24 @@ function tokens(sql) {
   return out;
 }
 
-/** -1, 0, 1, or null where one side is NULL; numbers come before texts, as in SQLite. */
-function compare(a, b) {
+/**
+ * -1, 0, 1, or null where one side is NULL. A column has its affinity, as in SQLite: a text beside a column of numbers is
+ * read as one, a number beside a column of texts is written as one; else numbers come before texts.
+ */
+function compare(left, right, row) {
+  let [a, b] = [left(row), right(row)];
   if (a == null || b == null) return null;
+  if (left.isColumn && !right.isColumn) b = withAffinity(a, b);
+  else if (right.isColumn && !left.isColumn) a = withAffinity(b, a);
+  else if (left.isColumn && right.isColumn && typeof a === 'number') b = withAffinity(a, b);
+  else if (left.isColumn && right.isColumn && typeof b === 'number') a = withAffinity(b, a);
   if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function withAffinity(column, v) {
+  if (typeof column === 'number') return typeof v === 'string' && /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(v) ? Number(v) : v;
+  return String(v);
 }
 
 const COMPARISONS = {
@@ -34,26 +47,33 @@ const COMPARISONS = {
   '<': (c) => c < 0, '<=': (c) => c <= 0, '>': (c) => c > 0, '>=': (c) => c >= 0,
 };
 
-const ARITHMETIC = {
-  '+': (a, b) => Number(a) + Number(b), '-': (a, b) => a - b, '*': (a, b) => a * b, '||': (a, b) => `${a}${b}`,
-  '/': (a, b) => (b === 0 ? null : Number.isInteger(a) && Number.isInteger(b) ? Math.trunc(a / b) : a / b),
-  '%': (a, b) => (Math.trunc(b) === 0 ? null : Math.trunc(a) % Math.trunc(b)),
-};
+// Without '/', '%' and '||', which ask whether a number is an integer: JSON does not tell.
+const ARITHMETIC = {'+': (a, b) => a + b, '-': (a, b) => a - b, '*': (a, b) => a * b};
 
 const FUNCTIONS = {
-  abs: (v) => (v == null ? null : Math.abs(v)), lower: (v) => (v == null ? null : String(v).toLowerCase()),
-  upper: (v) => (v == null ? null : String(v).toUpperCase()), length: (v) => (v == null ? null : String(v).length),
+  abs: (v) => (v == null ? null : Math.abs(numberOf(v))), lower: (v) => (v == null ? null : foldCase(v)),
+  length: (v) => (v == null ? null : [...String(v)].length),
   coalesce: (...v) => v.find((x) => x != null) ?? null, ifnull: (a, b) => a ?? b,
-  substr: (v, from, n) => (v == null ? null : String(v).substr(from - 1, n)),
+  substr: (v, from, n) => (v == null ? null : String(v).substr(from > 0 ? from - 1 : from, n)),
 };
 
-function truth(v) {
-  return v == null ? null : Number(v) !== 0 && !Number.isNaN(Number(v));
+/** The number that a value, or the beginning of a text, is. */
+function numberOf(v) {
+  return typeof v === 'number' ? v : Number(/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?/i.exec(v)?.[0] ?? 0);
 }
 
-function likePattern(pattern) {
-  const text = String(pattern).replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/%/g, '[^]*').replace(/_/g, '[^]');
-  return new RegExp(`^${text}$`, 'i');
+function truth(v) {
+  return v == null ? null : numberOf(v) !== 0;
+}
+
+/** ASCII letters alone are the same in both cases. */
+function foldCase(v) {
+  return String(v).replace(/[A-Z]/g, (c) => c.toLowerCase());
+}
+
+function isLike(v, pattern) {
+  const text = foldCase(pattern).replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/%/g, '[^]*').replace(/_/g, '[^]');
+  return new RegExp(`^${text}$`, 'u').test(foldCase(v));
 }
 
 class Parser {
@@ -135,8 +155,8 @@ class Parser {
     const not = this.take('NOT');
     const right = this.ordering();
     return (row) => {
-      const [a, b] = [left(row), right(row)];
-      const same = a == null || b == null ? a == null && b == null : compare(a, b) === 0;
+      const c = compare(left, right, row);
+      const same = c === null ? left(row) == null && right(row) == null : c === 0;
       return Number(same !== not);
     };
   }
@@ -155,7 +175,7 @@ class Parser {
       const pattern = this.ordering();
       return (row) => {
         const [v, p] = [left(row), pattern(row)];
-        return v == null || p == null ? null : Number(likePattern(p).test(String(v)));
+        return v == null || p == null ? null : Number(isLike(v, p));
       };
     }
     this.need('IN');
@@ -163,8 +183,7 @@ class Parser {
     const list = this.is(')') ? [] : this.arguments();
     this.need(')');
     return (row) => {
-      const v = left(row);
-      const found = list.map((f) => compare(v, f(row)));
+      const found = list.map((f) => compare(left, f, row));
       return found.includes(0) ? 1 : found.includes(null) ? null : 0;
     };
   }
@@ -178,16 +197,16 @@ class Parser {
     return left;
   }
 
-  /** level 0: + and -, 1: * / %, 2: ||. */
+  /** level 0: + and -, 1: *. */
   sum(level) {
-    const words = [['+', '-'], ['*', '/', '%'], ['||']][level];
-    const next = () => (level < 2 ? this.sum(level + 1) : this.primary());
+    const words = [['+', '-'], ['*']][level];
+    const next = () => (level < 1 ? this.sum(level + 1) : this.primary());
     let left = next();
     while (words.includes(this.list[this.at]?.word)) {
       const [apply, a, b] = [ARITHMETIC[this.list[this.at++].word], left, next()];
       left = (row) => {
         const [x, y] = [a(row), b(row)];
-        return x == null || y == null ? null : apply(x, y);
+        return x == null || y == null ? null : apply(numberOf(x), numberOf(y));
       };
     }
     return left;
@@ -202,7 +221,7 @@ class Parser {
   primary() {
     if (this.take('-')) {
       const inner = this.primary();
-      return (row) => (inner(row) == null ? null : -inner(row));
+      return (row) => (inner(row) == null ? null : -numberOf(inner(row)));
     }
     if (this.take('+')) return this.primary();
     if (this.take('(')) {
@@ -221,7 +240,7 @@ class Parser {
   column(name) {
     const key = this.names.find((k) => k.toLowerCase() === name.toLowerCase());
     if (key === undefined) throw new Error(`no such column: ${name}; columns of this page: ${this.names.join(', ')}`);
-    return (row) => row[key];
+    return Object.assign((row) => row[key], {isColumn: true});
   }
 
   call(name) {
@@ -243,7 +262,7 @@ function negated(inner) {
 
 function compared(word, left, right) {
   return (row) => {
-    const c = compare(left(row), right(row));
+    const c = compare(left, right, row);
     return c == null ? null : Number(COMPARISONS[word](c));
   };
 }
