@@ -58,8 +58,9 @@ def read(path):
         return f.read()
 
 
-@browser.needs_page
-class Preview(unittest.TestCase):
+class Made(unittest.TestCase):
+    """A database, its preview, and a hostile copy."""
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="stacchip_preview_")
@@ -76,6 +77,9 @@ class Preview(unittest.TestCase):
     def tearDownClass(cls):
         shutil.rmtree(cls.folder)
 
+
+@browser.needs_page
+class Preview(Made):
     def write(self, *arguments, db=None):
         out = os.path.join(self.folder, self.id().split(".")[-1] + ".html")
         preview(db or self.path, out, "--size", "16", *arguments)
@@ -92,9 +96,8 @@ class Preview(unittest.TestCase):
         self.assertEqual(got, rows)
         self.assertIn(f"{len(rows)} chips, {os.path.getsize(self.out) / 1e6:.1f} MB", self.said)
         corner, = self.db.execute("SELECT AsText(PointN(ExteriorRing(GeometryN(geometry, 1)), 1)) FROM chips WHERE rowid = 1").fetchone()
-        x, y = map(float, re.findall(r"-?[\d.]+", corner))
-        self.assertAlmostEqual(data["chips"][0]["geometry"]["coordinates"][0][0][0][0], x, places=5)
-        self.assertAlmostEqual(data["chips"][0]["geometry"]["coordinates"][0][0][0][1], y, places=5)
+        for got, expected in zip(data["chips"][0]["geometry"]["coordinates"][0][0], re.findall(r"-?[\d.]+", corner)):
+            self.assertAlmostEqual(got, float(expected), places=5)
 
     def test_pictures_are_those_of_stacchip_chip(self):
         for chip in self.parts.data()["chips"][::40]:
@@ -155,7 +158,7 @@ class Preview(unittest.TestCase):
 
     def test_errors_leave_no_file(self):
         out = os.path.join(self.folder, "none.html")
-        for arguments, words, code in ((["--where", "nothing = 1"], "no such column: nothing", 1), (["--where", "1) UNION SELECT (1"], "", None), (["--limit", "0"], "--limit", 2), (["--limit", "20001"], "20000 is the highest", 2),
+        for arguments, words, code in ((["--where", "nonsense = 1"], "no such column: nonsense", 1), (["--where", "1) UNION SELECT (1"], "", None), (["--limit", "0"], "--limit", 2), (["--limit", "20001"], "20000 is the highest", 2),
                                        (["--size", "15"], "--size", 2), (["--table", "nothing"], "no such table: nothing", 1), (["--where", "readfile('/etc/passwd') IS NULL"], "", 1)):
             run = subprocess.run([PROGRAM, "preview", self.path, out, *arguments], capture_output=True, text=True)
             self.assertIn(words, run.stderr)
@@ -186,10 +189,8 @@ def make_hostile(path, out):
 
 
 @browser.needs_browser
-class InChromium(Preview):
+class InChromium(Made):
     """What the page does with the data inside it; opened from file://."""
-    for inherited in [name for name in dir(Preview) if name.startswith("test_")]:
-        locals()[inherited] = None
 
     @classmethod
     def setUpClass(cls):
@@ -200,7 +201,7 @@ class InChromium(Preview):
         cls.results = browser.drive([
             {"name": "load", "scenario": "load", "url": url}, {"name": "filter", "scenario": "filter", "url": url},
             {"name": "phone", "scenario": "total", "url": url, "viewport": {"width": 390, "height": 844}, "scheme": "dark"},
-            {"name": "view", "scenario": "total", "url": f"{url}#{view}"}, {"name": "error", "scenario": "sqlError", "url": url, "sql": "nothing > 1"},
+            {"name": "view", "scenario": "total", "url": f"{url}#{view}"}, {"name": "error", "scenario": "sqlError", "url": url, "sql": "nonsense > 1"},
             {"name": "select", "scenario": "select", "url": url}, {"name": "keyboard", "scenario": "keyboard", "url": url},
             {"name": "hostile", "scenario": "hostile", "url": "file://" + hostile, "chip": "#id=1"}])
 
@@ -247,7 +248,7 @@ class InChromium(Preview):
 
     def test_sql_error(self):
         value = self.value("error")
-        self.assertIn("no such column: nothing", value["said"])
+        self.assertIn("no such column: nonsense", value["said"])
         self.assertEqual((value["role"], value["after"], value["hidden"]), ("alert", value["before"], True))
 
     def test_selection(self):

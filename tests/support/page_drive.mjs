@@ -115,7 +115,7 @@ const SCENARIOS = {
     const asked = [];
     page.on('request', (r) => r.url().endsWith('/api/select') && asked.push(JSON.parse(r.postData())));
     await page.keyboard.press('b');
-    await drag(page, [0.02, 0.02], [0.98, 0.98]);
+    await drag(page, [0.05, 0.13], [0.95, 0.97]);
     const all = await selected(page);
     await drag(page, [0.3, 0.3], [0.5, 0.5]);
     const some = await selected(page);

@@ -3,6 +3,7 @@
 import {dayOfDate, sqlName} from './text.js';
 import {RequestError} from './server.js';
 import {compileWhere} from './where.js';
+import {meanOf} from './scale.js';
 
 const N_BINS = 20;
 
@@ -70,6 +71,26 @@ const VALUES = {
   split: (c) => c.split, label: (c) => c.label,
 };
 
+function kindOf(color) {
+  return color === 'date' ? 'date' : ['platform', 'split', 'label'].includes(color) ? 'text' : 'number';
+}
+
+/** Chips of less than SMALL_PX pixels as cells of CELL_PX, as the server gives them. */
+const SMALL_PX = 4;
+const CELL_PX = 9;
+
+function cellsOf(chips, [w, s, e, n], d, value) {
+  const [nx, ny] = [Math.max(1, Math.ceil((e - w) / d)), Math.max(1, Math.ceil((n - s) / d))];
+  const inside = Array.from({length: nx * ny}, () => []);
+  for (const c of chips) {
+    const [x, y] = [((c.box[0] + c.box[2]) / 2 - w) / d, ((c.box[1] + c.box[3]) / 2 - s) / d].map(Math.floor);
+    if (x >= 0 && x < nx && y >= 0 && y < ny) inside[y * nx + x].push(value(c));
+  }
+  const means = inside.map(meanOf);
+  const names = [...new Set(means.filter((v) => typeof v === 'string'))];
+  return {w, s, dx: d, dy: d, nx, ny, count: inside.map((v) => v.length), value: means.map((v) => (typeof v === 'string' ? names.indexOf(v) : v)), names: names.length ? names : undefined};
+}
+
 const ORDERS = {
   date: (a, b) => ((a.date || '') < (b.date || '') ? -1 : a.date === b.date ? 0 : 1),
   'date DESC': (a, b) => ((a.date || '') > (b.date || '') ? -1 : a.date === b.date ? 0 : 1),
@@ -127,13 +148,15 @@ export class EmbeddedSource {
       && (!filter.bbox || meets(c.box, filter.bbox)) && matches(c.values));
   }
 
-  async map(filter, {bbox, color}) {
+  async map(filter, {bbox, width, color}) {
     const all = this.pass(filter);
     const seen = all.filter((c) => meets(c.box, bbox));
     const value = VALUES[color] || (() => null);
+    const degrees = (bbox[2] - bbox[0]) / width; // of a pixel
+    if (seen.length && seen.every((c) => c.box[2] - c.box[0] < SMALL_PX * degrees)) return {cells: cellsOf(seen, bbox, CELL_PX * degrees, value), kind: kindOf(color), total: all.length};
     return {
       chips: {id: seen.map((c) => c.id), rings: seen.map((c) => c.rings), value: seen.map(value), label: seen.map((c) => c.label ?? null)},
-      kind: color === 'date' ? 'date' : ['platform', 'split', 'label'].includes(color) ? 'text' : 'number', total: all.length,
+      kind: kindOf(color), total: all.length,
     };
   }
 

@@ -1,6 +1,7 @@
 // The map: Leaflet on canvas, an outline of the world, chips or counts of chips, and the tools that
 // select by a box or a lasso. Leaflet is the global L.
 import {byId, h, svg} from './dom.js';
+import {meanOf} from './scale.js';
 import {formatCount} from './text.js';
 import {worldOutline} from './world.js';
 
@@ -10,7 +11,9 @@ function cssColor(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-const SCALE_BAR = 135; // pixels at the left of the foot
+// Pixels where no number of a line is read: at the left of the foot, at the head of the right side.
+const SCALE_BAR = 135;
+const LEGEND = 110;
 
 const toLatLng = ([x, y]) => [y, x];
 
@@ -40,7 +43,7 @@ export function createMap(callbacks) {
   const shown = {
     map, callbacks, group: L.featureGroup().addTo(map), lines: L.layerGroup().addTo(map), world: L.layerGroup().addTo(map),
     renderers: {world: L.canvas({pane: 'world', padding: 0.4}), lines: L.canvas({pane: 'lines', padding: 0}), chips: L.canvas({pane: 'chips', padding: 0.4})},
-    byChip: new Map(), selected: new Set(), tip: L.tooltip({direction: 'top', offset: [0, -6]}), outline: null, imagery: null,
+    byChip: new Map(), selected: new Set(), tip: L.tooltip({direction: 'top', offset: [0, -6]}), outline: null, imagery: null, view: {bbox: [-180, -85, 180, 85], width: 1, height: 1},
   };
   map.on('moveend', () => {
     drawLines(shown);
@@ -54,7 +57,7 @@ export function createMap(callbacks) {
     drawLines(shown);
     callbacks.onview();
   });
-  new ResizeObserver(() => map.invalidateSize({animate: false, pan: false})).observe(byId('map'));
+  new ResizeObserver(([entry]) => entry.contentRect.width && map.invalidateSize({animate: false, pan: false})).observe(byId('map'));
   drawLines(shown);
   return methodsOf(shown);
 }
@@ -64,11 +67,13 @@ function methodsOf(shown) {
   return {
     /** The view as a request has it. */
     view() {
-      const b = map.getBounds();
       const size = map.getSize();
+      if (!size.x || !size.y) return shown.view; // another part of a narrow page is in front
+      const b = map.getBounds();
       const lon = (v) => Math.min(180, Math.max(-180, v));
       const lat = (v) => Math.min(90, Math.max(-90, v));
-      return {bbox: [lon(b.getWest()), lat(b.getSouth()), lon(b.getEast()), lat(b.getNorth())], width: size.x, height: size.y};
+      shown.view = {bbox: [lon(b.getWest()), lat(b.getSouth()), lon(b.getEast()), lat(b.getNorth())], width: size.x, height: size.y};
+      return shown.view;
     },
     position: () => [map.getZoom(), Number(map.getCenter().lat.toFixed(5)), Number(map.getCenter().lng.toFixed(5))],
     go: ([zoom, lat, lon]) => map.setView([lat, lon], zoom, {animate: false}),
@@ -108,6 +113,7 @@ function drawWorld(shown) {
 
 /** Lines of longitude and latitude with their numbers, since there may be nothing else to go by. */
 function drawLines(shown) {
+  if (!shown.map.getSize().x) return;
   const b = shown.map.getBounds();
   const step = graticuleStep(Math.max(b.getEast() - b.getWest(), (b.getNorth() - b.getSouth()) * 1.2));
   const common = {renderer: shown.renderers.lines, interactive: false, weight: 1, color: cssColor('--graticule'), noClip: false};
@@ -123,7 +129,7 @@ function drawLines(shown) {
   for (let y = Math.ceil(b.getSouth() / step) * step; y <= b.getNorth(); y += step) {
     L.polyline([[y, b.getWest()], [y, b.getEast()]], common).addTo(shown.lines);
     const at = shown.map.latLngToContainerPoint([y, b.getEast()]);
-    label(shown.map.containerPointToLatLng([size.x - 4, at.y]), formatDegrees(y, step, ['N', 'S']), 'right');
+    if (at.y > LEGEND) label(shown.map.containerPointToLatLng([size.x - 4, at.y]), formatDegrees(y, step, ['N', 'S']), 'right');
   }
 }
 
@@ -149,15 +155,6 @@ function draw(shown, answer, scale) {
     }
     for (const id of place.ids) shown.byChip.set(id, layers);
   }
-}
-
-function meanOf(values) {
-  const known = values.filter((v) => v != null);
-  if (!known.length) return null;
-  if (known.every((v) => typeof v === 'number')) return known.reduce((a, b) => a + b, 0) / known.length;
-  const counts = new Map();
-  for (const v of known) counts.set(v, (counts.get(v) || 0) + 1);
-  return [...counts].reduce((a, b) => (b[1] > a[1] ? b : a))[0];
 }
 
 /**

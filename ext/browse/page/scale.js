@@ -64,3 +64,13 @@ export function makeScale(key, kind, values, days) {
   }
   return numberScale(known.length ? lo : 0, known.length ? hi : 1, formatNumber);
 }
+
+/** What one place or cell shows of several values: their mean, of texts the most frequent, null of none. */
+export function meanOf(values) {
+  const known = values.filter((v) => v != null);
+  if (!known.length) return null;
+  if (known.every((v) => typeof v === 'number')) return known.reduce((a, b) => a + b, 0) / known.length;
+  const counts = new Map();
+  for (const v of known) counts.set(v, (counts.get(v) || 0) + 1);
+  return [...counts].reduce((a, b) => (b[1] > a[1] ? b : a))[0];
+}

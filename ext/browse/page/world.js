@@ -22,9 +22,25 @@ function ring(indexes, arcs) {
 
 function polygons(geometry, arcs) {
   if (geometry.type === 'GeometryCollection') return geometry.geometries.flatMap((g) => polygons(g, arcs));
-  if (geometry.type === 'Polygon') return [geometry.arcs.map((r) => ring(r, arcs))];
-  if (geometry.type === 'MultiPolygon') return geometry.arcs.map((p) => p.map((r) => ring(r, arcs)));
-  return [];
+  const list = geometry.type === 'Polygon' ? [geometry.arcs] : geometry.type === 'MultiPolygon' ? geometry.arcs : [];
+  return list.flatMap((p) => copies(p.map((r) => unwrapped(ring(r, arcs)))));
+}
+
+/** A ring across the antimeridian goes on behind 180 degrees; one round a pole stays as it is. */
+function unwrapped(points) {
+  let turn = 0;
+  const out = points.map(([x, y], i) => {
+    if (i && Math.abs(x - points[i - 1][0]) > 180) turn += x < points[i - 1][0] ? 360 : -360;
+    return [x + turn, y];
+  });
+  return turn ? points : out;
+}
+
+/** What reaches beyond 180 degrees is also on the other side of the map. */
+function copies(rings) {
+  const x = rings[0].map((p) => p[0]);
+  const shift = Math.max(...x) > 180 ? -360 : Math.min(...x) < -180 ? 360 : 0;
+  return shift ? [rings, rings.map((r) => r.map(([lon, lat]) => [lon + shift, lat]))] : [rings];
 }
 
 /**
