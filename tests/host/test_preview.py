@@ -11,7 +11,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-import page_browser as browser
+import page_browser
 import host
 import recipe_data
 
@@ -78,7 +78,7 @@ class Made(unittest.TestCase):
         shutil.rmtree(cls.folder)
 
 
-@browser.needs_page
+@page_browser.needs_page
 class Preview(Made):
     def write(self, *arguments, db=None):
         out = os.path.join(self.folder, self.id().split(".")[-1] + ".html")
@@ -188,7 +188,7 @@ def make_hostile(path, out):
     db.close()
 
 
-@browser.needs_browser
+@page_browser.needs_browser
 class InChromium(Made):
     """What the page does with the data inside it; opened from file://."""
 
@@ -198,7 +198,7 @@ class InChromium(Made):
         hostile = os.path.join(cls.folder, "hostile.html")
         preview(cls.hostile, hostile, "--size", "16")
         url, view = "file://" + cls.out, urllib.parse.urlencode({"q": "cloud_cover_percentage > 0.9", "k": "platform", "id": "3"})
-        cls.results = browser.drive([
+        cls.results = page_browser.drive([
             {"name": "load", "scenario": "load", "url": url}, {"name": "filter", "scenario": "filter", "url": url},
             {"name": "phone", "scenario": "total", "url": url, "viewport": {"width": 390, "height": 844}, "scheme": "dark"},
             {"name": "view", "scenario": "total", "url": f"{url}#{view}"}, {"name": "error", "scenario": "sqlError", "url": url, "sql": "nonsense > 1"},
