@@ -37,11 +37,13 @@ export function createHistogram({title, name, days, color, onchange}) {
     h('header', {}, h('h2', {}, title), clear), drawing, h('div', {class: 'ends'}, from, h('span', {'aria-hidden': 'true'}, '–'), to));
   let model = {counts: [], lo: 0, step: 1, hi: 1, range: null};
 
-  function typed() {
+  /** The end that was typed holds: where the other lies beyond it, that one goes. */
+  function typed(event) {
     const [a, b] = [kind.parse(from.value), kind.parse(to.value)];
     if (a == null && b == null) return onchange(null);
-    const range = [kind.clamp(a ?? model.lo, model.lo, model.hi), kind.clamp(b ?? model.hi, model.lo, model.hi)];
-    onchange(range[0] <= range[1] ? range : [range[1], range[0]]);
+    let [lo, hi] = [a ?? model.lo, b ?? model.hi].map((v) => kind.clamp(v, model.lo, model.hi));
+    if (lo > hi) [lo, hi] = event.target === from ? [lo, model.hi] : [model.lo, hi];
+    onchange(lo === model.lo && hi === model.hi ? null : [lo, hi]);
   }
   from.addEventListener('change', typed);
   to.addEventListener('change', typed);
