@@ -33,6 +33,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_sample_register,
     sc_batches_register,
     sc_mosaic_register,
+    sc_freeze_register,
     sc_tile_register,
     sc_polygons_register,
     sc_hash_register,

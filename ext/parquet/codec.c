@@ -192,6 +192,17 @@ static sc_status snappy(const unsigned char *in, size_t n, struct sc_buffer *out
   return SC_OK;
 }
 
+static sc_status lz4(const unsigned char *in, size_t n, struct sc_buffer *out,
+                     struct sc_error *err) {
+  int bound = LZ4_compressBound((int)n); /* n is at most a page */
+  sc_status st = sc_buffer_reserve(out, (size_t)bound, err);
+  if (st) return st;
+  int size = LZ4_compress_default((const char *)in, (char *)out->data + out->size, (int)n, bound);
+  if (size <= 0 && n) return sc_fail(err, SC_BAD_DATA, "lz4 cannot pack %zu bytes", n);
+  out->size += (size_t)size;
+  return SC_OK;
+}
+
 sc_status sc_pq_pack(struct sc_pq_codecs *c, int codec, int level, const unsigned char *in,
                      size_t n, struct sc_buffer *out, struct sc_error *err) {
   if (n > SC_PQ_PAGE_MAX_BYTES) {
@@ -203,6 +214,7 @@ sc_status sc_pq_pack(struct sc_pq_codecs *c, int codec, int level, const unsigne
     case SC_PQ_SNAPPY: return snappy(in, n, out, err);
     case SC_PQ_GZIP: return gzip(level, in, n, out, err);
     case SC_PQ_ZSTD: return zstd(c, level, in, n, out, err);
+    case SC_PQ_LZ4_RAW: return lz4(in, n, out, err);
     default: return fail_codec(codec, err);
   }
 }

@@ -37,7 +37,7 @@ sc_status sc_pq_unpack(struct sc_pq_codecs *c, int codec, const unsigned char *i
 sc_status sc_pq_unpack_check(int codec, const unsigned char *in, size_t n, size_t size,
                              struct sc_error *err);
 
-/* Pack and append. UNCOMPRESSED, SNAPPY, GZIP and ZSTD; level 0 is the codec's default. */
+/* Pack and append. UNCOMPRESSED, SNAPPY, GZIP, ZSTD and LZ4_RAW; level 0 is the codec's default. */
 sc_status sc_pq_pack(struct sc_pq_codecs *c, int codec, int level, const unsigned char *in,
                      size_t n, struct sc_buffer *out, struct sc_error *err);
 

@@ -28,6 +28,7 @@
 #include "base/db.h"
 #include "base/rowid.h"
 #include "pixels/reader.h"
+#include "pixels/shuffle.h"
 
 #define WHAT "stacchip_batches"
 #define BATCH_MAX_CHIPS 1000000
@@ -135,40 +136,6 @@ static int is_whole(const cJSON *v, double least, double most) {
          v->valuedouble <= most;
 }
 
-#define SEED_MAX 9007199254740992.0 /* 2^53: whole numbers that JSON readers agree on */
-#define MIX_DEFAULT 16
-
-struct raw_shuffle {
-  int64_t seed, mix;
-};
-static const struct sc_option shuffle_table[] = {
-    {"seed", SC_OPTION_INT, offsetof(struct raw_shuffle, seed), -SEED_MAX, SEED_MAX, NULL, "0",
-     "another number, another order; take the number of the epoch"},
-    {"mix", SC_OPTION_INT, offsetof(struct raw_shuffle, mix), 0, SC_ORDER_MIX_MAX, NULL, "16",
-     "blocks of the files that are drawn from at a time; 0: random order"},
-};
-
-static sc_status take_shuffle(const cJSON *shuffle, struct sc_order_options *out,
-                              struct sc_error *err) {
-  struct raw_shuffle raw = {0, MIX_DEFAULT};
-  const struct sc_option_set set = {shuffle_table, sizeof shuffle_table / sizeof *shuffle_table,
-                                    &raw, NULL};
-  if (!shuffle) return SC_OK;
-  if (is_whole(shuffle, -SEED_MAX, SEED_MAX)) {
-    raw.seed = (int64_t)shuffle->valuedouble;
-  } else if (!cJSON_IsObject(shuffle)) {
-    return sc_option_fail(err, WHAT, "shuffle", shuffle,
-                          "a whole number, the seed, or {\"seed\": ..., \"mix\": ...}");
-  } else {
-    sc_status st = sc_options_read(shuffle, WHAT ": option 'shuffle'", &set, err);
-    if (st) return st;
-  }
-  out->is_shuffled = 1;
-  out->seed = raw.seed;
-  out->mix = (size_t)raw.mix;
-  return SC_OK;
-}
-
 static sc_status take_shard(const cJSON *shard, struct sc_order_options *out,
                             struct sc_error *err) {
   const cJSON *rank = cJSON_GetArrayItem(shard, 0), *world = cJSON_GetArrayItem(shard, 1);
@@ -209,7 +176,7 @@ static sc_status parse_options(const char *text, struct batches_options *out,
   struct raw_own raw = {.ahead = AHEAD_DEFAULT};
   const struct sc_option_set own = {own_table, sizeof own_table / sizeof *own_table, &raw, NULL};
   sc_status st = sc_chip_options_parse_with(text, SC_OPTIONS_BATCHES, &own, &out->chip, err);
-  if (!st) st = take_shuffle(raw.shuffle, &out->order, err);
+  if (!st) st = sc_shuffle_read(raw.shuffle, WHAT, &out->order, err);
   if (!st) st = take_shard(raw.shard, &out->order, err);
   out->order.drop_last = raw.drop_last;
   out->start = raw.start;
@@ -410,7 +377,8 @@ static sc_status begin(struct batches_cursor *c, sqlite3_value **values, struct 
   const char *query = (const char *)sqlite3_value_text(c->arguments[0]);
   if (!query) return sc_fail_nomem(err);
   st = parse_options(options, &c->options, err);
-  if (!st) st = sc_samples_read(connection, query, &c->options.chip, &c->samples, err);
+  if (!st)
+    st = sc_samples_read(connection, query, &c->options.chip, SC_OPTIONS_BATCHES, &c->samples, err);
   if (!st) st = make_order(c, connection, err);
   if (!st) st = begin_feed(c, connection, err);
   return st ? st : make_row(c, err);
@@ -552,7 +520,7 @@ static const struct sc_help batches_help = {
             {0}},
     .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(own_table)},
                 {"option", "", &sc_chip_option_tables[SC_OPTIONS_BATCHES]},
-                {"key", "shuffle.", &(const struct sc_option_table)SC_OPTION_TABLE(shuffle_table)},
+                {"key", "shuffle.", &sc_shuffle_option_table},
                 {"key", "into.", &sc_slots_option_table}},
     .example =
         "SELECT position, n, length(batch) FROM stacchip_batches('SELECT row FROM "

@@ -9,6 +9,8 @@
 
 #include "base/alloc.h"
 #include "base/interrupt.h"
+#include "index/lattice.h"
+#include "pixels/frozen.h"
 #include "pixels/harmonize.h"
 #include "pixels/layers.h"
 #include "pixels/locate.h"
@@ -19,6 +21,7 @@ void sc_chip_close(struct sc_chip *chip) {
   sc_scenes_release(chip->cached);
   sc_free(chip->bands);
   sc_free(chip->crs);
+  sc_frozen_close(chip->frozen);
   sc_layers_close(chip);
   memset(chip, 0, sizeof *chip);
 }
@@ -358,6 +361,16 @@ void sc_chip_transform(const struct sc_chip *chip, double out[6]) {
   sc_grid_xy(g, (double)chip->window.x, (double)chip->window.y, &out[2], &out[5]);
 }
 
+sc_status sc_chip_footprint(const struct sc_chip *chip, int *has_place, struct sc_footprint *out,
+                            struct sc_error *err) {
+  struct sc_grid grid = {
+      .crs = (char *)(size_t)sc_chip_crs(chip), .width_px = chip->width, .height_px = chip->height};
+  const struct sc_window whole = {0, 0, chip->width, chip->height};
+  *has_place = 0;
+  sc_chip_transform(chip, grid.transform);
+  return sc_window_footprint(&grid, &whole, has_place, out, err);
+}
+
 /* Gauss goes by whole pixels of the file and has no place between them. */
 static sc_status check_kernels(const struct sc_chip *chip, struct sc_error *err) {
   for (int i = 0; i < chip->n_bands && chip->has_target; i++) {
@@ -383,6 +396,7 @@ void sc_chip_lay_warps(struct sc_chip *chip) {
     w->from[3] = g->transform[3] / m->scale[0], w->from[4] = g->transform[4] / m->scale[1];
     sc_grid_xy(g, column, row, &w->from[2], &w->from[5]);
     memcpy(w->to, chip->transform, sizeof w->to);
+    if (chip->frozen) sc_frozen_lay_warp(chip->frozen, w);
   }
 }
 
@@ -401,7 +415,9 @@ static sc_status find_target(struct sc_connection *c, const struct sc_chip_optio
 /* What a chip that is located is to give. */
 static sc_status choose_all(struct sc_connection *c, const struct sc_chip_options *options,
                             const struct sc_chip *like, struct sc_chip *out, struct sc_error *err) {
-  sc_status st = choose_bands(c, out, options, err);
+  int is_frozen = out->cached->frozen != NULL;
+  sc_status st =
+      is_frozen ? sc_frozen_open(c, options, out, err) : choose_bands(c, out, options, err);
   if (!st && out->n_bands == 0) st = fail_no_rasters(&out->scene->item, err);
   if (!st) st = find_target(c, options, like, out, err);
   /* Round a centre, or on another grid: it asks where. */
@@ -410,7 +426,7 @@ static sc_status choose_all(struct sc_connection *c, const struct sc_chip_option
   if (!st) st = check_kernels(out, err);
   if (!st && options->dtype && !sc_dtype_is_complex((enum sc_dtype)options->dtype))
     st = check_real(out, err);
-  if (!st && (options->harmonize || options->scale))
+  if (!st && (options->harmonize || options->scale) && !is_frozen)
     st = sc_harmonize_find(c, out, options->harmonize, err);
   return st;
 }
@@ -471,7 +487,8 @@ sc_status sc_chip_open_place(struct sc_connection *c, const struct sc_chip_name 
                              struct sc_error *err) {
   sc_status st = sc_chip_locate(c, name, options, out, err);
   if (st) return st;
-  st = sc_target_place(c, options, out, err);
+  if (out->cached->frozen) st = sc_frozen_place(c, options, out, err);
+  if (!st) st = sc_target_place(c, options, out, err);
   if (st) {
     sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);
@@ -491,6 +508,7 @@ sc_status sc_chip_absent(const struct sc_chip *like, struct sc_chip *out, struct
   out->crs = NULL; /* its owner is the other, of layers too */
   out->layers = NULL;
   out->n_layers = 0;
+  out->frozen = NULL;
   out->is_absent = 1;
   out->bands = sc_alloc(bytes);
   if (!out->bands) return sc_fail_nomem(err);
@@ -750,9 +768,10 @@ static sc_status read_worked(const struct sc_chip *chip, const struct sc_chip_op
 static sc_status read_one(const struct sc_chip *chip, const struct sc_chip_options *options,
                           const struct sc_chip_target *to, struct sc_error *err) {
   if (!options->scale && !options->harmonize) {
-    sc_status st = options->format == SC_FORMAT_GEOTIFF ? SC_OK : check_real(chip, err);
+    sc_status st =
+        options->format == SC_FORMAT_GEOTIFF || !to->valid ? SC_OK : check_real(chip, err);
     if (!st) st = read_plain(chip, 1, to, err);
-    if (st || chip->has_target) return st;
+    if (st || chip->has_target || !to->valid) return st;
     return sc_chip_valid(chip, to->pixels, to->dtype, to->valid, err);
   }
   struct sc_chip_target with_valid = *to;
@@ -797,6 +816,13 @@ static sc_status fill_absent(const struct sc_chip *chips, size_t i,
   return SC_OK;
 }
 
+static int has_frozen(const struct sc_chip *chips, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (chips[i].frozen && !chips[i].is_absent) return 1;
+  }
+  return 0;
+}
+
 sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, size_t n,
                         const struct sc_chip_options *options, const struct sc_chip_target *to,
                         struct sc_error *err) {
@@ -805,8 +831,8 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
   for (size_t i = 0; i < n; i++)
     if (chips[i].is_absent && fill_absent(chips, i, options, to, err)) return err->status;
   if (n == 0) return SC_OK;
-  int is_worked = options->scale || options->harmonize;
-  if (!is_worked && (!to->valid || chips[0].has_target)) {
+  int is_worked = options->scale || options->harmonize, is_frozen = has_frozen(chips, n);
+  if (!is_worked && !is_frozen && (!to->valid || chips[0].has_target)) {
     sc_status st = read_plain(chips, n, to, err);
     for (size_t i = 0; i < n && c; i++)
       sc_scenes_forget_failed(c, chips[i].cached, errors ? errors[i].status : st);
@@ -820,7 +846,11 @@ sc_status sc_chips_read(struct sc_connection *c, const struct sc_chip *chips, si
                                  .valid = to->valid ? to->valid + i * n_values : NULL};
     if (chips[i].is_absent) continue;
     sc_status st = sc_interrupt_check(&own); /* reads of small chips are too short to ask */
-    if (!st) st = read_one(&chips[i], options, &one, &own);
+    if (!st && chips[i].frozen) {
+      st = sc_frozen_read(&chips[i], options, &one, &own);
+    } else if (!st) {
+      st = read_one(&chips[i], options, &one, &own);
+    }
     if (c) sc_scenes_forget_failed(c, chips[i].cached, st);
     if (st && (!errors || st == SC_INTERRUPT || st == SC_NOMEM)) {
       *err = own;

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "connection.h"
+#include "index/geometry.h"
 #include "pixels/chip_options.h"
 #include "pixels/scenes.h"
 #include "raster/valid.h"
@@ -46,13 +47,14 @@ struct sc_chip {
   int n_layers;
   struct sc_mapping to; /* scale 0: none; else the window is of the raster that this maps the grid's
                            pixels to: an asset's own */
-  int width, height; /* of the output, pixels */
+  int width, height;    /* of the output, pixels */
   struct sc_chip_band *bands;
   int n_bands;
   enum sc_dtype dtype; /* of the output */
   int has_fill;        /* else a band's nodata, else 0 */
   double fill;
   const struct sc_chip_made *made; /* or NULL; of a chip that is read by itself */
+  struct sc_frozen *frozen;        /* its pixels are those of a frozen data set; owned; or NULL */
   int is_absent;                   /* stands for none: all fill; see sc_chip_absent() */
 };
 
@@ -86,9 +88,9 @@ sc_status sc_chip_open_place(struct sc_connection *c, const struct sc_chip_name 
                              const struct sc_chip_options *options, struct sc_chip *out,
                              struct sc_error *err);
 /*
- * As sc_chip_open() for a whole scene, whose window is that of no chip: a handle's, or that of an item
- * (path, URL or text, see sc_item_read()) or of the path of a raster. The options platform and base
- * are those of the item.
+ * As sc_chip_open() for a whole scene, whose window is that of no chip: a handle's, or that of an
+ * item (path, URL or text, see sc_item_read()) or of the path of a raster. The options platform and
+ * base are those of the item.
  */
 sc_status sc_chip_open_source(struct sc_connection *c, sqlite3_value *source,
                               const struct sc_chip_options *options, struct sc_chip *out,
@@ -119,6 +121,10 @@ sc_status sc_chip_check_placed(const struct sc_chip *chip, struct sc_error *err)
 
 /* SC_TOO_BIG where `value_bytes` for each value of the chip are more than SC_CALL_MAX_BYTES. */
 sc_status sc_chip_check_size(const struct sc_chip *chip, size_t value_bytes, struct sc_error *err);
+
+/* Where the output lies on the globe; *has_place is 0 where it has no place there. */
+sc_status sc_chip_footprint(const struct sc_chip *chip, int *has_place, struct sc_footprint *out,
+                            struct sc_error *err);
 
 /* The CRS of the output, and the transform of its pixels: its target's, else its item's. */
 const char *sc_chip_crs(const struct sc_chip *chip);

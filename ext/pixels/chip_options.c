@@ -110,6 +110,7 @@ static const struct sc_option stack_table[] = {
 static const struct sc_option batches_table[] = {
     COMMON, GRID, DTYPE, VALID, FORMAT("npy|npz|raw"), ON_ERROR_OF_GROUP, NULL_ROWS,
 };
+static const struct sc_option freeze_table[] = {COMMON, GRID, DTYPE, ON_ERROR_OF_GROUP};
 static const struct sc_option composite_table[] = {
     COMMON, PIXELS, GRID, FORMAT(FORMATS), ON_ERROR_OF_GROUP,
 };
@@ -374,6 +375,7 @@ static const char *const functions[] = {
     [SC_OPTIONS_STATS] = "stacchip_band_stats",    [SC_OPTIONS_BATCHES] = "stacchip_batches",
     [SC_OPTIONS_COMPOSITE] = "stacchip_composite", [SC_OPTIONS_ZONAL] = "stacchip_zonal",
     [SC_OPTIONS_SAMPLE] = "stacchip_sample",       [SC_OPTIONS_TILE] = "stacchip_tile",
+    [SC_OPTIONS_FREEZE] = "stacchip_freeze",
 };
 const struct sc_option_table sc_chip_option_tables[] = {
     [SC_OPTIONS_CHIP] = SC_OPTION_TABLE(chip_table),
@@ -384,6 +386,7 @@ const struct sc_option_table sc_chip_option_tables[] = {
     [SC_OPTIONS_ZONAL] = SC_OPTION_TABLE(zonal_table),
     [SC_OPTIONS_SAMPLE] = SC_OPTION_TABLE(sample_table),
     [SC_OPTIONS_TILE] = SC_OPTION_TABLE(tile_table),
+    [SC_OPTIONS_FREEZE] = SC_OPTION_TABLE(freeze_table),
 };
 
 const char *sc_options_function(enum sc_options_of function) { return functions[function]; }
@@ -405,6 +408,7 @@ sc_status sc_chip_options_parse_with(const char *text, enum sc_options_of functi
                                      const struct sc_option_set *own, struct sc_chip_options *out,
                                      struct sc_error *err) {
   struct raw raw = {.seed = NO_SEED, .on_duplicate = NO_CHOICE};
+  if (function == SC_OPTIONS_FREEZE) raw.format = SC_FORMAT_NPZ; /* arrays that have names */
   if (function == SC_OPTIONS_TILE) raw.format = SC_FORMAT_PNG;
   memset(out, 0, sizeof *out);
   out->stretch[0] = 2;
@@ -451,6 +455,8 @@ int sc_on_error_applies(sc_status st) {
 }
 
 const char *sc_dtype_name(enum sc_dtype dtype) { return dtype_names[dtype]; }
+
+const char *sc_resampling_name(enum sc_resampling kernel) { return kernel_names[kernel]; }
 
 enum sc_resampling sc_chip_options_kernel(const cJSON *entry) {
   return (enum sc_resampling)find_kernel(entry);

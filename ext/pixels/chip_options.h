@@ -1,5 +1,5 @@
-/* Options of stacchip_chip(), stacchip_stack(), stacchip_batches(), stacchip_band_stats(),
- * stacchip_zonal(), stacchip_sample() and stacchip_tile(). */
+/* Options of stacchip_chip(), stacchip_stack(), stacchip_batches(), stacchip_freeze(),
+ * stacchip_band_stats(), stacchip_zonal(), stacchip_sample() and stacchip_tile(). */
 #ifndef SC_PIXELS_CHIP_OPTIONS_H
 #define SC_PIXELS_CHIP_OPTIONS_H
 
@@ -103,6 +103,7 @@ enum sc_options_of {
   SC_OPTIONS_STACK,
   SC_OPTIONS_STATS,
   SC_OPTIONS_BATCHES,
+  SC_OPTIONS_FREEZE,
   SC_OPTIONS_COMPOSITE,
   SC_OPTIONS_ZONAL,
   SC_OPTIONS_SAMPLE,
@@ -136,6 +137,9 @@ int sc_on_error_applies(sc_status status);
 
 /* "uint16" ...; NULL for SC_DTYPE_NONE. */
 const char *sc_dtype_name(enum sc_dtype dtype);
+
+/* "nearest" ...; static. */
+const char *sc_resampling_name(enum sc_resampling kernel);
 
 /* The kernel of an entry of resampling_by_asset. */
 enum sc_resampling sc_chip_options_kernel(const struct cJSON *entry);

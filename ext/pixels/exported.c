@@ -42,21 +42,47 @@ sc_status sc_exported_of(struct sc_chip *chip, const struct sc_exported **out, i
   return SC_OK;
 }
 
-/* The statement that reads a table; NULL in *out where there is no such table. */
-static sc_status prepare(sqlite3 *db, const char *table, sqlite3_stmt **out, struct sc_error *err) {
+static const char find_sql[] = "SELECT item FROM \"{db}\".\"{name}\" WHERE id = ?1";
+
+/* The statement that reads a table, and the schema where its name says it. */
+static sc_status prepare_named(sqlite3 *db, const char *table, sqlite3_stmt **out, char **schema,
+                               struct sc_error *err) {
   const char *dot = strchr(table, '.');
-  char *schema = NULL;
   struct sc_error own = {0};
   sc_status st =
       sc_db_prepare(db, "SELECT item FROM \"{name}\" WHERE id = ?1", NULL, table, out, &own);
   if (st == SC_DB && dot) {
-    st = sc_strndup(table, (size_t)(dot - table), &schema, err);
+    st = sc_strndup(table, (size_t)(dot - table), schema, err);
     if (st) return st;
-    st = sc_db_prepare(db, "SELECT item FROM \"{db}\".\"{name}\" WHERE id = ?1", schema, dot + 1,
-                       out, &own);
-    sc_free(schema);
+    st = sc_db_prepare(db, find_sql, *schema, dot + 1, out, &own);
   }
   if (st) *err = own;
+  return st;
+}
+
+/* The statement that stands on the row of an item in the first database that has it; *out NULL
+ * where none does. */
+static sc_status find_anywhere(sqlite3 *db, const char *name, sqlite3_stmt **out, char **schema,
+                               struct sc_error *err) {
+  sqlite3_stmt *list = NULL;
+  int is_row = 1, is_found = 0;
+  sc_status st = sc_db_prepare(
+      db, "SELECT name FROM pragma_database_list ORDER BY CASE seq WHEN 1 THEN -1 ELSE seq END",
+      NULL, NULL, &list, err);
+  while (!st && !is_found) {
+    struct sc_error none = {0};
+    st = sc_db_next(list, &is_row, err);
+    if (st || !is_row) break;
+    const char *db_name = (const char *)sqlite3_column_text(list, 0);
+    if (sc_db_prepare(db, find_sql, db_name, SC_EXPORTED_TABLE, out, &none)) continue;
+    sqlite3_bind_text(*out, 1, name, -1, SQLITE_STATIC);
+    st = sc_db_next(*out, &is_found, err);
+    if (!st && is_found) st = sc_strdup(db_name, schema, err);
+    if (st || is_found) break;
+    sqlite3_finalize(*out);
+    *out = NULL;
+  }
+  sqlite3_finalize(list);
   return st;
 }
 
@@ -74,16 +100,26 @@ static sc_status take_text(sqlite3_stmt *s, const char *name, struct sc_buffer *
   return sc_buffer_append(out, text, n, err);
 }
 
-sc_status sc_exported_find(struct sc_connection *c, const char *table, const char *name,
-                           struct sc_buffer *out, struct sc_error *err) {
-  sqlite3_stmt *s = NULL;
-  int is_row = 0;
-  if (!table) table = SC_EXPORTED_TABLE;
-  sc_status st = prepare(c->db, table, &s, err);
+/* The statement on the row of an item. *is_row 0: there is a table, and not the item. */
+static sc_status find_row(sqlite3 *db, const char *table, const char *name, sqlite3_stmt **out,
+                          char **schema, int *is_row, struct sc_error *err) {
+  sc_status st = table ? SC_OK : find_anywhere(db, name, out, schema, err);
+  *is_row = *out != NULL;
+  if (st || *out) return st;
+  st = prepare_named(db, table ? table : SC_EXPORTED_TABLE, out, schema, err);
   if (!st) {
-    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-    st = sc_db_next(s, &is_row, err);
+    sqlite3_bind_text(*out, 1, name, -1, SQLITE_STATIC);
+    st = sc_db_next(*out, is_row, err);
   }
+  return st;
+}
+
+sc_status sc_exported_find(struct sc_connection *c, const char *table, const char *name,
+                           struct sc_buffer *out, char **schema, struct sc_error *err) {
+  sqlite3_stmt *s = NULL;
+  char *found = NULL;
+  int is_row = 0;
+  sc_status st = find_row(c->db, table, name, &s, &found, &is_row, err);
   if (!st && is_row) st = take_text(s, name, out, err);
   sqlite3_finalize(s);
   if (st == SC_OK && !is_row) {
@@ -95,5 +131,11 @@ sc_status sc_exported_find(struct sc_connection *c, const char *table, const cha
   } else if (st == SC_DB) {
     sc_fail_within(err, "a short handle needs a table of exported items with columns id and item");
   }
-  return st ? sc_fail_within(err, "exported item %s in %s", name, table) : SC_OK;
+  if (schema && !st) {
+    *schema = found;
+  } else {
+    sc_free(found);
+  }
+  return st ? sc_fail_within(err, "exported item %s in %s", name, table ? table : SC_EXPORTED_TABLE)
+            : SC_OK;
 }

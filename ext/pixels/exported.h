@@ -19,11 +19,13 @@ sc_status sc_exported_of(struct sc_chip *chip, const struct sc_exported **out, i
 /*
  * Append the text of the item of a name.
  *
- * table    "items" or "schema.items"; NULL: SC_EXPORTED_TABLE.
+ * table    "items" or "schema.items"; NULL: SC_EXPORTED_TABLE of the first database that has the
+ *          item: temp, main, attached.
+ * schema   out: of the table, where it is known; freed with sc_free(). NULL: not wanted.
  * Returns  SC_NOT_FOUND: no such table or item; SC_BAD_DATA: the table has another text under the
  *          name; SC_DB.
  */
 sc_status sc_exported_find(struct sc_connection *c, const char *table, const char *name,
-                           struct sc_buffer *out, struct sc_error *err);
+                           struct sc_buffer *out, char **schema, struct sc_error *err);
 
 #endif

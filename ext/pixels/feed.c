@@ -71,7 +71,10 @@ static sc_status keep_error(struct sc_live *live, size_t i, const struct sc_erro
  * They stay open until these have run. A single chip's blocks need no holding. */
 static sc_status plan_reads(struct sc_live *live, struct sc_error *err) {
   size_t n = 0;
-  for (size_t i = 0; i < live->n; i++) n += (size_t)live->chips[i].n_bands;
+  for (size_t i = 0; i < live->n; i++) {
+    if (live->chips[i].frozen) return SC_OK; /* it shares no blocks */
+    n += (size_t)live->chips[i].n_bands;
+  }
   if (live->n < 2 || n == 0) return SC_OK;
   live->reads = sc_alloc_zero(n, sizeof *live->reads);
   if (!live->reads) return sc_fail_nomem(err);

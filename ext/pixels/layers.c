@@ -8,12 +8,13 @@
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/interrupt.h"
-#include "index/lattice.h"
 #include "merge/lookup.h"
+#include "pixels/frozen.h"
 #include "sql/pixels/layer_items.h"
 
 #define LAYERS_MAX 32
 #define NAME_MAX_BYTES 64
+#define FROZEN "frozen"
 
 /* --- the option --- */
 
@@ -135,29 +136,18 @@ static sc_status add_candidate(struct sc_connection *c, const struct sc_layer *l
   return st;
 }
 
-/* The footprint of the chip's output; empty where it has no place on the globe. */
-static sc_status find_footprint(const struct sc_chip *chip, struct sc_buffer *out,
-                                struct sc_error *err) {
-  struct sc_grid grid = {
-      .crs = (char *)(size_t)sc_chip_crs(chip), .width_px = chip->width, .height_px = chip->height};
-  const struct sc_window whole = {0, 0, chip->width, chip->height};
-  struct sc_footprint footprint;
-  int has_place = 0;
-  sc_chip_transform(chip, grid.transform);
-  sc_status st = sc_window_footprint(&grid, &whole, &has_place, &footprint, err);
-  return st || !has_place ? st : sc_footprint_to_blob(&footprint, 0, out, err);
-}
-
 /* Each item of the merged index that lies there, by one of its chips. */
 static sc_status open_merged(struct sc_connection *c, const struct sc_layer *layer,
                              const char *schema, const char *table, const struct sc_chip *chip,
                              struct sc_layer_chips *to, struct sc_error *err) {
   struct sc_buffer footprint = {0};
+  struct sc_footprint lies;
   sqlite3_stmt *stmt = NULL;
   const char *datetime = chip->scene->item.datetime;
-  int is_row = 1;
-  sc_status st = find_footprint(chip, &footprint, err);
-  if (!st && footprint.size == 0) return SC_OK;
+  int is_row = 1, has_place = 0;
+  sc_status st = sc_chip_footprint(chip, &has_place, &lies, err);
+  if (!st && !has_place) return SC_OK;
+  if (!st) st = sc_footprint_to_blob(&lies, 0, &footprint, err);
   sc_connection_begin_query(c);
   if (!st) st = sc_db_prepare(c->db, sql_pixels_layer_items, schema, table, &stmt, err);
   if (!st) {
@@ -200,10 +190,24 @@ static sc_status open_item(struct sc_connection *c, const struct sc_layer *layer
   return st;
 }
 
+/* The layer of that name of the data set that the chip is of. */
+static sc_status open_frozen(struct sc_connection *c, const struct sc_layer *layer,
+                             const struct sc_chip *chip, struct sc_layer_chips *to,
+                             struct sc_error *err) {
+  if (!chip->cached->frozen)
+    return sc_fail(err, SC_BAD_ARG, "source 'frozen' is for chips of a frozen data set");
+  to->chips = sc_alloc_zero(1, sizeof *to->chips);
+  if (!to->chips) return sc_fail_nomem(err);
+  sc_status st = sc_frozen_open_layer(c, chip, layer->name, &to->chips[0], err);
+  if (!st) to->n = 1;
+  return st;
+}
+
 static sc_status open_layer(struct sc_connection *c, const struct sc_layer *layer,
                             const struct sc_chip *chip, struct sc_layer_chips *to,
                             struct sc_error *err) {
   const char *schema, *table;
+  if (strcmp(layer->source, FROZEN) == 0) return open_frozen(c, layer, chip, to, err);
   if (layer->source[0] == '{') return open_item(c, layer, chip, to, err);
   sc_status st = sc_merge_resolve(c->db, layer->source, &schema, &table, err);
   if (st == SC_NOT_FOUND) {

@@ -14,7 +14,8 @@
 
 enum sc_layer_when { SC_LAYER_SAME = 0, SC_LAYER_NEAREST, SC_LAYER_ANY };
 
-/* What the option says of one layer. */
+/* What the option says of one layer. Its source "frozen" is the layer of that name that was frozen
+ * with the chip (frozen.h). */
 struct sc_layer {
   const char *name; /* borrowed from the options' JSON */
   char *source;     /* a merged index, or a path, URL or text of an item or raster; owned */

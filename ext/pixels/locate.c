@@ -11,24 +11,36 @@
 #include "base/sniff.h"
 #include "index/handle.h"
 #include "pixels/exported.h"
+#include "pixels/frozen.h"
 #include "pixels/merged.h"
 
-static sc_status open_scene(struct sc_connection *c, const struct sc_handle *h, const char *key,
-                            size_t key_bytes, const char *item, struct sc_cached_scene **out,
-                            struct sc_error *err) {
+/* What the item of a handle is kept under, and the frozen data set that it is of. */
+struct origin {
+  const char *key;
+  size_t key_bytes;
+  struct sc_frozen_set *frozen; /* owned, until a scene has it; or NULL */
+};
+
+/* Chips of a frozen data set need neither the rule, which may not be known here, nor a file that
+ * says what the grid is. */
+static sc_status open_scene(struct sc_connection *c, const struct sc_handle *h, struct origin *from,
+                            const char *item, struct sc_cached_scene **out, struct sc_error *err) {
   struct sc_index_options options;
   struct sc_scene scene;
   sc_status st = sc_handle_options(h, c->rules, &options, err);
   if (st) return st;
+  if (from->frozen) snprintf(options.platform, sizeof options.platform, "%s", SC_PLATFORM_NONE);
   st = sc_scene_open(c->rules, item, strlen(item), &options, 0, &scene, err);
   sc_index_options_free(&options);
   if (st) return st;
-  st = sc_scenes_keep(c, key, key_bytes, &scene, out, err);
+  st = sc_scenes_keep(c, from->key, from->key_bytes, &scene, out, err);
   if (st) {
     sc_scene_free(&scene);
     return st;
   }
   (*out)->stamp = sc_stamp_of((*out)->scene.item.location);
+  (*out)->frozen = from->frozen;
+  from->frozen = NULL;
   return SC_OK;
 }
 
@@ -65,8 +77,8 @@ static sc_status place(const struct sc_handle *h, struct sc_chip *chip, struct s
 }
 
 /* The handle read in full. chip->cached: the one kept under its key, or NULL. */
-static sc_status locate_in_full(struct sc_connection *c, const char *text, const char *key,
-                                size_t key_bytes, struct sc_chip *chip, struct sc_error *err) {
+static sc_status locate_in_full(struct sc_connection *c, const char *text, struct origin *from,
+                                struct sc_chip *chip, struct sc_error *err) {
   struct sc_handle h;
   char *item = NULL;
   sc_status st = sc_handle_read(text, &h, err);
@@ -76,8 +88,9 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, const
     sc_handle_free(&h);
     return st;
   }
-  st = sc_handle_item(&h, &item, err);
-  if (!st && !chip->cached) st = open_scene(c, &h, key, key_bytes, item, &chip->cached, err);
+  if (from->frozen) st = sc_frozen_give_grid(from->frozen, (cJSON *)(size_t)h.item, err);
+  if (!st) st = sc_handle_item(&h, &item, err);
+  if (!st && !chip->cached) st = open_scene(c, &h, from, item, &chip->cached, err);
   if (!st) {
     chip->scene = &chip->cached->scene;
     st = place(&h, chip, err);
@@ -92,41 +105,60 @@ static sc_status locate_in_full(struct sc_connection *c, const char *text, const
 }
 
 /* A short handle, whose item is in a table; chip has its position. */
-static sc_status locate_short(struct sc_connection *c, const char *key, size_t key_bytes,
-                              const char *item, const char *items, struct sc_chip *chip,
-                              struct sc_error *err) {
+static sc_status locate_short(struct sc_connection *c, const char *item, const char *items,
+                              struct origin *from, struct sc_chip *chip, struct sc_error *err) {
   struct sc_buffer text = {0}, whole = {0};
-  sc_status st = sc_exported_find(c, items, item, &text, err);
+  char *schema = NULL;
+  sc_status st = sc_exported_find(c, items, item, &text, &schema, err);
+  if (!st && schema) st = sc_frozen_find(c, schema, item, &from->frozen, err);
   if (!st) st = sc_handle_of_item((char *)text.data, text.size, chip->x, chip->y, &whole, err);
   if (!st) st = sc_buffer_terminate(&whole, err);
-  if (!st) st = locate_in_full(c, (char *)whole.data, key, key_bytes, chip, err);
+  if (!st) st = locate_in_full(c, (char *)whole.data, from, chip, err);
+  sc_frozen_set_free(from->frozen);
+  sc_free(schema);
   sc_buffer_free(&text);
   sc_buffer_free(&whole);
   return st;
 }
 
-/*
- * The tiling of a kept scene is that of its handle: it is in the key. A scene whose handles were
- * refused so far (outside the grid, say) has none yet.
- */
-static sc_status locate_text(struct sc_connection *c, const struct sc_chip_name *name,
-                             const char *items, struct sc_chip *chip, struct sc_error *err) {
-  const char *text = name->text;
-  size_t n = name->text_bytes;
-  char item[SC_HANDLE_ITEM_NAME + 1];
-  int is_short = sc_handle_short_read(text, n, item, &chip->x, &chip->y);
-  size_t common =
-      is_short ? 2 + SC_HANDLE_ITEM_NAME : sc_handle_common_part(text, n, &chip->x, &chip->y);
-  size_t key = common ? common : n;
-  chip->cached = sc_scenes_find(c, text, key);
-  if (!common || !chip->cached || !chip->cached->is_tiled) {
-    return is_short ? locate_short(c, text, key, item, items, chip, err)
-                    : locate_in_full(c, text, text, key, chip, err);
-  }
+/* One the scene is there for. Its tiling is that of its handle, which is in the key. */
+static sc_status place_kept(struct sc_chip *chip, struct sc_error *err) {
   const struct sc_scene *s = chip->scene = &chip->cached->scene;
   chip->tiling = chip->cached->tiling;
   sc_status st = sc_grid_window(&s->grid, &chip->tiling, chip->x, chip->y, &chip->window, err);
   return st ? sc_fail_within(err, "item %s", s->item.id) : SC_OK;
+}
+
+/* What is kept under the key of a short handle is of the table that the option names. */
+static sc_status short_key(const char *text, const char *items, struct sc_buffer *out,
+                           struct sc_error *err) {
+  sc_status st = sc_buffer_append(out, text, 2 + SC_HANDLE_ITEM_NAME, err);
+  if (!st && items) st = sc_buffer_append(out, "", 1, err);
+  return st || !items ? st : sc_buffer_append_text(out, items, err);
+}
+
+/* A scene whose handles were refused so far (outside the grid, say) has no tiling yet. */
+static sc_status locate_text(struct sc_connection *c, const struct sc_chip_name *name,
+                             const char *items, struct sc_chip *chip, struct sc_error *err) {
+  const char *text = name->text;
+  char item[SC_HANDLE_ITEM_NAME + 1];
+  struct sc_buffer own_key = {0};
+  struct origin from = {text, name->text_bytes, NULL};
+  int is_short = sc_handle_short_read(text, name->text_bytes, item, &chip->x, &chip->y);
+  size_t common = is_short ? 0 : sc_handle_common_part(text, name->text_bytes, &chip->x, &chip->y);
+  sc_status st = is_short ? short_key(text, items, &own_key, err) : SC_OK;
+  if (common) from.key_bytes = common;
+  if (is_short) from = (struct origin){(const char *)own_key.data, own_key.size, NULL};
+  if (!st) chip->cached = sc_scenes_find(c, from.key, from.key_bytes);
+  int is_kept = chip->cached && chip->cached->is_tiled && (common || is_short);
+  if (!st && is_kept) {
+    st = place_kept(chip, err);
+  } else if (!st) {
+    st = is_short ? locate_short(c, item, items, &from, chip, err)
+                  : locate_in_full(c, text, &from, chip, err);
+  }
+  sc_buffer_free(&own_key);
+  return st;
 }
 
 struct sc_chip_name sc_chip_name_of(sqlite3_value *value) {
@@ -137,11 +169,25 @@ struct sc_chip_name sc_chip_name_of(sqlite3_value *value) {
                                .text_bytes = text ? (size_t)sqlite3_value_bytes(value) : 0};
 }
 
+/* Of a merged index, or else of the chips of a frozen data set. */
+static sc_status locate_rowid(struct sc_connection *c, const struct sc_chip_options *options,
+                              int64_t rowid, struct sc_chip *out, struct sc_error *err) {
+  struct sc_buffer handle = {0};
+  struct sc_error other = {0};
+  sc_status st = sc_merged_locate_rowid(c, options->table, rowid, out, err);
+  if (st != SC_NOT_FOUND || sc_frozen_row(c, options->table, rowid, &handle, &other)) return st;
+  st = sc_buffer_terminate(&handle, err);
+  const struct sc_chip_name name = {.text = (const char *)handle.data, .text_bytes = handle.size};
+  if (!st) st = sc_settle(err, locate_text(c, &name, options->items, out, err));
+  sc_buffer_free(&handle);
+  return st;
+}
+
 sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *name,
                          const struct sc_chip_options *options, struct sc_chip *out,
                          struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  sc_status st = name->is_rowid ? sc_merged_locate_rowid(c, options->table, name->rowid, out, err)
+  sc_status st = name->is_rowid ? locate_rowid(c, options, name->rowid, out, err)
                                 : locate_text(c, name, options->items, out, err);
   if (st) {
     sc_scenes_forget_failed(c, out->cached, st);

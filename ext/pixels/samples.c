@@ -11,9 +11,8 @@
 #include "base/interrupt.h"
 #include "index/handle.h"
 #include "merge/lookup.h"
+#include "pixels/frozen.h"
 #include "pixels/superblock.h"
-
-#define WHAT "stacchip_batches"
 
 /* --- sources --- */
 
@@ -119,7 +118,7 @@ static sc_status take_text(struct sc_samples *s, const char *text, size_t n, str
 static sc_status grow_rows(struct sc_samples *s, struct sc_error *err) {
   if (s->n < s->capacity) return SC_OK;
   if (s->n >= SC_ORDER_MAX_CHIPS)
-    return sc_fail(err, SC_TOO_BIG, WHAT ": the query names more than %u chips",
+    return sc_fail(err, SC_TOO_BIG, "%s: the query names more than %u chips", s->what,
                    SC_ORDER_MAX_CHIPS);
   size_t capacity = s->capacity ? s->capacity + s->capacity / 2 : 256;
   struct sc_sample *rows = sc_realloc(s->rows, capacity * sizeof *rows);
@@ -145,30 +144,51 @@ static sc_status append_value(const struct sc_samples *s, sqlite3_stmt *query, i
       return sc_buffer_append_text(out, text, err);
     case SQLITE_BLOB:
       return sc_fail(err, SC_BAD_ARG,
-                     WHAT
-                     ": the query's column '%s' is a BLOB, which JSON has no form for; say "
-                     "hex() of it",
-                     s->columns[column - 1]);
+                     "%s: the query's column '%s' is a BLOB, which JSON has no form for; say hex() "
+                     "of it",
+                     s->what, s->columns[column - 1]);
     default:
       return sc_buffer_append_json(out, (const char *)sqlite3_column_text(query, column), err);
   }
 }
 
-static sc_status take_sample(struct sc_samples *s, sqlite3_stmt *query,
+/* A rowid of the chips of a frozen data set is as good as the handle that stands there. */
+static sc_status take_rowid(struct sc_connection *c, struct sc_samples *s, const char *table,
+                            struct sc_sample *row, struct sc_error *err) {
+  const char *schema, *name;
+  struct sc_buffer handle = {0};
+  struct sc_error other = {0};
+  if (!s->n) {
+    s->is_frozen = sc_merge_resolve(c->db, table, &schema, &name, &other) == SC_NOT_FOUND &&
+                   sc_frozen_row(c, table, row->rowid, &handle, &other) == SC_OK;
+    handle.size = 0;
+  }
+  sc_status st = SC_OK;
+  if (!s->is_frozen) {
+    st = find_source(s, SC_SAMPLES_ROWID, "", 0, &row->chip.item, err);
+  } else {
+    st = sc_frozen_row(c, table, row->rowid, &handle, err);
+    if (!st) st = sc_buffer_terminate(&handle, err);
+    if (!st) st = take_text(s, (char *)handle.data, handle.size, row, err);
+  }
+  sc_buffer_free(&handle);
+  return st;
+}
+
+static sc_status take_sample(struct sc_connection *c, struct sc_samples *s, sqlite3_stmt *query,
                              const struct sc_chip_options *options, struct sc_error *err) {
   int type = sqlite3_column_type(query, 0);
   struct sc_sample row = {.extra = s->extras.size};
   if (type == SQLITE_NULL && options->null == SC_NULL_SKIP) return SC_OK;
   if (type == SQLITE_INTEGER && !options->table) {
     return sc_fail(err, SC_BAD_ARG,
-                   WHAT
-                   ": the query's first column is an INTEGER: a rowid needs the option "
-                   "'table'");
+                   "%s: the query's first column is an INTEGER: a rowid needs the option 'table'",
+                   s->what);
   }
   sc_status st = grow_rows(s, err);
   if (!st && type == SQLITE_INTEGER) {
     row.rowid = sqlite3_column_int64(query, 0);
-    st = find_source(s, SC_SAMPLES_ROWID, "", 0, &row.chip.item, err);
+    st = take_rowid(c, s, options->table, &row, err);
   } else if (!st && type == SQLITE_NULL) {
     row.chip.x = row.chip.middle[0] = (int32_t)(s->n & INT32_MAX); /* a superblock of its own */
     st = find_source(s, SC_SAMPLES_NULL, "", 0, &row.chip.item, err);
@@ -194,7 +214,7 @@ static sc_status take_columns(struct sc_samples *s, sqlite3_stmt *query, struct 
     if (!name) return sc_fail_nomem(err);
     for (int j = 0; j < i; j++) {
       if (strcmp(s->columns[j], name) != 0) continue;
-      return sc_fail(err, SC_BAD_ARG, WHAT ": two columns of the query are named '%s'", name);
+      return sc_fail(err, SC_BAD_ARG, "%s: two columns of the query are named '%s'", s->what, name);
     }
     sc_status st = sc_strdup(name, &s->columns[s->n_columns++], err);
     if (st) return st;
@@ -216,17 +236,18 @@ sc_status sc_samples_prepare(sqlite3 *db, const char *what, const char *sql, sql
 }
 
 sc_status sc_samples_read(struct sc_connection *c, const char *query,
-                          const struct sc_chip_options *options, struct sc_samples *out,
-                          struct sc_error *err) {
+                          const struct sc_chip_options *options, enum sc_options_of function,
+                          struct sc_samples *out, struct sc_error *err) {
   sqlite3_stmt *stmt = NULL;
   int is_row = 1;
+  out->what = sc_options_function(function);
   sc_connection_begin_query(c);
-  sc_status st = sc_samples_prepare(c->db, WHAT, query, &stmt, err);
+  sc_status st = sc_samples_prepare(c->db, out->what, query, &stmt, err);
   if (!st) st = take_columns(out, stmt, err);
   while (!st && is_row) {
     st = sc_db_next(stmt, &is_row, err);
-    if (st) sc_fail_within(err, WHAT ": the query");
-    if (!st && is_row) st = take_sample(out, stmt, options, err);
+    if (st) sc_fail_within(err, "%s: the query", out->what);
+    if (!st && is_row) st = take_sample(c, out, stmt, options, err);
   }
   sqlite3_finalize(stmt);
   sc_connection_end_query(c);
@@ -408,7 +429,8 @@ static void place_row(struct sc_order_chip *chip, const struct place *p) {
 sc_status sc_samples_place(struct sc_connection *c, struct sc_samples *s,
                            const struct sc_chip_options *options, struct sc_order_item **items,
                            struct sc_error *err) {
-  sc_status st = options->table ? look_up_rowids(c, s, options->table, err) : SC_OK;
+  sc_status st =
+      options->table && !s->is_frozen ? look_up_rowids(c, s, options->table, err) : SC_OK;
   struct place *places = st ? NULL : sc_alloc_zero(s->n_sources + 1, sizeof *places);
   *items = sc_alloc_zero(s->n_sources + 1, sizeof **items);
   if (!st && (!places || !*items)) st = sc_fail_nomem(err);

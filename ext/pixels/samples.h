@@ -37,6 +37,8 @@ struct sc_sample {
 
 /* Zeroed is empty; sc_samples_free(). */
 struct sc_samples {
+  const char *what; /* the function, for errors; static */
+  int is_frozen;    /* rowids of the option "table" are those of a frozen data set */
   struct sc_sample *rows;
   size_t n, capacity;
   struct sc_samples_source *sources;
@@ -55,8 +57,8 @@ struct sc_samples {
  * further columns.
  */
 sc_status sc_samples_read(struct sc_connection *c, const char *query,
-                          const struct sc_chip_options *options, struct sc_samples *out,
-                          struct sc_error *err);
+                          const struct sc_chip_options *options, enum sc_options_of function,
+                          struct sc_samples *out, struct sc_error *err);
 void sc_samples_free(struct sc_samples *s);
 
 /* Prepare a query whose first column is a handle, for the function `what`; SC_BAD_ARG for another

@@ -8,6 +8,7 @@
 #include "base/poll.h"
 #include "base/settings.h"
 #include "merge/lookup.h"
+#include "pixels/frozen.h"
 #include "stac/formats.h"
 
 #define N_SCENES 64
@@ -27,6 +28,7 @@ static void cached_scene_free(struct sc_cached_scene *s) {
   }
   sc_free(s->assets);
   sc_buffer_free(&s->exported.text);
+  sc_frozen_set_free(s->frozen);
   sc_scene_free(&s->scene);
   sc_free(s->key);
   sc_free(s->schema);
@@ -50,6 +52,7 @@ static int is_unchanged(const struct sc_connection *c, struct sc_cached_scene *s
   if (s->rules_version != sc_rules_version(c->rules) ||
       s->settings_version != sc_settings_version())
     return 0;
+  if (s->frozen) return sc_frozen_is_attached(c, s->frozen);
   if (c->run && s->looked_run == c->run && !sc_poll_is_due(CLOCK_MONOTONIC, &s->next_look))
     return 1;
   struct sc_stamp item = sc_stamp_of(s->scene.item.location);
@@ -195,6 +198,11 @@ sc_status sc_scenes_asset(struct sc_connection *c, struct sc_cached_scene *s,
   struct sc_opened_asset *to = &s->assets[asset - s->scene.item.assets];
   *out = to;
   if (to->is_open) return SC_OK;
+  if (s->frozen) {
+    return sc_fail(err, SC_NOT_FOUND,
+                   "item %s: asset %s is wanted, and of a frozen data set no file is opened",
+                   s->scene.item.id, asset->key);
+  }
   struct sc_error ignored = {0};
   const struct sc_raster_api *raster = sc_raster(&ignored);
   sc_free(to->href);
@@ -208,7 +216,7 @@ sc_status sc_scenes_is_at_hand(struct sc_connection *c, struct sc_cached_scene *
                                const struct sc_asset *asset, int *out, struct sc_error *err) {
   struct sc_buffer header = {0};
   char *href = NULL;
-  *out = s->assets[asset - s->scene.item.assets].is_open;
+  *out = s->frozen || s->assets[asset - s->scene.item.assets].is_open;
   if (*out) return SC_OK;
   sc_status st = sc_item_href(&s->scene.item, asset, &href, err);
   if (!st && !sc_href_is_url(href)) {

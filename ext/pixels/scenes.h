@@ -47,6 +47,7 @@ struct sc_cached_scene {
   int is_tiled;                   /* tiling is known: a handle with the key has been answered */
   struct sc_tiling tiling;        /* of the handles that begin with the key */
   struct sc_exported exported;    /* by exported.c, once it was asked for */
+  struct sc_frozen_set *frozen;   /* frozen.h: its chips are read there; owned; or NULL */
   int shift_is_known, is_shifted; /* by harmonize.c, once it has looked at the pixels */
   unsigned rules_version, settings_version; /* that it was opened under */
   uint64_t looked_run;       /* the statement (connection.run) that looked at the files last */

@@ -153,6 +153,8 @@ sc_status sc_version_of_chip(const char *item_version, const struct sc_version_p
     st = sc_buffer_printf(&text, err, " %lld %lld", (long long)place->width,
                           (long long)place->height);
   }
+  if (!st && place->layers && place->layers[0])
+    st = sc_buffer_printf(&text, err, " %s", place->layers);
   if (!st) sc_sha256(text.data, text.size, out);
   sc_buffer_free(&text);
   return st;

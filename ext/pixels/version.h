@@ -8,6 +8,9 @@
  *             docs/freeze.md
  *   chip      SHA-256 of the text "ITEM X Y WIDTH HEIGHT", or of a chip on a grid of its own "ITEM
  *             CRS A B C D E F WIDTH HEIGHT", the transform's numbers with 17 digits as by %.17g
+ *             both with " LAYERS" behind where the chip has layers: the digest of the files that
+ *             they come from, made as that of an item null, "layers" with OPTIONS {}, of which
+ *             layer is the layer's name and asset "ITEM/KEY"
  *   data set  SHA-256 of the 32 bytes of all its chips, sorted by bytes
  *
  * Digests are written as 64 hexadecimal digits.
@@ -65,6 +68,7 @@ struct sc_version_place {
   int64_t x, y, width, height; /* pixels of the item's grid */
   const char *crs;             /* NULL: on the item's grid; else x and y do not count */
   const double *transform;     /* a b c d e f, with crs */
+  const char *layers;          /* version of the files of its layers; NULL or "": it has none */
 };
 
 sc_status sc_version_of_chip(const char *item_version, const struct sc_version_place *place,

@@ -210,12 +210,31 @@ static sc_status check_transfers(const struct sc_source *source, unsigned before
   return sc_source_fail(source, last.status, err, "reading failed", last.text);
 }
 
+static sc_status open_memory(const struct sc_memory_raster *m, GDALDatasetH *out,
+                             struct sc_error *err) {
+  const size_t size = sc_dtype_bytes(m->dtype), line = size * (size_t)m->width;
+  const struct sc_gdal_memory memory = {.pixels = m->pixels,
+                                        .type = sc_gdal_type(m->dtype),
+                                        .width = m->width,
+                                        .height = m->height,
+                                        .n_bands = m->n_bands,
+                                        .pixel_bytes = size,
+                                        .line_bytes = line,
+                                        .band_bytes = line * (size_t)m->height};
+  sc_gdal_register();
+  sc_status st = sc_gdal_memory_open(&memory, out, err);
+  for (int i = 1; !st && m->dtype == SC_DTYPE_I8 && i <= m->n_bands; i++)
+    sc_gdal_sign_bytes(GDALGetRasterBand(*out, i));
+  return st;
+}
+
 static sc_status open_dataset(const struct sc_source *source, GDALDatasetH *out,
                               struct sc_error *err) {
   static const char *const drivers[] = {"GTiff", "JP2OpenJPEG", "PNG", "JPEG", NULL};
   struct sc_gdal_scope scope;
   char path[4200];
   int remote = sc_href_is_url(source->href);
+  if (source->memory) return open_memory(source->memory, out, err);
   sc_gdal_register();
   sc_status st = remote ? sc_vsi_path(source, path, sizeof path, err) : check_regular(source, err);
   if (st) return st;
@@ -274,8 +293,9 @@ static void clear_pooled(struct pooled *p) {
 sc_status sc_gdal_acquire(const struct sc_source *source, GDALDatasetH *out, struct sc_error *err) {
   struct pooled now = {0};
   GDALDatasetH stale = NULL;
-  identify(source->href, &now);
   *out = NULL;
+  if (source->memory) return open_dataset(source, out, err);
+  identify(source->href, &now);
   pthread_mutex_lock(&pool_lock);
   for (int i = 0; i < N_POOLED && !*out && !stale; i++) {
     if (!pool[i].href || strcmp(pool[i].href, source->href) != 0) continue;
@@ -313,6 +333,10 @@ void sc_gdal_release(const struct sc_source *source, GDALDatasetH dataset, int b
   struct sc_error ignored = {0};
   struct pooled back = {.dataset = dataset};
   if (!dataset) return;
+  if (source->memory) {
+    GDALClose(dataset);
+    return;
+  }
   keep_within_budget(dataset);
   identify(source->href, &back);
   /* A file that was replaced meanwhile must not be kept under the stamp of the new one. */

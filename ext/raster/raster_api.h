@@ -41,6 +41,13 @@ enum sc_resampling {
   SC_GAUSS
 };
 
+/* Pixels that stand for a file: [band][row][column]. Borrowed. */
+struct sc_memory_raster {
+  const void *pixels;
+  enum sc_dtype dtype;
+  int width, height, n_bands;
+};
+
 /* Where the bytes of one raster file are. Strings are borrowed for the call. */
 struct sc_source {
   const char *href;   /* absolute path or URL (http, https, s3, gs, az, abfs); allowed already */
@@ -49,6 +56,8 @@ struct sc_source {
   const void *header; /* stored header of the file (see make_header), or NULL */
   size_t header_size;
   const struct sc_stamp *stamp; /* as the caller has just found the file; NULL: not looked */
+  const struct sc_memory_raster *memory; /* NULL: a file; else no file is opened, and href is a name
+                                            that no other source of the call has */
 };
 
 /* Where the file has a mask for a band, beyond its nodata value and alpha. */

@@ -206,6 +206,7 @@ static sc_status open_window(struct plan *p, struct sc_read *r, struct window *w
   w->read = r;
   w->lock = &p->lock;
   r->err.status = SC_OK;
+  if (r->source->memory) return SC_OK; /* GDAL's, as all without a file */
   sc_status st = sc_file_acquire(r->source, &f, &r->err);
   if (st) return st;
   if (wants_gdal(r, f)) {

@@ -36,8 +36,7 @@ static const char *base_name(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-/* Create the folders of a path that are missing. */
-static sc_status make_folders(const char *path, struct sc_error *err) {
+sc_status sc_make_folders(const char *path, struct sc_error *err) {
   char *copy = NULL;
   sc_status st = sc_strdup(path, &copy, err);
   for (char *p = copy ? strchr(copy + 1, '/') : NULL; p && !st; p = strchr(p + 1, '/')) {
@@ -93,6 +92,15 @@ static void sync_folder(const char *path) {
     close(fd);
   }
   sc_free(folder);
+}
+
+sc_status sc_rename_durably(const char *from, const char *to, struct sc_error *err) {
+  int fd = open(from, O_RDONLY | O_CLOEXEC);
+  int failed = fd < 0 || fsync(fd) != 0 || rename(from, to) != 0, code = errno;
+  if (fd >= 0) close(fd);
+  if (failed) return sc_fail(err, SC_IO, "%s: %s", to, strerror(code));
+  sync_folder(to);
+  return SC_OK;
 }
 
 static sc_status local_commit(void *file, struct sc_error *err) {
@@ -227,7 +235,7 @@ sc_status sc_sink_open(const char *path, enum sc_sink_kind kind, struct sc_sink 
   out->file = f;
   out->methods = &local_methods;
   sc_status st = sc_strdup(path, &f->path, err);
-  if (!st) st = make_folders(path, err);
+  if (!st) st = sc_make_folders(path, err);
   if (!st && kind == SC_SINK_ALONE) remove_left_overs(path);
   if (!st) st = create_temporary(f, err);
   if (st) sc_sink_close(out);

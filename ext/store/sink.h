@@ -36,6 +36,12 @@ struct sc_sink {
  */
 enum sc_sink_kind { SC_SINK_ALONE, SC_SINK_IN_TREE };
 
+/* Create the folders that a local path lies in. */
+sc_status sc_make_folders(const char *path, struct sc_error *err);
+
+/* Give a local file that is closed another name in its folder, once all of it is on disk. */
+sc_status sc_rename_durably(const char *from, const char *to, struct sc_error *err);
+
 /* Create a file at a local path, folders included, or of a store (store/objects.h). SC_UNSUPPORTED
  * for other URLs. */
 sc_status sc_sink_open(const char *path, enum sc_sink_kind kind, struct sc_sink *out,

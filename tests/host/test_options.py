@@ -44,6 +44,7 @@ def documented():
         "stacchip_row_export": sentence("chips.md", r"\nOr an object with (.*?)\.\n", r"`(\w+)` \("),
         "stacchip_mosaic": table("maps.md", "option"),
         "stacchip_polygons": table("maps.md", "option of polygons"),
+        "stacchip_freeze": table("freeze.md", "option"),
         "stacchip_tile": table("pictures.md", "option"),
         "stacchip_zonal": table("zonal.md", "option") + table("zonal.md", "zonal"),
         "stacchip_sample": table("zonal.md", "option") + table("zonal.md", "sample"),

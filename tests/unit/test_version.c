@@ -32,8 +32,8 @@ static void item_versions(void) {
 static void chip_versions(void) {
   struct sc_error err = {0};
   const double transform[] = {10, 0, 500000.1, 0, -10, 1.0 / 3};
-  const struct sc_version_place window = {256, -4, 264, 264, NULL, NULL};
-  const struct sc_version_place grid = {1, 2, 128, 64, "EPSG:32720", transform};
+  const struct sc_version_place window = {256, -4, 264, 264, NULL, NULL, NULL};
+  const struct sc_version_place grid = {1, 2, 128, 64, "EPSG:32720", transform, NULL};
   uint8_t digests[2][SC_SHA256_BYTES];
   char out[SC_VERSION_TEXT_BYTES];
   check_case("window_of_the_grid");
