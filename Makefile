@@ -125,9 +125,12 @@ DEPS_BENCH := python3-rasterio
 DEPS_PACKAGES := python3-apsw python3-geopandas mypy dpkg-dev debhelper fakeroot lintian debootstrap gcc-aarch64-linux-gnu qemu-user
 # The site of `make docs`; the test of it looks at it in chromium too, where that is.
 DEPS_DOCS := mkdocs-material
+# Languages whose pages in docs/hosts are run; 900 MB with what they need.
+DEPS_HOSTS := r-cran-rsqlite golang-go golang-github-mattn-go-sqlite3-dev cargo librust-rusqlite-dev default-jdk-headless libxerial-sqlite-jdbc-java \
+  php-cli php-sqlite3 ruby ruby-sqlite3 libdbd-sqlite3-perl libsqlite3-tcl
 DEPS_LINT := clang clang-tidy clang-format cppcheck python3
 DEPS_FUZZ := clang libclang-rt-dev
-.PHONY: deps deps-test deps-torch deps-bench deps-packages deps-docs
+.PHONY: deps deps-test deps-torch deps-bench deps-packages deps-docs deps-hosts
 deps:
 	@tests/support/deps.sh $(DEPS_BUILD)
 deps-test:
@@ -140,6 +143,8 @@ deps-packages:
 	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_PACKAGES)
 deps-docs:
 	@tests/support/deps.sh $(DEPS_DOCS)
+deps-hosts:
+	@tests/support/deps.sh $(DEPS_HOSTS)
 
 .PHONY: demo
 demo: deps
@@ -199,7 +204,7 @@ help:
 #: make demo         install what is missing, build, run the main job (ITEM=path or URL: on yours)
 #: make test         install what is missing, build, run all tests
 #: make deps         install what building needs (Debian packages); YES=1 uses sudo
-#: make deps-torch   PyTorch for the tests of its examples (118 MB); make deps-bench: what the benchmarks compare with
+#: make deps-torch   PyTorch for the tests of its examples (118 MB); make deps-bench: what the benchmarks compare with; make deps-hosts: R, Go, Rust, Java ...
 #: make docs         the pages of docs as a site, build/site/index.html (make deps-docs: mkdocs-material)
 #: make reference    docs/reference.md, out of stacchip_help()
 #: make install      into DESTDIR and PREFIX (default /usr/local); make uninstall takes it out
