@@ -146,6 +146,10 @@ MERGE_FOLDER ?= /tmp
 #: make bench-zonal   statistics of parcels over a series, beside rasterio's masks
 bench-zonal: all
 	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_zonal.py $(if $(filter short,$(BENCH)),300,2500)
+.PHONY: bench-map
+#: make bench-map   maps and polygons of a whole scene, their memory
+bench-map: all
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_map.py $(if $(filter short,$(BENCH)),2048,10980)
 .PHONY: bench-merge
 bench-merge: all $(B)/bench/bench_merge
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)

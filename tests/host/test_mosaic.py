@@ -106,6 +106,35 @@ class Mosaic(unittest.TestCase):
         for band, (a, k) in enumerate(((ten, 1), (twenty, 2), (sixty, 6))):
             numpy.testing.assert_array_equal(got[band], a[0].repeat(k, 0).repeat(k, 1))
 
+    def test_strides_of_a_chip_of_256_with_assets_of_three_resolutions(self):
+        """Cut and stitched unchanged: for strides from 64 to 256 and all edges the map is the scene, bit for bit."""
+        rng = numpy.random.default_rng(16)
+        ten, twenty, sixty = (rng.integers(1, 60000, (1, 600 // k, 840 // k), dtype="uint16") for k in (1, 2, 6))
+        item = self.scene(ten, b20=(twenty, 20), b60=(sixty, 60))
+        whole = numpy.stack([a[0].repeat(k, 0).repeat(k, 1) for a, k in ((ten, 1), (twenty, 2), (sixty, 6))])
+        blends = itertools.cycle(("feather", "trim", "mean", "first"))
+        for stride in (64, 100, 128, 192, 256):
+            for edge in ("pad", "shift", "drop"):
+                with self.subTest(stride=stride, edge=edge):
+                    self.index(item, chip_size=256, stride=stride, edge=edge)
+                    got = self.mosaic(chip={"assets": ["data", "b20", "b60"]}, blend=next(blends))["arrays"][0]
+                    x, y = ((n - 256) // stride * stride + 256 for n in (840, 600)) if edge == "drop" else (840, 600)
+                    want = numpy.zeros_like(whole)
+                    want[:, :y, :x] = whole[:, :y, :x]
+                    numpy.testing.assert_array_equal(got, want)
+
+    def test_constant_input_has_no_seam(self):
+        item = self.scene(numpy.zeros((1, 300, 410), "uint8"))
+        values = itertools.cycle((numpy.float32(0.1), numpy.float64(1 / 3), numpy.float32(1e-30), numpy.float64(-12345.678), numpy.float32(7e8)))
+        for stride in (24, 40):
+            self.index(item, stride=stride, edge="shift")
+            for blend in ("feather", "feather", "mean", "first", "trim"):
+                value = next(values)
+                sql = "SELECT stacchip_mosaic(row, x'%s', ?2) FROM p WHERE ?1 = ?1" % npy(numpy.full((2, 64, 64), value)).hex()
+                got = self.mosaic(sql, blend=blend)["arrays"][0]
+                self.assertLessEqual(abs(got - value).max(), 1e-6 * abs(value))
+                self.assertEqual(got.shape, (2, 300, 410))
+
     def test_arrays_of_another_resolution_than_the_grid(self):
         item = self.scene(numpy.zeros((1, 256, 320), "uint8"))
         self.index(item)
@@ -198,6 +227,63 @@ class Mosaic(unittest.TestCase):
             self.assertIn(words, text)
         self.db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 500000)
         self.fails("write it to a file by the option 'path'", "SELECT stacchip_mosaic(row, stacchip_chip(row)) FROM p")
+
+    def test_the_layout_is_that_of_a_cog(self):
+        """The rules of `rio cogeo validate`, by a reading of the file written here, and by GDAL's own judge where it is installed."""
+        rng = numpy.random.default_rng(9)
+        for dtype, shape, chip, options in (("uint8", (1, 1300, 1100), 256, {}), ("float32", (3, 700, 2100), 128, {"nodata": -1}), ("int16", (1, 300, 400), 64, {}),
+                                            ("float32", (5, 900, 600), 100, {"reduce": "argmax"})):
+            with self.subTest(dtype=dtype, shape=shape, options=options):
+                item = self.scene(numpy.zeros((1,) + shape[1:], "uint8"))
+                self.index(item, chip_size=chip, edge="pad")
+                self.db.create_function("noise", 0, lambda: npy((rng.random((shape[0], chip, chip)) * 200).astype(dtype)))
+                self.mosaic("SELECT stacchip_mosaic(row, noise(), ?2) FROM p WHERE ?1 = ?1", **options)
+                self.check_layout(self.path("map.tif"), shape[2], shape[1])
+                judge = "import sys; from osgeo_utils.samples.validate_cloud_optimized_geotiff import validate; print(validate(sys.argv[1], full_check=True)[:2])"
+                r = subprocess.run(["/usr/bin/python3", "-c", judge, self.path("map.tif")], capture_output=True, text=True,
+                                   env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"})
+                if "ModuleNotFoundError" not in r.stderr:
+                    self.assertEqual(r.stdout.splitlines()[-1:], ["([], [])"], r.stderr)
+
+    def directories(self, data):
+        """Of a little-endian TIFF or BigTIFF: {"at", tag: values} of each directory, in their order."""
+        sizes = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 12: 8, 13: 4, 16: 8, 18: 8}
+        self.assertEqual(data[:2], b"II")
+        big = data[2] == 43
+        word, entry, count = (8, 20, 8) if big else (4, 12, 2)
+        number = lambda at, n: int.from_bytes(data[at:at + n], "little")
+        at, out = number(8 if big else 4, word), []
+        while at:
+            n, found = number(at, count), {"at": at}
+            for e in range(at + count, at + count + n * entry, entry):
+                size, values = sizes[number(e + 2, 2)], number(e + 4, word)
+                place = e + 4 + word if size * values <= word else number(e + 4 + word, word)
+                found[number(e, 2)] = [number(place + i * size, size) for i in range(values)]
+            out.append(found)
+            at = number(at + count + n * entry, word)
+        return out
+
+    def check_layout(self, path, width, height):
+        with open(path, "rb") as f:
+            data = f.read()
+        files = self.directories(data)
+        self.assertEqual((files[0][256], files[0][257]), ([width], [height]))
+        self.assertIn(b"LAYOUT=IFDS_BEFORE_DATA", data[:files[0]["at"]])
+        levels, begins = [d[256][0] for d in files], []
+        for d in files:
+            self.assertIn(322, d)  # tiled
+            self.assertEqual(d[322], d[323])
+            begins.append(min(o for o in d[324] if o))
+            self.assertGreater(min(o for o in d[324] if o), max(x["at"] for x in files))  # all directories before all pixels
+        self.assertEqual([d["at"] for d in files], sorted(d["at"] for d in files))
+        self.assertEqual(levels, sorted(levels, reverse=True))  # the main image, then overviews from fine to coarse
+        self.assertEqual(begins, sorted(begins, reverse=True))  # and their pixels the other way round
+        for finer, coarser in zip(files, files[1:]):
+            self.assertEqual(coarser[254][0] & 1, 1)
+            self.assertLessEqual(finer[256][0] / coarser[256][0], 2.01)
+        if max(width, height) > 512:
+            self.assertGreater(len(files), 1)
+            self.assertLessEqual(max(files[-1][256] + files[-1][257]), 512)
 
     def test_bad_input(self):
         item = self.scene(numpy.zeros((1, 128, 192), "uint8"))
