@@ -81,10 +81,14 @@ AARCH64_LIB := $(AARCH64_ROOT)/usr/lib/aarch64-linux-gnu
 OPT_aarch64 := -O2 -g
 OPT_RASTER_aarch64 := -O3
 AARCH64_TESTS ?= $(notdir $(UNIT_BIN))
-.PHONY: aarch64 aarch64-build
-aarch64:
-	@command -v aarch64-linux-gnu-gcc apt-get >/dev/null || { echo 'aarch64: skipped, no aarch64-linux-gnu-gcc or no apt (make deps-packages)'; exit 0; }; \
-	  [ -f $(AARCH64_ROOT)/.done ] || packages/aarch64/sysroot.sh $(AARCH64_ROOT) libc6-dev $(filter lib% zlib%,$(DEPS_BUILD)) && touch $(AARCH64_ROOT)/.done && \
-	  PKG_CONFIG_LIBDIR=$(CURDIR)/$(AARCH64_LIB)/pkgconfig:$(CURDIR)/$(AARCH64_ROOT)/usr/share/pkgconfig PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(AARCH64_ROOT) \
+.PHONY: aarch64 aarch64-tests
+$(AARCH64_ROOT)/.whole: packages/aarch64/sysroot.sh
+	@rm -rf $(AARCH64_ROOT) && $< $(AARCH64_ROOT) libc6-dev $(filter lib% zlib%,$(DEPS_BUILD)) && touch $@
+aarch64-tests: $(AARCH64_ROOT)/.whole
+	@PKG_CONFIG_LIBDIR=$(CURDIR)/$(AARCH64_LIB)/pkgconfig:$(CURDIR)/$(AARCH64_ROOT)/usr/share/pkgconfig PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(AARCH64_ROOT) \
 	  $(MAKE) --no-print-directory -s VARIANT=aarch64 CC='aarch64-linux-gnu-gcc --sysroot=$(CURDIR)/$(AARCH64_ROOT)' AR=aarch64-linux-gnu-ar \
-	  LDFLAGS='-Wl,-rpath-link,$(CURDIR)/$(AARCH64_LIB)' all $(AARCH64_TESTS:%=build/aarch64/tests/%) && packages/aarch64/run.sh $(AARCH64_ROOT) $(AARCH64_TESTS)
+	  LDFLAGS='-Wl,-rpath-link,$(CURDIR)/$(AARCH64_LIB)' all $(AARCH64_TESTS:%=build/aarch64/tests/%)
+	@packages/aarch64/run.sh $(AARCH64_ROOT) $(AARCH64_TESTS)
+aarch64:
+	@if command -v aarch64-linux-gnu-gcc apt-get >/dev/null; then $(MAKE) --no-print-directory aarch64-tests; \
+	  else echo 'aarch64: skipped, there is no aarch64-linux-gnu-gcc (make deps-packages)'; fi
