@@ -4,8 +4,9 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "browse/chips.h"
+#include "browse/picture.h"
 #include "browse/single_file.h"
-#include "browse/state.h"
 #include "cli/cli.h"
 #include "stacchip.h"
 #include "store/href.h"
@@ -25,10 +26,10 @@ struct preview {
   struct sc_buffer json; /* of one chip, used again */
   int64_t *ids;          /* owned */
   size_t n_ids;
-  uint64_t n_bytes; /* of the file */
-  char picture[80]; /* options of stacchip_chip() */
-  size_t n_without; /* chips that have no picture, since they could not be read */
-  char reason[300]; /* of the first of them */
+  uint64_t n_bytes;         /* of the file */
+  struct sc_buffer picture; /* options of stacchip_chip() */
+  size_t n_without;         /* chips that have no picture, since they could not be read */
+  char reason[300];         /* of the first of them */
 };
 
 /* ---- which chips ---- */
@@ -82,9 +83,10 @@ static sc_status choose(struct preview *p, const char *const *v, int64_t limit,
 static const char sql_chip[] =
     "SELECT {item} AS item, {platform} AS platform, {date} AS date, {cloud} AS cloud, {nodata} AS "
     "nodata, {x} AS chip_index_x, {y} AS chip_index_y, {grid} AS grid, {handle} AS handle, "
-    "stacchip_split({geometry}) AS split, AsGeoJSON({geometry}, 6) AS geometry, *%s FROM {from} "
+    "stacchip_split({geometry}) AS split, %s AS label, AsGeoJSON({geometry}, 6) AS geometry, *%s "
+    "FROM {from} "
     "WHERE {id} = ?1";
-enum { COLUMN_HANDLE = 8, COLUMN_GEOMETRY = 10, FIRST_OWN = 11 };
+enum { COLUMN_HANDLE = 8, COLUMN_GEOMETRY = 11, FIRST_OWN = 12 };
 
 #define TEXT_MAX 2000 /* bytes of a column that are shown */
 
@@ -145,7 +147,7 @@ static sc_status put_picture(struct preview *p, sqlite3_stmt *picture, const cha
   sc_status st = SC_OK;
   sqlite3_reset(picture);
   sqlite3_bind_text(picture, 1, handle, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(picture, 2, p->picture, -1, SQLITE_STATIC);
+  sqlite3_bind_text(picture, 2, (char *)p->picture.data, -1, SQLITE_STATIC);
   int is_there = sqlite3_step(picture) == SQLITE_ROW && sqlite3_column_bytes(picture, 0) > 0;
   if (!is_there && p->n_without++ == 0)
     snprintf(p->reason, sizeof p->reason, "%s", sqlite3_errmsg(p->session->db));
@@ -199,8 +201,8 @@ static sc_status put_head(struct preview *p, const char *where, struct sc_error 
 static sc_status put_all(struct preview *p, const char *where, struct sc_error *err) {
   sqlite3_stmt *row = NULL, *picture = NULL;
   char *sql = NULL;
-  sc_status st =
-      sc_format(&sql, err, sql_chip, p->table->is_frozen ? "" : ", datetime, collection");
+  sc_status st = sc_format(&sql, err, sql_chip, sc_chips_label_sql(p->table, p->session),
+                           p->table->is_frozen ? "" : ", datetime, collection");
   if (!st) st = sc_table_prepare(p->table, p->session, sql, &row, err);
   if (!st)
     st = sc_db_prepare(p->session->db, "SELECT stacchip_chip(?1, ?2)", NULL, NULL, &picture, err);
@@ -243,14 +245,16 @@ static sc_status preview(const struct sc_cli_command *c, const struct sc_cli_arg
                          struct sc_error *err) {
   const char *const *v = args->values;
   struct sc_browse_options options = {.paths = args->rest, .n_paths = 1};
+  struct sc_server_request request = {.n_arguments = 1,
+                                      .arguments = {{(char *)"size", (char *)v[OPT_SIZE]}}};
   struct preview p = {0};
   int64_t limit, size;
   sc_status st = number_up_to(&c->options[OPT_LIMIT], v[OPT_LIMIT], 1, LIMIT_MAX, &limit, err);
   if (!st) st = number_up_to(&c->options[OPT_SIZE], v[OPT_SIZE], SIZE_MIN, SIZE_MAX_PX, &size, err);
   if (st) return st;
-  snprintf(p.picture, sizeof p.picture, "{\"format\":\"jpeg\",\"size\":%d}", (int)size);
   st = sc_browse_open(&options, &p.browse, err);
   if (!st) st = sc_browse_table(p.browse, v[OPT_TABLE], &p.table, err);
+  if (!st) st = sc_picture_options(p.table, &request, "jpeg", &p.picture, err);
   if (!st) st = choose(&p, v, limit, err);
   if (!st) st = write_file(&p, args->rest[1], v[OPT_WHERE], err);
   if (!st) sc_cli_say("%s: %zu chips, %.1f MB", args->rest[1], p.n_ids, (double)p.n_bytes / 1e6);
@@ -258,6 +262,7 @@ static sc_status preview(const struct sc_cli_command *c, const struct sc_cli_arg
     sc_cli_say("%zu of them have no picture; the first: %s", p.n_without, p.reason);
   sc_browse_close(p.browse);
   sc_buffer_free(&p.json);
+  sc_buffer_free(&p.picture);
   sc_free(p.ids);
   return st;
 }

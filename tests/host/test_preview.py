@@ -13,10 +13,10 @@ import urllib.parse
 
 import page_browser
 import host
+import hostile_data
 import recipe_data
 
 PROGRAM = os.path.join(os.path.dirname(host.EXT), "stacchip")
-HOSTILE = "</script><script>window.hacked=1</script><!--<img src=x onerror=\"window.hacked=2\"><b>\u2028'\"&amp;</style>"
 PICTURE = '{"format": "jpeg", "size": 96}'
 
 
@@ -71,7 +71,7 @@ class Made(unittest.TestCase):
         cls.said = preview(cls.path, cls.out, "--size", "96")
         cls.parts = Parts(read(cls.out))
         cls.hostile = os.path.join(cls.folder, "hostile.db")
-        make_hostile(cls.path, cls.hostile)
+        hostile_data.make(cls.path, cls.hostile)
 
     @classmethod
     def tearDownClass(cls):
@@ -138,8 +138,8 @@ class Preview(Made):
         self.assertEqual(len(parts.of("script")), 4)
         self.assertEqual(parts.of("img") + parts.of("b"), [])
         chips = parts.data()["chips"]
-        self.assertTrue(all(c["item"].startswith(HOSTILE) for c in chips))
-        self.assertEqual(chips[0]["platform"], HOSTILE)
+        self.assertTrue(all(c["item"].startswith(hostile_data.TEXT) for c in chips))
+        self.assertEqual([chips[0]["platform"], chips[3]["label"], chips[4]["label"]], [hostile_data.TEXT, hostile_data.TEXT, None])
         begin = text.index('id="data">')
         self.assertNotRegex(text[begin + 10:text.index("</script>", begin)], "[<>&]")
         self.assertLess(len(text), 3e6)  # long texts are cut
@@ -169,23 +169,6 @@ class Preview(Made):
         run = subprocess.run([PROGRAM, "preview", self.path, out], capture_output=True, text=True, env={**os.environ, "STACCHIP_LOCAL": os.path.join(self.folder, "data")})
         self.assertNotEqual(run.returncode, 0)
         self.assertFalse(os.path.exists(out))
-
-
-def make_hostile(path, out):
-    """A copy of a database whose texts are markup: ids of items, platforms, a property of 10 MB."""
-    shutil.copy(path, out)
-    db = host.sqlite3.connect(out)
-    db.execute("DELETE FROM chips_error")
-    for rowid, text in db.execute("SELECT rowid, item_json FROM chips_item").fetchall():
-        item = json.loads(text)
-        item["id"] = f"{HOSTILE}{rowid}"
-        item["properties"]["title"] = HOSTILE * (100000 if rowid == 1 else 1)
-        db.execute("UPDATE chips_item SET item = ?, item_json = ? WHERE rowid = ?", (item["id"], json.dumps(item), rowid))
-    db.execute("UPDATE chips_item SET platform = ? WHERE rowid <= 2", (HOSTILE,))
-    db.execute("CREATE TABLE chips_labels(id INTEGER PRIMARY KEY, label TEXT)")
-    db.execute("INSERT INTO chips_labels VALUES (1, ?)", (HOSTILE,))
-    db.commit()
-    db.close()
 
 
 @page_browser.needs_browser

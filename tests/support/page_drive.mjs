@@ -108,6 +108,16 @@ const SCENARIOS = {
     return {said, role, before, after: await total(page), hidden: await page.locator('#where-error').isHidden()};
   },
 
+  /** A colour that is no SQL is said below its field, and not below the WHERE. */
+  async colorError(page, {sql}) {
+    await ready(page);
+    await page.selectOption('#color', 'sql:');
+    await page.fill('#color-sql', sql);
+    await page.press('#color-sql', 'Enter');
+    await page.waitForSelector('#color-error:not([hidden])');
+    return {said: await text(page, '#color-error'), where: await page.locator('#where-error').isHidden()};
+  },
+
   /** Boxes and a lasso, with the requests that they make; the keys for them. */
   async select(page) {
     await ready(page);
@@ -164,8 +174,10 @@ const SCENARIOS = {
   },
 
   /** The pictures of the first chips of the grid, and of one chip with other bands. */
-  async pictures(page, {n, chip}) {
+  async pictures(page, {n, chip, frozen}) {
     await ready(page);
+    if (frozen) await page.selectOption('#table', {index: 1});
+    if (frozen) await settled(page);
     await page.waitForFunction((k) => document.querySelectorAll('#grid .frame.loaded').length >= k, n, {timeout: 60000});
     const grid = [];
     for (const cell of (await page.locator('#grid .chip').all()).slice(0, n)) {
@@ -205,7 +217,7 @@ const SCENARIOS = {
     return {ids, statuses, badges: (await page.locator('#grid .badge').allTextContents()).slice(0, 4)};
   },
 
-  async saveTable(page, {name}) {
+  async saveTable(page, {table}) {
     await ready(page);
     await settled(page);
     await page.keyboard.press('a');
@@ -214,7 +226,7 @@ const SCENARIOS = {
     await page.fill('#ask-field', '1 wrong; name');
     await page.keyboard.press('Enter');
     const wrong = await text(page, '#ask-error');
-    await page.fill('#ask-field', name);
+    await page.fill('#ask-field', table);
     const answer = page.waitForResponse((r) => r.url().endsWith('/api/save'));
     await page.keyboard.press('Enter');
     return {n, wrong, status: (await answer).status()};
@@ -310,6 +322,8 @@ async function run(browser, {scenario, url, viewport, scheme, ...rest}) {
     d.dismiss();
   });
   try {
+    // DNS that has been bound again: the name led to a stranger's page first, and to the server now.
+    if (rest.first) await page.route(url, (route) => route.fulfill({contentType: 'text/html', body: '<!doctype html><body>hello'}));
     await page.goto(url);
     result.value = await SCENARIOS[scenario](page, rest);
   } catch (e) {

@@ -93,10 +93,10 @@ function cellsOf(chips, [w, s, e, n], d, value) {
 
 const ORDERS = {
   date: (a, b) => ((a.date || '') < (b.date || '') ? -1 : a.date === b.date ? 0 : 1),
-  'date DESC': (a, b) => ((a.date || '') > (b.date || '') ? -1 : a.date === b.date ? 0 : 1),
-  cloud_cover_percentage: (a, b) => (a.cloud ?? 2) - (b.cloud ?? 2),
-  'cloud_cover_percentage DESC': (a, b) => (b.cloud ?? -1) - (a.cloud ?? -1),
-  nodata_percentage: (a, b) => (a.nodata ?? 2) - (b.nodata ?? 2),
+  'date desc': (a, b) => ((a.date || '') > (b.date || '') ? -1 : a.date === b.date ? 0 : 1),
+  cloud: (a, b) => (a.cloud ?? 2) - (b.cloud ?? 2),
+  'cloud desc': (a, b) => (b.cloud ?? -1) - (a.cloud ?? -1),
+  nodata: (a, b) => (a.nodata ?? 2) - (b.nodata ?? 2),
 };
 
 function csvCell(v) {
@@ -138,7 +138,7 @@ export class EmbeddedSource {
       try {
         matches = compileWhere(filter.where, this.names);
       } catch (e) {
-        throw new RequestError(e.message, 400, 'where');
+        throw new RequestError(e.message, 400);
       }
     }
     return this.chips.filter((c) => (without === 'cloud' || !filter.cloud || inRange(c.cloud, filter.cloud))
@@ -194,7 +194,7 @@ export class EmbeddedSource {
     if (!c) throw new RequestError('This chip is not in the page', 404);
     const place = this.chips.filter((o) => o.place === c.place).sort(ORDERS.date);
     return {
-      id, label: c.label, handle: c.handle, sql: `SELECT * FROM ${sqlName(table)} WHERE rowid = ${id}`, assets: [], rgb: [],
+      id, label: c.label, handle: c.handle, sql: this.data.kind === 'frozen' ? `SELECT stacchip_chip(handle) FROM ${sqlName(table)} WHERE position = ${id}` : `SELECT stacchip_chip(row) FROM ${sqlName(table)} WHERE rowid = ${id}`, assets: [], rgb: [],
       columns: c.columns,
       dates: place.map((o) => ({id: o.id, date: o.date, cloud: o.cloud, label: o.label})),
     };

@@ -27,8 +27,8 @@ function createPage(source, about) {
   page.table = () => about.tables.find((t) => t.name === store.get().table) || about.tables[0];
   page.filter = () => ({...filterOf(store.get()), table: page.table().name});
   page.canWrite = () => Boolean(about.readWrite) && page.table().kind !== 'frozen';
-  page.fail = (error) => {
-    if (error.name !== 'AbortError') showError(page, error);
+  page.fail = (error, part = 'action') => {
+    if (error.name !== 'AbortError') showError(page, error, part);
   };
   page.busy = async (promise) => {
     page.waiting++;
@@ -43,14 +43,20 @@ function createPage(source, about) {
   return page;
 }
 
-/** Where an error belongs: below the WHERE, below the colour, or at the foot of the page. */
-function showError(page, error) {
+/**
+ * Where an error of a part belongs: what the histograms cannot read is the WHERE; what only the map cannot, the colour; else it is
+ * said at the foot of the page.
+ */
+function showError(page, error, part) {
   const {where, color} = page.store.get();
-  if (error.field === 'color' && color.startsWith('sql:')) note(byId('color-error'), error.message);
-  else if (error.status === 400 && where && (error.field === 'where' || !error.field)) {
-    note(byId('where-error'), error.message);
+  const whereSaid = byId('where-error');
+  if (error.status === 400 && where && part === 'filters') {
+    note(whereSaid, error.message);
     byId('where').setAttribute('aria-invalid', 'true');
-  } else toast(error.message);
+    note(byId('color-error'), '');
+  } else if (error.status === 400 && part === 'map' && color.startsWith('sql:')) {
+    if (whereSaid.hidden) note(byId('color-error'), error.message);
+  } else if (error.status !== 400 || !where || part === 'action') toast(error.message);
 }
 
 async function writeLabel(page, ids, label) {
@@ -87,7 +93,7 @@ async function drawMap(page) {
     showLegend(scale, words.get(color) || color.replace(/^sql:/, ''));
     note(byId('map-note'), answer.total ? '' : isFiltered(page.store.get()) ? 'No chip passes the filters.' : 'This table has no chips.');
   } catch (error) {
-    page.fail(error);
+    page.fail(error, 'map');
   }
 }
 
@@ -101,7 +107,7 @@ async function drawFilters(page) {
     const counting = answer.partial === undefined ? '' : ` (${formatPercent(answer.partial)} counted)`;
     byId('total').textContent = answer.total === page.table().chips ? `${formatCount(answer.total)} chips` : `${formatCount(answer.total)} of ${formatCount(page.table().chips)} chips${counting}`;
   } catch (error) {
-    page.fail(error);
+    page.fail(error, 'filters');
   }
 }
 
@@ -113,7 +119,7 @@ async function drawGrid(page) {
   try {
     await page.busy(page.grid.reload(page.table().name, page.store.get()));
   } catch (error) {
-    page.fail(error);
+    page.fail(error, 'grid');
   }
 }
 
@@ -162,7 +168,7 @@ function setUpFields(page) {
   const option = (value, words) => Object.assign(document.createElement('option'), {value, textContent: words});
   byId('table').replaceChildren(...page.about.tables.map((t) => option(t.name, t.kind === 'frozen' ? `${t.name} (frozen)` : t.name)));
   byId('table').addEventListener('change', (e) => store.set({...DEFAULTS, table: e.target.value, color: store.get().color}));
-  const orders = [['', 'As stored'], ['date', 'Oldest first'], ['date DESC', 'Newest first'], ['cloud_cover_percentage', 'Least cloud'], ['cloud_cover_percentage DESC', 'Most cloud'], ['nodata_percentage', 'Least no data']];
+  const orders = [['', 'As stored'], ['date', 'Oldest first'], ['date desc', 'Newest first'], ['cloud', 'Least cloud'], ['cloud desc', 'Most cloud'], ['nodata', 'Least no data']];
   if (store.get().order && !orders.some(([o]) => o === store.get().order)) orders.push([store.get().order, store.get().order]);
   byId('order').replaceChildren(...orders.map(([value, words]) => option(value, words)));
   byId('order').addEventListener('change', (e) => store.set({order: e.target.value}));
@@ -262,10 +268,10 @@ function createParts(page) {
     fetch: (request) => source.list(gridFilter(page), request),
     onopen: (id) => store.set({chip: id}),
     ontoggle: (id, isRange) => (isRange && page.selection.last() !== null ? page.selection.add(page.grid.between(page.selection.last(), id)) : page.selection.toggle(id)),
-    onerror: page.fail,
+    onerror: (error) => page.fail(error, 'grid'),
   });
   page.selection = createSelection(source, {
-    table: () => page.table().name, canWrite: page.canWrite, label: page.label, onerror: page.fail,
+    table: page.table, canWrite: page.canWrite, label: page.label, onerror: page.fail,
     onchange: (ids) => {
       page.map.setSelected(ids);
       page.grid.setSelected(ids);

@@ -5,12 +5,13 @@ import {formatCount, sqlName} from './text.js';
 /** What a name for a table may not be empty of; the server quotes it. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 
-/** SQL that makes a table of chips, to copy. */
-export function sqlOfSelection(table, ids, name) {
-  return `CREATE TABLE ${sqlName(name)} AS SELECT rowid AS id, chipid, row FROM ${sqlName(table)} WHERE rowid IN (${ids.join(', ')});`;
+/** SQL that makes a table of chips, to copy. table: {name, kind}. */
+export function sqlOfSelection({name, kind}, ids, target) {
+  const columns = kind === 'frozen' ? 'position AS id, handle' : 'rowid AS id, chipid, row';
+  return `CREATE TABLE ${sqlName(target)} AS SELECT ${columns} FROM ${sqlName(name)} WHERE ${kind === 'frozen' ? 'position' : 'rowid'} IN (${ids.join(', ')});`;
 }
 
-/** callbacks: table() -> name, canWrite() -> bool, label(ids, text or null), onchange(ids), onerror(error). */
+/** callbacks: table() -> {name, kind}, canWrite() -> bool, label(ids, text or null), onchange(ids), onerror(error). */
 export function createSelection(source, callbacks) {
   let ids = new Set();
   let last = null;
@@ -24,17 +25,17 @@ export function createSelection(source, callbacks) {
 
   async function download(format, ending) {
     try {
-      saveBlob(await source.file(callbacks.table(), list(), format), `${callbacks.table()}-selection.${ending}`);
+      saveBlob(await source.file(callbacks.table().name, list(), format), `${callbacks.table().name}-selection.${ending}`);
     } catch (error) {
       callbacks.onerror(error);
     }
   }
 
   async function save() {
-    const name = await askText('Save the selection as a table', 'Name of the table', `${callbacks.table()}_selection`, (v) => (NAME.test(v) ? '' : 'Letters, digits and _, not beginning with a digit'));
+    const name = await askText('Save the selection as a table', 'Name of the table', `${callbacks.table().name}_selection`, (v) => (NAME.test(v) ? '' : 'Letters, digits and _, not beginning with a digit'));
     if (name === null) return;
     try {
-      const answer = await source.save(callbacks.table(), name, list());
+      const answer = await source.save(callbacks.table().name, name, list());
       toast(`${formatCount(answer.rows)} chips in the table ${name}`);
     } catch (error) {
       callbacks.onerror(error);
@@ -53,7 +54,7 @@ export function createSelection(source, callbacks) {
     ] : [];
     bar.replaceChildren(h('strong', {'aria-live': 'polite'}, `${formatCount(ids.size)} selected`), write,
       h('span', {class: 'group'}, button('CSV', () => download('csv', 'csv')), button('GeoJSON', () => download('geojson', 'geojson')), button('Ids', () => download('ids', 'txt'))),
-      button('Copy SQL', () => copyText(sqlOfSelection(callbacks.table(), list(), `${callbacks.table()}_selection`), 'SQL')),
+      button('Copy SQL', () => copyText(sqlOfSelection(callbacks.table(), list(), `${callbacks.table().name}_selection`), 'SQL')),
       button('Clear', () => change(new Set()), 'Escape'));
   }
 

@@ -1,12 +1,11 @@
 // The data of a page that `stacchip browse` serves. The other source, of a page in one file, has the
 // same methods: embedded.js.
 
-/** What a request was refused for. field: which part of it ('where', 'color', 'order'), or ''. */
+/** What a request was refused for; status: that of HTTP, 0 where no server answers. */
 export class RequestError extends Error {
-  constructor(message, status, field) {
+  constructor(message, status) {
     super(message);
     this.status = status;
-    this.field = field || '';
   }
 }
 
@@ -36,7 +35,7 @@ export class ServerSource {
     }
     if (answer.ok) return answer;
     const said = await answer.json().catch(() => ({}));
-    throw new RequestError(said.error || `The server answers ${answer.status}`, answer.status, said.field);
+    throw new RequestError(said.error || `The server answers ${answer.status}`, answer.status);
   }
 
   async json(path, body, name) {

@@ -40,7 +40,8 @@ test('numbers of a chip, without its large columns, long texts cut', () => {
 
 test('words and SQL of chips', () => {
   assert.equal(chipWords({item: 'S2', date: null, cloud: null, label: 'keep'}), 'S2, no date, cloud unknown, labelled keep');
-  assert.equal(sqlOfSelection('my "chips"', [1, 2], 'a'), 'CREATE TABLE "a" AS SELECT rowid AS id, chipid, row FROM "my ""chips""" WHERE rowid IN (1, 2);');
+  assert.equal(sqlOfSelection({name: 'my "chips"', kind: 'merge'}, [1, 2], 'a'), 'CREATE TABLE "a" AS SELECT rowid AS id, chipid, row FROM "my ""chips""" WHERE rowid IN (1, 2);');
+  assert.equal(sqlOfSelection({name: 'chips', kind: 'frozen'}, [3], 'a'), 'CREATE TABLE "a" AS SELECT position AS id, handle FROM "chips" WHERE position IN (3);');
 });
 
 test('what a WHERE of a page in one file cannot have is said', () => {

@@ -1,0 +1,212 @@
+"""The page that `stacchip browse` serves, in headless Chromium: what it shows, selects and writes, and what strangers and hostile databases get from it."""
+import base64
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import unittest
+import urllib.parse
+
+import host
+import hostile_data
+import page_browser
+import recipe_data
+
+PROGRAM = os.path.join(os.path.dirname(host.EXT), "stacchip")
+CLEAN = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+
+
+def serve(*arguments):
+    """A server and its address; end it with stop()."""
+    process = subprocess.Popen([PROGRAM, "browse", *arguments], stdout=subprocess.PIPE, text=True)
+    return process, process.stdout.readline().strip()
+
+
+def stop(process):
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """A page of another origin, with nothing in it yet."""
+
+    def do_GET(self):
+        body = b"<!doctype html><title>stranger</title><body>hello"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def rgb(png, folder):
+    """(width, height, bytes of red, green, blue) of a PNG, by GDAL."""
+    path = os.path.join(folder, "one.png")
+    with open(path, "wb") as f:
+        f.write(png)
+    size = [int(n) for n in json.loads(subprocess.run(["gdalinfo", "-json", path], capture_output=True, text=True, check=True, env=CLEAN).stdout)["size"]]
+    subprocess.run(["gdal_translate", "-q", "-of", "ENVI", "-co", "INTERLEAVE=BIP", "-b", "1", "-b", "2", "-b", "3", path, path + ".bip"], check=True, env=CLEAN)
+    with open(path + ".bip", "rb") as f:
+        return *size, f.read()
+
+
+@page_browser.needs_browser
+class Page(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="stacchip_page_")
+        data = os.path.join(cls.folder, "data")
+        recipe_data.make(data)
+        cls.path = os.path.join(data, "chips.db")
+        cls.db = host.connect(cls.path)
+        cls.written = os.path.join(data, "written.db")
+        shutil.copy(cls.path, cls.written)
+        hostile = os.path.join(data, "hostile.db")
+        hostile_data.make(cls.path, hostile)
+        cls.frozen = os.path.join(cls.folder, "frozen.db")
+        cls.db.execute("SELECT stacchip_freeze(?, 'SELECT row FROM chips WHERE cloud_cover_percentage < 0.1 LIMIT 20')", (cls.frozen,)).fetchone()
+        cls.servers = [serve(cls.path, cls.frozen), serve("--read-write", cls.written), serve(hostile)]
+        stranger = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        (_, url), (_, writing), (_, bad) = cls.servers
+        port = urllib.parse.urlsplit(url).port
+        cls.results = page_browser.drive([
+            {"name": "load", "scenario": "load", "url": url}, {"name": "filter", "scenario": "filter", "url": url}, {"name": "select", "scenario": "select", "url": url},
+            {"name": "view", "scenario": "total", "url": f"{url}#" + urllib.parse.urlencode({"q": "cloud_cover_percentage > 0.9", "k": "sql:nodata_percentage + chip_index_x", "id": "3"})},
+            {"name": "error", "scenario": "sqlError", "url": url, "sql": "nonsense > 1"}, {"name": "writing", "scenario": "sqlError", "url": url, "sql": "1); DELETE FROM chips; --"},
+            {"name": "function", "scenario": "sqlError", "url": url, "sql": "stacchip_zonal('/etc/passwd', geometry) IS NULL"}, {"name": "color", "scenario": "colorError", "url": url, "sql": "nonsense + 1"},
+            {"name": "keyboard", "scenario": "keyboard", "url": url}, {"name": "pictures", "scenario": "pictures", "url": url, "n": 6, "chip": "#id=8&r=nir,red,green&x=5,95"},
+            {"name": "overlay", "scenario": "pictures", "url": url, "n": 1, "chip": "#id=8&v=1"}, {"name": "frozen", "scenario": "pictures", "url": url, "n": 2, "frozen": True},
+            {"name": "label", "scenario": "label", "url": writing}, {"name": "save", "scenario": "saveTable", "url": writing, "table": "drawn"},
+            {"name": "hostile", "scenario": "hostile", "url": bad, "chip": "#id=1"},
+            {"name": "stranger", "scenario": "stranger", "url": f"http://127.0.0.1:{stranger.server_port}/", "target": url},
+            {"name": "rebound", "scenario": "stranger", "url": f"http://evil.test:{port}/", "target": url.replace("127.0.0.1", "evil.test"), "first": True},
+        ], ["--host-resolver-rules=MAP evil.test 127.0.0.1"])
+        stranger.shutdown()
+
+    @classmethod
+    def tearDownClass(cls):
+        for process, _ in cls.servers:
+            stop(process)
+        shutil.rmtree(cls.folder)
+
+    def value(self, name, errors=()):
+        result = self.results[name]
+        self.assertIsNone(result["error"])
+        self.assertEqual([e for e in result["errors"] if not any(allowed in e for allowed in errors)], [])
+        self.assertEqual(result["dialogs"], 0)
+        return result["value"]
+
+    @functools.lru_cache(None)
+    def count(self, where):
+        return self.db.execute(f"SELECT count(*) FROM chips WHERE {where}").fetchone()[0]
+
+    def test_load(self):
+        value = self.value("load")
+        self.assertEqual(value["total"], f"{self.count('1')} chips")
+        self.assertGreaterEqual(value["thumbs"], 60)
+        self.assertEqual(value["drawn"], [True] * 3)
+        self.assertIn("sentinel-2-l2a216", value["platforms"])
+        self.assertEqual(len(value["tables"]), 2)
+        self.assertIn("(frozen)", value["tables"][1])
+        address = self.servers[0][1]
+        self.assertEqual([r for r in self.results["load"]["requests"] if not r.startswith((address, "data:"))], [])
+
+    def test_filters(self):
+        value, n = self.value("filter"), self.count("1")
+        late = "cloud_cover_percentage <= 0.05 AND date >= '2024-06-01'"
+        total, platform = value["byPlatform"]
+        for got, where in ((value["bySql"], "cloud_cover_percentage < 0.1"), (value["byBrush"], "cloud_cover_percentage >= 0.5"), (value["byField"], "cloud_cover_percentage <= 0.05"),
+                           (value["byDate"], late), (total, f"{late} AND platform = '{platform}'")):
+            self.assertEqual(got, f"{self.count(where)} of {n} chips", where)
+        self.assertEqual(value["cleared"], f"{n} chips")
+
+    def test_a_hash_is_a_view(self):
+        value = self.value("view")
+        self.assertEqual((value["where"], value["color"], value["open"]), ("cloud_cover_percentage > 0.9", "nodata_percentage + chip_index_x", True))
+
+    def test_boxes_and_lassos_select_what_spatialite_selects(self):
+        value = self.value("select")
+        self.assertEqual(value["all"], self.count("1"))
+        self.assertEqual(len(value["asked"]), 3)
+        for request, n in zip(value["asked"], (value["all"], value["some"], value["lasso"])):
+            text = "POLYGON((" + ", ".join(f"{x} {y}" for x, y in request["polygon"]) + "))"
+            expected = self.db.execute("SELECT count(*) FROM chips_chip WHERE ST_Intersects(geometry, GeomFromText(?, 4326))", (text,)).fetchone()[0]
+            self.assertEqual(n, expected)
+        self.assertTrue(0 < value["lasso"] < value["all"])
+        rows = {row for row, in self.db.execute("SELECT row FROM chips")}
+        self.assertEqual(len(set(value["ids"]) & rows), value["lasso"])
+        self.assertTrue(value["cleared"])
+
+    def test_sql_errors_are_shown_and_nothing_is_written(self):
+        refused = ("status of 40",)  # the browser's own line for a refused request
+        value = self.value("error", refused)
+        self.assertEqual(value["said"], "no such column: nonsense")
+        self.assertEqual((value["role"], value["before"], value["after"], value["hidden"]), ("alert", f"{self.count('1')} chips", f"{self.count('1')} chips", True))
+        self.assertTrue(self.value("writing", refused)["said"])
+        self.assertTrue(self.value("function", refused)["said"])
+        self.assertEqual(self.value("color", refused), {"said": "no such column: nonsense", "where": True})
+
+    def test_keyboard(self):
+        value = self.value("keyboard")
+        ids = [r[0] for r in self.db.execute("SELECT chipid FROM chips ORDER BY rowid LIMIT 3")]
+        self.assertEqual((value["chosen"], value["title"], value["next"], value["focused"]), (1, ids[1], ids[2], "chip"))
+        self.assertEqual(value["nameless"], [])
+
+    def pixels(self, rowid, **options):
+        blob, = self.db.execute("SELECT stacchip_chip(row, ?) FROM chips WHERE rowid = ?", (json.dumps({"format": "png", **options}), rowid)).fetchone()
+        return rgb(blob, self.folder)
+
+    def test_thumbnails_are_the_pixels_of_the_chip(self):
+        value = self.value("pictures")
+        self.assertEqual(len(value["grid"]), 6)
+        for rowid, (width, height, seen) in value["grid"]:
+            self.assertEqual((width, height, base64.b64decode(seen)), self.pixels(rowid, size=256))
+        self.assertGreater(len({seen for _, (_, _, seen) in value["grid"]}), 3)
+        width, height, seen = value["large"]
+        self.assertEqual((width, height, base64.b64decode(seen)), self.pixels(8, size=768, assets=["nir", "red", "green"], stretch=[5, 95]))
+        place = self.db.execute("SELECT count(*) FROM chips c JOIN (SELECT grid, chip_index_x, chip_index_y FROM chips WHERE rowid = 8) p USING (grid, chip_index_x, chip_index_y)").fetchone()[0]
+        self.assertEqual((value["dates"], value["handle"]), (place, self.db.execute("SELECT row FROM chips WHERE rowid = 8").fetchone()[0]))
+        width, height, seen = self.value("overlay")["large"]
+        self.assertEqual((width, height, base64.b64decode(seen)), self.pixels(8, size=768, stretch=[2, 98], overlay="mask"))
+        self.assertNotEqual(base64.b64decode(seen), self.pixels(8, size=768)[2])
+
+    def test_labels_are_written(self):
+        value = self.value("label")
+        self.assertEqual(value["statuses"], [200] * 5)
+        self.assertEqual(value["badges"], ["✓ keep", "✕ drop", "two words, \"quoted\" <b>", ""])
+        db = host.connect(self.written)
+        got = db.execute("SELECT c.rowid, l.label FROM chips_labels l JOIN chips c ON c.row = l.chip ORDER BY c.rowid").fetchall()
+        self.assertEqual(got, list(zip(value["ids"], ["keep", "drop", "two words, \"quoted\" <b>"])))
+
+    def test_a_selection_is_saved_as_a_table(self):
+        value = self.value("save")
+        self.assertTrue(value["wrong"])
+        self.assertEqual(value["status"], 200)
+        db = host.sqlite3.connect(self.written)
+        self.assertEqual(db.execute("SELECT count(*) FROM drawn").fetchone()[0], value["n"])
+
+    def test_a_stranger_reads_nothing(self):
+        refused = ("blocked by CORS", "Failed to load resource", "Refused to", "violates", "Blocked a frame", "SecurityError")
+        for name in ("stranger", "rebound"):
+            value = self.value(name, refused)
+            self.assertEqual(set(value), {"get", "json", "simple", "opaque", "image", "script", "frame"})
+            for way, said in value.items():
+                self.assertTrue(said.startswith("failed: "), (name, way, said))
+
+    def test_a_hostile_database_runs_no_script(self):
+        value = self.value("hostile")
+        self.assertIsNone(value["marker"])
+        self.assertEqual((value["scripts"], value["foreign"]), (2, 0))
+        self.assertIn("</script><script>window.hacked=1</script>", value["text"])
+
+
+if __name__ == "__main__":
+    host.main()
