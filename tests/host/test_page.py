@@ -70,17 +70,12 @@ class Beside(unittest.TestCase):
             n = rng.randrange(3, 8)
             corners = [[round(x + r * rng.uniform(0.3, 1) * c, 3), round(y + r * rng.uniform(0.3, 1) * s, 3)] for c, s in ((cosine(i / n), sine(i / n)) for i in range(n))]
             return corners + [corners[0]]
-        pairs = [[ring(), ring()] for _ in range(600)]
-        got = ask("meet", {"pairs": pairs})
-        wkt = ["POLYGON((" + ", ".join(f"{x} {y}" for x, y in r) + "))" for pair in pairs for r in pair]
-        expected = [bool(db.execute("SELECT ST_Intersects(GeomFromText(?), GeomFromText(?))", wkt[2 * i:2 * i + 2]).fetchone()[0]) for i in range(len(pairs))]
-        self.assertEqual(got, expected)
-        self.assertTrue(50 < sum(expected) < 550, sum(expected))
         points = [[rng.uniform(0, 10), rng.uniform(0, 10)] for _ in range(300)]
-        for pair in pairs[:5]:
-            text = "POLYGON((" + ", ".join(f"{x} {y}" for x, y in pair[0]) + "))"
+        for corners in [ring() for _ in range(8)]:
+            text = "POLYGON((" + ", ".join(f"{x} {y}" for x, y in corners) + "))"
             expected = [bool(db.execute("SELECT ST_Contains(GeomFromText(?), MakePoint(?, ?))", (text, *p)).fetchone()[0]) for p in points]
-            self.assertEqual(ask("inside", {"points": points, "ring": pair[0]}), expected)
+            self.assertEqual(ask("inside", {"points": points, "ring": corners}), expected)
+            self.assertTrue(any(expected))
 
     def test_outline_beside_gdal(self):
         """The land that the page decodes has the polygons that GDAL's TopoJSON reader finds; those across the antimeridian are on both sides."""

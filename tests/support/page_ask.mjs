@@ -1,6 +1,6 @@
 // page_ask.mjs FUNCTION <JSON: calls of functions of the page's modules, for the tests that compare them with other programs.
 import {readFileSync} from 'node:fs';
-import {pointInRing, ringsMeet} from '../../ext/browse/page/embedded.js';
+import {pointInRing} from '../../ext/browse/page/geometry.js';
 import {compileWhere} from '../../ext/browse/page/where.js';
 import {worldOutline} from '../../ext/browse/page/world.js';
 
@@ -10,7 +10,6 @@ const FUNCTIONS = {
     const passes = compileWhere(sql, names);
     return rows.flatMap((row, i) => (passes(row) ? [i] : []));
   }),
-  meet: ({pairs}) => pairs.map(([a, b]) => ringsMeet(a, b)),
   inside: ({points, ring}) => points.map((p) => pointInRing(p, ring)),
   outline: (topology) => {
     const {land, borders} = worldOutline(topology);

@@ -2,6 +2,7 @@
 // and what a server would be asked is answered here. The methods are those of server.js.
 import {dayOfDate, sqlName} from './text.js';
 import {RequestError} from './server.js';
+import {boxOf, pointInRing} from './geometry.js';
 import {compileWhere} from './where.js';
 import {meanOf} from './scale.js';
 
@@ -17,45 +18,12 @@ function outerRings(geometry) {
   return geometry.type === 'MultiPolygon' ? geometry.coordinates.map((p) => p[0]) : [geometry.coordinates[0]];
 }
 
-/** The box of rings, [west, south, east, north]. */
-export function boxOf(rings) {
-  const box = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [x, y] of rings.flat()) {
-    box[0] = Math.min(box[0], x);
-    box[1] = Math.min(box[1], y);
-    box[2] = Math.max(box[2], x);
-    box[3] = Math.max(box[3], y);
-  }
-  return box;
+function middleOf(box) {
+  return [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
 }
 
 function meets(box, other) {
   return box[0] <= other[2] && box[2] >= other[0] && box[1] <= other[3] && box[3] >= other[1];
-}
-
-/** Is a point inside a ring (even and odd)? */
-export function pointInRing([x, y], ring) {
-  let inside = false;
-  for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
-    const [ax, ay] = ring[i];
-    const [bx, by] = ring[j];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
-  }
-  return inside;
-}
-
-function crosses([ax, ay], [bx, by], [cx, cy], [dx, dy]) {
-  const side = (px, py, qx, qy, rx, ry) => Math.sign((qx - px) * (ry - py) - (qy - py) * (rx - px));
-  return side(ax, ay, bx, by, cx, cy) !== side(ax, ay, bx, by, dx, dy) && side(cx, cy, dx, dy, ax, ay) !== side(cx, cy, dx, dy, bx, by);
-}
-
-/** Do two rings have a point in common? */
-export function ringsMeet(a, b) {
-  if (pointInRing(a[0], b) || pointInRing(b[0], a)) return true;
-  for (let i = 1; i < a.length; i++) {
-    for (let j = 1; j < b.length; j++) if (crosses(a[i - 1], a[i], b[j - 1], b[j])) return true;
-  }
-  return false;
 }
 
 /** A pure number in [0, 1) of a seed and an id: the order of a sample. */
@@ -83,7 +51,8 @@ function cellsOf(chips, [w, s, e, n], d, value) {
   const [nx, ny] = [Math.max(1, Math.ceil((e - w) / d)), Math.max(1, Math.ceil((n - s) / d))];
   const inside = Array.from({length: nx * ny}, () => []);
   for (const c of chips) {
-    const [x, y] = [((c.box[0] + c.box[2]) / 2 - w) / d, ((c.box[1] + c.box[3]) / 2 - s) / d].map(Math.floor);
+    const [lon, lat] = middleOf(c.box);
+    const [x, y] = [(lon - w) / d, (lat - s) / d].map(Math.floor);
     if (x >= 0 && x < nx && y >= 0 && y < ny) inside[y * nx + x].push(value(c));
   }
   const means = inside.map(meanOf);
@@ -185,8 +154,9 @@ export class EmbeddedSource {
     return {chips: found.slice(offset, offset + limit), total: found.length};
   }
 
+  /** Those whose middle lies in the polygon, as the server has it. */
   async select(filter, polygon) {
-    return this.pass(filter).filter((c) => c.rings.some((r) => ringsMeet(r, polygon))).map((c) => c.id);
+    return this.pass(filter).filter((c) => pointInRing(middleOf(c.box), polygon)).map((c) => c.id);
   }
 
   async chip(table, id) {

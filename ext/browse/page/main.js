@@ -261,6 +261,7 @@ function createParts(page) {
   page.map = createMap({
     onview: moved,
     onchip: (id, isAdding) => (isAdding ? page.selection.toggle(id) : store.set({chip: id})),
+    onplace: (ids, isAdding) => (isAdding ? page.selection.add(ids) : page.selection.set(ids)),
     onselect: (polygon, isAdding) => selectOnMap(page, polygon, isAdding),
     ontool: (name) => document.querySelectorAll('[data-tool]').forEach((b) => b.setAttribute('aria-pressed', String(b.dataset.tool === name))),
   });

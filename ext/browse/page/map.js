@@ -1,6 +1,7 @@
 // The map: Leaflet on canvas, an outline of the world, chips or counts of chips, and the tools that
 // select by a box or a lasso. Leaflet is the global L.
 import {byId, h, svg} from './dom.js';
+import {pointInRing} from './geometry.js';
 import {meanOf} from './scale.js';
 import {formatCount} from './text.js';
 import {worldOutline} from './world.js';
@@ -30,7 +31,7 @@ export function formatDegrees(value, step, [positive, negative]) {
   return `${text}°${Number(text) === 0 ? '' : '\u202f' + (value < 0 ? negative : positive)}`;
 }
 
-/** callbacks: onview(), onchip(id, isAdding), oncell(), onselect(polygon, isAdding), ontool(name). */
+/** callbacks: onview(), onchip(id, isAdding), onplace(ids, isAdding), onselect(polygon, isAdding), ontool(name). */
 export function createMap(callbacks) {
   const map = L.map('map', {zoomControl: false, attributionControl: false, boxZoom: false, preferCanvas: true, maxBounds: LIMIT, maxBoundsViscosity: 0.8, minZoom: 1, zoomSnap: 0.5, worldCopyJump: false});
   L.control.zoom({position: 'topleft'}).addTo(map);
@@ -267,14 +268,21 @@ function setUpTools(shown) {
   });
   surface.addEventListener('pointerup', (event) => {
     if (!points) return;
-    const [x, y] = points[0];
-    const drawn = points.length > 2 ? path() : corners([[x - 1, y - 1], [x + 1, y + 1]]); // a click takes what lies there
-    const add = event.ctrlKey || event.metaKey || (event.shiftKey && (!once || points.length <= 2));
+    const [start, drawn] = [points[0], points.length > 2 ? path() : null];
+    const add = event.ctrlKey || event.metaKey || (event.shiftKey && (!once || !drawn));
     end();
-    shown.callbacks.onselect(closedRing(shown.map, drawn), add);
+    if (drawn) shown.callbacks.onselect(closedRing(shown.map, drawn), add);
+    else shown.callbacks.onplace(placeAt(shown, start), add);
   });
   surface.addEventListener('pointercancel', end);
   for (const name of ['mousedown', 'dblclick', 'click', 'touchstart']) surface.addEventListener(name, (event) => event.stopPropagation());
+}
+
+/** The ids of the place at a point of the map: the smallest one, which is drawn last; none: []. */
+function placeAt(shown, point) {
+  const {lng, lat} = shown.map.containerPointToLatLng(point);
+  const at = [...shown.byChip.values()].flat().map((l) => l.place).filter((p) => p.rings.some((r) => pointInRing([lng, lat], r)));
+  return at.at(-1)?.ids || [];
 }
 
 function closedRing(map, points) {

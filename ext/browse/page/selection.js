@@ -52,7 +52,7 @@ export function createSelection(source, callbacks) {
       h('span', {class: 'group'}, button('Keep', () => callbacks.label(list(), 'keep'), 'k'), button('Drop', () => callbacks.label(list(), 'drop'), 'd'), button('Label …', () => askLabel(callbacks, list()), 'l')),
       button('Save as table …', save),
     ] : [];
-    bar.replaceChildren(h('strong', {'aria-live': 'polite'}, `${formatCount(ids.size)} selected`), write,
+    bar.replaceChildren(h('strong', {'aria-live': 'polite'}, `${formatCount(ids.size)} selected`), ...write,
       h('span', {class: 'group'}, button('CSV', () => download('csv', 'csv')), button('GeoJSON', () => download('geojson', 'geojson')), button('Ids', () => download('ids', 'txt'))),
       button('Copy SQL', () => copyText(sqlOfSelection(callbacks.table(), list(), `${callbacks.table().name}_selection`), 'SQL')),
       button('Clear', () => change(new Set()), 'Escape'));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {EmbeddedSource, boxOf, pointInRing, ringsMeet} from '../embedded.js';
+import {EmbeddedSource} from '../embedded.js';
+import {boxOf, pointInRing} from '../geometry.js';
 
 const square = (x, y, size = 1) => [[x, y], [x + size, y], [x + size, y + size], [x, y + size], [x, y]];
 
@@ -60,6 +61,12 @@ test('one chip comes with the dates of its place', async () => {
   await assert.rejects(source().chip('chips', 99), /not in the page/);
 });
 
+test('a polygon selects the chips whose middle lies in it', async () => {
+  const ring = [[0.6, 0.4], [2.6, 0.4], [2.6, 0.6], [0.6, 0.6], [0.6, 0.4]];
+  assert.deepEqual(await source().select({}, ring), [2, 3]);
+  assert.deepEqual(await source().select({cloud: [0, 0.1]}, ring), [2]);
+});
+
 test('files of a selection', async () => {
   const s = source();
   assert.equal(await (await s.file('chips', [2, 1], 'ids')).text(), '2\n1\n');
@@ -71,9 +78,5 @@ test('files of a selection', async () => {
 test('points and rings', () => {
   assert.equal(pointInRing([0.5, 0.5], square(0, 0)), true);
   assert.equal(pointInRing([1.5, 0.5], square(0, 0)), false);
-  assert.equal(ringsMeet(square(0, 0, 4), square(1, 1)), true); // inside
-  assert.equal(ringsMeet(square(1, 1), square(0, 0, 4)), true);
-  assert.equal(ringsMeet([[-1, 0.4], [5, 0.4], [5, 0.6], [-1, 0.6], [-1, 0.4]], square(0, 0)), true); // no corner in the other
-  assert.equal(ringsMeet(square(0, 0), square(2, 2)), false);
   assert.deepEqual(boxOf([square(0, 0), square(-3, 5, 2)]), [-3, 0, 1, 7]);
 });
