@@ -121,6 +121,8 @@ DEPS_TEST := g++ python3 python3-numpy python3-venv nginx-light gdal-bin spatial
 # 118 MB to fetch with what it needs; CI has it
 DEPS_TORCH := python3-torch
 DEPS_BENCH := python3-rasterio
+# 300 MB with what it needs: the tests of the page of `stacchip browse`
+DEPS_BROWSER := chromium fonts-dejavu-core
 # For tests of packages that are skipped without; dpkg-dev and debhelper for `make deb`, the rest for check-packages and aarch64
 DEPS_PACKAGES := python3-apsw python3-geopandas mypy dpkg-dev debhelper fakeroot lintian debootstrap gcc-aarch64-linux-gnu qemu-user
 # The site of `make docs`; the test of it looks at it in chromium too, where that is.
@@ -139,6 +141,8 @@ deps-torch:
 	@tests/support/deps.sh $(DEPS_TORCH)
 deps-bench:
 	@tests/support/deps.sh $(DEPS_BENCH)
+deps-browser:
+	@tests/support/deps.sh $(DEPS_BROWSER)
 deps-packages:
 	@tests/support/deps.sh $(DEPS_BUILD) $(DEPS_PACKAGES)
 deps-docs:
@@ -204,7 +208,8 @@ help:
 #: make demo         install what is missing, build, run the main job (ITEM=path or URL: on yours)
 #: make test         install what is missing, build, run all tests
 #: make deps         install what building needs (Debian packages); YES=1 uses sudo
-#: make deps-torch   PyTorch for the tests of its examples (118 MB); make deps-bench: what the benchmarks compare with; make deps-hosts: R, Go, Rust, Java ...
+#: make deps-torch   PyTorch for the tests of its examples (118 MB); make deps-bench: what the benchmarks compare with;
+#:                   deps-browser: Chromium for the tests of pages; make deps-hosts: R, Go, Rust, Java ...
 #: make docs         the pages of docs as a site, build/site/index.html (make deps-docs: mkdocs-material)
 #: make reference    docs/reference.md, out of stacchip_help()
 #: make install      into DESTDIR and PREFIX (default /usr/local); make uninstall takes it out
