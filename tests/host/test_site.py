@@ -121,6 +121,8 @@ class Site(unittest.TestCase):
                 try:
                     b.open(base + "index.html")
                     b.evaluate("document.querySelector('[data-md-toggle=search]').click(), document.querySelector('.md-search__input').focus()")
+                    ready = "document.querySelector('.md-search-result__meta').textContent.trim() != 'Initializing search'"
+                    self.assertTrue(b.until(ready))  # what is typed before is lost
                     b.type("exclude_cloud")
                     self.assertGreater(b.until("document.querySelectorAll('.md-search-result__item').length"), 1)
                     for page in ("start", "rules", "parquet", "reference", "recipes"):  # wide tables and long lines scroll in themselves
