@@ -6,7 +6,6 @@ export SC_EMULATED=1
 failed=0
 for test; do
   line=$(qemu-aarch64 -L "$root" -E LD_LIBRARY_PATH="$PWD/build/aarch64" "build/aarch64/tests/$test" 2>&1 | tee "build/aarch64/$test.log" | tail -n 1)
-  code=${PIPESTATUS[0]}
   printf '%-40s %s\n' "$test" "$line"
   [[ $line =~ ^[0-9]+\ passed,\ 0\ failed ]] || { failed=1; tail -n 20 "build/aarch64/$test.log"; }
 done
