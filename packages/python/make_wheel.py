@@ -91,7 +91,7 @@ def record_line(name, data):
 
 
 def write_wheel(path, bundle, version, tag):
-    when = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", 315532800)))[:6]
+    when = time.gmtime(max(int(os.environ.get("SOURCE_DATE_EPOCH", 0)), 315532800))[:6]  # no earlier than a ZIP can say, 1980
     record = ""
 
     def add(name, data, executable=False):
