@@ -99,6 +99,7 @@ int sc_batches_register(struct sc_connection *c);   /* pixels/batches.c */
 int sc_stats_register(struct sc_connection *c);     /* pixels/stats.c */
 int sc_mosaic_register(struct sc_connection *c);    /* pixels/mosaic_func.c */
 int sc_freeze_register(struct sc_connection *c);    /* freeze/freeze_func.c */
+int sc_compare_register(struct sc_connection *c);   /* freeze/compare_vtab.c */
 int sc_tile_register(struct sc_connection *c);      /* pixels/tile.c */
 int sc_polygons_register(struct sc_connection *c);  /* pixels/polygons.c */
 int sc_zonal_register(struct sc_connection *c);     /* pixels/zonal.c */

@@ -43,6 +43,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_clay_register,
     sc_merge_register,
     sc_parquet_register,
+    sc_compare_register,
     sc_config_register,
     sc_help_register,
 };

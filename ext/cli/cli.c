@@ -240,6 +240,12 @@ void sc_cli_discard_if_empty(sqlite3 *db, const char *table, const char *path) {
   sqlite3_free(sql);
 }
 
+sc_status sc_cli_open_old(const char *path, sqlite3 **out, struct sc_error *err) {
+  *out = NULL;
+  if (sc_cli_is_new(path)) return sc_fail(err, SC_NOT_FOUND, "%s: no such database", path);
+  return sc_cli_open(path, out, err);
+}
+
 /* Run a statement to its end and finalize it; rows go to `take`, or nowhere where it is NULL. */
 static sc_status step_all(sqlite3 *db, sqlite3_stmt *stmt, sc_cli_row take, void *context,
                           struct sc_error *err) {

@@ -77,6 +77,9 @@ void sc_cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Open a database with the extension; close with sqlite3_close(). */
 sc_status sc_cli_open(const char *path, sqlite3 **out, struct sc_error *err);
 
+/* The same of one that is there: SC_NOT_FOUND, and none is made. */
+sc_status sc_cli_open_old(const char *path, sqlite3 **out, struct sc_error *err);
+
 /* Is there no file of a database yet? 0 for ":memory:". */
 int sc_cli_is_new(const char *path);
 /* Take away the file of a database that this run made, where it has neither merged an item into
@@ -105,8 +108,8 @@ double sc_cli_seconds(void); /* monotonic */
 
 /* --- the sub-commands --- */
 
-extern const struct sc_cli_command sc_cli_browse, sc_cli_index, sc_cli_merge_index, sc_cli_mirror,
-    sc_cli_prechip, sc_cli_preview, sc_cli_stats;
+extern const struct sc_cli_command sc_cli_browse, sc_cli_freeze, sc_cli_index, sc_cli_merge_index,
+    sc_cli_mirror, sc_cli_prechip, sc_cli_preview, sc_cli_stats;
 
 /*
  * Sub-command number i, or 0 where there are no more. A processor's options differ by system:

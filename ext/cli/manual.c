@@ -10,7 +10,7 @@
 
 int sc_cli_command(int i, struct sc_cli_option *options, struct sc_cli_command *out) {
   static const struct sc_cli_command *const last[] = {
-      &sc_cli_merge_index, &sc_cli_mirror, &sc_cli_prechip,
+      &sc_cli_merge_index, &sc_cli_mirror, &sc_cli_freeze, &sc_cli_prechip,
       &sc_cli_stats,       &sc_cli_browse, &sc_cli_preview};
   const struct sc_system *system = sc_system_at(i - 1);
   int n_systems = 0;

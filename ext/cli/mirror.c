@@ -213,11 +213,6 @@ static sc_status make_root(const char *folder, int dry_run, char **out, struct s
   return st;
 }
 
-static sc_status open_database(const char *path, sqlite3 **out, struct sc_error *err) {
-  if (sc_cli_is_new(path)) return sc_fail(err, SC_NOT_FOUND, "%s: no such database", path);
-  return sc_cli_open(path, out, err);
-}
-
 static int report(const struct job *job, sc_status st, const struct sc_error *err) {
   if (job->n_failed > SHOWN_MAX) sc_cli_say("  and %zu more", job->n_failed - SHOWN_MAX);
   if (!job->dry_run && job->mirror.root) {
@@ -272,7 +267,7 @@ static int run(const struct sc_cli_command *c, int argc, char **argv) {
   sc_status st = sc_cli_number(&options[OPT_THREADS], v[OPT_THREADS], 1, &threads, &err);
   if (!st && threads > SC_TRANSFERS_THREADS_MAX)
     st = sc_fail(&err, SC_BAD_ARG, "--threads: expected at most %d", SC_TRANSFERS_THREADS_MAX);
-  if (!st) st = open_database(args.rest[0], &job.mirror.db, &err);
+  if (!st) st = sc_cli_open_old(args.rest[0], &job.mirror.db, &err);
   job.mirror.table = v[OPT_TABLE];
   job.mirror.names = v[OPT_ASSETS];
   job.mirror.verify = v[OPT_VERIFY] != NULL;

@@ -28,6 +28,7 @@
 #define AHEAD 1
 #define SHARD_BYTES ((int64_t)256 << 20)
 #define PROGRESS_SECONDS 1.0
+#define SHOW_SECONDS 0.1
 
 /* The chips of one split. */
 struct part {
@@ -355,13 +356,27 @@ static sc_status make_plan(struct freeze *f, const char *query, struct sc_error 
 
 /* --- writing --- */
 
+static _Thread_local void (*show_to)(void *context, int64_t done, int64_t total);
+static _Thread_local void *show_context;
+
+void sc_freeze_on_progress(void (*show)(void *context, int64_t done, int64_t total),
+                           void *context) {
+  show_to = show;
+  show_context = context;
+}
+
 static void show_progress(struct freeze *f, int is_last) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   double now = (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-  if (sc_settings_int("progress") != 1) return;
-  if (!is_last && now - f->last_progress < PROGRESS_SECONDS) return;
+  if (!show_to && sc_settings_int("progress") != 1) return;
+  if (!is_last && now - f->last_progress < (show_to ? SHOW_SECONDS : PROGRESS_SECONDS)) return;
   f->last_progress = now;
+  if (show_to) {
+    show_to(show_context, f->state.position < 0 ? (int64_t)f->n_chips : f->state.position,
+            (int64_t)f->n_chips);
+    return;
+  }
   int rewrites = isatty(STDERR_FILENO); /* one line that changes; else a line each time */
   fprintf(stderr, "%s" SC_FREEZE ": %lld of %zu chips%s", rewrites ? "\r" : "",
           (long long)f->state.position, f->n_chips, is_last || !rewrites ? "\n" : "");

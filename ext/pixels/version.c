@@ -57,21 +57,31 @@ static sc_status stamp_local(const char *path, struct sc_content *out, struct sc
   return SC_OK;
 }
 
-static sc_status stamp_remote(const char *url, struct sc_content *out, struct sc_error *err) {
-  struct sc_http_request r = {
+struct sc_http_request sc_content_request(const char *url) {
+  return (struct sc_http_request){
       .method = "GET", .url = url, .size = 1, .limit_bytes = (size_t)1 << 16};
-  sc_status st = sc_http(&r, 1, sc_interrupted, NULL, err);
-  sc_buffer_free(&r.response);
-  if (st) return st;
-  out->size = r.total_bytes ? (int64_t)r.total_bytes : r.is_empty ? 0 : -1;
-  if (!r.etag[0]) {
+}
+
+sc_status sc_content_of_response(const struct sc_http_request *r, struct sc_content *out,
+                                 struct sc_error *err) {
+  *out = (struct sc_content){.size = r->total_bytes ? (int64_t)r->total_bytes
+                                     : r->is_empty  ? 0
+                                                    : -1};
+  if (!r->etag[0]) {
     return sc_fail(err, SC_UNSUPPORTED,
                    "%s: the server gives no ETag, and the item states no file:checksum: nothing "
                    "says which state of the file this is",
-                   r.final_url);
+                   r->final_url);
   }
-  sqlite3_snprintf(sizeof out->stamp, out->stamp, "etag:%s %lld", r.etag, (long long)out->size);
+  sqlite3_snprintf(sizeof out->stamp, out->stamp, "etag:%s %lld", r->etag, (long long)out->size);
   return SC_OK;
+}
+
+static sc_status stamp_remote(const char *url, struct sc_content *out, struct sc_error *err) {
+  struct sc_http_request r = sc_content_request(url);
+  sc_status st = sc_http(&r, 1, sc_interrupted, NULL, err);
+  sc_buffer_free(&r.response);
+  return st ? st : sc_content_of_response(&r, out, err);
 }
 
 sc_status sc_content_find(const cJSON *asset, const char *href, struct sc_content *out,

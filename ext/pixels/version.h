@@ -23,6 +23,7 @@
 #include "base/buffer.h"
 #include "base/sha256.h"
 #include "base/status.h"
+#include "http/http_api.h"
 
 #define SC_VERSION_TEXT_BYTES (2 * SC_SHA256_BYTES + 1)
 
@@ -51,6 +52,12 @@ struct sc_content {
  */
 sc_status sc_content_find(const struct cJSON *asset, const char *href, struct sc_content *out,
                           struct sc_error *err);
+
+/* The request for the ETag and size of a remote file, and what its response says: for many at once.
+ * SC_UNSUPPORTED, with the size in `out`, of a server that gives no ETag. */
+struct sc_http_request sc_content_request(const char *url);
+sc_status sc_content_of_response(const struct sc_http_request *r, struct sc_content *out,
+                                 struct sc_error *err);
 
 /* --- versions --- */
 
