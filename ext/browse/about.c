@@ -81,6 +81,8 @@ static sc_status put_table(const struct sc_browse_table *t, struct sc_buffer *ou
                           ",\"kind\":\"%s\",\"labels\":", t->is_frozen ? "frozen" : "merge");
   if (!st) st = sc_buffer_append_json(out, sc_table_has_labels(t, s) ? t->labels : NULL, err);
   if (!st) st = put_summary(t->summary, out, err);
+  if (!st && sc_summary_is_stale(t->summary, s))
+    st = sc_buffer_append_text(out, ",\"changed\":true", err);
   if (!st) st = sc_buffer_append_text(out, ",\"columns\":[", err);
   if (!st) st = put_columns(t, s, out, err);
   if (!st) st = sc_buffer_append_text(out, "]}", err);

@@ -1,11 +1,12 @@
 /* Databases, requests and where they go; see browse.h. */
 #include "browse/browse.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/db.h"
 #include "browse/page_file.h"
 #include "browse/state.h"
 
@@ -105,6 +106,17 @@ static sc_status start_summary(struct sc_browse *b, struct sc_browse_table *t,
   return t->summary ? sc_summary_start(t->summary, t, &b->is_stopping, err) : sc_fail_nomem(err);
 }
 
+/* Blocks of rasters are kept for the next picture of a place, but this is no training run. */
+static sc_status limit_cache(struct sc_browse *b, struct sc_error *err) {
+  struct sc_session *s = NULL;
+  if (getenv("STACCHIP_CACHE_BYTES")) return SC_OK;
+  sc_status st = sc_session_take(&b->sessions[0], SC_SESSION_OWN, &s, err);
+  if (!st)
+    st = sc_db_run(s->db, "SELECT stacchip_config('cache_bytes', 50000000)", NULL, NULL, err);
+  sc_session_give(s);
+  return st;
+}
+
 sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_browse **out,
                          struct sc_error *err) {
   struct sc_browse *b = sc_alloc_zero(1, sizeof *b);
@@ -119,6 +131,7 @@ sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_brow
   sc_status started = sc_columns_start(&b->columns, err);
   if (!st) st = started;
   for (int i = 0; i < options->n_paths && !st; i++) st = add_path(b, options->paths[i], err);
+  if (!st) st = limit_cache(b, err);
   for (int i = 0; i < b->tables.n && !st; i++) st = start_summary(b, &b->tables.tables[i], err);
   if (st) {
     sc_browse_close(b);
@@ -129,7 +142,10 @@ sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_brow
 }
 
 void sc_browse_watch(struct sc_browse *b) {
-  for (int i = 0; i < b->n_sessions; i++) sc_sessions_watch(&b->sessions[i]);
+  for (int i = 0; i < b->n_sessions; i++) {
+    sc_sessions_watch(&b->sessions[i]);
+    if (sc_sessions_changed(&b->sessions[i])) sc_columns_forget(&b->columns);
+  }
 }
 
 void sc_browse_stop(struct sc_browse *b) {

@@ -21,7 +21,8 @@ sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_brow
 sc_server_handler sc_browse_answer;
 /* Was the page there when the program was built? */
 int sc_browse_has_page(void);
-/* Stop statements that take too long; called about ten times a second. */
+/* Stop statements that take too long, and notice writes of others; called by one thread, about ten
+ * times a second. */
 void sc_browse_watch(struct sc_browse *b);
 /* Have everything that still runs give up, so that requests end soon. NULL is fine. */
 void sc_browse_stop(struct sc_browse *b);

@@ -341,6 +341,7 @@ void sc_sessions_init(struct sc_sessions *s, const char *path) {
 }
 
 void sc_sessions_free(struct sc_sessions *s) {
+  sc_session_give(s->witness);
   while (s->idle) {
     struct sc_session *next = s->idle->next;
     close_session(s->idle);
@@ -399,6 +400,18 @@ void sc_session_give(struct sc_session *s) {
   s->next = of->idle;
   of->idle = s;
   pthread_mutex_unlock(&of->lock);
+}
+
+int sc_sessions_changed(struct sc_sessions *of) {
+  struct sc_error ignored = {0};
+  sqlite3_int64 version = of->data_version;
+  if (!of->witness && sc_session_take(of, SC_SESSION_OWN, &of->witness, &ignored)) return 0;
+  if (sc_db_query_int(of->witness->db, "PRAGMA data_version", NULL, NULL, version, &version,
+                      &ignored))
+    return 0; /* a writer holds it: the next call will see what came of that */
+  int changed = of->data_version && version != of->data_version;
+  of->data_version = version;
+  return changed;
 }
 
 /* ---- texts ---- */

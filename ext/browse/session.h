@@ -10,6 +10,7 @@
 #define SC_BROWSE_SESSION_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 #include "base/sqlite.h"
 #include "base/status.h"
@@ -40,6 +41,8 @@ struct sc_sessions {
   const char *path; /* borrowed */
   pthread_mutex_t lock;
   struct sc_session *idle, *busy;
+  struct sc_session *witness; /* of the one thread that calls sc_sessions_changed() */
+  int64_t data_version;
 };
 
 void sc_sessions_init(struct sc_sessions *s, const char *path);
@@ -59,6 +62,9 @@ sc_status sc_session_fail(struct sc_session *session, struct sc_error *err);
 
 /* Stop statements that are overdue: called now and then, since not all of what runs asks itself. */
 void sc_sessions_watch(struct sc_sessions *s);
+
+/* Has anybody written to the database since the last call? Called by one thread. */
+int sc_sessions_changed(struct sc_sessions *s);
 
 /* Is that text one SQL expression by its looks: its parentheses are closed, no ';' stands between,
  * it is not too long? SC_BAD_ARG. */

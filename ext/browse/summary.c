@@ -33,7 +33,7 @@ struct builder {
   int n_pending;
   uint32_t pending_item;
   uint32_t n_blocks, n_chips, n_steps;
-  int32_t *steps;
+  uint16_t *steps;
   float *cloud, *nodata;
   uint16_t *x, *y;
 };
@@ -96,7 +96,7 @@ static void put_block(struct builder *b, const struct new_chip *p, int n, uint32
   k->size_y = (float)(box[3] - box[2]);
   for (int i = 0; i < n; i++) {
     uint32_t at = b->n_chips++;
-    if (k->steps != SC_NO_STEPS) b->steps[b->n_steps++] = (int32_t)(p[i].id - k->id);
+    if (k->steps != SC_NO_STEPS) b->steps[b->n_steps++] = (uint16_t)(p[i].id - k->id);
     b->cloud[at] = p[i].cloud;
     b->nodata[at] = p[i].nodata;
     b->x[at] = step_of(p[i].lon, k->min_x, k->size_x);
@@ -125,11 +125,11 @@ static sc_status finish_chunk(struct builder *b, struct sc_error *err) {
   c->n_blocks = b->n_blocks;
   c->n_chips = b->n_chips;
   c->blocks = (struct sc_summary_block *)(void *)(c + 1);
-  c->steps = (int32_t *)(void *)(c->blocks + b->n_blocks);
-  c->cloud = (float *)(void *)(c->steps + n_steps);
+  c->cloud = (float *)(void *)(c->blocks + b->n_blocks);
   c->nodata = c->cloud + n;
   c->x = (uint16_t *)(void *)(c->nodata + n);
   c->y = c->x + n;
+  c->steps = c->y + n;
   memcpy(c->blocks, b->blocks, blocks);
   memcpy(c->steps, b->steps, n_steps * sizeof *c->steps);
   memcpy(c->cloud, b->cloud, n * sizeof *c->cloud);
@@ -165,7 +165,7 @@ static sc_status add_chip(struct builder *b, const struct new_chip *chip, uint32
   if (!is_sane) return SC_OK;
   int64_t step;
   int is_far = b->n_pending && (__builtin_sub_overflow(chip->id, b->pending[0].id, &step) ||
-                                step > INT32_MAX || step < INT32_MIN);
+                                step > UINT16_MAX || step < 0);
   if (b->n_pending == BLOCK_CHIPS || (b->n_pending && b->pending_item != item) || is_far)
     st = flush(b, err);
   b->pending_item = item;
@@ -391,6 +391,22 @@ static void *read_chips(void *context) {
   return NULL;
 }
 
+/* Numbers that change when items come or go, in one. */
+static int64_t read_signature(const struct sc_browse_table *t, struct sc_session *session) {
+  static const char merged[] =
+      "SELECT 1000003 * (SELECT count(*) FROM main.\"{name}_item\") + 10007 * (SELECT "
+      "coalesce(max(id), 0) FROM main.\"{name}_item\") + (SELECT coalesce(max(id), 0) FROM "
+      "main.\"{name}_block\")";
+  struct sc_error ignored = {0};
+  sqlite3_int64 signature = 0;
+  if (!t->is_frozen) sc_db_query_int(session->db, merged, NULL, t->table, 0, &signature, &ignored);
+  return signature;
+}
+
+int sc_summary_is_stale(const struct sc_summary *s, struct sc_session *session) {
+  return read_signature(s->table, session) != s->signature;
+}
+
 static sc_status plan_ranges(struct sc_summary *s, struct sc_session *session,
                              struct sc_error *err) {
   sqlite3_int64 last = 0;
@@ -413,6 +429,7 @@ sc_status sc_summary_start(struct sc_summary *s, const struct sc_browse_table *t
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->changed, NULL);
   sc_status st = sc_session_take(t->sessions, SC_SESSION_OWN, &session, err);
+  if (!st) s->signature = read_signature(t, session);
   if (!st) st = read_items(s, session, err);
   if (!st) st = plan_ranges(s, session, err);
   sc_session_give(session);

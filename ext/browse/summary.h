@@ -36,7 +36,7 @@ struct sc_summary_chunk {
   int64_t key; /* chunks are in this order once all are there */
   uint32_t n_blocks, n_chips;
   struct sc_summary_block *blocks; /* owned: one piece of memory with all that follows */
-  int32_t *steps;                  /* id of a chip minus that of its block */
+  uint16_t *steps;                 /* id of a chip minus that of its block */
   float *cloud, *nodata;           /* NaN: unknown */
   uint16_t *x, *y;                 /* centre, in 65535ths of the block's box */
 };
@@ -53,6 +53,7 @@ struct sc_summary {
   size_t n_items;
   char *platforms[SC_SUMMARY_PLATFORMS];
   int n_platforms;
+  int64_t signature;           /* of the table when it was read */
   int32_t first_day, last_day; /* SC_NO_DAY where there is none */
   pthread_mutex_t lock;        /* of what follows */
   pthread_cond_t changed;
@@ -75,6 +76,9 @@ void sc_summary_free(struct sc_summary *s);
  * stopped reading. */
 sc_status sc_summary_wait(struct sc_summary *s, double seconds, double *fraction,
                           struct sc_error *err);
+
+/* Has the table got or lost items or blocks since it was read? Only a new start shows them. */
+int sc_summary_is_stale(const struct sc_summary *s, struct sc_session *session);
 
 /* How many chips there are so far, and their box: west, south, east, north (of none: 0). */
 int64_t sc_summary_extent(struct sc_summary *s, double box[4]);
