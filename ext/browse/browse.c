@@ -46,6 +46,16 @@ static void put_error(struct sc_server_answer *a, int status, const char *text) 
     a->body.size = 0;
 }
 
+/* Names and errors of a database may hold any bytes; JSON is UTF-8. */
+static sc_status settle_text(struct sc_server_answer *a, struct sc_error *err) {
+  if (strncmp(a->type, "image/", 6) == 0) return SC_OK;
+  sc_status st = sc_buffer_terminate(&a->body, err);
+  if (st || !a->body.size) return st;
+  sc_text_make_valid((char *)a->body.data);
+  a->body.size = strlen((char *)a->body.data);
+  return SC_OK;
+}
+
 static int answer_file(const char *path, struct sc_server_answer *a) {
   const struct sc_page_file *f = sc_page_file(*path ? path : "index.html");
   if (!f) return 0;
@@ -69,7 +79,8 @@ void sc_browse_answer(void *context, int worker, const struct sc_server_request 
       return;
     }
     a->type = "application/json";
-    if (routes[i].handler(b, r, a, &err)) put_error(a, http_status(err.status), err.text);
+    if (routes[i].handler(b, r, a, &err) || settle_text(a, &err))
+      put_error(a, http_status(err.status), err.text);
     return;
   }
   if (r->is_post || !answer_file(r->path, a)) put_error(a, 404, "there is nothing of that name");
@@ -95,7 +106,7 @@ static sc_status add_path(struct sc_browse *b, const char *path, struct sc_error
   char **own = &b->paths[b->n_sessions];
   sc_status st = sc_format(own, err, "%s%s", path, is_folder ? "/dataset.db" : "");
   if (st) return st;
-  sc_sessions_init(&b->sessions[b->n_sessions], *own);
+  sc_sessions_init(&b->sessions[b->n_sessions], *own, &b->is_stopping);
   b->n_sessions++;
   return sc_tables_find(&b->sessions[b->n_sessions - 1], b->options.labels, &b->tables, err);
 }
@@ -132,6 +143,8 @@ sc_status sc_browse_open(const struct sc_browse_options *options, struct sc_brow
   if (!st) st = started;
   for (int i = 0; i < options->n_paths && !st; i++) st = add_path(b, options->paths[i], err);
   if (!st) st = limit_cache(b, err);
+  /* What is written from now on is noticed. */
+  for (int i = 0; i < b->n_sessions && !st; i++) sc_sessions_changed(&b->sessions[i]);
   for (int i = 0; i < b->tables.n && !st; i++) st = start_summary(b, &b->tables.tables[i], err);
   if (st) {
     sc_browse_close(b);
@@ -146,6 +159,7 @@ void sc_browse_watch(struct sc_browse *b) {
     sc_sessions_watch(&b->sessions[i]);
     if (sc_sessions_changed(&b->sessions[i])) sc_columns_forget(&b->columns);
   }
+  sc_columns_watch(&b->columns);
 }
 
 void sc_browse_stop(struct sc_browse *b) {

@@ -275,6 +275,17 @@ void sc_columns_forget(struct sc_columns *list) {
   pthread_mutex_unlock(&list->lock);
 }
 
+void sc_columns_watch(struct sc_columns *list) {
+  pthread_mutex_lock(&list->lock);
+  double now = sc_browse_now();
+  for (struct sc_column *c = list->first; c; c = c->next) {
+    if (!c->n_users && c->parts_done < c->n_parts && now - c->last_asked > SC_COLUMN_PATIENCE)
+      __atomic_store_n(&c->give_up, 1, __ATOMIC_RELAXED);
+  }
+  let_go(list, 0);
+  pthread_mutex_unlock(&list->lock);
+}
+
 static int compare_days(const void *a, const void *b) {
   int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
   return (x > y) - (x < y);
@@ -390,6 +401,7 @@ sc_status sc_column_take(struct sc_columns *list, const struct sc_question *q, d
     }
   }
   c->n_users++;
+  c->last_asked = sc_browse_now();
   let_go(list, 0);
   wait_for(list, c, seconds);
   *done = c->n_parts ? (double)c->parts_done / c->n_parts : 1;

@@ -18,6 +18,7 @@
 #define SC_COLUMN_NAMES 64 /* distinct texts of an expression that are told apart */
 #define SC_COLUMNS_KEPT 12
 #define SC_COLUMN_SECONDS 15.0 /* that a part may take */
+#define SC_COLUMN_PATIENCE 4.0 /* after which one that is not asked for again is given up */
 
 struct sc_column {
   /* Of whoever made it: do not change. */
@@ -36,6 +37,7 @@ struct sc_column {
   sc_status status;
   struct sc_error err;
   int n_users;
+  double last_asked;      /* on the monotonic clock */
   int give_up;            /* atomically */
   struct sc_column *next; /* last used first */
 };
@@ -56,6 +58,9 @@ void sc_columns_stop(struct sc_columns *list);
 void sc_columns_free(struct sc_columns *list);
 /* The tables have changed: forget all that is known. */
 void sc_columns_forget(struct sc_columns *list);
+
+/* Give up what nobody has asked for in the last seconds: called now and then. */
+void sc_columns_watch(struct sc_columns *list);
 
 /* What is asked about every chip. */
 struct sc_question {

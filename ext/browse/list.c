@@ -14,7 +14,7 @@
 #define OFFSET_MAX 1000000
 
 #define SELECT_MAX 100000
-#define ORDER_SECONDS 10.0
+#define ORDER_SECONDS 5.0
 
 /* ---- which ---- */
 

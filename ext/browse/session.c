@@ -185,7 +185,8 @@ static int authorize(void *context, int action, const char *a, const char *b, co
 
 static int is_due(const struct sc_session *s) {
   return (s->deadline > 0 && sc_browse_now() > s->deadline) ||
-         (s->give_up && __atomic_load_n(s->give_up, __ATOMIC_RELAXED));
+         (s->give_up && __atomic_load_n(s->give_up, __ATOMIC_RELAXED)) ||
+         __atomic_load_n(s->of->give_up, __ATOMIC_RELAXED);
 }
 
 static int on_progress(void *context) { return is_due(context); }
@@ -335,8 +336,9 @@ static sc_status open_session(struct sc_sessions *of, enum sc_session_kind kind,
 
 /* ---- taking and giving ---- */
 
-void sc_sessions_init(struct sc_sessions *s, const char *path) {
+void sc_sessions_init(struct sc_sessions *s, const char *path, const int *give_up) {
   s->path = path;
+  s->give_up = give_up;
   pthread_mutex_init(&s->lock, NULL);
 }
 

@@ -38,14 +38,15 @@ struct sc_session {
 
 /* Those of one database. Zeroed, then sc_sessions_init(). */
 struct sc_sessions {
-  const char *path; /* borrowed */
+  const char *path;   /* borrowed */
+  const int *give_up; /* borrowed: all statements stop once it is not 0 */
   pthread_mutex_t lock;
   struct sc_session *idle, *busy;
   struct sc_session *witness; /* of the one thread that calls sc_sessions_changed() */
   int64_t data_version;
 };
 
-void sc_sessions_init(struct sc_sessions *s, const char *path);
+void sc_sessions_init(struct sc_sessions *s, const char *path, const int *give_up);
 /* None may be taken any more. */
 void sc_sessions_free(struct sc_sessions *s);
 
