@@ -40,6 +40,7 @@ void sc_batch_free(struct sc_batch *b) {
   sc_buffer_free(&b->valid_memory);
   for (int k = 0; k < b->n_layers; k++) sc_free(b->layers[k].pixels);
   sc_free(b->layers);
+  sc_overlay_free(&b->overlay);
   memset(b, 0, sizeof *b);
 }
 
@@ -360,7 +361,7 @@ static sc_status finish_npz(struct sc_batch *b, const struct sc_chip_options *op
 static sc_status finish_picture(const struct sc_batch *b, const struct sc_chip_options *options,
                                 struct sc_buffer *out, struct sc_error *err) {
   const struct sc_chip_target read = {.dtype = b->dtype, .pixels = b->pixels, .valid = b->valid};
-  return sc_view_encode(b->chips, b->n, options, &read, out, err);
+  return sc_view_encode(b->chips, b->n, options, &read, &b->overlay, out, err);
 }
 
 /* Put b->head bytes before what has none. */

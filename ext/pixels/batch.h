@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "pixels/chip.h"
+#include "pixels/overlay.h"
 
 /* Zeroed is empty; sc_batch_free(). */
 struct sc_batch {
@@ -33,6 +34,7 @@ struct sc_batch {
   uint8_t *valid;                 /* of each value; NULL where the format does not show it */
   struct sc_layer_array *layers;  /* of the options' layers; owned */
   int n_layers;
+  struct sc_overlay overlay; /* of a picture; found by the caller, freed with the batch */
 };
 
 /* Room for n_max chips. */

@@ -30,7 +30,7 @@ struct raw {
   const cJSON *assets, *resampling, *stretch, *rescale, *fill, *percentiles, *stats, *classes;
   const cJSON *resolution, *bounds, *center, *size, *like, *layers, *slots;
   int format, dtype, scale, harmonize, valid, on_error, null, on_duplicate, exclude_cloud;
-  int all_touched, weights, bilinear;
+  int all_touched, weights, bilinear, overlay, captions;
   int64_t buffer, jitter, seed;
   const char *table, *items, *crs, *platform, *base;
 };
@@ -80,6 +80,7 @@ struct raw {
   {"seed", SC_OPTION_INT, AT(seed), -SEED_MAX, SEED_MAX, NULL, "0", "of jitter: another number, another shift"}, \
   {"layers", SC_OPTION_JSON, AT(layers), 0, 0, "an object of layers by name", NULL, "with npz: other rasters on the grid of the chip"}, \
   {"like", SC_OPTION_JSON, AT(like), 0, 0, "a handle", NULL, "exactly the grid of that chip"}
+#define OVERLAY {"overlay", SC_OPTION_CHOICE, AT(overlay), 0, 0, "none|mask", "\"none\"", "of a picture: mask marks what the item's mask calls cloud"}
 #define FORMAT(names) {"format", SC_OPTION_CHOICE, AT(format), 0, 0, names, "\"npy\"", "what the BLOB is; where it is the only option its name will do"}
 #define ON_ERROR(choices, about) {"on_error", SC_OPTION_CHOICE, AT(on_error), 0, 0, choices, "\"abort\"", about}
 #define ON_ERROR_OF_CHIP ON_ERROR("abort|null", "null: what cannot be read is NULL, in place of an error")
@@ -93,11 +94,14 @@ struct raw {
 /* clang-format on */
 
 static const struct sc_option chip_table[] = {
-    COMMON, PIXELS, GRID, FORMAT(FORMATS), ON_ERROR_OF_CHIP,
+    COMMON, PIXELS, OVERLAY, GRID, FORMAT(FORMATS), ON_ERROR_OF_CHIP,
 };
 static const struct sc_option stack_table[] = {
     COMMON,
     PIXELS,
+    OVERLAY,
+    {"captions", SC_OPTION_BOOL, AT(captions), 0, 0, NULL, "false",
+     "of a contact sheet: date and share of clouds below each chip"},
     GRID,
     FORMAT(FORMATS),
     ON_ERROR_OF_GROUP,
@@ -235,6 +239,8 @@ static sc_status check_format(const struct raw *raw, const char *what, struct sc
   const char *ignored = is_picture     ? NULL
                         : raw->stretch ? "stretch"
                         : raw->rescale ? "rescale"
+                        : raw->overlay  ? "overlay"
+                        : raw->captions ? "captions"
                                        : NULL;
   if (ignored)
     return sc_fail(err, SC_BAD_ARG, "%s: option '%s' is for the formats png and jpeg", what,
@@ -352,6 +358,8 @@ static sc_status take(const struct raw *raw, const char *what, struct sc_chip_op
   out->table = raw->table;
   out->items = raw->items;
   out->exclude_cloud = raw->exclude_cloud;
+  out->overlay_mask = raw->overlay == 1;
+  out->captions = raw->captions;
   out->has_fill = raw->fill != NULL;
   out->has_rescale = raw->rescale != NULL;
   if (raw->fill && !cJSON_IsNumber(raw->fill)) {

@@ -60,6 +60,8 @@ struct sc_chip_options {
   int has_rescale;
   double rescale[2];               /* absolute */
   int64_t size_px;                 /* of a picture; 0: of the chip */
+  int overlay_mask;                /* of a picture: clouds are marked */
+  int captions;                    /* of a contact sheet: date and share of clouds below each chip */
   struct sc_target_options target; /* the grid asked for */
   struct sc_layer *layers;         /* pixels/layers.h; owned */
   int n_layers;

@@ -177,8 +177,11 @@ static sc_status encode_picture(struct sc_connection *c, const struct sc_chip *c
                                 const struct sc_chip_options *options, struct sc_buffer *out,
                                 struct sc_error *err) {
   struct sc_chip_target read = {.dtype = SC_DTYPE_F64};
+  struct sc_overlay overlay = {NULL, NULL};
   sc_status st = load(c, chip, options, 1, &read, err);
-  if (!st) st = sc_view_encode(chip, 1, options, &read, out, err);
+  if (!st) st = sc_overlay_find(c, chip, 1, options, &overlay, err);
+  if (!st) st = sc_view_encode(chip, 1, options, &read, &overlay, out, err);
+  sc_overlay_free(&overlay);
   target_free(&read);
   return st;
 }

@@ -167,6 +167,7 @@ static sc_status make_stack(struct sc_connection *c, const struct sc_group *s,
       options->n_slots ? open_slots(c, s, options, &b, err) : open_rows(c, s, options, &b, err);
   if (!st) st = sc_batch_plan(&b, options, limit, err);
   if (!st) st = sc_batch_read(&b, options, err);
+  if (!st) st = sc_overlay_find(c, b.chips, b.n, options, &b.overlay, err);
   sc_batch_forget_failed(c, &b);
   if (b.n_failed) sc_fail_within(err, "position %zu", b.positions[b.n_failed - 1]);
   int has_shape = b.n > 0 || !options->n_slots; /* empty slots alone have none */

@@ -5,18 +5,22 @@
 #include "base/buffer.h"
 #include "base/status.h"
 #include "pixels/chip.h"
+#include "pixels/overlay.h"
 
 /*
  * Encode n chips of one shape as one picture (a contact sheet where n > 1; rows of
  * ceil(sqrt(n)) chips), stretched together by `stretch` percentiles of the valid pixels of
  * each band, or by `rescale`. 1 or 3 bands.
  *
- * read  As sc_chips_read() filled it, float64 with `valid`: pixels that are not valid are
- *       transparent (PNG) or black.
+ * read   As sc_chips_read() filled it, float64 with `valid`: pixels that are not valid are
+ *        transparent (PNG) or black.
+ * overlay What the options want shown beside them: clouds are tinted and outlined, captions stand
+ *        below the chips.
  */
 sc_status sc_view_encode(const struct sc_chip *chips, size_t n,
                          const struct sc_chip_options *options, const struct sc_chip_target *read,
-                         struct sc_buffer *out, struct sc_error *err);
+                         const struct sc_overlay *overlay, struct sc_buffer *out,
+                         struct sc_error *err);
 
 /*
  * What is black and what is white of band k of these chips: `rescale`, else the percentiles of

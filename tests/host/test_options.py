@@ -36,7 +36,7 @@ def documented():
         INDEX: table("indexing.md", "option"),
         CHIP: table("chips.md", "option"),
         "stacchip_stack": table("chips.md", "option") + table("stacks.md", "option"),
-        "stacchip_composite": [n for n in table("chips.md", "option")] + table("composites.md", "option"),
+        "stacchip_composite": [n for n in table("chips.md", "option") if n != "overlay"] + table("composites.md", "option"),
         "stacchip_band_stats": sentence("statistics.md", r"\nOptions: (.*?) as in") + table("statistics.md", "option"),
         "stacchip_split": table("samples.md", "option"),
         "stacchip_rasterize": table("labels.md", "option", "stacchip_rasterize"),
