@@ -101,6 +101,7 @@ int sc_mosaic_register(struct sc_connection *c);    /* pixels/mosaic_func.c */
 int sc_freeze_register(struct sc_connection *c);    /* freeze/freeze_func.c */
 int sc_compare_register(struct sc_connection *c);   /* freeze/compare_vtab.c */
 int sc_tile_register(struct sc_connection *c);      /* pixels/tile.c */
+int sc_plot_register(struct sc_connection *c);      /* pixels/plot.c */
 int sc_polygons_register(struct sc_connection *c);  /* pixels/polygons.c */
 int sc_zonal_register(struct sc_connection *c);     /* pixels/zonal.c */
 int sc_sample_register(struct sc_connection *c);    /* pixels/sample.c */

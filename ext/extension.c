@@ -35,6 +35,7 @@ static int (*const parts[])(struct sc_connection *) = {
     sc_mosaic_register,
     sc_freeze_register,
     sc_tile_register,
+    sc_plot_register,
     sc_polygons_register,
     sc_hash_register,
     sc_split_register,
