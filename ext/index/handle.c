@@ -366,16 +366,22 @@ static int is_chipid(const char *text) {
   return 1;
 }
 
+/* What to write instead of a text that is no handle, or "". */
+static const char *advice_for(const char *text) {
+  if (is_chipid(text))
+    return "; it looks like a chipid, which is for people: write (row) ... WHERE chipid = '...'";
+  if (text && strpbrk(text, "/."))
+    return "; the handles of an item's chips are the column row of stacchip_index(item)";
+  return "";
+}
+
 sc_status sc_handle_read(const char *text, struct sc_handle *out, struct sc_error *err) {
   memset(out, 0, sizeof *out);
   size_t blanks = text ? strspn(text, " \t\r\n") : 0;
   if (!text || (text[blanks] != '{' && text[blanks] != '[')) {
     return sc_fail(err, SC_BAD_ARG,
                    WHAT ": neither the column \"row\" of an index nor a JSON object: %.60s%s",
-                   text ? text : "",
-                   is_chipid(text) ? "; it looks like a chipid, which is for people: write "
-                                     "(row) ... WHERE chipid = '...'"
-                                   : "");
+                   text ? text : "", advice_for(text));
   }
   out->is_row = text[blanks] == '[';
   out->json.json = cJSON_ParseWithOpts(text, NULL, 1);

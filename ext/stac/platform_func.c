@@ -186,7 +186,7 @@ static const struct sc_help platform_help = {
             {"nodata", "TEXT", NULL,
              "expression over v and nd, true for a pixel of the mask without data"},
             {"assets", "JSON", NULL, "the assets that hold pixels, in output order"},
-            {"note", "TEXT", NULL, "where it comes from"},
+            {"note", "TEXT", NULL, "what the rule is for"},
             {0}},
     .example = "SELECT name, mask, cloud FROM stacchip_platform",
 };
