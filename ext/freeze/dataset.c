@@ -287,15 +287,21 @@ static sc_status look_at_part(struct sc_dataset *d, struct sc_dataset_state *sta
   return st == SC_NOMEM ? sc_fail_nomem(err) : SC_OK; /* anything else: it is none of ours */
 }
 
-static sc_status remove_part(struct sc_dataset *d, struct sc_error *err) {
+/* Of a connection that was closed: who was killed may have left one that has no use any more. */
+static sc_status remove_journal(struct sc_dataset *d, struct sc_error *err) {
   char *journal = NULL;
-  close_db(d);
   sc_status st = sc_format(&journal, err, "%s-journal", d->part);
   if (!st && unlink(journal) != 0 && errno != ENOENT)
     st = sc_fail(err, SC_IO, "%s: %s", journal, strerror(errno));
+  sc_free(journal);
+  return st;
+}
+
+static sc_status remove_part(struct sc_dataset *d, struct sc_error *err) {
+  close_db(d);
+  sc_status st = remove_journal(d, err);
   if (!st && unlink(d->part) != 0 && errno != ENOENT)
     st = sc_fail(err, SC_IO, "%s: %s", d->part, strerror(errno));
-  sc_free(journal);
   return st;
 }
 
@@ -568,7 +574,8 @@ sc_status sc_dataset_complete(struct sc_dataset *d, struct sc_error *err) {
 
 sc_status sc_dataset_finish(struct sc_dataset *d, struct sc_error *err) {
   close_db(d);
-  return sc_rename_durably(d->part, d->path, err);
+  sc_status st = remove_journal(d, err);
+  return st ? st : sc_rename_durably(d->part, d->path, err);
 }
 
 static sc_status sum_files(sqlite3 *db, const char *path, const char *file, int format,

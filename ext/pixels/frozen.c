@@ -233,7 +233,7 @@ sc_status sc_frozen_row(struct sc_connection *c, const char *table, int64_t rowi
   const char *text = !st && is_row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
   if (!st) {
     st = text ? sc_buffer_append_text(handle, text, err)
-              : sc_fail(err, SC_NOT_FOUND, "%s has no row %lld", table, (long long)rowid);
+              : sc_fail(err, SC_RANGE, "%s has no row %lld", table, (long long)rowid);
   }
   sqlite3_finalize(stmt);
   return st;
