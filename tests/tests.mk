@@ -154,6 +154,13 @@ bench-map: all
 bench-merge: all $(B)/bench/bench_merge
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)
 
+# The page over merged indexes of 1 and 10 million chips, which are made once (2.7 GB).
+#: make bench-browse  first drawing, filters and memory of stacchip browse (BENCH=short: 1 million chips)
+BROWSE_CHIPS ?= $(if $(filter short,$(BENCH)),1000000,1000000 10000000)
+.PHONY: bench-browse
+bench-browse: all $(B)/bench/make_chips
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_browse.py $(B)/bench/make_chips build/browse $(BROWSE_CHIPS)
+
 # Failing and good calls in random order on one connection, against fresh processes.
 #: make check-caches  what errors leave behind in caches, the long form (SEED=, N= steps; VARIANT=asan)
 SEED ?=
