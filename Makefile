@@ -202,7 +202,7 @@ format:
 format-check:
 	clang-format --dry-run --Werror $(FORMAT_SRC)
 help:
-	@sed -n 's/^#: //p' Makefile tests/tests.mk packages/packages.mk
+	@sed -n 's/^#: //p' Makefile tests/tests.mk packages/packages.mk packages/bundle/bundle.mk
 
 #: make              the extension (stacchip.so, stacchip_raster.so), libstacchip.a, the program
 #: make demo         install what is missing, build, run the main job (ITEM=path or URL: on yours)
@@ -234,6 +234,8 @@ CLI_PARTS := $(filter-out %/main.o,$(CLI_OBJ))
 $(filter $(B)/tests/test_cli_%,$(UNIT_BIN)): $(B)/tests/%: tests/unit/%.c tests/support/check.c $(CLI_PARTS) $(B)/libstacchip.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/support -DSQLITE_CORE $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/support/check.c $(CLI_PARTS) $(B)/libstacchip.a $(CLI_LIBS)
+
+include packages/bundle/bundle.mk
 
 -include $(wildcard $(B)/*/ext/*.d $(B)/*/ext/*/*.d $(B)/tests/*.d)
 -include tests/tests.mk

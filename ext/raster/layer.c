@@ -15,7 +15,9 @@
 
 static pthread_once_t register_once = PTHREAD_ONCE_INIT;
 
-/* GDAL declares these in a header of C++ only; few have the last one. */
+/* GDAL declares these in a header of C++ only. The weak ones: a bundle has no GeoPackage, few GDALs
+ * have Parquet. */
+#pragma weak RegisterOGRGeoPackage
 void RegisterOGRGeoJSON(void);
 void RegisterOGRGeoJSONSeq(void);
 void RegisterOGRTopoJSON(void);
@@ -32,7 +34,7 @@ static void register_drivers(void) {
   RegisterOGRGeoJSON();
   RegisterOGRGeoJSONSeq();
   RegisterOGRTopoJSON();
-  RegisterOGRGeoPackage();
+  if (RegisterOGRGeoPackage) RegisterOGRGeoPackage();
   RegisterOGRFlatGeobuf();
   RegisterOGRShape();
   RegisterOGRCSV();

@@ -58,6 +58,9 @@ class Languages(unittest.TestCase):
             real = os.path.realpath(there)
             os.remove(there)
             shutil.copy(real, there)
+        if host.IS_BUNDLE:  # it looks beside its real path
+            shutil.copy(os.path.join(os.path.dirname(host.EXT), "mod_spatialite.so"), cls.folder)
+            shutil.copytree(os.path.join(os.path.dirname(host.EXT), "share"), os.path.join(cls.folder, "share"))
         db, before = host.connect(), os.getcwd()
         os.chdir(cls.folder)
         cls.chip = db.execute(CHIP).fetchone()[0]

@@ -1,8 +1,6 @@
 // The data of a page that `stacchip browse` serves. The other source, of a page in one file, has the
 // same methods: embedded.js.
 
-import {sqlOfFilter} from './text.js';
-
 /** What a request was refused for; status: that of HTTP, 0 where no server answers. */
 export class RequestError extends Error {
   constructor(message, status) {
@@ -84,12 +82,9 @@ export class ServerSource {
     return `chip.png?${q}`;
   }
 
-  /** The address of tiles of the chips that pass a filter; order: SQL, what comes first lies on top. */
-  tiles(filter, order) {
+  tiles(filter) {
     const q = new URLSearchParams({table: filter.table});
-    const where = sqlOfFilter(filter);
-    if (where) q.set('where', where);
-    if (order) q.set('order', order);
+    if (filter.where) q.set('where', filter.where);
     return `tiles/{z}/{x}/{y}.png?${q}`;
   }
 
