@@ -30,7 +30,7 @@ enum {
 
 static const struct sc_option options[] = {
     [PROGRESS] = {"progress", SC_OPTION_INT, 0, 0, 1, NULL, "0",
-                  "1: stacchip_merge_items says on stderr how far it is"},
+                  "1: stacchip_merge_items and stacchip_freeze say on stderr how far they are"},
     [THREADS] = {"threads", SC_OPTION_INT, 0, 1, 64, NULL, "the machine's cores, at most 64",
                  "threads that read and decode"},
     [CACHE] = {"cache_bytes", SC_OPTION_INT, 0, 0, (double)(INT64_C(1) << 40), NULL, "268435456",

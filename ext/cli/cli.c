@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/db.h"
+#include "base/progress.h"
 #include "stacchip.h"
 
 static int has_reached;
@@ -30,6 +31,7 @@ int sc_exit_code(const struct sc_error *err) {
   }
 }
 
+static const char *command_name = ""; /* of the sub-command that runs */
 static int bar_is_drawn;
 
 /* A line takes the bar's place; the next bar comes below it. */
@@ -123,6 +125,7 @@ static int check_needed(const struct sc_cli_command *c, const struct sc_cli_args
 
 int sc_cli_options(const struct sc_cli_command *c, int argc, char **argv, struct sc_cli_args *out) {
   *out = (struct sc_cli_args){0};
+  command_name = c->name;
   for (int a = 0; a < argc; a++) {
     size_t length;
     int i = find_option(c, argv[a], &length);
@@ -307,19 +310,17 @@ double sc_cli_seconds(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-void sc_cli_bar(const char *what, int64_t done, int64_t total, double seconds) {
-  double rate = seconds > 0 ? (double)done / seconds : 0;
+void sc_cli_bar(const char *units, int64_t done, int64_t total, double seconds) {
+  char text[SC_PROGRESS_TEXT];
   if (!isatty(STDERR_FILENO)) return;
   bar_is_drawn = 1;
+  sc_progress_text(units, done, total, seconds, text);
+  fprintf(stderr, "\rstacchip %s ", command_name);
   if (total > 0) {
-    int width = (int)(30 * done / total);
-    long left = rate > 0 ? (long)((double)(total - done) / rate) : 0;
-    fprintf(stderr, "\r%-10s [%.*s%*s] %lld/%lld %.1f/s %ld:%02ld left  ", what, width,
-            "##############################", 30 - width, "", (long long)done, (long long)total,
-            rate, left / 60, left % 60);
-  } else {
-    fprintf(stderr, "\r%-10s %lld %.1f/s  ", what, (long long)done, rate);
+    int width = done < total ? (int)(30 * done / total) : 30;
+    fprintf(stderr, "[%.*s%*s] ", width, "##############################", 30 - width, "");
   }
+  fprintf(stderr, "%s\033[K", text);
   fflush(stderr);
 }
 

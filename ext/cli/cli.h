@@ -101,8 +101,9 @@ typedef sc_status (*sc_cli_row)(void *context, sqlite3_stmt *row, struct sc_erro
 sc_status sc_cli_rows(sqlite3 *db, sc_cli_row take, void *context, struct sc_error *err,
                       const char *sql, ...);
 
-/* A bar with count, rate and time left, on a terminal only. total 0: unknown. */
-void sc_cli_bar(const char *what, int64_t done, int64_t total, double seconds);
+/* A bar with the sub-command's name, count, rate and time left, on a terminal only. total 0:
+ * unknown; seconds: since the work began. */
+void sc_cli_bar(const char *units, int64_t done, int64_t total, double seconds);
 void sc_cli_bar_end(void);
 double sc_cli_seconds(void); /* monotonic */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/progress.h"
 #include "cli/card.h"
 #include "cli/cli.h"
 #include "freeze/freeze.h"
@@ -81,10 +82,10 @@ static sc_status freeze(sqlite3 *db, const char *path, const char *query, const 
   struct sc_buffer result = {0};
   double started = sc_cli_seconds();
   int found = 0;
-  sc_freeze_on_progress(show, &started);
+  sc_progress_follow(show, &started);
   sc_status st = sc_cli_text(db, &result, &found, err, "SELECT stacchip_freeze(?1, ?2, ?3)", path,
                              query, options);
-  sc_freeze_on_progress(NULL, NULL);
+  sc_progress_follow(NULL, NULL);
   sc_cli_bar_end();
   if (!st && found) {
     cJSON *json = cJSON_Parse((char *)result.data);

@@ -1,9 +1,12 @@
 /* stacchip index DB SOURCE...: items into a merged index, commit per item, resumable. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/progress.h"
 #include "cli/cli.h"
 #include "merge/error.h"
 #include "store/access.h"
@@ -160,18 +163,58 @@ static sc_status check_sources(const char *const *sources, int n, const char *qu
   return SC_OK;
 }
 
+/* How far all sources together are. */
+struct advance {
+  double began;
+  int64_t before, total; /* items of the sources that are done, and of all; total 0: not known */
+  int64_t done;          /* of this source */
+};
+
+static void show_advance(void *context, int64_t done, int64_t total) {
+  struct advance *a = context;
+  (void)total; /* of a query, which does not know it */
+  a->done = done;
+  sc_cli_bar("items", a->before + done, a->total, sc_cli_seconds() - a->began);
+}
+
+/* Items of local sources are counted first, which is quick beside indexing them; what a catalogue
+ * has, it says page by page. */
+static sc_status count_items(sqlite3 *db, const char *const *sources, int n, int64_t *total,
+                             struct sc_error *err) {
+  *total = 0;
+  for (int i = 0; i < n; i++)
+    if (sc_href_is_url(sources[i])) return SC_OK;
+  for (int i = 0; i < n; i++) {
+    struct sc_buffer count = {0};
+    int found;
+    sc_status st =
+        sc_cli_text(db, &count, &found, err, "SELECT count(*) FROM stacchip_items(?1)", sources[i]);
+    if (!st && found) *total += strtoll((char *)count.data, NULL, 10);
+    sc_buffer_free(&count);
+    if (st) return st;
+  }
+  return SC_OK;
+}
+
 /* Merge all sources; counts and prints what failed of them. *may_pass: all of that may pass by
  * itself. */
 static sc_status merge_sources(sqlite3 *db, const char *const *v, const char *const *sources, int n,
                                int *failed, int *may_pass, struct sc_error *err) {
   struct failures failures = {.table = v[OPT_TABLE]};
   unsigned long lasting = sc_merge_lasting_failures();
+  struct advance advance = {.began = sc_cli_seconds()};
+  int has_bar = isatty(STDERR_FILENO);
   sc_status st = sc_cli_run(db, err, "SELECT stacchip_config('progress', 1)");
+  if (!st && has_bar) st = count_items(db, sources, n, &advance.total, err);
+  if (has_bar) sc_progress_follow(show_advance, &advance);
   if (!st) st = ensure_table(db, v[OPT_TABLE], v[OPT_OPTIONS], err);
   sqlite3_update_hook(db, note_row, &failures);
   for (int i = 0; i < n && !st; i++) {
     st = merge_source(db, v[OPT_TABLE], sources[i], v[OPT_QUERY], failed, err);
+    advance.before += advance.done;
+    advance.done = 0;
   }
+  sc_progress_follow(NULL, NULL);
   sqlite3_update_hook(db, NULL, NULL);
   *may_pass = failures.n > 0 && sc_merge_lasting_failures() == lasting;
   sc_cli_bar_end();

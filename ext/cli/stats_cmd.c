@@ -64,6 +64,7 @@ struct totals {
   int64_t limit;
   struct cube *cubes;
   size_t n_cubes, capacity;
+  double began; /* reading them, seconds */
   pthread_mutex_t lock;
   size_t n_taken, n_done; /* guarded by lock, as the error of the first that failed */
   sc_status status;
@@ -163,7 +164,8 @@ static void *read_cubes(void *context) {
       t->status = st;
       t->err = err;
     }
-    if (!t->status) sc_cli_bar("cubes", (int64_t)++t->n_done, (int64_t)t->n_cubes, 0);
+    if (!t->status)
+      sc_cli_bar("cubes", (int64_t)++t->n_done, (int64_t)t->n_cubes, sc_cli_seconds() - t->began);
     pthread_mutex_unlock(&t->lock);
   }
 }
@@ -298,6 +300,7 @@ static sc_status stats_of_cubes(const char *bucket, const char *platform, int64_
   t.root = root;
   if (!st) st = sc_store_list(root, prefix, note_cube, &t, err);
   if (!st && t.n_cubes == 0) st = sc_fail(err, SC_NOT_FOUND, "%s/%s: no cubes", bucket, prefix);
+  t.began = sc_cli_seconds();
   if (!st) st = read_all(&t, n_readers, err);
   sc_cli_bar_end();
   if (!st) st = print_totals(&t, err);

@@ -24,13 +24,6 @@
 
 #define SC_FREEZE "stacchip_freeze"
 
-/*
- * Have how far a call is told to a program that links this library, in place of the setting
- * `progress`: by the thread that calls, when it begins and at most ten times a second. NULL ends
- * it.
- */
-void sc_freeze_on_progress(void (*show)(void *context, int64_t done, int64_t total), void *context);
-
 enum sc_freeze_format {
   SC_FREEZE_STACCHIP = 0,
   SC_FREEZE_MANIFEST,

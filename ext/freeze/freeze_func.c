@@ -7,15 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/hash.h"
 #include "base/help.h"
 #include "base/interrupt.h"
-#include "base/settings.h"
+#include "base/progress.h"
 #include "freeze/freeze.h"
 #include "pixels/exported.h"
 #include "pixels/layers.h"
@@ -27,8 +25,6 @@
 #define BATCH_MAX_CHIPS 64
 #define AHEAD 1
 #define SHARD_BYTES ((int64_t)256 << 20)
-#define PROGRESS_SECONDS 1.0
-#define SHOW_SECONDS 0.1
 
 /* The chips of one split. */
 struct part {
@@ -54,8 +50,8 @@ struct freeze {
   struct sc_packer packer;
   struct sc_buffer *packed; /* of the pixels and of each layer */
   int n_arrays;
-  double last_progress; /* seconds */
-  size_t n_chips;       /* of all parts */
+  struct sc_progress progress;
+  size_t n_chips; /* of all parts */
 };
 
 /* --- options --- */
@@ -356,30 +352,11 @@ static sc_status make_plan(struct freeze *f, const char *query, struct sc_error 
 
 /* --- writing --- */
 
-static _Thread_local void (*show_to)(void *context, int64_t done, int64_t total);
-static _Thread_local void *show_context;
-
-void sc_freeze_on_progress(void (*show)(void *context, int64_t done, int64_t total),
-                           void *context) {
-  show_to = show;
-  show_context = context;
-}
-
-static void show_progress(struct freeze *f, int is_last) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  double now = (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-  if (!show_to && sc_settings_int("progress") != 1) return;
-  if (!is_last && now - f->last_progress < (show_to ? SHOW_SECONDS : PROGRESS_SECONDS)) return;
-  f->last_progress = now;
-  if (show_to) {
-    show_to(show_context, f->state.position < 0 ? (int64_t)f->n_chips : f->state.position,
-            (int64_t)f->n_chips);
-    return;
-  }
-  int rewrites = isatty(STDERR_FILENO); /* one line that changes; else a line each time */
-  fprintf(stderr, "%s" SC_FREEZE ": %lld of %zu chips%s", rewrites ? "\r" : "",
-          (long long)f->state.position, f->n_chips, is_last || !rewrites ? "\n" : "");
+static void tell_progress(struct freeze *f, int is_last) {
+  int64_t done = f->state.position < 0 ? (int64_t)f->n_chips : f->state.position;
+  void (*tell)(struct sc_progress *, int64_t, int64_t, const char *) =
+      is_last ? sc_progress_end : sc_progress_tell;
+  tell(&f->progress, done, (int64_t)f->n_chips, "");
 }
 
 /* The values of a row's further columns as a JSON array. */
@@ -489,7 +466,7 @@ static sc_status write_batch(struct freeze *f, const struct part *p, struct sc_j
   sc_status st = keep_layers(f, b, err);
   for (size_t i = 0; i < b->n && !st; i++)
     st = write_chip(f, job, i, p->order.chips[b->positions[i]], err);
-  show_progress(f, 0);
+  tell_progress(f, 0);
   return st;
 }
 
@@ -581,6 +558,7 @@ static sc_status write_part(struct freeze *f, struct part *p, struct sc_error *e
 
 static sc_status write_all(struct freeze *f, struct sc_error *err) {
   int has_shards = sc_freeze_has_shards(f->options.format);
+  sc_progress_begin(&f->progress, SC_FREEZE, "chips");
   sc_status st = has_shards ? sc_shards_open(&f->plan, &f->shards, err) : SC_OK;
   if (!st && f->state.position >= 0) {
     while (!st && (size_t)f->state.part < f->n_parts) {
@@ -588,7 +566,7 @@ static sc_status write_all(struct freeze *f, struct sc_error *err) {
       if (p->order.n_batches == 0) f->state.part++;
       if (p->order.n_batches) st = write_part(f, p, err);
     }
-    if (!st) show_progress(f, 1);
+    if (!st) tell_progress(f, 1);
   }
   if (!st) st = sc_dataset_complete(f->dataset, err);
   if (!st && f->shards) st = sc_shards_index(f->shards, f->dataset, err);

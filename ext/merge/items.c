@@ -18,12 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
 #include "base/options.h"
+#include "base/progress.h"
 #include "base/settings.h"
 #include "base/sniff.h"
 #include "merge/buffers.h"
@@ -34,8 +33,7 @@
 #include "store/href.h"
 #include "store/secrets.h"
 
-#define WAIT_MS 50 /* between looks for an interrupt */
-#define PROGRESS_SECONDS 1.0
+#define WAIT_MS 50       /* between looks for an interrupt */
 #define FAILURES_SHOWN 3 /* of the first ones, in the result; <name>_error has them all */
 
 struct items_options {
@@ -54,24 +52,14 @@ struct items_job {
   int64_t n_merged, n_skipped, n_failed;
   int64_t n_left_out;        /* chips */
   struct sc_buffer failures; /* reasons of the first ones, as members of a JSON array */
-  double last_progress;      /* seconds */
+  struct sc_progress progress;
 };
 
-static double now_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static void show_progress(struct items_job *job, int is_last) {
-  double now = now_seconds();
-  if (sc_settings_int("progress") != 1) return;
-  if (!is_last && now - job->last_progress < PROGRESS_SECONDS) return;
-  job->last_progress = now;
-  int rewrites = isatty(STDERR_FILENO); /* one line that changes; else a line each time */
-  fprintf(stderr, "%sstacchip_merge_items: %lld merged, %lld skipped, %lld failed%s",
-          rewrites ? "\r" : "", (long long)job->n_merged, (long long)job->n_skipped,
-          (long long)job->n_failed, is_last || !rewrites ? "\n" : "");
+/* What became of the items so far. */
+static int64_t count_done(const struct items_job *job, char *note, size_t n) {
+  snprintf(note, n, "%lld merged, %lld skipped, %lld failed", (long long)job->n_merged,
+           (long long)job->n_skipped, (long long)job->n_failed);
+  return job->n_merged + job->n_skipped + job->n_failed;
 }
 
 /* Does a statement with its values bound give a row? */
@@ -216,6 +204,8 @@ static sc_status write_task(struct items_job *job, struct sc_item_task *task,
 }
 
 static sc_status run_job(struct items_job *job, struct sc_error *err) {
+  char note[100];
+  sc_progress_begin(&job->progress, "stacchip_merge_items", "items");
   sc_status st = fill_pool(job, err);
   while (!st && sc_item_pool_count(job->pool) > 0) {
     struct sc_item_task *task = sc_item_pool_wait(job->pool, WAIT_MS);
@@ -226,9 +216,12 @@ static sc_status run_job(struct items_job *job, struct sc_error *err) {
       st = sc_fail(err, SC_INTERRUPT, "interrupted after %lld items; call again to go on",
                    (long long)job->n_merged);
     }
-    show_progress(job, 0);
+    int64_t n_done = count_done(job, note, sizeof note);
+    sc_progress_tell(&job->progress, n_done, 0, note);
     if (!st) st = fill_pool(job, err);
   }
+  int64_t n_done = count_done(job, note, sizeof note);
+  sc_progress_end(&job->progress, n_done, 0, note);
   return st;
 }
 
@@ -294,7 +287,6 @@ static sc_status merge_items(struct sc_connection *c, sqlite3_value **values, in
   sqlite3_finalize(job->query);
   sqlite3_finalize(job->insert);
   sqlite3_finalize(job->pin);
-  show_progress(job, 1);
   return st;
 }
 

@@ -255,7 +255,7 @@ class Cli(unittest.TestCase):
             pass
         os.close(mine)
         self.assertEqual(p.wait(), 0)
-        self.assertRegex(text.decode(), r"\rscenes +\[#{15} {15}\] 1/2 [0-9.]+/s \d+:\d\d left")
+        self.assertRegex(text.decode(), r"\rstacchip naip \[#{15} {15}\] 1/2 scenes, [0-9.]+/s")
         self.assertIn(b" 2/2 ", text)
 
     def test_merge_index_dry_run(self):
