@@ -82,7 +82,7 @@ static sc_status note_failure(struct job *job, const struct sc_error *failure,
 static void say_of_which(const struct sc_mirror_item *item, const struct sc_transfer *t,
                          struct sc_error *err) {
   char shown[600];
-  const char *key = "";
+  const char *key = "mask";
   for (size_t i = 0; i < item->item.n_assets; i++) {
     if (&item->assets[i].transfer == t) key = item->assets[i].asset->key;
   }
@@ -123,18 +123,22 @@ static void drop_item(struct sc_mirror_item *item) {
   sc_free(item);
 }
 
-static void say_what_would_be(const struct sc_mirror_item *item) {
+static void add_line(const char *key, const char *href, struct sc_buffer *out) {
   struct sc_error ignored = {0};
-  struct sc_buffer line = {0};
+  char shown[600];
+  sc_buffer_printf(out, &ignored, "\n  %s: %s", key,
+                   href ? sc_access_shown(href, shown, sizeof shown) : "?");
+}
+
+static void say_what_would_be(const struct sc_mirror_item *item) {
+  struct sc_buffer lines = {0};
   for (size_t i = 0; i < item->item.n_assets; i++) {
     const struct sc_mirror_asset *a = &item->assets[i];
-    char shown[600];
-    if (!a->key) continue;
-    sc_buffer_printf(&line, &ignored, "\n  %s: %s", a->asset->key,
-                     a->source ? sc_access_shown(a->source, shown, sizeof shown) : "?");
+    if (a->key) add_line(a->asset->key, a->source, &lines);
   }
-  sc_cli_say("would copy of %s:%.*s", item->item.id, (int)line.size, (const char *)line.data);
-  sc_buffer_free(&line);
+  if (item->mask.key) add_line("mask", item->mask.source, &lines);
+  sc_cli_say("would copy of %s:%.*s", item->item.id, (int)lines.size, (const char *)lines.data);
+  sc_buffer_free(&lines);
 }
 
 /* Items of one folder must not meet there: the first has it. */
@@ -165,6 +169,7 @@ static sc_status start_item(struct job *job, int64_t chip, struct sc_error *err)
     struct sc_mirror_asset *a = &item->assets[i];
     if (a->key && !a->same) sc_transfers_submit(job->transfers, &a->transfer);
   }
+  if (item->mask.key) sc_transfers_submit(job->transfers, &item->mask.transfer);
   return SC_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/archive.h"
 #include "cli/cli.h"
 #include "index/handle.h"
+#include "index/scene.h"
 #include "merge/lookup.h"
 #include "merge/relocate.h"
 #include "store/percent.h"
@@ -27,6 +28,9 @@ void sc_mirror_item_free(struct sc_mirror_item *item) {
     sc_free(item->assets[i].path);
   }
   sc_free(item->assets);
+  sc_free(item->mask.source);
+  sc_free(item->mask.key);
+  sc_free(item->mask.path);
   sc_free(item->folder);
   sc_free(item->index);
   sc_free(item->platform);
@@ -108,13 +112,46 @@ static sc_status choose_all(struct sc_mirror_item *item, int with_pixels, struct
   return st;
 }
 
+/* The mask that the index was counted by, where it is none of the item's assets. Because its path
+ * was given by the application, it may be local, and then stays. */
+static sc_status find_mask(const struct sc_mirror *m, struct sc_mirror_item *item,
+                           struct sc_error *err) {
+  struct sc_buffer href = {0};
+  char id[24], name[512];
+  int found = 0;
+  char *sql = sqlite3_mprintf(
+      "SELECT href FROM \"%w_asset\" WHERE item_id = CAST(?1 AS INT) AND "
+      "key = '" SC_SCENE_OWN_MASK "'",
+      m->table);
+  if (!sql) return sc_fail_nomem(err);
+  snprintf(id, sizeof id, "%lld", (long long)item->row);
+  sc_status st = sc_cli_text(m->db, &href, &found, err, sql, id);
+  if (!st && found && sc_href_is_remote((char *)href.data)) {
+    sc_archive_file_name((char *)href.data, name, sizeof name);
+    st = sc_href_allow((char *)href.data, SC_ORIGIN_LOCAL, &item->mask.source, err);
+    if (!st) st = sc_format(&item->mask.key, err, "%s/mask_%.400s", item->folder, name);
+    if (!st) st = sc_store_path(m->root, item->mask.key, &item->mask.path, err);
+    if (!st) st = sc_href_allow_writing(item->mask.path, err);
+    item->mask.transfer = (struct sc_transfer){.href = item->mask.source,
+                                               .root = m->root,
+                                               .key = item->mask.key,
+                                               .stated_bytes = SC_SIZE_UNKNOWN,
+                                               .owner = item};
+    item->n_transfers++;
+    item->is_done = 0;
+  }
+  sc_buffer_free(&href);
+  sqlite3_free(sql);
+  return st ? sc_fail_within(err, "mask") : SC_OK;
+}
+
 static sc_status choose_key(void *context, sqlite3_stmt *row, struct sc_error *err) {
   struct sc_mirror_item *item = context;
   const char *key = (const char *)sqlite3_column_text(row, 0);
   for (size_t i = 0; i < item->item.n_assets && key; i++) {
     if (strcmp(item->item.assets[i].key, key) == 0) return choose(item, &item->item.assets[i], err);
   }
-  return SC_OK; /* a mask of one's own is no asset of the item */
+  return SC_OK; /* a mask of one's own: see find_mask() */
 }
 
 /* Those that the index reads: its rule's, and the mask. */
@@ -327,6 +364,7 @@ sc_status sc_mirror_item_open(const struct sc_mirror *m, int64_t chip, struct sc
     st = prepare_transfer(m, out, &out->assets[i], err);
     out->n_transfers += !out->assets[i].same;
   }
+  if (!st) st = find_mask(m, out, err);
   if (st && strncmp(err->text, "item ", 5) != 0) sc_fail_within(err, "item %s", id);
   return st;
 }
@@ -529,15 +567,17 @@ static sc_status write_index(const struct sc_mirror *m, const struct sc_mirror_i
 
 static sc_status relocate(const struct sc_mirror *m, const struct sc_mirror_item *item,
                           const char *text, const char *location, struct sc_error *err) {
-  struct sc_merge_asset_place *places = sc_alloc_zero(item->n_chosen + 1, sizeof *places);
+  struct sc_merge_asset_place *places = sc_alloc_zero(item->n_chosen + 2, sizeof *places);
   struct sc_merge_item_place place = {
-      .location = location, .item_json = text, .assets = places, .n_assets = 0};
+      .location = location, .item_json = text, .assets = places, .mask = item->mask.path};
   struct sc_error ignored = {0};
   if (!places) return sc_fail_nomem(err);
   for (size_t i = 0; i < item->item.n_assets; i++) {
     const struct sc_mirror_asset *a = &item->assets[i];
     if (a->key) places[place.n_assets++] = (struct sc_merge_asset_place){a->asset->key, a->path};
   }
+  if (item->mask.path)
+    places[place.n_assets++] = (struct sc_merge_asset_place){SC_SCENE_OWN_MASK, item->mask.path};
   sc_status st = sc_cli_run(m->db, err, "BEGIN IMMEDIATE");
   if (!st) {
     st = sc_merge_relocate(m->db, m->table, item->row, &place, err);

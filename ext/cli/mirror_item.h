@@ -22,7 +22,7 @@ struct sc_mirror {
 };
 
 struct sc_mirror_asset {
-  const struct sc_asset *asset;
+  const struct sc_asset *asset; /* NULL: the mask of one's own */
   char *source;                 /* href to copy from, or NULL where nobody knows; owned */
   char *key;                    /* below the root; owned; NULL: not chosen */
   char *path;                   /* "{root}/{key}"; owned */
@@ -38,6 +38,7 @@ struct sc_mirror_item {
   struct sc_item item;  /* as the index has it */
   char *folder, *index; /* keys; owned */
   struct sc_mirror_asset *assets; /* those of the item, in its order; owned */
+  struct sc_mirror_asset mask;    /* a remote raster that the rule names by its path */
   size_t n_chosen, n_transfers;
   size_t n_left;       /* the caller's: transfers under way */
   int is_done;         /* the index names the copies, and item and index files are there */

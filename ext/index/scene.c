@@ -57,8 +57,6 @@ static void list_alternatives(const cJSON *names, char *out, size_t n) {
 
 /* --- own masks --- */
 
-#define OWN_MASK_KEY "stacchip:mask" /* no item has it: an asset of its own */
-
 static int is_path(const char *name) {
   return strchr(name, '/') || sc_href_is_url(name) || sc_format_has_suffix(name);
 }
@@ -112,7 +110,7 @@ static sc_status add_own_mask(struct sc_scene *s, const char *path, struct sc_er
     st = sc_fail_nomem(err);
   }
   if (!st) {
-    item->assets[item->n_assets] = (struct sc_asset){OWN_MASK_KEY, s->own_mask, 1};
+    item->assets[item->n_assets] = (struct sc_asset){SC_SCENE_OWN_MASK, s->own_mask, 1};
     s->mask = (struct sc_asset_band){.asset = &item->assets[item->n_assets++], .band = 1};
     s->has_mask = 1;
   }

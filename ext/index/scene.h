@@ -28,6 +28,9 @@ struct sc_scene {
   enum sc_grid_from grid_from;
 };
 
+/* The key of `own_mask` among the assets, which no item has. */
+#define SC_SCENE_OWN_MASK "stacchip:mask"
+
 #define SC_PLATFORM_NONE "none"
 #define SC_PLATFORM_RASTER "raster"
 

@@ -30,6 +30,19 @@ static sc_status move_asset(struct sc_merge *t, int64_t item_row,
   return st;
 }
 
+/* The rule names its raster by the path, and so do the options that made the rule. */
+static sc_status move_mask(struct sc_merge *t, int64_t item_row, const char *mask,
+                           struct sc_error *err) {
+  sqlite3_stmt *s;
+  sc_status st = sc_merge_statement(t, SC_STMT_ITEM_MASK_MOVE, &s, err);
+  if (st) return st;
+  sqlite3_bind_int64(s, 1, item_row);
+  sqlite3_bind_text(s, 2, mask, -1, SQLITE_STATIC);
+  st = sc_db_step_reset(s, err);
+  sqlite3_clear_bindings(s);
+  return st;
+}
+
 sc_status sc_merge_relocate(sqlite3 *db, const char *table, int64_t item_row,
                             const struct sc_merge_item_place *place, struct sc_error *err) {
   struct sc_merge *t;
@@ -41,6 +54,7 @@ sc_status sc_merge_relocate(sqlite3 *db, const char *table, int64_t item_row,
   for (size_t i = 0; i < place->n_assets && !st; i++) {
     st = move_asset(t, item_row, &place->assets[i], err);
   }
+  if (!st && place->mask) st = move_mask(t, item_row, place->mask, err);
   sc_merge_leave(t);
   return st;
 }

@@ -18,6 +18,7 @@ struct sc_merge_item_place {
   const char *item_json; /* as it is stored; NULL: read from the location when it is needed */
   const struct sc_merge_asset_place *assets; /* those that have moved */
   size_t n_assets;
+  const char *mask; /* a raster that the rule names by its path; NULL: it stays where it is */
 };
 
 /*

@@ -22,6 +22,9 @@ UPDATE "{db}"."{name}_item" SET item = ?2 WHERE id = ?1
 -- ?3 NULL: of rows merged from index files, whose text is at their location.
 UPDATE "{db}"."{name}_item" SET location = ?2, item_json = ?3 WHERE id = ?1
 
+-- name: item_mask_move
+UPDATE "{db}"."{name}_item" SET rule = json_set(rule, '$.mask', ?2), options = json_set(options, '$.mask', ?2) WHERE id = ?1
+
 -- name: item_left_out
 UPDATE "{db}"."{name}_item" SET left_out = ?2 WHERE id = ?1
 

@@ -219,6 +219,21 @@ class Copies(Work):
         self.assertEqual(self.rows("SELECT chipid, stacchip_chip(row) FROM chips ORDER BY 1", "rows.db"), before)
         self.assertIn("3 done before", self.mirror(db="rows.db"))
 
+    def test_a_mask_of_ones_own(self):
+        items = self.items(2)
+        for k in range(2):
+            self.files[f"/masks/F{k}.tif"] = self.files[f"/{k}.tif"]
+        self.database(items, arguments=f"platform='none', mask='{self.server.url}/masks/{{id}}.tif', cloud='v > 200'")
+        ask = "SELECT chipid, stacchip_band_stats(row, '{\"exclude_cloud\": true}') FROM chips GROUP BY chipid"
+        before = self.rows(ask)
+        self.assertIn(f"\n  mask: {self.server.url}/masks/F0.tif\n", self.mirror("--dry-run"))
+        self.assertIn("6 files", self.mirror())
+        self.server.close()
+        self.assertEqual(self.rows(ask), before)
+        self.assertEqual([json.loads(r)["mask"] for r, in self.rows("SELECT rule FROM chips_item ORDER BY id")], [self.path("out", f"none/F{k}/mask_F{k}.tif") for k in range(2)])
+        self.assertEqual({json.loads(o)["mask"] for o, in self.rows("SELECT DISTINCT index_options FROM chips")}, {self.path("out", f"none/F{k}/mask_F{k}.tif") for k in range(2)})
+        self.assertIn("2 done before", self.mirror())
+
     def test_names_of_files(self):
         """Local sources, whose names are told apart, escaped and kept from the item's own."""
         names = {"a": "x/B 02.tif", "b": "y/B 02.tif", "c": "x/a%20b.tif", "d": "x/q?v#1.tif", "e": "x/stac_item.json", "f": "x/ü.tif", "g/h": "z/B 02.tif"}
