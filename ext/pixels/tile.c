@@ -5,7 +5,7 @@
  * HOW IT WORKS  The query's rows are taken in their order. Each item is looked at once: where its
  * grid meets the tile, it is opened, brought to the tile's grid and drawn into the pixels that are
  * still open. The query ends as soon as none is. Each item has one stretch, of all of it, so that
- * neighbouring tiles agree.
+ * neighbouring tiles agree. Chips of a frozen data set are taken one by one.
  */
 #include <math.h>
 #include <string.h>
@@ -46,6 +46,7 @@ struct tile {
   struct sc_box box;             /* degrees */
   struct sc_cached_scene **seen; /* items that were drawn, held */
   size_t n_seen;
+  int64_t n_drawn;              /* items, and chips of frozen data sets */
   struct sc_cached_scene *away; /* the last item that does not meet the tile, held, or NULL */
   struct sc_chip_target read;   /* of one item: 3 bands float64, and valid */
   uint8_t *pixels;              /* [row][column][4] */
@@ -106,10 +107,9 @@ static struct sc_box grown(const struct sc_box *b) {
   return (struct sc_box){b->min_x - dx, b->min_y - dy, b->max_x + dx, b->max_y + dy};
 }
 
-/* May the item's grid have a pixel in the tile? */
-static sc_status meets(const struct tile *t, const struct sc_chip *chip, int *out,
+/* May a grid have a pixel in the tile? */
+static sc_status meets(const struct tile *t, const struct sc_grid *grid, int *out,
                        struct sc_error *err) {
-  const struct sc_grid *grid = &chip->scene->grid;
   const struct sc_window whole = {0, 0, grid->width_px, grid->height_px};
   const struct sc_box tile = grown(&t->box);
   struct sc_footprint f;
@@ -129,10 +129,10 @@ static int has_overviews(const struct sc_chip *chip) {
   return 1;
 }
 
-/* The chip on a grid of few pixels over its whole item; over its middle where that would have all
- * of a large file read. It borrows from the chip, whose warps are laid anew afterwards. */
-static struct sc_chip sample_of(const struct sc_chip *chip) {
-  const struct sc_grid *g = &chip->scene->grid;
+/* The chip on a grid of few pixels over all of `g`, its item's; over its middle where that would
+ * have all of a large file read. It borrows from both, and the chip's warps are laid anew
+ * afterwards. */
+static struct sc_chip sample_of(const struct sc_chip *chip, const struct sc_grid *g) {
   struct sc_chip sample = *chip;
   int is_whole = has_overviews(chip) || g->width_px * g->height_px <= SMALL_PX;
   double width = (double)g->width_px, height = (double)g->height_px, n = SAMPLE_PX;
@@ -150,13 +150,13 @@ static struct sc_chip sample_of(const struct sc_chip *chip) {
   return sample;
 }
 
-static sc_status find_ranges(struct tile *t, struct sc_chip *chip, double ranges[3][2],
-                             struct sc_error *err) {
+static sc_status find_ranges(struct tile *t, struct sc_chip *chip, const struct sc_grid *grid,
+                             double ranges[3][2], struct sc_error *err) {
   const struct sc_chip_options *o = &t->options->chip;
   struct sc_chip shown = *chip;
   sc_status st = SC_OK;
   if (!o->has_rescale) {
-    shown = sample_of(chip);
+    shown = sample_of(chip, grid);
     st = sc_chips_read(t->c, &shown, 1, o, &t->read, err);
     sc_chip_lay_warps(chip);
   }
@@ -183,7 +183,9 @@ static void draw(struct tile *t, int n_bands, double ranges[3][2]) {
   }
 }
 
-static sc_status draw_item(struct tile *t, const struct sc_chip_name *name, struct sc_error *err) {
+/* Draw an item, or a frozen chip, whose pixels lie on `grid`. */
+static sc_status draw_item(struct tile *t, const struct sc_chip_name *name,
+                           const struct sc_grid *grid, struct sc_error *err) {
   const struct sc_chip_options *o = &t->options->chip;
   struct sc_chip chip;
   double ranges[3][2];
@@ -193,7 +195,7 @@ static sc_status draw_item(struct tile *t, const struct sc_chip_name *name, stru
     st = sc_fail(err, SC_BAD_ARG, "item %s: %d bands; a tile has 1 or 3: name them in 'assets'",
                  chip.scene->item.id, chip.n_bands);
   }
-  if (!st) st = find_ranges(t, &chip, ranges, err);
+  if (!st) st = find_ranges(t, &chip, grid, ranges, err);
   if (!st) st = sc_chips_read(t->c, &chip, 1, o, &t->read, err);
   if (!st) draw(t, chip.n_bands, ranges);
   sc_chip_close(&chip);
@@ -213,24 +215,50 @@ static int was_seen(const struct tile *t, const struct sc_cached_scene *scene) {
   return t->away && is_same(t->away, scene);
 }
 
-/* Look at the item of one row, if it was not looked at. */
+/* Look at the item of a located chip, if it was not looked at. */
+static sc_status take_item(struct tile *t, const struct sc_chip_name *name, struct sc_chip *chip,
+                           struct sc_error *err) {
+  int is_near;
+  if (was_seen(t, chip->cached)) return SC_OK;
+  sc_status st = meets(t, &chip->scene->grid, &is_near, err);
+  if (st) return st;
+  if (!is_near) {
+    sc_scenes_release(t->away);
+    t->away = chip->cached; /* with the chip's hold on it */
+    chip->cached = NULL;
+    return SC_OK;
+  }
+  t->seen[t->n_seen++] = chip->cached;
+  chip->cached = NULL;
+  t->n_drawn++;
+  return draw_item(t, name, &chip->scene->grid, err);
+}
+
+/* Of a frozen data set there are chips alone: each is an item of its own. */
+static sc_status take_frozen(struct tile *t, const struct sc_chip_name *name,
+                             struct sc_error *err) {
+  struct sc_chip place;
+  int is_near;
+  sc_status st = sc_chip_open_place(t->c, name, &t->options->chip, &place, err);
+  if (st) return st;
+  struct sc_grid grid = {.crs = (char *)(size_t)sc_chip_crs(&place),
+                         .width_px = place.width,
+                         .height_px = place.height};
+  sc_chip_transform(&place, grid.transform);
+  st = meets(t, &grid, &is_near, err);
+  if (!st && is_near) {
+    t->n_drawn++;
+    st = draw_item(t, name, &grid, err);
+  }
+  sc_chip_close(&place);
+  return st;
+}
+
 static sc_status take_named(struct tile *t, const struct sc_chip_name *name, struct sc_error *err) {
   struct sc_chip chip;
-  int is_near;
   sc_status st = sc_chip_locate(t->c, name, &t->options->chip, &chip, err);
   if (st) return st;
-  if (!was_seen(t, chip.cached)) {
-    st = meets(t, &chip, &is_near, err);
-    if (!st && is_near) {
-      t->seen[t->n_seen++] = chip.cached; /* with the chip's hold on it */
-      chip.cached = NULL;
-      st = draw_item(t, name, err);
-    } else if (!st) {
-      sc_scenes_release(t->away);
-      t->away = chip.cached;
-      chip.cached = NULL;
-    }
-  }
+  st = chip.cached->frozen ? take_frozen(t, name, err) : take_item(t, name, &chip, err);
   sc_chip_close(&chip);
   return st;
 }
@@ -253,7 +281,7 @@ static sc_status take_rows(struct tile *t, const char *query, struct sc_error *e
   if (!st) st = sc_samples_prepare(t->c->db, WHAT, query, &stmt, err);
   int at = st ? 0 : sqlite3_bind_parameter_index(stmt, ":tile");
   if (at) sqlite3_bind_blob64(stmt, at, box.data, box.size, SQLITE_STATIC);
-  while (!st && t->n_open && t->n_seen < (size_t)t->options->limit) {
+  while (!st && t->n_open && t->n_drawn < t->options->limit) {
     st = sc_db_next(stmt, &is_row, err);
     if (st) sc_fail_within(err, WHAT ": the query");
     if (st || !is_row) break;

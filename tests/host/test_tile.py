@@ -156,6 +156,29 @@ class Tiles(Grid):
             got = self.tile(z, x, y, query, rescale=[0, 255], **options)
             self.assertLess(numpy.mean(numpy.where(got[3], got[0], 0) != want), 0.001)
 
+    def test_a_frozen_data_set(self):
+        """Its chips lie where the item's pixels do; limit counts them, and each is stretched alone."""
+        path = self.holes(0.2)
+        item = json.dumps(self.item("a", {"data": path}))
+        frozen = self.path(".db")
+        self.db.execute("CREATE TEMP TABLE cut AS SELECT row FROM stacchip_index(?, '{\"platform\": \"none\", \"chip_size\": 64, \"max_nodata\": 1, \"edge\": \"shift\"}')", (item,))
+        self.db.execute("SELECT stacchip_freeze(?, 'SELECT row FROM cut')", (frozen,)).fetchone()
+        want = {place: self.warped_tile(path, *place) for place in self.places()}
+        os.remove(path)
+        self.db.execute("ATTACH ? AS frozen", (frozen,))
+        self.addCleanup(self.db.execute, "DETACH frozen")
+        for (z, x, y), expected in want.items():
+            got = self.tile(z, x, y, "SELECT handle FROM frozen.chips", rescale=[0, 255], limit=100)
+            if got is None:
+                self.assertFalse(expected.any())
+                continue
+            self.assertLess(numpy.mean(numpy.where(got[3], got[0], 0) != expected), 0.002)
+            drawn = self.tile(z, x, y, "SELECT handle FROM frozen.chips", limit=100)
+            numpy.testing.assert_array_equal(drawn[3], got[3])
+            self.assertGreater(drawn[0].max() - drawn[0][drawn[3] > 0].min(), 200)
+        one = self.tile(*next(iter(want)), "SELECT handle FROM frozen.chips", rescale=[0, 255], limit=1)
+        self.assertLess((one[3] > 0).sum(), (want[next(iter(want))] > 0).sum() / 5)  # the item is cut by the edge of that tile
+
     def test_the_box_of_a_tile(self):
         """What the query is given for :tile, by the formulas of web Mercator."""
         for z, x, y in ((0, 0, 0), (1, 1, 0), (5, 17, 11), (18, 85000, 120000)):
