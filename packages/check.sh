@@ -1,7 +1,7 @@
 #!/bin/bash
 # check.sh PACKAGES SCENE [SUITE...]: every package in empty trees of Debian (bookworm, trixie): built where it has to be,
 # installed, used, taken out again; sizes and times are printed. Run by `make check-packages`, as root: trees are made with debootstrap,
-# in build/trees (TREES), and kept there empty for the next run.
+# in build/trees (TREES), and kept there empty for the next run. PARTS="wheel deb" are some of twice, wheel, npm, archive, deb.
 set -euo pipefail
 packages=$(realpath "$1") scene=$(realpath "$2"); shift 2
 suites=("${@:-bookworm}"); [ $# = 0 ] && suites=(bookworm trixie)
@@ -133,11 +133,14 @@ check_twice() {
 sources=$(mktemp)
 tar -c --exclude=./build --exclude=./.git --exclude=node_modules --exclude=__pycache__ --exclude='./stacchip*.so' . >"$sources"
 tar -rf "$sources" ./build/vendor # what the page takes from others: fetched once
-ls "$packages"/*manylinux*.whl >/dev/null 2>&1 || echo 'the packages are of the ordinary build, which no empty system can load: Debian packages alone are tried (make bundle)'
-check_twice "$sources"
+parts=${PARTS:-twice wheel npm archive deb}
+if ! ls "$packages"/*manylinux*.whl >/dev/null 2>&1; then
+  echo 'the packages are of the ordinary build, which no empty system can load: make bundle first. Tried are Debian packages alone'
+  parts=$(printf '%s\n' $parts | grep -vE 'wheel|npm|archive' || true)
+fi
+for part in $parts; do [ "$part" != twice ] || check_twice "$sources"; done
 for suite in "${suites[@]}"; do
-  if ls "$packages"/*manylinux*.whl >/dev/null 2>&1; then check_wheel "$suite"; check_npm "$suite"; check_archive "$suite"; fi
-  check_deb "$suite" "$sources"
+  for part in $parts; do [ "$part" = twice ] || "check_$part" "$suite" "$sources"; done
 done
 rm -f "$sources"
 [ $failed = 0 ] && echo 'check-packages: all well' || { echo 'check-packages: FAILED'; exit 1; }

@@ -73,7 +73,7 @@ deb: $(PAGE)/.vendored
 
 check-packages: build/scenes/sentinel-2/item.json $(PAGE)/.vendored
 	@$(MAKE) --no-print-directory -s release
-	@VERSION=$(VERSION) DEPS_BUILD='$(DEPS_BUILD)' packages/check.sh $(out) build/scenes/sentinel-2 $(SUITES)
+	@VERSION=$(VERSION) PARTS='$(PARTS)' DEPS_BUILD='$(DEPS_BUILD)' packages/check.sh $(out) build/scenes/sentinel-2 $(SUITES)
 
 # For arm64: against the packages of that architecture, unpacked into build/aarch64-root.
 AARCH64_ROOT := build/aarch64-root

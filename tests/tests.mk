@@ -154,6 +154,13 @@ bench-map: all
 bench-merge: all $(B)/bench/bench_merge
 	STACCHIP_EXT=$(B)/stacchip $(B)/bench/bench_merge $(MERGE_CHIPS) $(MERGE_FOLDER)
 
+# The page over merged indexes of 1 and 10 million chips, which are made once (2.7 GB).
+#: make bench-browse  first drawing, filters and memory of stacchip browse (BENCH=short: 1 million chips)
+BROWSE_CHIPS ?= $(if $(filter short,$(BENCH)),1000000,1000000 10000000)
+.PHONY: bench-browse
+bench-browse: all $(B)/bench/make_chips
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_browse.py $(B)/bench/make_chips build/browse $(BROWSE_CHIPS)
+
 # Failing and good calls in random order on one connection, against fresh processes.
 #: make check-caches  what errors leave behind in caches, the long form (SEED=, N= steps; VARIANT=asan)
 SEED ?=
@@ -245,6 +252,16 @@ bench-remote: all $(B)/bench/delay_server $(B)/bench/bench_remote_gdal build/sce
 .PHONY: bench-feed
 bench-feed: all $(B)/bench/delay_server build/scenes/sentinel-2_4500/item.json $(patsubst %,$(SCENES_FULL)/%/item.json,sentinel-2 landsat naip)
 	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_feed.py $(B)/bench/delay_server $(SCENES_FULL) $(REMOTE_SCENE) $(BENCH)
+
+# What a frozen data set costs to make and to read.
+#: make bench-freeze  freezing a Sentinel-2 scene, reading it back: CPU time and bytes a chip (BENCH=short)
+#: make check-freeze  KILLS=50 freezes of each format, killed at random points of SEED=1 and started again, equal byte for byte
+.PHONY: bench-freeze check-freeze
+bench-freeze: all $(SCENES_FULL)/sentinel-2/item.json
+	STACCHIP_EXT=$(B)/stacchip /usr/bin/python3 tests/bench/bench_freeze.py $(SCENES_FULL)/sentinel-2 $(BENCH)
+check-freeze: KILLS ?= 50
+check-freeze: all
+	KILLS=$(KILLS) SEED=$(SEED) VARIANT=$(VARIANT) tests/run test_freeze
 
 # Random statements against plain tables: those of make test with another seed, or more of them.
 #: make check-queries  N=20000 random statements of SEED=1 on every kind of table, against plain tables

@@ -93,7 +93,7 @@ static sc_status put_table(const struct sc_browse_table *t, struct sc_buffer *ou
 sc_status sc_browse_about(struct sc_browse *b, const struct sc_server_request *r,
                           struct sc_server_answer *a, struct sc_error *err) {
   struct sc_buffer *out = &a->body;
-  const char *path = b->paths[0], *slash = strrchr(path, '/');
+  const char *path = b->options.paths[0], *slash = strrchr(path, '/');
   (void)r;
   sc_status st =
       sc_buffer_printf(out, err, "{\"version\":\"%s\",\"readWrite\":%s,\"name\":", STACCHIP_VERSION,

@@ -247,9 +247,9 @@ static sc_status prepare_chip(const struct sc_browse_table *t, struct sc_session
                                      : "chipid, platform, item, date, datetime, collection, "
                                        "chip_index_x, chip_index_y, cloud_cover_percentage, "
                                        "nodata_percentage, geometry, grid, col_off, row_off";
-  const char *item = t->is_frozen
-                         ? "(SELECT stac FROM main.items AS stac_of WHERE stac_of.id = item)"
-                         : "item_json";
+  const char *item = t->is_frozen ? "(SELECT s.stac FROM main.items AS s JOIN main.chips AS c ON "
+                                    "c.item = s.id WHERE c.position = ?1)"
+                                  : "item_json";
   sc_status st =
       sc_buffer_printf(&sql, err, "SELECT %s, {handle}, %s, %s FROM {from} WHERE {id} = ?1",
                        columns, sc_chips_label_sql(t, s), item);

@@ -79,6 +79,26 @@ static sc_status add_arguments(cJSON *options, const struct sc_server_request *r
   return st;
 }
 
+/* Of a dataset's own assets, what makes a picture: red, green and blue, else the first three, else
+ * the first. */
+static void choose_assets(cJSON *options) {
+  static const char *const colors[] = {"red", "green", "blue"};
+  cJSON *names = cJSON_GetObjectItemCaseSensitive(options, "assets"), *name;
+  int n = cJSON_GetArraySize(names), n_colors = 0;
+  if (!cJSON_IsArray(names) || n == 1 || n == 3) return;
+  for (int i = 0; i < 3; i++) {
+    cJSON_ArrayForEach(name, names) {
+      n_colors += cJSON_IsString(name) && strcmp(name->valuestring, colors[i]) == 0;
+    }
+  }
+  if (n_colors == 3) {
+    cJSON *found = cJSON_CreateStringArray(colors, 3);
+    if (found) cJSON_ReplaceItemInObjectCaseSensitive(options, "assets", found);
+    return;
+  }
+  for (int keep = n > 3 ? 3 : 1; n > keep; n--) cJSON_DeleteItemFromArray(names, n - 1);
+}
+
 sc_status sc_picture_options(const struct sc_browse_table *t, const struct sc_server_request *r,
                              const char *format, struct sc_buffer *out, struct sc_error *err) {
   /* What a picture has no use for, of a dataset's own options. */
@@ -91,6 +111,7 @@ sc_status sc_picture_options(const struct sc_browse_table *t, const struct sc_se
   }
   for (size_t i = 0; i < sizeof useless / sizeof *useless; i++)
     cJSON_DeleteItemFromObjectCaseSensitive(options, useless[i]);
+  choose_assets(options);
   sc_status st = !format || cJSON_AddStringToObject(options, "format", format)
                      ? add_arguments(options, r, err)
                      : sc_fail_nomem(err);

@@ -78,16 +78,17 @@ sc_status sc_table_prepare(const struct sc_browse_table *t, struct sc_session *s
 int sc_table_has_labels(const struct sc_browse_table *t, struct sc_session *s) {
   sqlite3_stmt *stmt = NULL;
   struct sc_error ignored = {0};
-  int found = 0;
+  int n_columns = 0;
   if (sc_db_prepare(
           s->db,
-          "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(?1)", NULL,
-          NULL, &stmt, &ignored) == SC_OK) {
+          "SELECT count(*) FROM pragma_table_info(?1, 'main') WHERE lower(name) IN ('chip', "
+          "'label')",
+          NULL, NULL, &stmt, &ignored) == SC_OK) {
     sqlite3_bind_text(stmt, 1, t->labels, -1, SQLITE_STATIC);
-    found = sqlite3_step(stmt) == SQLITE_ROW;
+    if (sqlite3_step(stmt) == SQLITE_ROW) n_columns = sqlite3_column_int(stmt, 0);
   }
   sqlite3_finalize(stmt);
-  return found;
+  return n_columns == 2;
 }
 
 /* ---- finding ---- */

@@ -58,7 +58,7 @@ sc_status sc_table_sql(const struct sc_browse_table *t, const char *text, struct
 /* Prepare such a text on a session. */
 sc_status sc_table_prepare(const struct sc_browse_table *t, struct sc_session *s, const char *text,
                            sqlite3_stmt **out, struct sc_error *err);
-/* Is its table of labels there? */
+/* Is its table of labels there, and one? */
 int sc_table_has_labels(const struct sc_browse_table *t, struct sc_session *s);
 
 #endif

@@ -37,6 +37,7 @@ struct writing {
   const char *make;  /* it; "{name}" stands for the name */
   const char *write; /* of each chip, as sc_table_prepare() takes it, the name quoted by now */
   const char *text;
+  int is_labels;
 };
 
 /* All of it or nothing. */
@@ -50,6 +51,11 @@ static sc_status write_all(const struct writing *w, int64_t *rows, struct sc_err
   int is_begun = !st;
   if (!st) st = sc_db_run(s->db, w->make, NULL, w->name, err);
   int before = sqlite3_total_changes(s->db);
+  if (!st && w->is_labels && !sc_table_has_labels(w->table, s))
+    st = sc_fail(err, SC_BAD_ARG,
+                 "%s is no table of labels, which has columns chip, chipid, label and "
+                 "time: --labels names another",
+                 w->name);
   if (!st) st = sc_table_prepare(w->table, s, w->write, &stmt, err);
   if (!st) st = for_each(s, stmt, w->chips, w->text, err);
   sqlite3_finalize(stmt);
@@ -71,7 +77,7 @@ struct label_raw {
 static sc_status write_labels(const struct sc_browse_filter *f, const cJSON *label,
                               const struct sc_selection *chips, int64_t *rows,
                               struct sc_error *err) {
-  struct writing w = {.table = f->table, .chips = chips, .name = f->table->labels};
+  struct writing w = {.table = f->table, .chips = chips, .name = f->table->labels, .is_labels = 1};
   w.make =
       "CREATE TABLE IF NOT EXISTS main.\"{name}\"(chip TEXT PRIMARY KEY, chipid TEXT, label TEXT "
       "NOT "

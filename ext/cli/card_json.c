@@ -66,8 +66,8 @@ static cJSON *make_context(void) {
   cJSON *context = cJSON_CreateObject();
   char iri[80];
   cJSON_AddStringToObject(context, "@language", "en");
-  cJSON_AddStringToObject(context, "@vocab", "https://schema.org/");
-  cJSON_AddStringToObject(context, "sc", "https://schema.org/");
+  cJSON_AddStringToObject(context, "@vocab", "http://schema.org/");
+  cJSON_AddStringToObject(context, "sc", "http://schema.org/");
   cJSON_AddStringToObject(context, "cr", "http://mlcommons.org/croissant/");
   cJSON_AddStringToObject(context, "dct", "http://purl.org/dc/terms/");
   cJSON_AddStringToObject(context, "conformsTo", "dct:conformsTo");

@@ -224,6 +224,7 @@ static sc_status check_next(void *rows, int *found, struct sc_error *err) {
   struct check *k = rows;
   sc_status st = SC_OK;
   *found = 0;
+  sc_interrupt_follow(k->connection->db);
   if (k->n) k->at++;
   while (!st) {
     for (; k->at < k->n; k->at++) {

@@ -266,6 +266,16 @@ static sc_status create(struct sc_dataset *d, struct sc_error *err) {
 
 /* --- going on --- */
 
+/* Begin a transaction, which no other connection holds up or joins. */
+static sc_status lock(struct sc_dataset *d, struct sc_error *err) {
+  sc_status st = sc_db_run(d->db, "BEGIN EXCLUSIVE", NULL, NULL, err);
+  if (st != SC_DB && st != SC_AGAIN) return st;
+  int code = sqlite3_errcode(d->db);
+  return code == SQLITE_BUSY || code == SQLITE_LOCKED
+             ? sc_fail(err, SC_CONSTRAINT, SC_FREEZE ": %s: another process writes it", d->part)
+             : st;
+}
+
 /* Is what lies under the other name of this plan? *state is where it ends. */
 static sc_status look_at_part(struct sc_dataset *d, struct sc_dataset_state *state, int *is_ours,
                               struct sc_error *err) {
@@ -273,29 +283,34 @@ static sc_status look_at_part(struct sc_dataset *d, struct sc_dataset_state *sta
   char plan[20] = "";
   *is_ours = 0;
   state->position = -1;
-  sc_status st = sc_db_run(d->db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT", NULL,
-                           NULL, &bad);
-  if (sqlite3_errcode(d->db) == SQLITE_BUSY || sqlite3_errcode(d->db) == SQLITE_LOCKED)
-    return sc_fail(err, SC_CONSTRAINT, "%s: another process writes it", d->part);
+  sc_status st = lock(d, &bad);
+  if (st == SC_CONSTRAINT) return sc_fail(err, st, "%s", bad.text);
   if (!st) st = get_value(d->db, "plan", NULL, plan, sizeof plan, &bad);
   if (!st) st = get_value(d->db, "next position", &state->position, NULL, 0, &bad);
   if (!st) st = get_value(d->db, "next part", &state->part, NULL, 0, &bad);
   if (!st) st = get_value(d->db, "next batch", &state->batch, NULL, 0, &bad);
   if (!st) st = get_value(d->db, "next shard", &state->shard, NULL, 0, &bad);
+  sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
   *is_ours = !st && strcmp(plan, d->plan->plan) == 0;
   d->is_complete = *is_ours && state->position < 0;
   return st == SC_NOMEM ? sc_fail_nomem(err) : SC_OK; /* anything else: it is none of ours */
 }
 
-static sc_status remove_part(struct sc_dataset *d, struct sc_error *err) {
+/* Of a connection that was closed: who was killed may have left one that has no use any more. */
+static sc_status remove_journal(struct sc_dataset *d, struct sc_error *err) {
   char *journal = NULL;
-  close_db(d);
   sc_status st = sc_format(&journal, err, "%s-journal", d->part);
   if (!st && unlink(journal) != 0 && errno != ENOENT)
     st = sc_fail(err, SC_IO, "%s: %s", journal, strerror(errno));
+  sc_free(journal);
+  return st;
+}
+
+static sc_status remove_part(struct sc_dataset *d, struct sc_error *err) {
+  close_db(d);
+  sc_status st = remove_journal(d, err);
   if (!st && unlink(d->part) != 0 && errno != ENOENT)
     st = sc_fail(err, SC_IO, "%s: %s", d->part, strerror(errno));
-  sc_free(journal);
   return st;
 }
 
@@ -355,8 +370,15 @@ sc_status sc_dataset_open(const struct sc_dataset_plan *plan, struct sc_dataset 
 
 /* --- rows --- */
 
-sc_status sc_dataset_begin(struct sc_dataset *d, struct sc_error *err) {
-  return sc_db_run(d->db, "BEGIN", NULL, NULL, err);
+/* Two processes that write the same are told apart by how far it is. */
+sc_status sc_dataset_begin(struct sc_dataset *d, const struct sc_dataset_state *state,
+                           struct sc_error *err) {
+  int64_t position = -1;
+  sc_status st = lock(d, err);
+  if (!st) st = get_value(d->db, "next position", &position, NULL, 0, err);
+  return st || position == state->position
+             ? st
+             : sc_fail(err, SC_CONSTRAINT, SC_FREEZE ": %s: another process writes it", d->part);
 }
 
 sc_status sc_dataset_commit(struct sc_dataset *d, const struct sc_dataset_state *next,
@@ -550,7 +572,7 @@ sc_status sc_dataset_complete(struct sc_dataset *d, struct sc_error *err) {
   int64_t n;
   if (d->is_complete) return SC_OK;
   sc_status st = find_hash(d, &n, hash, err);
-  if (!st) st = sc_dataset_begin(d, err);
+  if (!st) st = lock(d, err);
   if (!st) st = set_value(d, "hash", hash, err);
   if (!st) st = set_number(d, "chips", n, err);
   finalize_all(d);
@@ -568,7 +590,8 @@ sc_status sc_dataset_complete(struct sc_dataset *d, struct sc_error *err) {
 
 sc_status sc_dataset_finish(struct sc_dataset *d, struct sc_error *err) {
   close_db(d);
-  return sc_rename_durably(d->part, d->path, err);
+  sc_status st = remove_journal(d, err);
+  return st ? st : sc_rename_durably(d->part, d->path, err);
 }
 
 static sc_status sum_files(sqlite3 *db, const char *path, const char *file, int format,

@@ -139,7 +139,9 @@ struct sc_dataset_result {
  */
 sc_status sc_dataset_open(const struct sc_dataset_plan *plan, struct sc_dataset **out,
                           struct sc_dataset_state *state, int *is_done, struct sc_error *err);
-sc_status sc_dataset_begin(struct sc_dataset *d, struct sc_error *err);
+/* SC_CONSTRAINT where another process has it, or has written on. */
+sc_status sc_dataset_begin(struct sc_dataset *d, const struct sc_dataset_state *state,
+                           struct sc_error *err);
 sc_status sc_dataset_commit(struct sc_dataset *d, const struct sc_dataset_state *next,
                             struct sc_error *err);
 sc_status sc_dataset_add_item(struct sc_dataset *d, const struct sc_dataset_item *item,

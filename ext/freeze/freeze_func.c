@@ -492,7 +492,7 @@ static int ends(const struct freeze *f, const struct part *p, size_t k) {
 static sc_status begin_batch(struct freeze *f, const struct part *p, size_t k,
                              struct sc_error *err) {
   if (!begins(f, k)) return SC_OK;
-  sc_status st = sc_dataset_begin(f->dataset, err);
+  sc_status st = sc_dataset_begin(f->dataset, &f->state, err);
   if (st || !f->shards) return st;
   return sc_shards_begin(f->shards, f->state.shard, p->name, chips_of_shard(f, p, k), err);
 }

@@ -233,32 +233,27 @@ sc_status sc_frozen_row(struct sc_connection *c, const char *table, int64_t rowi
   const char *text = !st && is_row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
   if (!st) {
     st = text ? sc_buffer_append_text(handle, text, err)
-              : sc_fail(err, SC_NOT_FOUND, "%s has no row %lld", table, (long long)rowid);
+              : sc_fail(err, SC_RANGE, "%s has no row %lld", table, (long long)rowid);
   }
   sqlite3_finalize(stmt);
   return st;
 }
 
-/* Where a chip lies, and one column of its row of pixels. */
-#define FIND_SQL                                                                                  \
-  "SELECT c.x, c.y, c.width, c.height, c.crs, c.transform, %s FROM \"{db}\".chips AS c %s WHERE " \
-  "c.item = ?1 AND c.chip_index_x = ?2 AND c.chip_index_y = ?3 ORDER BY c.position LIMIT 1"
-#define WITH_PIXELS "JOIN \"{db}\".pixels AS p ON p.position = c.position"
-enum { AT_X, AT_Y, AT_WIDTH, AT_HEIGHT, AT_CRS, AT_TRANSFORM, AT_PIXELS };
+static const char find_sql[] =
+    "SELECT position, x, y, width, height, crs, transform FROM \"{db}\".chips WHERE item = ?1 AND "
+    "chip_index_x = ?2 AND chip_index_y = ?3 ORDER BY position LIMIT 1";
+enum { AT_POSITION, AT_X, AT_Y, AT_WIDTH, AT_HEIGHT, AT_CRS, AT_TRANSFORM };
 
-/* The row of a chip. column: of pixels, or NULL. */
-static sc_status find_row(struct sc_connection *c, const struct sc_chip *chip, const char *column,
-                          sqlite3_stmt **out, struct sc_error *err) {
+/* The row of a chip. */
+static sc_status find_row(struct sc_connection *c, const struct sc_chip *chip, sqlite3_stmt **out,
+                          struct sc_error *err) {
   const struct sc_frozen_set *s = chip->cached->frozen;
-  char what[100] = "NULL", sql[400];
   int is_row = 0;
-  if (column) sqlite3_snprintf(sizeof what, what, "p.\"%w\"", column);
-  sqlite3_snprintf(sizeof sql, sql, FIND_SQL, what, column ? WITH_PIXELS : "");
-  sc_status st = sc_db_prepare(c->db, sql, s->schema, NULL, out, err);
+  sc_status st = sc_db_prepare(c->db, find_sql, s->schema, NULL, out, err);
   if (!st) {
     sqlite3_bind_text(*out, 1, s->item, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(*out, 2, chip->x < 0 ? chip->window.x : chip->x);
-    sqlite3_bind_int64(*out, 3, chip->x < 0 ? chip->window.y : chip->y);
+    sqlite3_bind_int64(*out, 2, chip->x);
+    sqlite3_bind_int64(*out, 3, chip->y);
     st = sc_db_next(*out, &is_row, err);
   }
   if (!st && !is_row) {
@@ -320,7 +315,7 @@ sc_status sc_frozen_place(struct sc_connection *c, const struct sc_chip_options 
                           struct sc_chip *chip, struct sc_error *err) {
   struct sc_frozen f = {0};
   sqlite3_stmt *row = NULL;
-  sc_status st = find_row(c, chip, NULL, &row, err);
+  sc_status st = find_row(c, chip, &row, err);
   if (!st) st = take_place(row, chip, &f, err);
   sqlite3_finalize(row);
   if (!st) st = keep_grid(&f, options, chip, err);
@@ -337,21 +332,28 @@ void sc_frozen_close(struct sc_frozen *f) {
   sc_free(f);
 }
 
-/* A BLOB of the row, into memory that is used again: a fresh megabyte costs more page faults than
- * it takes to unpack it. */
-static sc_status take_packed(sqlite3_stmt *row, struct sc_buffer *out, struct sc_error *err) {
+/* A BLOB of pixels, read into memory that is used again: SQLite's own copy of a value would be a
+ * fresh megabyte, whose page faults cost a fifth of all. */
+static sc_status take_packed(struct sc_connection *c, struct sc_chip *chip, const char *column,
+                             int64_t position, struct sc_error *err) {
   const struct sc_raster_api *raster = sc_raster(err);
+  struct sc_buffer *out = &chip->frozen->packed;
+  sqlite3_blob *blob = NULL;
   if (!raster) return err->status;
-  const void *bytes = sqlite3_column_blob(row, AT_PIXELS);
-  size_t n = (size_t)sqlite3_column_bytes(row, AT_PIXELS);
-  out->data = raster->memory_take(n + 1);
-  if (!out->data || (!bytes && sqlite3_column_type(row, AT_PIXELS) != SQLITE_NULL && n))
-    return sc_fail_nomem(err);
-  out->give = raster->memory_give;
-  out->capacity = n + 1;
-  out->size = n;
-  if (n) memcpy(out->data, bytes, n);
-  return SC_OK;
+  int code =
+      sqlite3_blob_open(c->db, chip->cached->frozen->schema, "pixels", column, position, 0, &blob);
+  if (code == SQLITE_OK) {
+    out->size = (size_t)sqlite3_blob_bytes(blob);
+    out->capacity = out->size + 1;
+    out->give = raster->memory_give;
+    out->data = raster->memory_take(out->capacity);
+    code = out->data ? sqlite3_blob_read(blob, out->data, (int)out->size, 0) : SQLITE_NOMEM;
+  }
+  sc_status st = code == SQLITE_OK      ? SC_OK
+                 : code == SQLITE_NOMEM ? sc_fail_nomem(err)
+                                        : sc_db_fail(c->db, err, "reading frozen pixels");
+  sqlite3_blob_close(blob);
+  return st;
 }
 
 /* The raster that the array will be. */
@@ -382,11 +384,12 @@ static sc_status open_array(struct sc_connection *c, struct sc_chip *chip, const
   f->set = s;
   f->shape = (struct sc_packed_shape){dtype, (size_t)n_bands, (size_t)s->height, (size_t)s->width};
   sc_status st = sc_packed_bytes(&f->shape) <= SC_PQ_PAGE_MAX_BYTES
-                     ? find_row(c, chip, column, &row, err)
+                     ? find_row(c, chip, &row, err)
                      : sc_fail(err, SC_TOO_BIG, "a frozen chip of more than 1 GB");
   if (!st) st = take_place(row, chip, f, err);
-  if (!st) st = take_packed(row, &f->packed, err);
+  int64_t position = st ? 0 : sqlite3_column_int64(row, AT_POSITION);
   sqlite3_finalize(row);
+  if (!st) st = take_packed(c, chip, column, position, err);
   if (!st) lay_asset(f);
   return st;
 }

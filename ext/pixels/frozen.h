@@ -61,7 +61,7 @@ sc_status sc_frozen_give_grid(const struct sc_frozen_set *set, struct cJSON *ite
                               struct sc_error *err);
 
 /* Append the handle of the chip at a rowid of a table "chips" or "schema.chips"; SC_NOT_FOUND where
- * the table is none of a data set, or has no such row. */
+ * the table is none of a data set, SC_RANGE where it has no such row. */
 sc_status sc_frozen_row(struct sc_connection *c, const char *table, int64_t rowid,
                         struct sc_buffer *handle, struct sc_error *err);
 

@@ -175,8 +175,11 @@ static sc_status locate_rowid(struct sc_connection *c, const struct sc_chip_opti
   struct sc_buffer handle = {0};
   struct sc_error other = {0};
   sc_status st = sc_merged_locate_rowid(c, options->table, rowid, out, err);
-  if (st != SC_NOT_FOUND || sc_frozen_row(c, options->table, rowid, &handle, &other)) return st;
-  st = sc_buffer_terminate(&handle, err);
+  if (st != SC_NOT_FOUND) return st;
+  sc_status found = sc_frozen_row(c, options->table, rowid, &handle, &other);
+  if (found == SC_NOT_FOUND) return st;
+  if (found) *err = other;
+  st = found ? found : sc_buffer_terminate(&handle, err);
   const struct sc_chip_name name = {.text = (const char *)handle.data, .text_bytes = handle.size};
   if (!st) st = sc_settle(err, locate_text(c, &name, options->items, out, err));
   sc_buffer_free(&handle);

@@ -1,9 +1,10 @@
 -- A frozen data set (docs/freeze.md). The query's further columns are added to chips, the layers to
--- pixels. Chips of 0.5 to 1.3 MB fill pages of 16 KB with a hundredth to spare.
-PRAGMA page_size = 16384;
+-- pixels. Pages of 32 KB: a chip of 0.7 MB is read in 0.20 ms of CPU, of 16 KB in 0.22, of 8 KB in 0.26.
+-- The locking mode stays the normal one: with an exclusive one the header counts connections, not
+-- transactions, and a file that was gone on with would differ from another.
+PRAGMA page_size = 32768;
 PRAGMA journal_mode = DELETE;
 PRAGMA synchronous = NORMAL;
-PRAGMA locking_mode = EXCLUSIVE;
 BEGIN EXCLUSIVE;
 PRAGMA application_id = 1396917840;
 PRAGMA user_version = 1;

@@ -471,6 +471,16 @@ class Own(unittest.TestCase):
         db.execute("INSERT INTO chips(chips) VALUES ('integrity-check')")
         s.stop()
 
+    def test_a_table_of_another_kind_is_no_table_of_labels(self):
+        db = make_database(self.path, [ITEM])
+        db.execute("CREATE TABLE chips_labels(name)")
+        s = Server(self.path, "--read-write")
+        self.assertIsNone(s.json("api/about")["tables"][0]["labels"])
+        self.assertEqual(s.json("api/map", {"table": "chips", **WORLD, "color": "label"})["total"], 36)
+        self.assertIn("chips_labels is no table of labels", s.json("api/label", {"table": "chips", "ids": [1], "label": "x"}, 400)["error"])
+        self.assertEqual(db.execute("SELECT * FROM chips_labels").fetchall(), [])
+        s.stop()
+
     def test_labels_go_where_they_are_asked_to_go(self):
         db = make_database(self.path, [ITEM])
         s = Server(self.path, "--read-write", "--labels", "mine")
@@ -516,6 +526,38 @@ class Own(unittest.TestCase):
             self.assertIn(s.ask(f"chip.png?table={urllib.parse.quote(name)}&id={id}&size=32")[0], (200, 400, 404))
         self.assertEqual(s.settled("api/map", {"table": name, **WORLD, "color": "platform"})["kind"], "text")
         s.stop()
+
+    def test_frozen_datasets(self):
+        db = make_database(self.path, [ITEM])
+        columns = "row, cloud_cover_percentage, nodata_percentage"
+        for form in ("stacchip", "manifest", "npy", "webdataset"):
+            path = os.path.join(self.folder, form)
+            db.execute("SELECT stacchip_freeze(?, ?, ?)", (path, f"SELECT {columns} FROM chips WHERE chip_index_y < 3", json.dumps({"format": form, "assets": ["red", "green", "blue"]})))
+            frozen = host.connect(os.path.join(path, "dataset.db") if os.path.isdir(path) else path)
+            s = Server(path, "--read-write")
+            about = s.json("api/about")
+            (table,) = about["tables"]
+            self.assertEqual((about["name"], table["kind"], table["chips"], table["platforms"], table["dates"]), (form, "frozen", 18, ["sentinel-2-l2a"], ["2024-03-11"] * 2))
+            for where in ("cloud_cover_percentage < 0.2", "platform = 'sentinel-2-l2a' AND chip_index_x > 2", "date < '2024-01-01'", "item_id LIKE 'S2A%' AND shard IS NULL"):
+                want = [p for p, in frozen.execute(f"SELECT position FROM (SELECT c.*, i.platform, i.item_id, substr(datetime, 1, 10) AS date FROM chips c JOIN items i ON i.id = c.item) WHERE {where}")]
+                self.assertEqual(sorted(s.settled("api/select", {"table": "chips", "where": where})["ids"]), sorted(want), where)
+            self.assertEqual(s.settled("api/histograms", {"table": "chips", "cloud": [0, 0.2]})["total"], frozen.execute("SELECT count(*) FROM chips WHERE cloud_cover_percentage <= 0.2").fetchone()[0])
+            row = s.json("api/list", {"table": "chips", "limit": 1})["chips"][0]
+            x, y, handle = frozen.execute("SELECT chip_index_x, chip_index_y, handle FROM chips WHERE position = ?", (row["id"],)).fetchone()
+            self.assertEqual((row["chip_index_x"], row["chip_index_y"], row["item"]), (x, y, "S2A_T20HNJ_20240311T140636_L2A"))
+            # The dataset's pixels are those of the index it was frozen from.
+            want, = db.execute("SELECT stacchip_chip(row, '{\"format\": \"png\", \"assets\": [\"red\", \"green\", \"blue\"]}') FROM chips WHERE chip_index_x = ? AND chip_index_y = ?", (x, y)).fetchone()
+            self.assertEqual(s.ask(f"chip.png?id={row['id']}")[2], want)
+            chip = s.json(f"api/chip?id={row['id']}")
+            self.assertEqual((chip["handle"], chip["rgb"], chip["item"]["id"]), (handle, ["red", "green", "blue"], row["item"]))
+            self.assertEqual(s.json("api/label", {"table": "chips", "ids": [row["id"]], "label": "keep"})["rows"], 1)
+            self.assertEqual(frozen.execute("SELECT chip, label FROM chips_labels").fetchall(), [(handle, "keep")])
+            status, _, tile = s.ask("tiles/12/1332/2440.png")
+            self.assertEqual(status, 200)
+            if form == "manifest":
+                want, = db.execute("SELECT stacchip_tile(12, 1332, 2440, 'SELECT row FROM chips')").fetchone()
+                self.assertEqual(tile, want)
+            s.stop()
 
     def test_several_databases_and_signals(self):
         make_database(self.path, [ITEM]).close()

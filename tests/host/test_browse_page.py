@@ -176,6 +176,14 @@ class Page(unittest.TestCase):
         place = self.db.execute("SELECT count(*) FROM chips c JOIN (SELECT grid, chip_index_x, chip_index_y FROM chips WHERE rowid = 8) p USING (grid, chip_index_x, chip_index_y)").fetchone()[0]
         self.assertEqual((value["dates"], value["handle"]), (place, self.db.execute("SELECT row FROM chips WHERE rowid = 8").fetchone()[0]))
 
+    def test_thumbnails_of_a_frozen_dataset(self):
+        db = host.connect(self.frozen)
+        value = self.value("frozen")
+        self.assertEqual(len(value["grid"]), 2)
+        for position, (width, height, seen) in value["grid"]:
+            blob, = db.execute("SELECT stacchip_chip(handle, ?) FROM chips WHERE position = ?", (json.dumps({"format": "png", "assets": ["red", "green", "blue"], "size": 256}), position)).fetchone()
+            self.assertEqual((width, height, base64.b64decode(seen)), rgb(blob, self.folder))
+
     def test_labels_are_written(self):
         value = self.value("label")
         self.assertEqual(value["statuses"], [200] * 5)

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 import threading
 import time
@@ -123,6 +124,16 @@ class Check(Work):
         self.assertEqual(sorted(r[1] for r in server.requests), sorted(data))  # one request each
         self.assertTrue(all(r[2].get("Range") == "bytes=0-0" for r in server.requests))
 
+    def test_an_interrupt_while_a_server_is_silent(self):
+        server = web.Scripted({"/x.tif": b"x"}, fault=lambda h: (lambda h: time.sleep(5)))
+        self.addCleanup(server.close)
+        path = self.freeze("d.db", {("c", "a"): {"assets": [("", "red", f"{server.url}/x.tif", 'etag:"x" 1', 1, None)], "chips": [(0, 0, 256, None)]}})
+        timer, begun = threading.Timer(0.3, self.db.interrupt), time.time()
+        timer.start()
+        self.refused("interrupted", "SELECT * FROM stacchip_freeze_check(?)", path)
+        self.assertLess(time.time() - begun, 4)  # the server would answer after 5
+        timer.join()
+
     def test_a_file_of_many_items_is_read_once(self):
         whole = self.local("all.tif", b"all" * 100)
         path = self.freeze("d.db", {("c", f"i{k}"): {"assets": [("land", "data", *whole)], "chips": [(0, 0, 256, None)] * k} for k in range(200)})
@@ -240,6 +251,79 @@ class Diff(Work):
         self.refused("needs the path of two data sets", "SELECT * FROM stacchip_freeze_diff(?)", a)
         self.refused("none.db: .*No such file", "SELECT * FROM stacchip_freeze_diff(?, ?)", a, self.path("none.db"))
         self.assertEqual(self.diff(a, None), [])
+
+
+class Real(Work):
+    """What stacchip_freeze writes."""
+
+    def setUp(self):
+        super().setUp()
+        scene = os.path.join(host.ROOT, "build", "scenes", "sentinel-2")
+        with open(os.path.join(scene, "item.json"), encoding="utf-8") as f:
+            self.item = json.load(f)
+        for key in ("red", "nir", "scl"):
+            shutil.copy(os.path.join(scene, f"{key}.tif"), self.folder)
+        self.item["assets"] = {k: dict(self.item["assets"][k], href=self.path(f"{k}.tif")) for k in ("red", "nir", "scl")}
+        self.merge("chips")
+
+    def merge(self, table):
+        self.db.execute(f"CREATE VIRTUAL TABLE {table} USING stacchip_merge(platform='none')")
+        self.db.execute(f"INSERT INTO {table}(item_json) VALUES (?)", (json.dumps(self.item),))
+
+    def write_set(self, name, query="SELECT row, chip_index_x AS label FROM chips", **options):
+        return json.loads(self.db.execute("SELECT stacchip_freeze(?, ?, ?)", (self.path(name), query, json.dumps({"assets": ["red", "nir"], **options}))).fetchone()[0])
+
+    def changes(self, path):
+        return self.db.execute("SELECT change, item, asset, chips FROM stacchip_freeze_check(?)", (self.path(path),)).fetchall()
+
+    def test_files_that_change(self):
+        sets = {"one.db": {}, "m.db": {"format": "manifest"}, "shards": {"format": "webdataset"}, "arrays": {"format": "npy"}}
+        n = {name: self.write_set(name, **options) for name, options in sets.items()}
+        self.assertEqual(len({v["hash"] for v in n.values()}), 1)
+        for name in sets:
+            self.assertEqual(self.changes(name), [], name)
+        with open(self.path("red.tif"), "r+b") as f:
+            f.seek(5000)
+            f.write(b"changed")
+        os.utime(self.path("nir.tif"))     # touched
+        os.utime(self.path("scl.tif"))     # not of the data set
+        for name in sets:
+            self.assertEqual(self.changes(name), [("changed", self.item["id"], "red", n[name]["chips"])], name)
+        os.unlink(self.path("nir.tif"))
+        self.assertEqual(sorted(r[:3] for r in self.changes("one.db")), [("changed", self.item["id"], "red"), ("gone", self.item["id"], "nir")])
+
+    def test_sets_that_differ(self):
+        self.write_set("a.db")
+        self.write_set("b", query="SELECT row, iif(chip_index_y = 1, 9, chip_index_x) AS label FROM chips WHERE chip_index_y > 0", format="npy")
+        rows = self.db.execute("SELECT change, what, chip_index_x, chip_index_y FROM stacchip_freeze_diff(?, ?) ORDER BY 1, 4, 3", (self.path("a.db"), self.path("b"))).fetchall()
+        places = self.db.execute("SELECT chip_index_x, chip_index_y FROM chips ORDER BY chip_index_y, chip_index_x").fetchall()
+        self.assertEqual(rows, [("changed", '["column label"]', x, y) for x, y in places if y == 1] + [("removed", None, x, y) for x, y in places if y == 0])
+        self.write_set("c.db", assets=["red"])
+        self.assertEqual(self.db.execute("SELECT change, what, count(*) FROM stacchip_freeze_diff(?, ?) GROUP BY 1, 2", (self.path("a.db"), self.path("c.db"))).fetchall(), [("changed", '["options","asset nir"]', len(places))])
+        with open(self.path("red.tif"), "r+b") as f:
+            f.seek(5000)
+            f.write(b"changed")
+        self.write_set("d.db")
+        self.assertEqual(self.db.execute("SELECT change, what, count(*) FROM stacchip_freeze_diff(?, ?) GROUP BY 1, 2", (self.path("a.db"), self.path("d.db"))).fetchall(), [("changed", '["asset red"]', len(places))])
+
+    def test_a_mirror_has_the_same_version(self):
+        """The same files in another folder, whose items state checksums."""
+        path = self.path("m.sqlite")
+        db = host.connect(path)
+        db.execute("CREATE VIRTUAL TABLE chips USING stacchip_merge(platform='none')")
+        db.execute("INSERT INTO chips(item_json) VALUES (?)", (json.dumps(self.item),))
+        db.close()
+        before = self.write_set("a.db")["hash"]
+        program = os.path.join(os.path.dirname(host.EXT), "stacchip")
+        subprocess.run([program, "mirror", path, self.path("mirror")], check=True, capture_output=True, env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"})
+        self.db.close()
+        self.db = host.connect(path)
+        for key in ("red", "nir", "scl"):
+            os.unlink(self.path(f"{key}.tif"))
+        self.assertEqual(self.write_set("b.db")["hash"], before)
+        self.assertEqual(self.changes("b.db"), [])
+        self.assertEqual(self.db.execute("SELECT count(*) FROM stacchip_freeze_diff(?, ?)", (self.path("a.db"), self.path("b.db"))).fetchone()[0], 0)
+        self.assertEqual({r[:1] + r[2:3] for r in self.changes("a.db")}, {("gone", "red"), ("gone", "nir")})
 
 
 if __name__ == "__main__":

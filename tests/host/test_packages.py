@@ -272,6 +272,13 @@ print(len(t), t.crs.to_epsg(), t.geometry.isna().sum())
 print(stacchip.to_geopandas(db, "SELECT geometry, 3 AS n FROM chips LIMIT 1").n[0])
 try: stacchip.to_geopandas(db, "SELECT 1 AS a")
 except KeyError as e: print(e)
+try: import apsw
+except ImportError: sys.exit()
+a = apsw.Connection(":memory:"); stacchip.load(a)
+query = "SELECT chipid, geometry FROM stacchip_index(?)"
+one, other = (stacchip.to_geopandas(c, query, (item,)) for c in (db, a))
+none = stacchip.to_geopandas(a, query + " WHERE FALSE;", (item,))
+assert one.equals(other) and len(one) == 30 and list(none.columns) == ["chipid", "geometry"] and len(none) == 0
 """, env={"PYTHONWARNINGS": "ignore"}), ["GeoDataFrame ['chipid', 'geometry', 'cloud'] 4326 True", "True True True", "0 ['a', 'a b'] a b", "31 32620 1", "3", "'geometry'"])
 
     def test_pages(self):

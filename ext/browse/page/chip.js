@@ -93,7 +93,7 @@ function build(view, source, callbacks, {close, draw}) {
     const id = callbacks.neighbour(chip.id, by);
     if (id !== null) callbacks.store.set({chip: id});
   };
-  const title = columns.chipid || `${columns.item ?? 'chip'}-${columns.chip_index_x}-${columns.chip_index_y}`;
+  const title = columns.chipid || `${columns.item_id ?? columns.item ?? 'chip'}-${columns.chip_index_x}-${columns.chip_index_y}`;
   view.picture = h('img', {alt: `Picture of ${title}`, width: SIZE, height: SIZE});
   const frame = h('div', {class: 'frame large'}, view.picture, h('p', {class: 'failure'}, 'This chip cannot be read.'));
   view.picture.addEventListener('load', () => frame.classList.add('loaded'));
@@ -110,7 +110,7 @@ function build(view, source, callbacks, {close, draw}) {
 
 /** Which assets are red, green and blue; the stretch; the mask. */
 function controls(chip, store) {
-  const names = chip.assets.map((a) => a.name);
+  const names = chip.assets.length ? chip.assets.map((a) => a.name) : chip.rgb; // a dataset names no more
   const now = store.get().assets ? store.get().assets.split(',') : chip.rgb;
   const change = () => store.set({assets: channels.map((c) => c.value).join(',')});
   const pick = (words, i) => {

@@ -29,14 +29,14 @@ export function createFilters(store, source) {
 
   return {
     /** Bars, as api/histograms gives them. */
-    update(answer) {
+    update(answer, table) {
       const state = store.get();
       for (const name of ['cloud', 'nodata']) {
         parts[name].update({counts: answer[name], lo: 0, step: 1 / answer[name].length, hi: 1, range: state[name]});
       }
       const {first, step_days: step, counts} = answer.dates;
       const lo = dayOfDate(first) ?? 0;
-      parts.date.update({counts: counts || [], lo, step, hi: lo + (counts || []).length * step - 1, range: state.date && state.date.map(dayOfDate)});
+      parts.date.update({counts: counts || [], lo, step, hi: dayOfDate(table.dates?.[1]) ?? lo, range: state.date && state.date.map(dayOfDate)});
       showPlatforms(store, answer.platforms);
       byId('clear-filters').hidden = !isFiltered(state);
     },

@@ -101,7 +101,7 @@ async function drawFilters(page) {
   try {
     const answer = await page.busy(page.source.histograms(page.filter()));
     againWhilePartial(page, 'filters', answer);
-    page.filters.update(answer);
+    page.filters.update(answer, page.table());
     note(byId('where-error'), '');
     byId('where').removeAttribute('aria-invalid');
     const counting = answer.partial === undefined ? '' : ` (${formatPercent(answer.partial)} counted)`;
@@ -127,7 +127,7 @@ function drawImagery(page) {
   const {imagery} = page.store.get();
   byId('imagery').hidden = !page.source.can.tiles;
   byId('imagery').setAttribute('aria-pressed', String(imagery));
-  page.map.setImagery(imagery && page.source.can.tiles ? page.source.tiles(page.filter()) : null);
+  page.map.setImagery(imagery && page.source.can.tiles ? page.source.tiles(page.filter(), page.table().kind === 'merge' ? 'cloud_cover_percentage, date DESC' : '') : null);
 }
 
 /** What follows from a change of the state. */

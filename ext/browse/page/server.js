@@ -1,6 +1,8 @@
 // The data of a page that `stacchip browse` serves. The other source, of a page in one file, has the
 // same methods: embedded.js.
 
+import {sqlOfFilter} from './text.js';
+
 /** What a request was refused for; status: that of HTTP, 0 where no server answers. */
 export class RequestError extends Error {
   constructor(message, status) {
@@ -82,9 +84,12 @@ export class ServerSource {
     return `chip.png?${q}`;
   }
 
-  tiles(filter) {
+  /** The address of tiles of the chips that pass a filter; order: SQL, what comes first lies on top. */
+  tiles(filter, order) {
     const q = new URLSearchParams({table: filter.table});
-    if (filter.where) q.set('where', filter.where);
+    const where = sqlOfFilter(filter);
+    if (where) q.set('where', where);
+    if (order) q.set('order', order);
     return `tiles/{z}/{x}/{y}.png?${q}`;
   }
 
