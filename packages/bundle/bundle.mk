@@ -9,7 +9,7 @@ bundle: $(SQL_GEN) $(PAGE)/files.c
 deps-bundle:
 	@tests/support/deps.sh $(DEPS_BUNDLE)
 # What a bundle does not have (the static library, make install) is said and skipped; unit tests are of the sources.
-test-bundle: build/release/make_scene
+test-bundle: all unit build/release/make_scene
 	@[ -f build/bundle/stacchip.so ] || { echo 'test-bundle: no build/bundle; make bundle' >&2; exit 1; }
 	@VARIANT=bundle tests/run $(T)
 

@@ -14,7 +14,7 @@ all="-lgdal -lproj -lgeos_c -lgeos -lsqlite3 $pictures -lcurl -lnghttp2 -lssl -l
 system="-lstdc++ -lm -ldl -lpthread"
 # Nothing that is opened here could meet a copy of the host's, so RTLD_DEEPBIND, which a replaced malloc() forbids, has
 # no use. Warnings are for compilers of this decade: GCC 10 sees some where there is nothing.
-options=(CC="ccache gcc" WARN= OPT_release="-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$root/= -DSC_NO_DEEPBIND")
+options=(CC="ccache gcc" WARN= OPT_release="-O2 -ffunction-sections -fdata-sections -fno-unwind-tables -fno-asynchronous-unwind-tables -ffile-prefix-map=$root/= -DSC_NO_DEEPBIND")
 
 cd "$root/stacchip"
 # A part that exports only its entry: program and SpatiaLite each have a pointer to SQLite, and names, of their own.

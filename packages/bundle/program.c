@@ -5,7 +5,9 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #define HOLDER "stacchip_raster.so"
@@ -14,8 +16,10 @@
 int main(int argc, char **argv) {
   static const char *const places[] = {"%s/" HOLDER, "%s/../lib/" HOLDER, "%s/../lib64/" HOLDER};
   char folder[PATH_MAX], path[PATH_MAX + 40];
+  const char *executed = (const char *)getauxval(AT_EXECFN);
   ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
   folder[n > 0 ? n : 0] = '\0';
+  if (n <= 0 && (!executed || !realpath(executed, folder))) folder[0] = '\0'; /* a tree without /proc */
   char *slash = strrchr(folder, '/');
   if (slash) *slash = '\0';
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {

@@ -505,7 +505,7 @@ class Addresses(Access):
     def look(self, urls, **env):
         """The errors of a new process that has the tests' resolver."""
         names = ";".join("%s=%s" % n for n in self.NAMES.items())
-        preload = (os.environ.get("LD_PRELOAD", "") + " " + os.path.join(os.path.dirname(host.EXT), "resolver.so")).strip()
+        preload = (os.environ.get("LD_PRELOAD", "") + " " + os.path.join(host.HELPERS, "resolver.so")).strip()
         r = subprocess.run([sys.executable, "-c", LOOK, json.dumps(urls)], capture_output=True, text=True, timeout=120,
                            env={**os.environ, "TEST_NAMES": names, "LD_PRELOAD": preload, **env})
         self.assertEqual(r.returncode, 0, r.stderr)
@@ -607,7 +607,7 @@ class Credentials(Access):
             "AZURE_STORAGE_ACCOUNT": "mine", "AZURE_STORAGE_SAS_TOKEN": "sig=SASTOKEN", "STACCHIP_PC_SIGN": "NO", "HOME": "/nonexistent"}
 
     def http(self, url, **env):
-        r = subprocess.run([os.path.join(os.path.dirname(host.EXT), "http_ask"), "GET", url], capture_output=True, timeout=60,
+        r = subprocess.run([os.path.join(host.HELPERS, "http_ask"), "GET", url], capture_output=True, timeout=60,
                            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **self.KEYS, **env})
         return r.stdout
 

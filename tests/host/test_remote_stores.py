@@ -44,7 +44,7 @@ NO_AWS = {k: "" for k in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS
 
 def ask(*arguments, **env):
     """tests/support/http_ask in a new process: (status, size, body or error)."""
-    program = os.path.join(os.path.dirname(host.EXT), "http_ask")
+    program = os.path.join(host.HELPERS, "http_ask")
     r = subprocess.run([program, *arguments], capture_output=True, env={**os.environ, **NO_AWS, "HOME": "/nonexistent", "ASAN_OPTIONS": "detect_leaks=0", **env}, timeout=60)
     first, _, rest = r.stdout.partition(b"\n")
     status, size = map(int, first.split())

@@ -10,6 +10,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 EXT = os.environ.get("STACCHIP_EXT", os.path.join(ROOT, "build", "release", "stacchip"))
 SHARED = os.path.abspath(os.environ.get("STACCHIP_SHARED", os.path.join(ROOT, "..", "shared")))
 IS_BUNDLE = os.environ.get("VARIANT") == "bundle"  # `make test-bundle`: EXT is the self-contained build
+HELPERS = os.path.join(ROOT, "build", "release") if IS_BUNDLE else os.path.dirname(EXT)  # programs that tests need
 HAS_SHARED = os.path.isdir(SHARED)
 needs_shared = unittest.skipUnless(HAS_SHARED, "../shared is not there")
 
