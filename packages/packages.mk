@@ -35,7 +35,8 @@ npm: $(BUNDLE)
 	  npm pack --silent --pack-destination $(out) ./$(NPM_TREE)/$$p >/dev/null || exit 1; done
 	@ls $(out)/*.tgz
 
-# The loadable archive has its files at the top, as sqlpkg wants them. RELEASE_URL is where a release will lie; "." installs from the
+# The loadable archive has no folders, since sqlpkg makes none when it unpacks: proj.db beside the libraries is found, too, and
+# licenses are one file. RELEASE_URL is where a release will lie; "." installs from the
 # folder itself.
 RELEASE_URL ?= .
 MACHINE := $(shell uname -m)
@@ -44,6 +45,7 @@ REPRODUCIBLE_TAR := tar --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) -
 archive: $(BUNDLE)
 	@rm -rf build/archive && mkdir -p build/archive $(out)
 	@cp -R $(BUNDLE)/. build/archive && cp packages/release/install.sh build/archive
+	@cd build/archive && { [ ! -d share/proj ] || mv share/proj/* .; } && tail -n +1 licenses/* >LICENSES && rm -rf licenses share
 	@$(REPRODUCIBLE_TAR) -C build/archive -c $$(ls build/archive) | gzip -n9 >$(out)/$(ARCHIVE)
 	@cp packages/release/install.sh $(out)
 	@sed "s|@VERSION@|$(VERSION)|; s|@RELEASE_URL@|$(RELEASE_URL)|; s|@ARCHIVE@|$(ARCHIVE)|; s|@SHA256@|$$(sha256sum <$(out)/$(ARCHIVE) | cut -d' ' -f1)|" \
