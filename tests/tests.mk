@@ -47,6 +47,12 @@ build/recipes: all build/scenes/sentinel-2/item.json
 check-splits: all
 	N=10000000 tests/run test_splits
 
+# The pictures of docs/browse.md: the page at three sizes, light and dark.
+#: make page-pictures the pictures of the page in docs/ (make deps-browser)
+.PHONY: page-pictures
+page-pictures: all node-deps
+	PYTHONPATH=tests/support STACCHIP_EXT=$(CURDIR)/$(B)/stacchip /usr/bin/python3 tests/support/page_pictures.py docs/pictures
+
 # Independent readers of our Parquet files, from npm; tests that need them skip without.
 .PHONY: node-deps bench-parquet s3-deps
 # An S3 server of others, from npm; its tests skip without.

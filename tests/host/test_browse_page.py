@@ -83,7 +83,7 @@ class Page(unittest.TestCase):
             {"name": "error", "scenario": "sqlError", "url": url, "sql": "nonsense > 1"}, {"name": "writing", "scenario": "sqlError", "url": url, "sql": "1); DELETE FROM chips; --"},
             {"name": "function", "scenario": "sqlError", "url": url, "sql": "stacchip_zonal('/etc/passwd', geometry) IS NULL"}, {"name": "color", "scenario": "colorError", "url": url, "sql": "nonsense + 1"},
             {"name": "keyboard", "scenario": "keyboard", "url": url}, {"name": "pictures", "scenario": "pictures", "url": url, "n": 6, "chip": "#id=8&r=nir,red,green&x=5,95"},
-            {"name": "frozen", "scenario": "pictures", "url": url, "n": 2, "frozen": True},
+            {"name": "overlay", "scenario": "pictures", "url": url, "n": 1, "chip": "#id=8&v=1"}, {"name": "frozen", "scenario": "pictures", "url": url, "n": 2, "frozen": True},
             {"name": "label", "scenario": "label", "url": writing}, {"name": "save", "scenario": "saveTable", "url": writing, "table": "drawn"},
             {"name": "hostile", "scenario": "hostile", "url": bad, "chip": "#id=1"},
             {"name": "stranger", "scenario": "stranger", "url": f"http://127.0.0.1:{stranger.server_port}/", "target": url},
@@ -175,6 +175,9 @@ class Page(unittest.TestCase):
         self.assertEqual((width, height, base64.b64decode(seen)), self.pixels(8, size=768, assets=["nir", "red", "green"], stretch=[5, 95]))
         place = self.db.execute("SELECT count(*) FROM chips c JOIN (SELECT grid, chip_index_x, chip_index_y FROM chips WHERE rowid = 8) p USING (grid, chip_index_x, chip_index_y)").fetchone()[0]
         self.assertEqual((value["dates"], value["handle"]), (place, self.db.execute("SELECT row FROM chips WHERE rowid = 8").fetchone()[0]))
+        width, height, seen = self.value("overlay")["large"]
+        self.assertEqual((width, height, base64.b64decode(seen)), self.pixels(8, size=768, stretch=[2, 98], overlay="mask"))
+        self.assertNotEqual(base64.b64decode(seen), self.pixels(8, size=768)[2])
 
     def test_thumbnails_of_a_frozen_dataset(self):
         db = host.connect(self.frozen)

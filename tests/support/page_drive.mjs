@@ -304,7 +304,7 @@ const SCENARIOS = {
     await ready(page);
     await settled(page);
     for (const [method, ...args] of steps) await (method === 'wait' ? page.waitForTimeout(...args) : method === 'key' ? page.keyboard.press(...args) : page[method](...args));
-    await page.waitForFunction(() => [...document.querySelectorAll('#grid .chip')].slice(0, 9).every((c) => c.querySelector('.loaded, .failed')), null, {timeout: 30000});
+    await page.waitForFunction(() => !document.querySelector('#grid').offsetParent || document.querySelector('dialog[open]') || [...document.querySelectorAll('#grid .chip')].slice(0, 9).every((c) => c.querySelector('.loaded, .failed')), null, {timeout: 30000});
     await page.waitForTimeout(400);
     await page.screenshot({path: file, quality});
     return {};

@@ -85,7 +85,7 @@ async function drawMap(page) {
     againWhilePartial(page, 'map', answer);
     const {value = [], names} = answer.chips || answer.cells;
     const values = names ? value.map((v) => (v == null ? null : names[v])) : value;
-    const kind = answer.kind || (color === 'date' ? 'date' : 'number');
+    const kind = color === 'date' ? 'date' : answer.kind || 'number';
     const scale = makeScale(color, kind, values, table.dates?.[0] ? table.dates.map(dayOfDate) : null);
     const words = new Map(colorKeys(table, page.source.can));
     note(byId('color-error'), '');
