@@ -6,6 +6,7 @@
  * SC_FAULT_STEP: test each n-th allocation (default 23: the short form; 1: all).
  */
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,16 @@ static const struct {
      0},
     {"SELECT stacchip_export('chips', 'build/fault.parquet')", 0},
     {"SELECT count(*) FROM stacchip_parquet('build/fault.parquet')", 0},
+    {"SELECT stacchip_freeze('build/fault.frozen', 'SELECT row, chipid FROM chips WHERE "
+     "chip_index_x = 3', '{\"assets\":\"scl\",\"splits\":\"chipid\"}')",
+     0},
+    {"SELECT stacchip_freeze('build/fault.tars', 'SELECT row FROM chips WHERE chip_index_x = 3', "
+     "'{\"assets\":\"scl\",\"format\":\"webdataset\"}')",
+     0},
+    {"SELECT length(stacchip_chip(handle, 'npz')), length(stacchip_chip(handle, "
+     "'{\"buffer\":2}')), "
+     "length(stacchip_chip(position, '{\"table\":\"frozen.chips\"}')) FROM frozen.chips LIMIT 1",
+     0},
     {"SELECT count(*) FROM chips WHERE ST_Intersects(geometry, (SELECT geometry FROM chips LIMIT "
      "1)) ORDER BY date",
      0},
@@ -80,6 +91,19 @@ static const struct {
 #define CREATE_STEP 1
 #define EXPORT_STEP 6
 
+#define FROZEN "build/fault_read.frozen"
+#define FREEZE                                                                    \
+  "SELECT stacchip_freeze('" FROZEN "', 'SELECT row FROM stacchip_index(''" SCENE \
+  "'') "                                                                          \
+  "WHERE chip_index_x = 3', '{\"assets\":\"scl\"}')"
+
+static void remove_written(void) {
+  static const char *const files[] = {"build/fault.frozen", "build/fault.frozen.part",
+                                      "build/fault.frozen.part-journal",
+                                      "build/fault.tars/dataset.db"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) remove(files[i]);
+}
+
 static sqlite3 *open_ready(void) {
   sqlite3 *db = NULL;
   char *message = NULL;
@@ -102,6 +126,8 @@ static void check_whole(sqlite3 *db, size_t s) {
  * run undisturbed. */
 static int disturb(size_t s, long k, int stays) {
   sqlite3 *db = open_ready();
+  remove_written();
+  sqlite3_exec(db, "ATTACH '" FROZEN "' AS frozen", NULL, NULL, NULL);
   for (size_t i = 0; i < s; i++) {
     if (flow[i].changes) sqlite3_exec(db, flow[i].sql, NULL, NULL, NULL);
   }
@@ -143,7 +169,10 @@ int main(void) {
   mine.xMalloc = failing_malloc;
   mine.xRealloc = failing_realloc;
   sqlite3_config(SQLITE_CONFIG_MALLOC, &mine);
-  sqlite3_close(open_ready()); /* libraries are opened undisturbed */
+  sqlite3 *first = open_ready(); /* libraries are opened undisturbed */
+  remove(FROZEN);
+  CHECK_INT(SQLITE_OK, sqlite3_exec(first, FREEZE, NULL, NULL, NULL));
+  sqlite3_close(first);
   disturb(0, 1000000000, 0);
   for (size_t s = 0; s < N_FLOW; s++) {
     for (int stays = 0; stays < 2; stays++) {
