@@ -23,6 +23,9 @@ import numpy
 
 import host
 import tiff
+import web
+
+os.environ.setdefault("STACCHIP_HOSTS", "127.0.0.1")
 
 VICTIM = os.path.join(host.ROOT, "tests", "support", "freeze_victim.py")
 INDEX = json.dumps({"chip_size": 64, "platform": "none", "max_nodata": 1})
@@ -348,18 +351,44 @@ class Versions(Case):
         self.assertEqual(len(set(hashes.values())), len(hashes), hashes)
 
     def test_stated_checksums(self):
-        def state(item):
-            for asset in item["assets"].values():
-                path = os.path.join(self.scenes, asset["href"])
-                with open(path, "rb") as f:
-                    data = f.read()
-                asset["file:checksum"], asset["file:size"] = "1220" + hashlib.sha256(data).hexdigest(), len(data)
         plain = self.freeze("plain.db", rows_of(self.a))["hash"]
-        stated, _ = scene(self.scenes, "A", 1, more=state)
+        stated, _ = scene(self.scenes, "A", 1, more=self.state)
         self.assertEqual(self.freeze("stated.db", rows_of(stated))["hash"], plain)
         stamps = {s for s, in self.open("stated.db").execute("SELECT stamp FROM assets")}
         with open(f"{self.scenes}/A_red.tif", "rb") as f:
             self.assertIn("sha256:" + hashlib.sha256(f.read()).hexdigest(), stamps)
+
+    @unittest.skipUnless(web.NGINX, "nginx is not there")
+    def test_remote_files_go_by_etag_and_frozen_chips_ask_no_server(self):
+        server = web.Nginx(self.scenes)
+        self.addCleanup(server.close)
+        query = rows_of(f"{server.url}/A.json")
+        for allowed in (None, "file:checksum"):
+            one = self.freeze(f"{allowed}.db", query, db=self.fresh())
+            server.clear()
+            db = self.open(f"{allowed}.db")
+            for item, x, y, blob in db.execute("SELECT of_item, ix, iy, stacchip_chip(handle) FROM chips"):
+                numpy.testing.assert_array_equal(load(blob), self.part(item, x, y))
+            self.assertEqual(server.log(), [])
+            stamps = sorted({s.split(":")[0] for s, in db.execute("SELECT stamp FROM assets")})
+            self.assertEqual(stamps, ["sha256" if allowed else "etag"])
+            self.assertEqual(self.freeze("manifest.db", query, db=self.fresh(), format="manifest")["hash"], one["hash"])
+            os.unlink(f"{self.at}/manifest.db")
+            scene(self.scenes, "A", 1, more=self.state)
+        self.assertEqual(self.freeze("local.db", rows_of(self.a), db=self.fresh())["hash"], one["hash"])
+
+    def fresh(self):
+        """A connection that knows no item yet: of a server one is fetched once."""
+        db = host.connect()
+        self.addCleanup(db.close)
+        return db
+
+    def state(self, item):
+        """Checksums as the file extension has them."""
+        for asset in item["assets"].values():
+            with open(os.path.join(self.scenes, asset["href"]), "rb") as f:
+                data = f.read()
+            asset["file:checksum"], asset["file:size"] = "1220" + hashlib.sha256(data).hexdigest(), len(data)
 
     def test_the_hash_is_that_of_the_page(self):
         want = self.freeze("data.db")["hash"]
