@@ -123,7 +123,7 @@ static sc_status limit_cache(struct sc_browse *b, struct sc_error *err) {
   if (getenv("STACCHIP_CACHE_BYTES")) return SC_OK;
   sc_status st = sc_session_take(&b->sessions[0], SC_SESSION_OWN, &s, err);
   if (!st)
-    st = sc_db_run(s->db, "SELECT stacchip_config('cache_bytes', 50000000)", NULL, NULL, err);
+    st = sc_db_run(s->db, "SELECT stacchip_config('cache_bytes', 12000000)", NULL, NULL, err);
   sc_session_give(s);
   return st;
 }

@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 #include "base/status.h"
 
-#define SC_PICTURES_BYTES ((size_t)24 << 20)
+#define SC_PICTURES_BYTES ((size_t)12 << 20)
 #define SC_PICTURE_SETS                                                     \
   4096 /* a picture goes where its key belongs; another one there gives way \
         */

@@ -13,7 +13,7 @@
 
 #define EXPRESSION_BYTES 65536
 #define STEPS_BETWEEN_QUESTIONS 4000 /* of SQLite's machine: some 0.1 ms */
-#define CACHE_KB 4096
+#define CACHE_KB 1024
 
 double sc_browse_now(void) {
   struct timespec t;

@@ -1,5 +1,5 @@
 /* stacchip browse: a page that shows databases, on this machine. */
-#include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -52,6 +52,10 @@ static sc_status browse_databases(const struct sc_cli_command *c, const struct s
   if (!st && port > 65535) st = sc_fail(err, SC_BAD_ARG, "--port: 65535 is the highest");
   if (st) return st;
   where.port = (int)port;
+#ifdef M_ARENA_MAX
+  /* Else each of the threads keeps some MB to itself: 18 MB less with 10 million chips. */
+  mallopt(M_ARENA_MAX, 2);
+#endif
   /* Before any thread begins: they inherit it, and the signals come to sigtimedwait(). */
   sigprocmask(SIG_BLOCK, &ending, NULL);
   st = sc_browse_open(&options, &browse, err);
