@@ -50,6 +50,17 @@ static const struct {
     {"SELECT length(stacchip_stack(row, '{\"assets\":[\"scl\"],\"format\":\"npz\"}')) FROM "
      "(SELECT row FROM chips LIMIT 3)",
      0},
+    {"SELECT count(*), sum(pixels) FROM stacchip_polygons('SELECT row, stacchip_chip(row, "
+     "''{\"assets\":\"scl\"}'') FROM chips WHERE chip_index_x < 2 AND chip_index_y < 2', "
+     "'{\"connectedness\":\"8\",\"crs\":\"EPSG:4326\"}')",
+     0},
+    {"SELECT length(stacchip_tile(12, 1332, 2440, 'SELECT row FROM chips WHERE search_area = "
+     ":tile', '{\"assets\":\"coastal\"}'))",
+     0},
+    {"SELECT length(stacchip_plot(stacchip_band_stats(row, '{\"assets\":\"coastal\"}'))), "
+     "length(stacchip_stack(row, '{\"assets\":\"coastal\",\"format\":\"png\",\"captions\":1,"
+     "\"overlay\":\"mask\"}')) FROM (SELECT row FROM chips LIMIT 2)",
+     0},
     {"SELECT stacchip_export('chips', 'build/fault.parquet')", 0},
     {"SELECT count(*) FROM stacchip_parquet('build/fault.parquet')", 0},
     {"SELECT stacchip_freeze('build/fault.frozen', 'SELECT row, chipid FROM chips WHERE "
