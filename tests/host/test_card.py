@@ -6,12 +6,14 @@ import hashlib
 import io
 import json
 import os
+import random
 import re
 import shutil
 import sqlite3
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 import host
@@ -361,6 +363,26 @@ class Cards(unittest.TestCase):
             db.close()
             self.run_it(path, "--format", "manifest", "--query", "SELECT row FROM chips LIMIT 3")
             self.assertEqual(json.loads(self.read("wide.collection.json"))["extent"]["spatial"]["bbox"], [want])
+
+    def test_killed_at_random_points_and_started_again(self):
+        def tree(name):
+            out = {}
+            for d, _, names in os.walk(self.path(name)):
+                for n in names:
+                    with open(os.path.join(d, n), "rb") as f:
+                        out[os.path.relpath(os.path.join(d, n), self.path(name))] = f.read()
+            return out
+        words = ("--query", self.QUERY, "--splits", "part", "--format", "webdataset", "--title", "T", "--with", '{"shard_bytes": 4000000}')
+        self.run_it(self.path("whole"), *words)
+        rng, killed = random.Random(2), 0
+        for _ in range(10):
+            p = subprocess.Popen([PROGRAM, "freeze", self.path("c.db"), self.path("killed"), *words], stderr=subprocess.DEVNULL, env={**CLEAN, "STACCHIP_HOSTS": "127.0.0.1"})
+            time.sleep(rng.uniform(0.05, 0.5))
+            p.kill()
+            killed += p.wait() == -9
+        self.assertGreater(killed, 3)
+        self.run_it(self.path("killed"), *words)
+        self.assertEqual({k: hashlib.sha256(v).hexdigest() for k, v in tree("killed").items()}, {k: hashlib.sha256(v).hexdigest() for k, v in tree("whole").items()})
 
     def test_wrong_usage(self):
         self.assertIn("needs a database and a path", self.run_it(code=2))
