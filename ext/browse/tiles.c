@@ -64,11 +64,13 @@ static sc_status put_options(const struct sc_browse_table *t, const struct sc_se
   struct sc_buffer own = {0};
   sc_status st = sc_picture_options(t, r, NULL, &own, err);
   if (!st) st = sc_buffer_append_text(out, "{\"on_error\":\"skip\"", err);
-  /* By its schema the items' table is found without a list of databases, which guarded SQL may not
+  /* A dataset with pixels of its own draws chip by chip, so that its limit is one of chips. By its
+   * schema the items' table is found without a list of databases, which guarded SQL may not
    * have. */
   if (!st)
     st = sc_buffer_append_text(
-        out, t->is_frozen ? ",\"items\":\"main.exported_items\"" : ",\"table\":", err);
+        out,
+        t->is_frozen ? ",\"items\":\"main.exported_items\",\"limit\":1024" : ",\"table\":", err);
   if (!st && !t->is_frozen) st = sc_buffer_append_json(out, t->table, err);
   if (!st && own.size > 2) st = sc_buffer_append_text(out, ",", err);
   if (!st) st = sc_buffer_append(out, own.data + 1, own.size - 1, err);
