@@ -12,9 +12,8 @@ struct sc_page_file {
   size_t size;
 };
 
-extern const struct sc_page_file sc_page_files[]; /* the last one has no name */
-
-/* The file of that name, or NULL: of files that were not there when the program was built too. */
+/* The file of that name, or NULL: of files that were not there when the program was built too. On
+ * any thread; it lasts as long as the process. */
 const struct sc_page_file *sc_page_file(const char *name);
 
 #endif
