@@ -146,7 +146,7 @@ class Install(unittest.TestCase):
         """The tree as it is built, elsewhere: one object is made anew, and all is linked and installed."""
         tree = os.path.join(self.folder, "my tree")
         os.makedirs(os.path.join(tree, "build"))
-        for name in ("Makefile", "ext", "include", "sql", "build/gen", "build/" + VARIANT):
+        for name in ("Makefile", "ext", "include", "sql", "packages", "build/gen", "build/" + VARIANT):
             subprocess.run(["cp", "-a", os.path.join(host.ROOT, name), os.path.join(tree, name)], check=True, env=PROGRAM_ENV)
         os.utime(os.path.join(tree, "ext/cli/main.c"))
         prefix = os.path.join(self.folder, "from there")

@@ -161,7 +161,7 @@ const SCENARIOS = {
     await page.waitForFunction((t) => document.querySelector('#chip-title')?.textContent !== t, title);
     const next = await text(page, '#chip-title');
     await page.keyboard.press('Escape');
-    await page.waitForFunction(() => !document.querySelector('#chip-view').open);
+    await page.waitForFunction(() => !document.querySelector('#chip-view').open && document.activeElement !== document.body);
     const focused = await page.evaluate(() => document.activeElement.className);
     await page.keyboard.press('?');
     const help = await text(page, '#help');
