@@ -33,11 +33,11 @@ class Server:
         if not self.address:
             raise AssertionError(self.process.communicate()[1])
         parts = urllib.parse.urlsplit(self.address)
-        self.port, self.path, self.host = parts.port, parts.path, parts.netloc
+        self.name, self.port, self.path, self.host = parts.hostname, parts.port, parts.path, parts.netloc
 
     def ask(self, path, body=None, method=None, headers=None, whole=False):
         """(status, headers, bytes); body: JSON of a POST, or bytes. whole: the path with its token."""
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        c = http.client.HTTPConnection(self.name, self.port, timeout=120)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             head = {"Content-Type": "application/json"} if data is not None else {}
@@ -64,7 +64,7 @@ class Server:
         raise AssertionError("it stays partial")
 
     def raw(self, data):
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as s:
+        with socket.create_connection((self.name, self.port), timeout=30) as s:
             s.sendall(data)
             got = b""
             with contextlib.suppress(ConnectionError, socket.timeout):
