@@ -9,6 +9,7 @@ SELECT stacchip_mosaic(chip, array, '{"table": "chips", "path": "map.tif", "blen
 FROM predictions WHERE model = 'first';
 
 -- The layer: one polygon for all pixels of a class that hang together, whatever chips they are of.
+PRAGMA trusted_schema = ON; -- SpatiaLite's triggers check each geometry, which newer shells forbid otherwise
 SELECT InsertEpsgSrid(32720) AS srid;
 CREATE TABLE classes(id INTEGER PRIMARY KEY, class INTEGER);
 SELECT AddGeometryColumn('classes', 'geometry', 32720, 'POLYGON', 'XY') AS added;

@@ -82,11 +82,14 @@ class Polygons(unittest.TestCase):
         with open(self.path("f.geojson"), "w", encoding="utf-8") as f:
             json.dump({"type": "FeatureCollection", "features": features}, f)
         te = 500000, 6400000 - 10 * height, 500000 + 10 * width, 6400000
-        r = subprocess.run(["gdal_rasterize", "-q", "-of", "ENVI", "-ot", "Byte", "-init", str(none), "-a", "v", "-te", *map(str, te), "-ts", str(width), str(height),
-                            self.path("f.geojson"), self.path("burnt.bin")], capture_output=True, text=True, env=CLEAN)
+        r = subprocess.run(["gdal_rasterize", "-q", "-of", "GTiff", "-ot", "Byte", "-init", str(none), "-a", "v", "-te", *map(str, te), "-ts", str(width), str(height),
+                            self.path("f.geojson"), self.path("burnt.tif")], capture_output=True, text=True, env=CLEAN)
         self.assertEqual(r.returncode, 0, r.stderr)
+        # into ENVI itself GDAL 3.13 burns nothing
+        subprocess.run(["gdal_translate", "-q", "-of", "ENVI", self.path("burnt.tif"), self.path("burnt.bin")], check=True, env=CLEAN)
         a = numpy.fromfile(self.path("burnt.bin"), "u1").reshape(height, width)
-        os.remove(self.path("burnt.bin"))
+        for name in ("burnt.tif", "burnt.bin"):
+            os.remove(self.path(name))
         return a
 
     def check(self, a, none=255, **options):

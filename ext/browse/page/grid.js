@@ -115,9 +115,11 @@ export function createGrid(source, callbacks) {
         state.chips = answer.chips;
         state.total = answer.total;
         state.cells.clear();
+        const had = grid.contains(document.activeElement) ? idOf(document.activeElement) : null;
         grid.replaceChildren(...answer.chips.map(cellOf));
         grid.firstElementChild?.setAttribute('tabindex', '0');
         byId('chips-part').scrollTop = 0;
+        if (had !== null) (state.cells.get(had) || grid.firstElementChild)?.focus(); // who works by keys stays in the grid
         const said = !answer.total ? 'No chips here.' : mode === 'sample' ? `${formatCount(answer.chips.length)} of ${formatCount(answer.total)} chips, at random` : `${formatCount(answer.total)} chips in view`;
         note(byId('grid-note'), said);
       } finally {
