@@ -25,7 +25,7 @@ def ask(function, what):
 @unittest.skipUnless(NODE, "node is not there: make deps-test")
 class Modules(unittest.TestCase):
     def test_their_own_tests(self):
-        run = subprocess.run([NODE, "--test", *sorted(glob.glob(os.path.join(PAGE, "test", "*.test.js")))], capture_output=True, text=True, env=CLEAN)
+        run = subprocess.run([NODE, "--test", "--test-reporter=tap", *sorted(glob.glob(os.path.join(PAGE, "test", "*.test.js")))], capture_output=True, text=True, env=CLEAN)
         passed = re.search(r"# pass (\d+)", run.stdout)
         self.assertEqual(run.returncode, 0, run.stdout[-4000:])
         self.assertGreater(int(passed.group(1)), 25)
