@@ -23,7 +23,7 @@ function openSource() {
 /** Everything that the parts share. */
 function createPage(source, about) {
   const store = createStore(parseHash(location.hash));
-  const page = {source, about, store, waiting: 0};
+  const page = {source, about, store, waiting: 0, hash: location.hash};
   page.table = () => about.tables.find((t) => t.name === store.get().table) || about.tables[0];
   page.filter = () => ({...filterOf(store.get()), table: page.table().name});
   page.canWrite = () => Boolean(about.readWrite) && page.table().kind !== 'frozen';
@@ -148,7 +148,10 @@ function follow(page) {
     page.chip.follow(state, changed);
     showState(page);
     const hash = formatHash(state);
-    if (hash !== location.hash && !(hash === '#' && !location.hash)) history.replaceState(null, '', hash);
+    // A hash that is not ours was typed just now: its event, which is on the way, sets the state.
+    if (location.hash !== page.hash || hash === location.hash || (hash === '#' && !location.hash)) return;
+    history.replaceState(null, '', hash);
+    page.hash = location.hash;
   });
 }
 
@@ -313,7 +316,10 @@ async function start() {
     page.chip.follow(state, new Set(['chip']));
     document.body.classList.add('ready');
     source.world().then((outline) => outline && page.map.setWorld(outline)).catch(() => {}); // a build without a network has none
-    addEventListener('hashchange', () => page.store.set(parseHash(location.hash)));
+    addEventListener('hashchange', () => {
+      page.hash = location.hash;
+      page.store.set(parseHash(location.hash));
+    });
   } catch (error) {
     showFailure(error.message);
   }
