@@ -45,8 +45,13 @@ sc_status sc_connection_check(const struct sc_connection *c, struct sc_error *er
                  "this SQLite connection was opened before fork(); open one in the child");
 }
 
+/* Inside a query of ours the user's own statements are several: what can be counted of them. */
+static int is_inside_another(const struct sc_connection *c) {
+  return c->n_queries ? sc_running_count(c->db) > 1 + c->n_queries : sc_running_is_nested(c->db);
+}
+
 sc_status sc_connection_check_direct(const struct sc_connection *c, struct sc_error *err) {
-  if (sc_running_count(c->db) > 1 + c->n_queries) {
+  if (is_inside_another(c)) {
     return sc_fail(err, SC_DENIED,
                    "unsafe use of stacchip: asked for from inside another statement, by a module "
                    "(full-text index, SpatiaLite) or function that runs SQL of its own; say it in "

@@ -340,12 +340,15 @@ class NestedStatements(Access):
         handle = json.dumps({"item": url, "chip_index_x": 0, "chip_index_y": 0})
         for name, argument in (("item_info", url), ("chip", handle), ("chip_info", handle), ("row_export", handle), ("platform_drop", "naip"), ("config", "retries")):
             f = self.database("CREATE VIRTUAL TABLE f USING fts4(x, compress=stacchip_{0}, uncompress=stacchip_{0})".format(name), "INSERT INTO f VALUES ('%s')" % argument,
-                              "CREATE VIEW v AS SELECT x FROM f", "CREATE TRIGGER r AFTER INSERT ON other BEGIN INSERT INTO f VALUES ('%s'); END" % argument)
+                              "CREATE VIEW v AS SELECT x FROM f", "CREATE VIEW later AS SELECT 1 AS x UNION ALL SELECT x FROM f",
+                              "CREATE TRIGGER r AFTER INSERT ON other BEGIN INSERT INTO f VALUES ('%s'); END" % argument)
             db = host.connect(f)
             rules = self.ask(db, "SELECT group_concat(name) FROM stacchip_platform")
             for sql in ("SELECT x FROM v", "SELECT x FROM f", "INSERT INTO other VALUES (1)"):
                 with self.subTest(name=name, sql=sql):
                     self.refused(db, sql)
+            with self.subTest(name=name, sql="later rows"), self.assertRaises(sqlite3.Error):
+                db.execute("SELECT x FROM later").fetchall()
             self.assertEqual(rules, self.ask(db, "SELECT group_concat(name) FROM stacchip_platform"))
         self.assertEqual(self.server.requests, [])
 
@@ -388,8 +391,10 @@ class NestedStatements(Access):
         errors = []
         db.create_function("told", 1, lambda sql: errors.append(self.ask(db, sql)))
         for sql in ("SELECT stacchip_config('retries')", "SELECT * FROM stacchip_items('%s')" % self.folder, "SELECT stacchip_item_info('%s/i.json')" % self.server.url):
-            db.execute("SELECT told(?)", (sql,))
-            self.assertIn("from inside another statement", errors.pop())
+            db.execute("SELECT told(?) FROM json_each('[1, 2, 3]')", (sql,)).fetchall()
+            self.assertEqual(len(errors), 3)  # newer releases of SQLite show the row before while they make the next
+            while errors:
+                self.assertIn("from inside another statement", errors.pop())
         self.assertEqual(self.server.requests, [])
 
     def test_what_the_user_says_while_rows_are_read_works(self):
