@@ -11,16 +11,14 @@
  *
  * HOW IT WORKS  xFilter lists what fits the topic: a function, with or without its "stacchip_", or
  * else every argument, column and option of that name. The texts are static; the type of an option
- * and the call of a function are put together in xColumn. idxNum is 1 where there is a topic.
+ * and the call of a function are put together in xColumn.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
-#include "base/db.h"
 #include "base/help.h"
-#include "base/rowid.h"
-#include "connection.h"
+#include "table_function.h"
 
 enum { FUNCTION, PART, NAME, TYPE, DEFAULT_VALUE, ABOUT, EXAMPLE, TOPIC };
 #define PREFIX "stacchip_"
@@ -33,17 +31,9 @@ struct line {
   const struct sc_option *option;  /* an option; neither: the function */
 };
 
-struct help_table {
-  sqlite3_vtab base;
-  struct sc_connection *connection;
-};
-
 struct help_cursor {
-  sqlite3_vtab_cursor base;
+  struct sc_table_cursor base;
   struct sc_buffer lines; /* struct line[] */
-  size_t at, n;
-  sqlite3_int64 first_rowid;
-  sqlite3_value *topic; /* as it was given; owned */
 };
 
 /* --- the list --- */
@@ -168,135 +158,50 @@ static const char *text_of(const struct line *l, int column) {
 
 /* --- the table --- */
 
-static int help_connect(sqlite3 *db, void *aux, int n, const char *const *args, sqlite3_vtab **out,
-                        char **message) {
-  (void)n, (void)args, (void)message;
-  int code = sqlite3_declare_vtab(
-      db,
-      "CREATE TABLE x(\"function\" TEXT, part TEXT, name TEXT, type TEXT, default_value TEXT, "
-      "about TEXT, example TEXT, topic TEXT HIDDEN)");
-  struct help_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
-  if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
-  t->connection = aux;
-  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  *out = &t->base;
-  return SQLITE_OK;
-}
-
-static int help_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  (void)vtab;
-  info->estimatedCost = 300;
-  info->estimatedRows = 300;
-  for (int i = 0; i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn != TOPIC) continue;
-    if (!c->usable) return SQLITE_CONSTRAINT;
-    info->aConstraintUsage[i].argvIndex = 1;
-    info->aConstraintUsage[i].omit = 1;
-    info->idxNum = 1;
-    info->estimatedCost = 20;
-    info->estimatedRows = 20;
-    return SQLITE_OK;
+/* Without a topic it is another call, too, but not a dear one. */
+static sc_status plan_help(sqlite3_index_info *info, struct sc_error *err) {
+  (void)err;
+  if (info->idxNum == 0) {
+    info->estimatedCost = 300;
+    info->estimatedRows = 300;
   }
-  return SQLITE_OK;
+  return SC_OK;
 }
 
-static int help_disconnect(sqlite3_vtab *vtab) {
-  sc_free(vtab);
-  return SQLITE_OK;
+static void clear_help(void *cursor) { sc_buffer_free(&((struct help_cursor *)cursor)->lines); }
+
+static sc_status next_line(void *cursor, struct sc_error *err) {
+  struct help_cursor *c = cursor;
+  (void)err;
+  c->base.is_row = (size_t)c->base.position < c->lines.size / sizeof(struct line);
+  return SC_OK;
 }
 
-static int help_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  (void)vtab;
-  struct help_cursor *c = sc_alloc_zero(1, sizeof *c);
-  if (!c) return SQLITE_NOMEM;
-  *out = &c->base;
-  return SQLITE_OK;
+static sc_status begin_help(void *cursor, struct sc_error *err) {
+  struct help_cursor *c = cursor;
+  const char *topic = sc_table_text(&c->base, 0);
+  if (c->base.arguments[0] && !topic) return SC_OK; /* equal to NULL is nothing */
+  sc_status st = list(c->base.connection, topic, &c->lines, err);
+  return st ? st : next_line(c, err);
 }
 
-static void clear_cursor(struct help_cursor *c) {
-  sc_buffer_free(&c->lines);
-  sqlite3_value_free(c->topic);
-  c->topic = NULL;
-  c->at = c->n = 0;
-}
-
-static int help_close(sqlite3_vtab_cursor *cursor) {
-  clear_cursor((struct help_cursor *)cursor);
-  sc_free(cursor);
-  return SQLITE_OK;
-}
-
-static int help_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text, int n,
-                       sqlite3_value **values) {
-  struct help_cursor *c = (struct help_cursor *)cursor;
-  const struct sc_connection *connection = ((struct help_table *)cursor->pVtab)->connection;
-  struct sc_error err = {0};
-  (void)text, (void)n;
-  clear_cursor(c);
-  const char *topic = plan == 1 ? (const char *)sqlite3_value_text(values[0]) : NULL;
-  if (plan == 1 && !topic) return SQLITE_OK; /* equal to NULL is nothing */
-  if (plan == 1 && !(c->topic = sqlite3_value_dup(values[0]))) return SQLITE_NOMEM;
-  if (list(connection, topic, &c->lines, &err)) return sc_vtab_error(cursor->pVtab, &err);
-  c->n = c->lines.size / sizeof(struct line);
-  c->first_rowid = sc_rowid_start(values, plan);
-  return SQLITE_OK;
-}
-
-static int help_next(sqlite3_vtab_cursor *cursor) {
-  ((struct help_cursor *)cursor)->at++;
-  return SQLITE_OK;
-}
-
-static int help_eof(sqlite3_vtab_cursor *cursor) {
-  const struct help_cursor *c = (struct help_cursor *)cursor;
-  return c->at >= c->n;
-}
-
-static int help_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
-  const struct help_cursor *c = (struct help_cursor *)cursor;
-  const struct line *l = &((const struct line *)c->lines.data)[c->at];
+static sc_status show_line(void *cursor, int column, sqlite3_context *context,
+                           struct sc_error *err) {
+  const struct help_cursor *c = cursor;
+  const struct line *l = (const struct line *)c->lines.data + c->base.position;
   struct sc_buffer out = {0};
-  struct sc_error err = {0};
-  if (column == TOPIC) {
-    if (c->topic) sqlite3_result_value(context, c->topic);
-    return SQLITE_OK;
-  }
   if (column != NAME && column != TYPE) {
     sqlite3_result_text(context, text_of(l, column), -1, SQLITE_STATIC);
-    return SQLITE_OK;
+    return SC_OK;
   }
-  if (column == NAME ? put_name(l, &out, &err) : put_type(l, &out, &err)) {
+  sc_status st = column == NAME ? put_name(l, &out, err) : put_type(l, &out, err);
+  if (st) {
     sc_buffer_free(&out);
-    sc_result_error(context, &err);
-    return SQLITE_OK;
+    return st;
   }
   sqlite3_result_text64(context, (char *)out.data, out.size, sc_free, SQLITE_UTF8);
-  return SQLITE_OK;
+  return SC_OK;
 }
-
-static int help_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  const struct help_cursor *c = (struct help_cursor *)cursor;
-  *rowid = c->first_rowid + (sqlite3_int64)c->at;
-  return SQLITE_OK;
-}
-
-static const sqlite3_module help_module = {
-    .iVersion = 0,
-    .xCreate = NULL, /* eponymous only */
-    .xConnect = help_connect,
-    .xBestIndex = help_best_index,
-    .xDisconnect = help_disconnect,
-    .xDestroy = NULL,
-    .xOpen = help_open,
-    .xClose = help_close,
-    .xFilter = help_filter,
-    .xNext = help_next,
-    .xEof = help_eof,
-    .xColumn = help_column,
-    .xRowid = help_rowid,
-    .xUpdate = NULL,
-};
 
 static const struct sc_help help = {
     .name = "stacchip_help",
@@ -323,7 +228,22 @@ static const struct sc_help help = {
         "SELECT name, default_value, about FROM stacchip_help('index') WHERE part = 'option'",
 };
 
-int sc_help_register(struct sc_connection *c) {
-  sc_connection_help(c, &help);
-  return sc_register_module(c, "stacchip_help", &help_module);
-}
+static const struct sc_table_function help_table = {
+    .help = &help,
+    .declaration =
+        "CREATE TABLE x(\"function\" TEXT, part TEXT, name TEXT, type TEXT, default_value TEXT, "
+        "about TEXT, example TEXT, topic TEXT HIDDEN)",
+    .risk = SQLITE_VTAB_INNOCUOUS,
+    .first_argument = TOPIC,
+    .n_arguments = 1,
+    .cost = 20,
+    .rows = 20,
+    .cursor_bytes = sizeof(struct help_cursor),
+    .plan = plan_help,
+    .begin = begin_help,
+    .next = next_line,
+    .column = show_line,
+    .clear = clear_help,
+};
+
+int sc_help_register(struct sc_connection *c) { return sc_register_table(c, &help_table); }

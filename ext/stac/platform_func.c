@@ -11,66 +11,20 @@
  * first in front; there is one plan, the scan.
  */
 #include <cjson/cJSON.h>
-#include <string.h>
 
-#include "base/alloc.h"
 #include "base/db.h"
-#include "connection.h"
 #include "stac/rules.h"
+#include "table_function.h"
 
 enum { NAME, MATCH, MASK, CLOUD, NODATA, ASSETS, NOTE, N_COLUMNS };
 
-struct platform_table {
-  sqlite3_vtab base;
-  struct sc_rules *rules; /* the connection's */
-};
-
 struct platform_cursor {
-  sqlite3_vtab_cursor base;
+  struct sc_table_cursor base;
   cJSON *list; /* array of rules, each with its name; owned */
   const cJSON *at;
-  sqlite3_int64 row;
 };
 
-static int platform_connect(sqlite3 *db, void *aux, int n, const char *const *args,
-                            sqlite3_vtab **out, char **message) {
-  (void)n, (void)args, (void)message;
-  int code = sqlite3_declare_vtab(
-      db, "CREATE TABLE x(name, \"match\", mask, cloud, nodata, assets, note)");
-  struct platform_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
-  if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
-  t->rules = ((struct sc_connection *)aux)->rules;
-  sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  *out = &t->base;
-  return SQLITE_OK;
-}
-
-static int platform_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  (void)vtab;
-  info->estimatedCost = 30;
-  info->estimatedRows = 30;
-  return SQLITE_OK;
-}
-
-static int platform_disconnect(sqlite3_vtab *vtab) {
-  sc_free(vtab);
-  return SQLITE_OK;
-}
-
-static int platform_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  (void)vtab;
-  struct platform_cursor *c = sc_alloc_zero(1, sizeof *c);
-  if (!c) return SQLITE_NOMEM;
-  *out = &c->base;
-  return SQLITE_OK;
-}
-
-static int platform_close(sqlite3_vtab_cursor *cursor) {
-  struct platform_cursor *c = (struct platform_cursor *)cursor;
-  cJSON_Delete(c->list);
-  sc_free(c);
-  return SQLITE_OK;
-}
+static void clear_platform(void *cursor) { cJSON_Delete(((struct platform_cursor *)cursor)->list); }
 
 static sc_status add_rule(void *context, const char *name, const char *json, struct sc_error *err) {
   cJSON *rule = cJSON_Parse(json);
@@ -82,36 +36,32 @@ static sc_status add_rule(void *context, const char *name, const char *json, str
   return SC_OK;
 }
 
-static int platform_filter(sqlite3_vtab_cursor *cursor, int plan, const char *text, int n,
-                           sqlite3_value **values) {
-  struct platform_cursor *c = (struct platform_cursor *)cursor;
-  struct platform_table *t = (struct platform_table *)cursor->pVtab;
-  struct sc_error err = {0};
-  (void)plan, (void)text, (void)n, (void)values;
-  cJSON_Delete(c->list);
+static sc_status show_rule(struct platform_cursor *c, const cJSON *rule) {
+  c->at = rule;
+  c->base.is_row = rule != NULL;
+  return SC_OK;
+}
+
+static sc_status begin_platform(void *cursor, struct sc_error *err) {
+  struct platform_cursor *c = cursor;
   c->list = cJSON_CreateArray();
-  if (sc_rules_list(t->rules, add_rule, c->list, &err)) return sc_vtab_error(cursor->pVtab, &err);
-  c->at = c->list->child;
-  c->row = 1;
-  return SQLITE_OK;
+  sc_status st = sc_rules_list(c->base.connection->rules, add_rule, c->list, err);
+  return st ? st : show_rule(c, c->list->child);
 }
 
-static int platform_next(sqlite3_vtab_cursor *cursor) {
-  struct platform_cursor *c = (struct platform_cursor *)cursor;
-  c->at = c->at->next;
-  c->row++;
-  return SQLITE_OK;
+static sc_status next_platform(void *cursor, struct sc_error *err) {
+  struct platform_cursor *c = cursor;
+  (void)err;
+  return show_rule(c, c->at->next);
 }
 
-static int platform_eof(sqlite3_vtab_cursor *cursor) {
-  return ((struct platform_cursor *)cursor)->at == NULL;
-}
-
-static int platform_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
+static sc_status show_platform(void *cursor, int column, sqlite3_context *context,
+                               struct sc_error *err) {
   static const char *const keys[N_COLUMNS] = {"name",   "match",  "mask", "cloud",
                                               "nodata", "assets", "note"};
-  const struct platform_cursor *c = (struct platform_cursor *)cursor;
+  const struct platform_cursor *c = cursor;
   const cJSON *value = cJSON_GetObjectItemCaseSensitive(c->at, keys[column]);
+  (void)err;
   if (cJSON_IsString(value)) {
     sqlite3_result_text(context, value->valuestring, -1, SQLITE_TRANSIENT);
   } else if (value && !cJSON_IsNull(value)) {
@@ -119,30 +69,8 @@ static int platform_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context
     sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
     cJSON_free(text);
   }
-  return SQLITE_OK;
+  return SC_OK;
 }
-
-static int platform_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  *rowid = ((struct platform_cursor *)cursor)->row;
-  return SQLITE_OK;
-}
-
-static const sqlite3_module platform_module = {
-    .iVersion = 0,
-    .xCreate = NULL, /* eponymous only */
-    .xConnect = platform_connect,
-    .xBestIndex = platform_best_index,
-    .xDisconnect = platform_disconnect,
-    .xDestroy = NULL,
-    .xOpen = platform_open,
-    .xClose = platform_close,
-    .xFilter = platform_filter,
-    .xNext = platform_next,
-    .xEof = platform_eof,
-    .xColumn = platform_column,
-    .xRowid = platform_rowid,
-    .xUpdate = NULL, /* read-only: see stacchip_platform_set() */
-};
 
 static void set_func(sqlite3_context *context, int n, sqlite3_value **values) {
   struct sc_connection *c = sqlite3_user_data(context);
@@ -191,6 +119,19 @@ static const struct sc_help platform_help = {
     .example = "SELECT name, mask, cloud FROM stacchip_platform",
 };
 
+static const struct sc_table_function platform_table = {
+    .help = &platform_help,
+    .declaration = "CREATE TABLE x(name, \"match\", mask, cloud, nodata, assets, note)",
+    .risk = SQLITE_VTAB_INNOCUOUS,
+    .cost = 30,
+    .rows = 30,
+    .cursor_bytes = sizeof(struct platform_cursor),
+    .begin = begin_platform,
+    .next = next_platform,
+    .column = show_platform,
+    .clear = clear_platform,
+};
+
 static const struct sc_help platform_set_help = {
     .name = "stacchip_platform_set",
     .kind = SC_HELP_SCALAR,
@@ -219,10 +160,9 @@ int sc_platform_register(struct sc_connection *c) {
       {"stacchip_platform_set", 2, SQLITE_DIRECTONLY, set_func, 0, 0},
       {"stacchip_platform_drop", 1, SQLITE_DIRECTONLY, drop_func, 0, 0},
   };
-  sc_connection_help(c, &platform_help);
+  int code = sc_register_table(c, &platform_table);
+  if (code != SQLITE_OK) return code;
   sc_connection_help(c, &platform_set_help);
   sc_connection_help(c, &platform_drop_help);
-  int code = sc_register_module(c, "stacchip_platform", &platform_module);
-  if (code != SQLITE_OK) return code;
   return sc_register_functions(c, functions, sizeof functions / sizeof *functions);
 }
