@@ -16,21 +16,16 @@
  * HOW IT WORKS  xFilter computes the whole index in memory (sc_index_item) and the cursor
  * walks its chips; geometry and handle are made when they are asked for.
  *
- * PLAN  idxNum: bit 0, item_json is given; bit 1, options are given. idxStr has a letter for
- * each further argument, which is only looked at (index/day_term.h): d or t for date or datetime,
- * a capital for a list. Without an item the plan is the last one that SQLite takes, and xFilter
- * says what is missing.
+ * PLAN  idxStr has a letter for each value behind the arguments, which is only looked at
+ * (index/day_term.h): d or t for date or datetime, a capital for a list.
  */
-#include <string.h>
 
-#include "base/alloc.h"
 #include "base/db.h"
-#include "base/rowid.h"
-#include "connection.h"
 #include "index/day_term.h"
 #include "index/geometry.h"
 #include "index/handle.h"
 #include "index/index.h"
+#include "table_function.h"
 
 enum {
   CHIPID,
@@ -52,40 +47,13 @@ enum {
   ROW_OFF
 };
 
-enum { PLAN_ITEM = 1, PLAN_OPTIONS = 2 };
-
-struct index_table {
-  sqlite3_vtab base;
-  struct sc_connection *connection;
-};
-
 struct index_cursor {
-  sqlite3_vtab_cursor base;
+  struct sc_table_cursor base;
   struct sc_index index;
   struct sc_index_options options;
   struct sc_buffer handle_prefix; /* made on first use */
   struct sc_buffer scratch;
-  sqlite3_value *arguments[2]; /* owned: item_json and options, as they were given */
-  size_t at;                   /* chip */
-  sqlite3_int64 first_rowid;
 };
-
-static int index_connect(sqlite3 *db, void *aux, int n, const char *const *args, sqlite3_vtab **out,
-                         char **message) {
-  (void)n, (void)args, (void)message;
-  int code = sqlite3_declare_vtab(
-      db,
-      "CREATE TABLE x(chipid TEXT, platform TEXT, item TEXT, date TEXT, chip_index_x INTEGER, "
-      "chip_index_y INTEGER, cloud_cover_percentage REAL, nodata_percentage REAL, geometry BLOB, "
-      "item_json HIDDEN, options HIDDEN, \"row\" TEXT HIDDEN, datetime TEXT HIDDEN, "
-      "collection TEXT HIDDEN, grid TEXT HIDDEN, col_off INTEGER HIDDEN, row_off INTEGER HIDDEN)");
-  struct index_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
-  if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
-  t->connection = aux;
-  sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY); /* it opens files and URLs */
-  *out = &t->base;
-  return SQLITE_OK;
-}
 
 static int is_comparison(int op) {
   return op == SQLITE_INDEX_CONSTRAINT_EQ || op == SQLITE_INDEX_CONSTRAINT_LT ||
@@ -94,9 +62,11 @@ static int is_comparison(int op) {
 }
 
 /* Ask for what dates are compared with; SQLite does the comparing. */
-static int add_days(sqlite3_index_info *info, int n) {
+static sc_status plan_days(sqlite3_index_info *info, struct sc_error *err) {
+  sc_status st = sc_day_term_check_plan(info, DATE, DATETIME, err);
+  if (st) return st;
   sqlite3_str *letters = sqlite3_str_new(NULL);
-  for (int i = 0; i < info->nConstraint; i++) {
+  for (int i = 0, n = info->idxNum; i < info->nConstraint; i++) {
     const struct sqlite3_index_constraint *c = &info->aConstraint[i];
     if (!c->usable || (c->iColumn != DATE && c->iColumn != DATETIME) || !is_comparison(c->op)) {
       continue;
@@ -108,134 +78,51 @@ static int add_days(sqlite3_index_info *info, int n) {
   int code = sqlite3_str_errcode(letters);
   info->idxStr = sqlite3_str_finish(letters);
   info->needToFreeIdxStr = info->idxStr != NULL;
-  return code;
+  return code == SQLITE_OK ? SC_OK : sc_fail_nomem(err);
 }
 
-static int index_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  int item = -1, options = -1;
-  struct sc_error err = {0};
-  if (sc_day_term_check_plan(info, DATE, DATETIME, &err)) return sc_vtab_error(vtab, &err);
-  for (int i = 0; i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (c->iColumn != ITEM_JSON && c->iColumn != OPTIONS) continue;
-    if (!c->usable) return SQLITE_CONSTRAINT; /* another order of the join will do */
-    if (c->iColumn == ITEM_JSON && item < 0) item = i;
-    if (c->iColumn == OPTIONS && options < 0) options = i;
+static sc_status check_days(const struct sc_table_cursor *c, struct sc_error *err) {
+  const char *days = c->terms ? c->terms : "";
+  sc_status st = SC_OK;
+  for (int i = 0; days[i] && !st; i++) {
+    int is_list = days[i] == 'D' || days[i] == 'T';
+    const char *column = days[i] == 'd' || days[i] == 'D' ? "date" : "datetime";
+    st = sc_day_term_check_value(column, is_list, c->values[i], err);
   }
-  info->idxNum = (item >= 0 ? PLAN_ITEM : 0) | (options >= 0 ? PLAN_OPTIONS : 0);
-  int n = 0;
-  if (item >= 0) {
-    info->aConstraintUsage[item].argvIndex = ++n;
-    info->aConstraintUsage[item].omit = 1;
-  }
-  if (options >= 0) {
-    info->aConstraintUsage[options].argvIndex = ++n;
-    info->aConstraintUsage[options].omit = 1;
-  }
-  /* A call without options is another call: where the branches of an OR give the same item other
-   * options, the scan of each branch must win over one scan by what they share, the item. */
-  info->estimatedCost = item < 0 ? SC_COST_INCOMPLETE : options < 0 ? 1e8 : 1e5;
-  info->estimatedRows = 1764; /* a Sentinel-2 scene */
-  return add_days(info, n);
+  return st;
 }
 
-static int index_disconnect(sqlite3_vtab *vtab) {
-  sc_free(vtab);
-  return SQLITE_OK;
-}
-
-static int index_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  (void)vtab;
-  struct index_cursor *c = sc_alloc_zero(1, sizeof *c);
-  if (!c) return SQLITE_NOMEM;
-  *out = &c->base;
-  return SQLITE_OK;
-}
-
-static void clear_cursor(struct index_cursor *c) {
+static void clear_index(void *cursor) {
+  struct index_cursor *c = cursor;
   sc_index_free(&c->index);
   sc_index_options_free(&c->options);
   sc_buffer_free(&c->handle_prefix);
-  for (int i = 0; i < 2; i++) {
-    sqlite3_value_free(c->arguments[i]);
-    c->arguments[i] = NULL;
-  }
-  c->at = 0;
-}
-
-static int index_close(sqlite3_vtab_cursor *cursor) {
-  struct index_cursor *c = (struct index_cursor *)cursor;
-  clear_cursor(c);
   sc_buffer_free(&c->scratch);
-  sc_free(c);
-  return SQLITE_OK;
 }
 
-static sc_status fill(struct index_cursor *c, sqlite3_value *item, sqlite3_value *options,
-                      struct sc_error *err) {
-  struct sc_connection *connection = ((struct index_table *)c->base.pVtab)->connection;
-  sc_status st = sc_connection_check_direct(connection, err);
+static sc_status next_chip(void *cursor, struct sc_error *err) {
+  struct index_cursor *c = cursor;
+  (void)err;
+  c->base.is_row = (size_t)c->base.position < c->index.n_chips;
+  return SC_OK;
+}
+
+static sc_status begin_index(void *cursor, struct sc_error *err) {
+  struct index_cursor *c = cursor;
+  struct sc_connection *connection = c->base.connection;
+  sqlite3_value *item = c->base.arguments[0];
+  sc_status st = check_days(&c->base, err);
   if (st || sqlite3_value_type(item) == SQLITE_NULL) return st;
   size_t n;
   const char *bytes = sc_db_bytes(item, &n);
-  const char *text = options ? (const char *)sqlite3_value_text(options) : NULL;
   struct sc_index_call call = {.db = connection->db,
                                .rules = connection->rules,
                                .interrupted = sc_db_interrupted,
                                .interrupt_context = connection->db};
   if (!bytes) return sc_fail_nomem(err);
-  st = sc_index_options_parse(text, &c->options, err);
-  return st ? st : sc_index_item(&call, bytes, n, &c->options, &c->index, err);
-}
-
-/* Keep the arguments, so that their columns show them. */
-static sc_status keep_arguments(struct index_cursor *c, int plan, sqlite3_value **values,
-                                struct sc_error *err) {
-  for (int i = 0, n = 0; i < 2; i++) {
-    if (!(plan & (i ? PLAN_OPTIONS : PLAN_ITEM))) continue;
-    c->arguments[i] = sqlite3_value_dup(values[n++]);
-    if (!c->arguments[i]) return sc_fail_nomem(err);
-  }
-  return SC_OK;
-}
-
-static sc_status start(struct index_cursor *c, int plan, const char *days, sqlite3_value **values,
-                       struct sc_error *err) {
-  if (!(plan & PLAN_ITEM)) {
-    return sc_fail(err, SC_BAD_ARG,
-                   "stacchip_index(item_json [, options]) needs an item; on the right of a RIGHT "
-                   "JOIN write (SELECT * FROM stacchip_index(...))");
-  }
-  sc_status st = keep_arguments(c, plan, values, err);
-  int n = plan & PLAN_OPTIONS ? 2 : 1;
-  c->first_rowid = 1 + sc_rowid_start(values, n);
-  for (; !st && days && *days; days++) {
-    int is_list = *days == 'D' || *days == 'T';
-    const char *column = *days == 'd' || *days == 'D' ? "date" : "datetime";
-    st = sc_day_term_check_value(column, is_list, values[n++], err);
-  }
-  return st ? st : fill(c, values[0], plan & PLAN_OPTIONS ? values[1] : NULL, err);
-}
-
-static int index_filter(sqlite3_vtab_cursor *cursor, int plan, const char *days, int n,
-                        sqlite3_value **values) {
-  struct index_cursor *c = (struct index_cursor *)cursor;
-  struct sc_error err = {0};
-  (void)n;
-  clear_cursor(c);
-  if (start(c, plan, days, values, &err)) return sc_vtab_error(cursor->pVtab, &err);
-  return SQLITE_OK;
-}
-
-static int index_next(sqlite3_vtab_cursor *cursor) {
-  ((struct index_cursor *)cursor)->at++;
-  return SQLITE_OK;
-}
-
-static int index_eof(sqlite3_vtab_cursor *cursor) {
-  const struct index_cursor *c = (struct index_cursor *)cursor;
-  return c->at >= c->index.n_chips;
+  st = sc_index_options_parse(sc_table_text(&c->base, 1), &c->options, err);
+  if (!st) st = sc_index_item(&call, bytes, n, &c->options, &c->index, err);
+  return st ? st : next_chip(c, err);
 }
 
 static void result_fraction(sqlite3_context *context, float fraction) {
@@ -261,40 +148,32 @@ static sc_status make_handle(struct index_cursor *c, const struct sc_index_chip 
 }
 
 /* The columns that are made in a buffer. */
-static int result_made(struct index_cursor *c, sqlite3_context *context, int column) {
-  const struct sc_index_chip *chip = &c->index.chips[c->at];
-  struct sc_error err = {0};
+static sc_status result_made(struct index_cursor *c, const struct sc_index_chip *chip, int column,
+                             sqlite3_context *context, struct sc_error *err) {
   c->scratch.size = 0;
-  sc_status st = column == GEOMETRY ? make_geometry(c, chip, &err)
-                 : column == ROW    ? make_handle(c, chip, &err)
-                                    : sc_buffer_printf(&c->scratch, &err, "%s-%d-%d", c->index.item,
+  sc_status st = column == GEOMETRY ? make_geometry(c, chip, err)
+                 : column == ROW    ? make_handle(c, chip, err)
+                                    : sc_buffer_printf(&c->scratch, err, "%s-%d-%d", c->index.item,
                                                        chip->x, chip->y);
-  if (st) {
-    sc_result_error(context, &err);
-  } else if (column == GEOMETRY) {
+  if (!st && column == GEOMETRY) {
     sqlite3_result_blob64(context, c->scratch.data, c->scratch.size, SQLITE_TRANSIENT);
-  } else {
+  } else if (!st) {
     sqlite3_result_text64(context, (char *)c->scratch.data, c->scratch.size, SQLITE_TRANSIENT,
                           SQLITE_UTF8);
   }
-  return SQLITE_OK;
+  return st;
 }
 
-static int index_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
-  struct index_cursor *c = (struct index_cursor *)cursor;
+static sc_status show_chip(void *cursor, int column, sqlite3_context *context,
+                           struct sc_error *err) {
+  struct index_cursor *c = cursor;
   const struct sc_index *index = &c->index;
-  const struct sc_index_chip *chip = &index->chips[c->at];
+  const struct sc_index_chip *chip = &index->chips[c->base.position];
   const struct sc_tiling *t = &index->tiling;
   switch (column) {
     case CHIPID:
     case ROW:
-    case GEOMETRY: return result_made(c, context, column);
-    case ITEM_JSON:
-    case OPTIONS:
-      if (c->arguments[column - ITEM_JSON]) {
-        sqlite3_result_value(context, c->arguments[column - ITEM_JSON]);
-      }
-      break;
+    case GEOMETRY: return result_made(c, chip, column, context, err);
     case PLATFORM: result_text(context, index->platform); break;
     case ITEM: result_text(context, index->item); break;
     case DATE: result_text(context, index->date); break;
@@ -313,31 +192,8 @@ static int index_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, i
       break;
     default: break;
   }
-  return SQLITE_OK;
+  return SC_OK;
 }
-
-static int index_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  const struct index_cursor *c = (struct index_cursor *)cursor;
-  *rowid = c->first_rowid + (sqlite3_int64)c->at;
-  return SQLITE_OK;
-}
-
-static const sqlite3_module index_module = {
-    .iVersion = 0,
-    .xCreate = NULL, /* eponymous only */
-    .xConnect = index_connect,
-    .xBestIndex = index_best_index,
-    .xDisconnect = index_disconnect,
-    .xDestroy = NULL,
-    .xOpen = index_open,
-    .xClose = index_close,
-    .xFilter = index_filter,
-    .xNext = index_next,
-    .xEof = index_eof,
-    .xColumn = index_column,
-    .xRowid = index_rowid,
-    .xUpdate = NULL,
-};
 
 static const struct sc_help index_help = {
     .name = "stacchip_index",
@@ -371,7 +227,29 @@ static const struct sc_help index_help = {
         "1}')",
 };
 
-int sc_index_register(struct sc_connection *c) {
-  sc_connection_help(c, &index_help);
-  return sc_register_module(c, "stacchip_index", &index_module);
-}
+static const struct sc_table_function index_table = {
+    .help = &index_help,
+    .declaration =
+        "CREATE TABLE x(chipid TEXT, platform TEXT, item TEXT, date TEXT, chip_index_x INTEGER, "
+        "chip_index_y INTEGER, cloud_cover_percentage REAL, nodata_percentage REAL, "
+        "geometry BLOB, item_json HIDDEN, options HIDDEN, \"row\" TEXT HIDDEN, "
+        "datetime TEXT HIDDEN, collection TEXT HIDDEN, grid TEXT HIDDEN, col_off INTEGER HIDDEN, "
+        "row_off INTEGER HIDDEN)",
+    .risk = SQLITE_VTAB_DIRECTONLY, /* it opens files and URLs */
+    .first_argument = ITEM_JSON,
+    .n_arguments = 2,
+    .n_needed = 1,
+    .missing =
+        "stacchip_index(item_json [, options]) needs an item; on the right of a RIGHT JOIN write "
+        "(SELECT * FROM stacchip_index(...))",
+    .cost = 1e5,
+    .rows = 1764, /* a Sentinel-2 scene */
+    .cursor_bytes = sizeof(struct index_cursor),
+    .plan = plan_days,
+    .begin = begin_index,
+    .next = next_chip,
+    .column = show_chip,
+    .clear = clear_index,
+};
+
+int sc_index_register(struct sc_connection *c) { return sc_register_table(c, &index_table); }
