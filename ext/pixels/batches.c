@@ -14,9 +14,8 @@
  * order (order.h). Each row is a job of the feed (feed.h), whose chips are opened here, on the
  * connection's thread. Where no column asks for pixels, none are read.
  *
- * PLAN  idxNum: PLAN_QUERY, PLAN_SIZE, PLAN_OPTIONS say which arguments are given, in this order;
- * PLAN_PIXELS that `batch` is shown, PLAN_CHIPS that `n` or `extra` is, PLAN_MIXING that `mixing`
- * is.
+ * PLAN  idxNum: PLAN_PIXELS says that `batch` is shown, PLAN_CHIPS that `n` or `extra` is,
+ * PLAN_MIXING that `mixing` is.
  */
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -25,10 +24,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/db.h"
-#include "base/rowid.h"
 #include "pixels/reader.h"
 #include "pixels/shuffle.h"
+#include "table_function.h"
 
 #define WHAT "stacchip_batches"
 #define BATCH_MAX_CHIPS 1000000
@@ -38,19 +36,9 @@
 enum { POSITION, N, BATCH, EXTRA, QUERY, SIZE, OPTIONS, MIXING };
 
 enum {
-  PLAN_QUERY = 1,
-  PLAN_SIZE = 2,
-  PLAN_OPTIONS = 4,
-  PLAN_PIXELS = 8,
-  PLAN_CHIPS = 16,
-  PLAN_MIXING = 32
-};
-
-#define N_ARGUMENTS 3
-
-struct batches_table {
-  sqlite3_vtab base;
-  struct sc_connection *connection;
+  PLAN_PIXELS = SC_TABLE_PLAN_FIRST,
+  PLAN_CHIPS = 2 * SC_TABLE_PLAN_FIRST,
+  PLAN_MIXING = 4 * SC_TABLE_PLAN_FIRST
 };
 
 struct batches_options {
@@ -61,7 +49,7 @@ struct batches_options {
 };
 
 struct batches_cursor {
-  sqlite3_vtab_cursor base;
+  struct sc_table_cursor base;
   struct batches_options options;
   struct sc_samples samples;
   struct sc_order_item *items; /* NULL where superblocks were not asked for */
@@ -73,11 +61,8 @@ struct batches_cursor {
   const struct sc_job *job; /* of the row; NULL where no pixels are read */
   unsigned char *result;    /* its array, with a struct result_head before it; or NULL */
   size_t result_bytes;
-  size_t k;        /* batch of the epoch */
+  size_t k;        /* batch of the epoch: base.position */
   double distance; /* see sc_order_distance() */
-  int plan;
-  sqlite3_value *arguments[N_ARGUMENTS]; /* owned, as they were given */
-  sqlite3_int64 first_rowid;
 };
 
 /* --- results --- */
@@ -190,61 +175,15 @@ static sc_status parse_options(const char *text, struct batches_options *out,
   return st;
 }
 
-/* --- the table --- */
+/* --- the cursor --- */
 
-static int batches_connect(sqlite3 *db, void *aux, int n, const char *const *args,
-                           sqlite3_vtab **out, char **message) {
-  (void)n, (void)args, (void)message;
-  int code = sqlite3_declare_vtab(
-      db,
-      "CREATE TABLE x(position INTEGER, n INTEGER, batch BLOB, extra TEXT, query HIDDEN, "
-      "size HIDDEN, options HIDDEN, mixing TEXT HIDDEN)");
-  struct batches_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
-  if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
-  t->connection = aux;
-  sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY); /* it runs SQL, and opens files and URLs */
-  *out = &t->base;
-  return SQLITE_OK;
-}
-
-static int batches_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  int at[N_ARGUMENTS] = {-1, -1, -1}, n = 0;
-  (void)vtab;
-  for (int i = 0; i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn < QUERY || c->iColumn > OPTIONS) continue;
-    if (!c->usable) return SQLITE_CONSTRAINT; /* another order of the join will do */
-    if (at[c->iColumn - QUERY] < 0) at[c->iColumn - QUERY] = i;
-  }
-  info->idxNum = 0;
-  for (int i = 0; i < N_ARGUMENTS; i++) {
-    if (at[i] < 0) continue;
-    info->idxNum |= PLAN_QUERY << i;
-    info->aConstraintUsage[at[i]].argvIndex = ++n;
-    info->aConstraintUsage[at[i]].omit = 1;
-  }
+static sc_status plan_batches(sqlite3_index_info *info, struct sc_error *err) {
   const sqlite3_uint64 used = info->colUsed, one = 1;
+  (void)err;
   if (used & one << BATCH) info->idxNum |= PLAN_PIXELS;
   if (used & (one << N | one << EXTRA)) info->idxNum |= PLAN_CHIPS;
   if (used & one << MIXING) info->idxNum |= PLAN_MIXING;
-  /* A call without options is another call: see stacchip_index(). */
-  int is_whole_call = at[0] >= 0 && at[1] >= 0;
-  info->estimatedCost = !is_whole_call ? SC_COST_INCOMPLETE : at[2] < 0 ? 1e10 : 1e9;
-  info->estimatedRows = 1000;
-  return SQLITE_OK;
-}
-
-static int batches_disconnect(sqlite3_vtab *vtab) {
-  sc_free(vtab);
-  return SQLITE_OK;
-}
-
-static int batches_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  (void)vtab;
-  struct batches_cursor *c = sc_alloc_zero(1, sizeof *c);
-  if (!c) return SQLITE_NOMEM;
-  *out = &c->base;
-  return SQLITE_OK;
+  return SC_OK;
 }
 
 /* A child of fork() has a copy of a cursor whose reader it has not: it touches none of it. */
@@ -252,7 +191,8 @@ static int is_inherited(const struct batches_cursor *c) {
   return c->feed.c && c->feed.c->process_id != (long)getpid();
 }
 
-static void clear_cursor(struct batches_cursor *c) {
+static void clear_batches(void *cursor) {
+  struct batches_cursor *c = cursor;
   if (is_inherited(c)) return;
   sc_reader_stop(c->reader);
   sc_slots_close(&c->slots);
@@ -263,55 +203,30 @@ static void clear_cursor(struct batches_cursor *c) {
   sc_free(c->chips);
   sc_chip_options_free(&c->options.chip);
   release_result(c->result);
-  for (int i = 0; i < N_ARGUMENTS; i++) sqlite3_value_free(c->arguments[i]);
-  sqlite3_vtab *table = c->base.pVtab;
-  memset(c, 0, sizeof *c);
-  c->base.pVtab = table;
-}
-
-static int batches_close(sqlite3_vtab_cursor *cursor) {
-  struct batches_cursor *c = (struct batches_cursor *)cursor;
-  clear_cursor(c);
-  if (!is_inherited(c)) sc_free(c);
-  return SQLITE_OK;
 }
 
 /* --- an epoch --- */
 
-static sc_status take_arguments(struct batches_cursor *c, sqlite3_value **values,
-                                struct sc_error *err) {
-  int n = 0;
-  if (!(c->plan & PLAN_QUERY) || !(c->plan & PLAN_SIZE)) {
-    return sc_fail(err, SC_BAD_ARG,
-                   WHAT "(query, n [, options]) needs a query and the number of chips in a batch");
-  }
-  for (int i = 0; i < N_ARGUMENTS; i++) {
-    if (!(c->plan & PLAN_QUERY << i)) continue;
-    c->arguments[i] = sqlite3_value_dup(values[n++]);
-    if (!c->arguments[i]) return sc_fail_nomem(err);
-  }
-  c->first_rowid = 1 + sc_rowid_start(values, n);
-  sqlite3_int64 size = sqlite3_value_int64(c->arguments[1]);
-  if (sqlite3_value_type(c->arguments[1]) != SQLITE_INTEGER || size < 1 || size > BATCH_MAX_CHIPS) {
+static sc_status take_size(struct batches_cursor *c, struct sc_error *err) {
+  sqlite3_value *size = c->base.arguments[1];
+  sqlite3_int64 n = sqlite3_value_int64(size);
+  if (sqlite3_value_type(size) != SQLITE_INTEGER || n < 1 || n > BATCH_MAX_CHIPS) {
+    const char *found = sc_table_text(&c->base, 1);
     return sc_fail(err, SC_BAD_ARG, WHAT ": n: expected a whole number from 1 to %d, found %.40s",
-                   BATCH_MAX_CHIPS,
-                   sqlite3_value_type(c->arguments[1]) == SQLITE_NULL
-                       ? "NULL"
-                       : (const char *)sqlite3_value_text(c->arguments[1]));
+                   BATCH_MAX_CHIPS, found ? found : "NULL");
   }
-  c->options.order.n = (size_t)size;
+  c->options.order.n = (size_t)n;
   return SC_OK;
 }
 
 /* The samples in the order that batches want them. */
-static sc_status make_order(struct batches_cursor *c, struct sc_connection *connection,
-                            struct sc_error *err) {
+static sc_status make_order(struct batches_cursor *c, struct sc_error *err) {
   struct sc_samples *s = &c->samples;
   struct sc_order_options *o = &c->options.order;
-  o->by_superblock = (c->plan & PLAN_MIXING) != 0;
+  o->by_superblock = (c->base.plan & PLAN_MIXING) != 0;
   sc_status st = SC_OK;
   if (o->is_shuffled || o->by_superblock)
-    st = sc_samples_place(connection, s, &c->options.chip, &c->items, err);
+    st = sc_samples_place(c->base.connection, s, &c->options.chip, &c->items, err);
   c->chips = st ? NULL : sc_alloc((s->n + 1) * sizeof *c->chips);
   if (!st && !c->chips) st = sc_fail_nomem(err);
   for (size_t i = 0; i < s->n && !st; i++) c->chips[i] = s->rows[i].chip;
@@ -326,16 +241,16 @@ static size_t count_ahead(const struct batches_cursor *c) {
   return c->slots.is_open && ahead > most ? most : ahead;
 }
 
-static sc_status begin_feed(struct batches_cursor *c, struct sc_connection *connection,
-                            struct sc_error *err) {
-  c->k = (size_t)c->options.start;
+static sc_status begin_feed(struct batches_cursor *c, struct sc_error *err) {
+  struct sc_connection *connection = c->base.connection;
+  c->base.position = c->options.start;
   c->feed =
       (struct sc_feed){.c = connection,
                        .samples = &c->samples,
                        .order = &c->order,
                        .options = &c->options.chip,
                        .by_superblock = c->options.order.is_shuffled && c->options.order.mix > 0,
-                       .first = c->k,
+                       .first = (size_t)c->options.start,
                        .limit = (size_t)sqlite3_limit(connection->db, SQLITE_LIMIT_LENGTH, -1)};
   sc_status st = SC_OK;
   if (c->options.into) {
@@ -346,20 +261,20 @@ static sc_status begin_feed(struct batches_cursor *c, struct sc_connection *conn
   return st ? st : sc_reader_start(&c->feed, count_ahead(c), &c->reader, err);
 }
 
-static int is_at_end(const struct batches_cursor *c) { return c->k >= c->order.n_batches; }
-
 /* Which chips are in a row depends on the pixels where failed ones may be left out, and where all
  * may be NULL. */
 static int reads_pixels(const struct batches_cursor *c) {
-  return c->plan & PLAN_PIXELS ||
-         (c->plan & PLAN_CHIPS &&
+  return c->base.plan & PLAN_PIXELS ||
+         (c->base.plan & PLAN_CHIPS &&
           (c->options.chip.on_error != SC_ON_ERROR_ABORT || c->options.chip.null != SC_NULL_SKIP));
 }
 
-/* Make the row of batch c->k. */
-static sc_status make_row(struct batches_cursor *c, struct sc_error *err) {
+static sc_status make_row(void *cursor, struct sc_error *err) {
+  struct batches_cursor *c = cursor;
   struct sc_job *job = NULL;
-  if (is_at_end(c) || !reads_pixels(c)) return SC_OK;
+  c->k = (size_t)c->base.position;
+  c->base.is_row = c->k < c->order.n_batches;
+  if (!c->base.is_row || !reads_pixels(c)) return SC_OK;
   sc_status st = sc_connection_check(c->feed.c, err);
   if (!st) st = sc_reader_next(c->reader, &job, err);
   if (st) return st;
@@ -368,41 +283,20 @@ static sc_status make_row(struct batches_cursor *c, struct sc_error *err) {
   return SC_OK;
 }
 
-static sc_status begin(struct batches_cursor *c, sqlite3_value **values, struct sc_error *err) {
-  struct sc_connection *connection = ((struct batches_table *)c->base.pVtab)->connection;
-  sc_status st = sc_connection_check_direct(connection, err);
-  if (!st) st = take_arguments(c, values, err);
-  if (st || sqlite3_value_type(c->arguments[0]) == SQLITE_NULL) return st;
-  const char *options = c->arguments[2] ? (const char *)sqlite3_value_text(c->arguments[2]) : NULL;
-  const char *query = (const char *)sqlite3_value_text(c->arguments[0]);
+static sc_status begin_batches(void *cursor, struct sc_error *err) {
+  struct batches_cursor *c = cursor;
+  sc_status st = take_size(c, err);
+  if (st || sc_table_is_null(&c->base, 0)) return st;
+  const char *query = sc_table_text(&c->base, 0);
   if (!query) return sc_fail_nomem(err);
-  st = parse_options(options, &c->options, err);
-  if (!st)
-    st = sc_samples_read(connection, query, &c->options.chip, SC_OPTIONS_BATCHES, &c->samples, err);
-  if (!st) st = make_order(c, connection, err);
-  if (!st) st = begin_feed(c, connection, err);
+  st = parse_options(sc_table_text(&c->base, 2), &c->options, err);
+  if (!st) {
+    st = sc_samples_read(c->base.connection, query, &c->options.chip, SC_OPTIONS_BATCHES,
+                         &c->samples, err);
+  }
+  if (!st) st = make_order(c, err);
+  if (!st) st = begin_feed(c, err);
   return st ? st : make_row(c, err);
-}
-
-static int batches_filter(sqlite3_vtab_cursor *cursor, int plan, const char *unused, int n,
-                          sqlite3_value **values) {
-  struct batches_cursor *c = (struct batches_cursor *)cursor;
-  struct sc_error err = {0};
-  (void)unused, (void)n;
-  clear_cursor(c);
-  c->plan = plan;
-  return begin(c, values, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
-}
-
-static int batches_next(sqlite3_vtab_cursor *cursor) {
-  struct batches_cursor *c = (struct batches_cursor *)cursor;
-  struct sc_error err = {0};
-  c->k++;
-  return make_row(c, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
-}
-
-static int batches_eof(sqlite3_vtab_cursor *cursor) {
-  return is_at_end((struct batches_cursor *)cursor);
 }
 
 /* --- columns --- */
@@ -447,54 +341,29 @@ static sc_status make_mixing(struct batches_cursor *c, struct sc_buffer *out,
                                m.superblocks, m.items, distance);
 }
 
-static void show_text(struct batches_cursor *c, sqlite3_context *context, int column) {
+static sc_status show_text(struct batches_cursor *c, int column, sqlite3_context *context,
+                           struct sc_error *err) {
   struct sc_buffer text = {0};
-  struct sc_error err = {0};
-  if (column == EXTRA ? make_extra(c, &text, &err) : make_mixing(c, &text, &err)) {
+  sc_status st = column == EXTRA ? make_extra(c, &text, err) : make_mixing(c, &text, err);
+  if (st) {
     sc_buffer_free(&text);
-    sc_result_error(context, &err);
-    return;
+    return st;
   }
   sqlite3_result_text64(context, (char *)text.data, text.size, sc_free, SQLITE_UTF8);
+  return SC_OK;
 }
 
-static int batches_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
-  struct batches_cursor *c = (struct batches_cursor *)cursor;
+static sc_status show_batch(void *cursor, int column, sqlite3_context *context,
+                            struct sc_error *err) {
+  struct batches_cursor *c = cursor;
   switch (column) {
     case POSITION: sqlite3_result_int64(context, (sqlite3_int64)c->k); break;
     case N: sqlite3_result_int64(context, (sqlite3_int64)count_chips(c)); break;
     case BATCH: show_result(c, context); break;
-    case EXTRA:
-    case MIXING: show_text(c, context, column); break;
-    default:
-      if (c->arguments[column - QUERY]) sqlite3_result_value(context, c->arguments[column - QUERY]);
-      break;
+    default: return show_text(c, column, context, err);
   }
-  return SQLITE_OK;
+  return SC_OK;
 }
-
-static int batches_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  const struct batches_cursor *c = (struct batches_cursor *)cursor;
-  *rowid = c->first_rowid + (sqlite3_int64)c->k;
-  return SQLITE_OK;
-}
-
-static const sqlite3_module batches_module = {
-    .iVersion = 0,
-    .xCreate = NULL, /* eponymous only */
-    .xConnect = batches_connect,
-    .xBestIndex = batches_best_index,
-    .xDisconnect = batches_disconnect,
-    .xDestroy = NULL,
-    .xOpen = batches_open,
-    .xClose = batches_close,
-    .xFilter = batches_filter,
-    .xNext = batches_next,
-    .xEof = batches_eof,
-    .xColumn = batches_column,
-    .xRowid = batches_rowid,
-    .xUpdate = NULL,
-};
 
 static const struct sc_help batches_help = {
     .name = "stacchip_batches",
@@ -527,7 +396,24 @@ static const struct sc_help batches_help = {
         "stacchip_index(''item.json'')', 8, '{\"assets\": \"red\", \"shuffle\": 1}')",
 };
 
-int sc_batches_register(struct sc_connection *c) {
-  sc_connection_help(c, &batches_help);
-  return sc_register_module(c, "stacchip_batches", &batches_module);
-}
+static const struct sc_table_function batches_table = {
+    .help = &batches_help,
+    .declaration =
+        "CREATE TABLE x(position INTEGER, n INTEGER, batch BLOB, extra TEXT, query HIDDEN, "
+        "size HIDDEN, options HIDDEN, mixing TEXT HIDDEN)",
+    .risk = SQLITE_VTAB_DIRECTONLY, /* it runs SQL, and opens files and URLs */
+    .first_argument = QUERY,
+    .n_arguments = 3,
+    .n_needed = 2,
+    .missing = WHAT "(query, n [, options]) needs a query and the number of chips in a batch",
+    .cost = 1e9,
+    .rows = 1000,
+    .cursor_bytes = sizeof(struct batches_cursor),
+    .plan = plan_batches,
+    .begin = begin_batches,
+    .next = make_row,
+    .column = show_batch,
+    .clear = clear_batches,
+};
+
+int sc_batches_register(struct sc_connection *c) { return sc_register_table(c, &batches_table); }

@@ -14,8 +14,6 @@
  * pixels, into regions (regions.h); the polygons that a row of pixels completes are the next rows
  * of this table. So a row is there as soon as the chips say so, and what is held are the mosaic's
  * tiles, one row of tiles, and the borders of polygons that are not complete.
- *
- * PLAN  idxNum: PLAN_QUERY and PLAN_OPTIONS say which arguments are given, in this order.
  */
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -23,11 +21,11 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
-#include "base/rowid.h"
 #include "pixels/mosaic.h"
 #include "pixels/region_blob.h"
 #include "pixels/samples.h"
 #include "store/open.h"
+#include "table_function.h"
 
 #define WHAT "stacchip_polygons"
 #define TILE SC_COG_TILE_PX
@@ -35,13 +33,6 @@
 #define DENSE_PX 32 /* a straight edge of 320 m bends by 2 mm in another CRS */
 
 enum { VALUE, PIXELS, GEOMETRY, QUERY, OPTIONS };
-enum { PLAN_QUERY = 1, PLAN_OPTIONS = 2 };
-#define N_ARGUMENTS 2
-
-struct polygons_table {
-  sqlite3_vtab base;
-  struct sc_connection *connection;
-};
 
 struct polygons_options {
   struct sc_options json;
@@ -59,13 +50,12 @@ struct polygon {
 };
 
 struct polygons_cursor {
-  sqlite3_vtab_cursor base;
-  struct sc_connection *c;
+  struct sc_table_cursor base;
   struct polygons_options options;
   sqlite3_stmt *query; /* NULL at its end */
   struct sc_mosaic *mosaic;
   const struct sc_mosaic_map *map; /* NULL until the first tile */
-  int fd;                          /* of tiles that are done */
+  int fd;                          /* of tiles that are done; -1, or no map: none */
   size_t tile_bytes;               /* pixels, and which of them say something */
   uint8_t *is_done;                /* of each tile */
   int n_across, n_down;
@@ -79,9 +69,6 @@ struct polygons_cursor {
   struct sc_region_place place;
   struct sc_region_points points;
   struct polygon *first, *last;
-  int64_t position;
-  sqlite3_value *arguments[N_ARGUMENTS]; /* owned, as they were given */
-  sqlite3_int64 first_rowid;
 };
 
 /* --- options --- */
@@ -126,57 +113,6 @@ static sc_status parse_options(const char *text, struct polygons_options *out,
   return st ? st : check_options(out, err);
 }
 
-/* --- the table --- */
-
-static int polygons_connect(sqlite3 *db, void *aux, int n, const char *const *args,
-                            sqlite3_vtab **out, char **message) {
-  (void)n, (void)args, (void)message;
-  int code = sqlite3_declare_vtab(
-      db, "CREATE TABLE x(value, pixels INTEGER, geometry BLOB, query HIDDEN, options HIDDEN)");
-  struct polygons_table *t = code == SQLITE_OK ? sc_alloc_zero(1, sizeof *t) : NULL;
-  if (!t) return code == SQLITE_OK ? SQLITE_NOMEM : code;
-  t->connection = aux;
-  sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY); /* it runs SQL, and opens files and URLs */
-  *out = &t->base;
-  return SQLITE_OK;
-}
-
-static int polygons_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  int at[N_ARGUMENTS] = {-1, -1}, n = 0;
-  (void)vtab;
-  for (int i = 0; i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-    if (c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn < QUERY) continue;
-    if (!c->usable) return SQLITE_CONSTRAINT; /* another order of the join will do */
-    if (at[c->iColumn - QUERY] < 0) at[c->iColumn - QUERY] = i;
-  }
-  info->idxNum = 0;
-  for (int i = 0; i < N_ARGUMENTS; i++) {
-    if (at[i] < 0) continue;
-    info->idxNum |= PLAN_QUERY << i;
-    info->aConstraintUsage[at[i]].argvIndex = ++n;
-    info->aConstraintUsage[at[i]].omit = 1;
-  }
-  /* A call without options is another call: see stacchip_index(). */
-  info->estimatedCost = at[0] < 0 ? SC_COST_INCOMPLETE : at[1] < 0 ? 1e10 : 1e9;
-  info->estimatedRows = 100000;
-  return SQLITE_OK;
-}
-
-static int polygons_disconnect(sqlite3_vtab *vtab) {
-  sc_free(vtab);
-  return SQLITE_OK;
-}
-
-static int polygons_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  struct polygons_cursor *c = sc_alloc_zero(1, sizeof *c);
-  if (!c) return SQLITE_NOMEM;
-  c->c = ((struct polygons_table *)vtab)->connection;
-  c->fd = -1;
-  *out = &c->base;
-  return SQLITE_OK;
-}
-
 static void drop_first(struct polygons_cursor *c) {
   struct polygon *p = c->first;
   c->first = p->next;
@@ -185,31 +121,19 @@ static void drop_first(struct polygons_cursor *c) {
   sc_free(p);
 }
 
-static void clear_cursor(struct polygons_cursor *c) {
+static void clear_polygons(void *cursor) {
+  struct polygons_cursor *c = cursor;
   sqlite3_finalize(c->query);
   sc_regions_free(c->regions);
   sc_mosaic_free(c->mosaic);
   sc_region_points_free(&c->points);
-  if (c->fd >= 0) close(c->fd);
+  if (c->map && c->fd >= 0) close(c->fd);
   sc_free(c->is_done);
   sc_free(c->strip);
   sc_free(c->values);
   sc_free(c->said);
   sc_options_free(&c->options.json);
   while (c->first) drop_first(c);
-  for (int i = 0; i < N_ARGUMENTS; i++) sqlite3_value_free(c->arguments[i]);
-  sqlite3_vtab *table = c->base.pVtab;
-  struct sc_connection *connection = c->c;
-  memset(c, 0, sizeof *c);
-  c->base.pVtab = table;
-  c->c = connection;
-  c->fd = -1;
-}
-
-static int polygons_close(sqlite3_vtab_cursor *cursor) {
-  clear_cursor((struct polygons_cursor *)cursor);
-  sc_free(cursor);
-  return SQLITE_OK;
 }
 
 /* --- from regions to rows --- */
@@ -217,7 +141,7 @@ static int polygons_close(sqlite3_vtab_cursor *cursor) {
 static sc_status take_region(void *context, const struct sc_region *region, struct sc_error *err) {
   struct polygons_cursor *c = context;
   struct polygon *p = sc_alloc_zero(1, sizeof *p);
-  size_t limit = (size_t)sqlite3_limit(c->c->db, SQLITE_LIMIT_LENGTH, -1);
+  size_t limit = (size_t)sqlite3_limit(c->base.connection->db, SQLITE_LIMIT_LENGTH, -1);
   if (!p) return sc_fail_nomem(err);
   p->value = region->value;
   p->n_pixels = region->n_pixels;
@@ -261,6 +185,7 @@ static sc_status begin_map(struct polygons_cursor *c, struct sc_error *err) {
                    map->n_bands);
   }
   c->map = map;
+  c->fd = -1;
   c->n_across = (map->width + TILE - 1) / TILE;
   c->n_down = (map->height + TILE - 1) / TILE;
   c->tile_bytes = TILE_VALUES * (sc_dtype_bytes(map->dtype) + 1);
@@ -352,7 +277,7 @@ static sc_status take_query_row(struct polygons_cursor *c, struct sc_error *err)
   if (sqlite3_column_type(c->query, 0) == SQLITE_NULL ||
       sqlite3_column_type(c->query, 1) == SQLITE_NULL)
     return SC_OK;
-  return sc_mosaic_put_row(c->c, &options, &of, sqlite3_column_value(c->query, 0),
+  return sc_mosaic_put_row(c->base.connection, &options, &of, sqlite3_column_value(c->query, 0),
                            sqlite3_column_value(c->query, 1), &c->mosaic, err);
 }
 
@@ -374,7 +299,7 @@ static int is_at_end(const struct polygons_cursor *c) {
 /* Go on until there is a row to show. */
 static sc_status find_row(struct polygons_cursor *c, struct sc_error *err) {
   sc_status st = SC_OK;
-  sc_connection_begin_query(c->c);
+  sc_connection_begin_query(c->base.connection);
   while (!st && !c->first && !is_at_end(c)) {
     if (c->map && c->row < TILE) {
       st = give_row(c, err);
@@ -387,18 +312,19 @@ static sc_status find_row(struct polygons_cursor *c, struct sc_error *err) {
       c->is_ended = 1;
     }
   }
-  sc_connection_end_query(c->c);
+  sc_connection_end_query(c->base.connection);
+  c->base.is_row = c->first != NULL;
   return st ? sc_fail_within(err, WHAT) : SC_OK;
 }
 
 /* --- the cursor --- */
 
 static sc_status prepare(struct polygons_cursor *c, struct sc_error *err) {
-  const char *query = (const char *)sqlite3_value_text(c->arguments[0]);
-  sc_connection_begin_query(c->c);
-  sc_status st = query ? sc_samples_prepare(c->c->db, WHAT, query, &c->query, err)
+  const char *query = sc_table_text(&c->base, 0);
+  sc_connection_begin_query(c->base.connection);
+  sc_status st = query ? sc_samples_prepare(c->base.connection->db, WHAT, query, &c->query, err)
                        : sc_fail(err, SC_BAD_ARG, WHAT ": the query is NULL");
-  sc_connection_end_query(c->c);
+  sc_connection_end_query(c->base.connection);
   if (!st && sqlite3_column_count(c->query) < 2) {
     st = sc_fail(err, SC_BAD_ARG,
                  WHAT
@@ -408,50 +334,24 @@ static sc_status prepare(struct polygons_cursor *c, struct sc_error *err) {
   return st;
 }
 
-static sc_status begin(struct polygons_cursor *c, int plan, sqlite3_value **values,
-                       struct sc_error *err) {
-  int n = 0;
-  sc_status st = sc_connection_check_direct(c->c, err);
-  if (!st && !(plan & PLAN_QUERY))
-    st = sc_fail(err, SC_BAD_ARG, WHAT "(query [, options]) needs a query");
-  for (int i = 0; i < N_ARGUMENTS && !st; i++) {
-    if (!(plan & PLAN_QUERY << i)) continue;
-    c->arguments[i] = sqlite3_value_dup(values[n++]);
-    if (!c->arguments[i]) st = sc_fail_nomem(err);
-  }
-  if (st) return st;
-  c->first_rowid = 1 + sc_rowid_start(values, n);
-  const char *text = c->arguments[1] ? (const char *)sqlite3_value_text(c->arguments[1]) : NULL;
-  st = parse_options(text, &c->options, err);
+static sc_status begin_polygons(void *cursor, struct sc_error *err) {
+  struct polygons_cursor *c = cursor;
+  sc_status st = parse_options(sc_table_text(&c->base, 1), &c->options, err);
   if (!st) st = prepare(c, err);
   return st ? st : find_row(c, err);
 }
 
-static int polygons_filter(sqlite3_vtab_cursor *cursor, int plan, const char *unused, int n,
-                           sqlite3_value **values) {
-  struct polygons_cursor *c = (struct polygons_cursor *)cursor;
-  struct sc_error err = {0};
-  (void)unused, (void)n;
-  clear_cursor(c);
-  return begin(c, plan, values, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
+static sc_status next_polygon(void *cursor, struct sc_error *err) {
+  drop_first(cursor);
+  return find_row(cursor, err);
 }
 
-static int polygons_next(sqlite3_vtab_cursor *cursor) {
-  struct polygons_cursor *c = (struct polygons_cursor *)cursor;
-  struct sc_error err = {0};
-  drop_first(c);
-  c->position++;
-  return find_row(c, &err) ? sc_vtab_error(cursor->pVtab, &err) : SQLITE_OK;
-}
-
-static int polygons_eof(sqlite3_vtab_cursor *cursor) {
-  return is_at_end((struct polygons_cursor *)cursor);
-}
-
-static int polygons_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
-  const struct polygons_cursor *c = (struct polygons_cursor *)cursor;
+static sc_status show_polygon(void *cursor, int column, sqlite3_context *context,
+                              struct sc_error *err) {
+  const struct polygons_cursor *c = cursor;
   const struct polygon *p = c->first;
   int is_real = c->map->dtype == SC_DTYPE_F32 || c->map->dtype == SC_DTYPE_F64;
+  (void)err;
   switch (column) {
     case VALUE:
       if (is_real) sqlite3_result_double(context, p->value);
@@ -461,35 +361,10 @@ static int polygons_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context
     case GEOMETRY:
       sqlite3_result_blob64(context, p->geometry.data, p->geometry.size, SQLITE_TRANSIENT);
       break;
-    default:
-      if (c->arguments[column - QUERY]) sqlite3_result_value(context, c->arguments[column - QUERY]);
-      break;
+    default: break;
   }
-  return SQLITE_OK;
+  return SC_OK;
 }
-
-static int polygons_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid) {
-  const struct polygons_cursor *c = (struct polygons_cursor *)cursor;
-  *rowid = c->first_rowid + c->position;
-  return SQLITE_OK;
-}
-
-static const sqlite3_module polygons_module = {
-    .iVersion = 0,
-    .xCreate = NULL, /* eponymous only */
-    .xConnect = polygons_connect,
-    .xBestIndex = polygons_best_index,
-    .xDisconnect = polygons_disconnect,
-    .xDestroy = NULL,
-    .xOpen = polygons_open,
-    .xClose = polygons_close,
-    .xFilter = polygons_filter,
-    .xNext = polygons_next,
-    .xEof = polygons_eof,
-    .xColumn = polygons_column,
-    .xRowid = polygons_rowid,
-    .xUpdate = NULL,
-};
 
 static const struct sc_help polygons_help = {
     .name = WHAT,
@@ -512,7 +387,22 @@ static const struct sc_help polygons_help = {
         "''{\"assets\": \"scl\"}'') FROM stacchip_index(''item.json'')') GROUP BY value",
 };
 
-int sc_polygons_register(struct sc_connection *c) {
-  sc_connection_help(c, &polygons_help);
-  return sc_register_module(c, WHAT, &polygons_module);
-}
+static const struct sc_table_function polygons_table = {
+    .help = &polygons_help,
+    .declaration =
+        "CREATE TABLE x(value, pixels INTEGER, geometry BLOB, query HIDDEN, options HIDDEN)",
+    .risk = SQLITE_VTAB_DIRECTONLY, /* it runs SQL, and opens files and URLs */
+    .first_argument = QUERY,
+    .n_arguments = 2,
+    .n_needed = 1,
+    .missing = WHAT "(query [, options]) needs a query",
+    .cost = 1e9,
+    .rows = 100000,
+    .cursor_bytes = sizeof(struct polygons_cursor),
+    .begin = begin_polygons,
+    .next = next_polygon,
+    .column = show_polygon,
+    .clear = clear_polygons,
+};
+
+int sc_polygons_register(struct sc_connection *c) { return sc_register_table(c, &polygons_table); }
