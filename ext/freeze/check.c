@@ -1,6 +1,10 @@
 /*
  * stacchip_freeze_check(path): which files are not what they were when a data set was frozen.
  *
+ *   SELECT change, item, asset, reason FROM stacchip_freeze_check('train.db');
+ *
+ * Files are looked at as the cursor steps: LIMIT stops it.
+ *
  * A local file of the same size and time of modification counts as the same; of another its bytes
  * are read. A remote file is asked for its ETag and size, many at a time. One whose item stated a
  * checksum, which only its bytes would tell, is asked for its size.
@@ -39,7 +43,7 @@ enum {
 };
 
 /* The columns of the table behind those texts but the stamp. */
-enum { CHANGE, COLLECTION, ITEM, LAYER, ASSET, HREF, WAS, NOW, REASON, CHIPS };
+enum { CHANGE, COLLECTION, ITEM, LAYER, ASSET, HREF, WAS, NOW, REASON, CHIPS, PATH };
 
 enum change { SAME, CHANGED, GONE, UNKNOWN };
 
@@ -56,7 +60,7 @@ struct file {
 };
 
 struct check {
-  struct sc_connection *connection;
+  struct sc_table_cursor base;
   sqlite3 *db;
   sqlite3_stmt *files;
   struct file batch[FILES_AT_ONCE];
@@ -220,56 +224,52 @@ static sc_status next_batch(struct check *k, struct sc_error *err) {
   return st ? st : look(k, err);
 }
 
-static sc_status check_next(void *rows, int *found, struct sc_error *err) {
-  struct check *k = rows;
+static sc_status next_file(void *cursor, struct sc_error *err) {
+  struct check *k = cursor;
   sc_status st = SC_OK;
-  *found = 0;
-  sc_interrupt_follow(k->connection->db);
+  sc_interrupt_follow(k->base.connection->db);
   if (k->n) k->at++;
   while (!st) {
     for (; k->at < k->n; k->at++) {
       if (k->batch[k->at].change == SAME) continue;
-      *found = 1;
+      k->base.is_row = 1;
       return SC_OK;
     }
     if (k->is_end) return SC_OK;
     st = next_batch(k, err);
-    if (!st && sc_db_interrupted(k->connection->db)) st = sc_fail(err, SC_INTERRUPT, "interrupted");
+    if (!st && sc_db_interrupted(k->base.connection->db))
+      st = sc_fail(err, SC_INTERRUPT, "interrupted");
   }
   return st;
 }
 
-static void check_close(void *rows) {
-  struct check *k = rows;
+static void clear_check(void *cursor) {
+  struct check *k = cursor;
   for (size_t i = 0; i < k->n; i++) free_file(&k->batch[i]);
   sqlite3_finalize(k->files);
   sqlite3_close(k->db);
-  sc_free(k);
 }
 
-static sc_status check_open(struct sc_connection *c, const char *const *paths, void **rows,
-                            struct sc_error *err) {
-  struct check *k = sc_alloc_zero(1, sizeof *k);
-  if (!k) return sc_fail_nomem(err);
-  k->connection = c;
-  sc_status st = sc_frozen_file_open(c, paths[0], &k->db, err);
+static sc_status begin_check(void *cursor, struct sc_error *err) {
+  struct check *k = cursor;
+  if (sc_table_is_null(&k->base, 0)) return SC_OK;
+  const char *path = sc_table_text(&k->base, 0);
+  if (!path) return sc_fail_nomem(err);
+  sc_status st = sc_frozen_file_open(k->base.connection, path, &k->db, err);
   if (!st) st = sc_db_prepare(k->db, sql_freeze_check, NULL, NULL, &k->files, err);
-  if (st) {
-    check_close(k);
-    return st;
-  }
-  *rows = k;
-  return SC_OK;
+  return st ? st : next_file(k, err);
 }
 
 static void result_text(sqlite3_context *context, const char *text) {
   if (text && *text) sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
-static void check_column(const void *rows, int column, sqlite3_context *context) {
+static sc_status show_file(void *cursor, int column, sqlite3_context *context,
+                           struct sc_error *err) {
   static const char *const changes[] = {"", "changed", "gone", "unknown"};
-  const struct check *k = rows;
+  const struct check *k = cursor;
   const struct file *f = &k->batch[k->at];
+  (void)err;
   switch (column) {
     case CHANGE: result_text(context, changes[f->change]); break;
     case LAYER: sqlite3_result_text(context, f->texts[AT_LAYER], -1, SQLITE_TRANSIENT); break;
@@ -278,16 +278,51 @@ static void check_column(const void *rows, int column, sqlite3_context *context)
     case CHIPS: sqlite3_result_int64(context, f->n_chips); break;
     default: result_text(context, f->texts[column - COLLECTION + AT_COLLECTION]); break;
   }
+  return SC_OK;
 }
 
-const struct sc_comparison sc_freeze_check = {
+static const struct sc_help check_help = {
     .name = "stacchip_freeze_check",
+    .kind = SC_HELP_TABLE,
+    .about = "the files that are not what they were when a data set was frozen",
+    .arguments = (const struct sc_help_name[]){{"path", "TEXT", NULL, "the frozen data set"}, {0}},
+    .columns =
+        (const struct sc_help_name[]){
+            {"change", "TEXT", NULL, "changed, gone, or unknown: it could not be asked"},
+            {"collection", "TEXT", NULL, "of the item"},
+            {"item", "TEXT", NULL, "its id"},
+            {"layer", "TEXT", NULL, "the layer that the file is of, or empty"},
+            {"asset", "TEXT", NULL, "its key"},
+            {"href", "TEXT", NULL, "where the file was, without secrets"},
+            {"was", "TEXT", NULL, "the stamp of the file when it was frozen"},
+            {"now", "TEXT", NULL, "the stamp that it has now, where that is known"},
+            {"reason", "TEXT", NULL, "what else is known of it"},
+            {"chips", "INTEGER", NULL, "of the data set, that the item has"},
+            {0}},
+    .example =
+        "SELECT stacchip_freeze('train.db', 'SELECT row FROM stacchip_index(''item.json'')', "
+        "'{\"format\": \"manifest\"}'); SELECT count(*) FROM "
+        "stacchip_freeze_check('train.db')",
+};
+
+const struct sc_table_function sc_freeze_check = {
+    .help = &check_help,
     .declaration =
         "CREATE TABLE x(change TEXT, collection TEXT, item TEXT, layer TEXT, asset TEXT, "
         "href TEXT, was TEXT, now TEXT, reason TEXT, chips INTEGER, path HIDDEN)",
-    .n_columns = 10,
-    .n_paths = 1,
-    .open = check_open,
-    .next = check_next,
-    .column = check_column,
-    .close = check_close};
+    .risk = SQLITE_VTAB_DIRECTONLY, /* it opens files and URLs */
+    .first_argument = PATH,
+    .n_arguments = 1,
+    .n_needed = 1,
+    .missing =
+        "needs the path of a data set; on the right of a RIGHT JOIN write (SELECT * FROM "
+        "stacchip_freeze_check(...))",
+    .within = "stacchip_freeze_check",
+    .cost = 1e6,
+    .rows = 1000,
+    .cursor_bytes = sizeof(struct check),
+    .begin = begin_check,
+    .next = next_file,
+    .column = show_file,
+    .clear = clear_check,
+};

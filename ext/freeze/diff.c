@@ -2,6 +2,8 @@
  * stacchip_freeze_diff(a, b): the chips that one frozen data set has and the other has not, and
  * those that both have with other pixels or labels.
  *
+ *   SELECT change, count(*) FROM stacchip_freeze_diff('v1.db', 'v2.db') GROUP BY change;
+ *
  * A chip is its item and window (of a grid of its own, its grid), wherever its files lie and
  * whatever its position. Both data sets come in that order, and are walked side by side.
  */
@@ -52,7 +54,8 @@ enum {
   HEIGHT,
   WHAT,
   POSITION_A,
-  POSITION_B
+  POSITION_B,
+  A
 };
 
 /* A data set, and its chip that is next. */
@@ -64,7 +67,7 @@ struct side {
 };
 
 struct diff {
-  struct sc_connection *connection;
+  struct sc_table_cursor base;
   struct side sides[2];
   char **columns; /* further ones of both data sets, that are compared; owned */
   size_t n_columns;
@@ -200,15 +203,14 @@ static sc_status step(struct diff *d, struct sc_error *err) {
     if (side->is_current) st = sc_db_next(side->chips, &side->is_chip, err);
     side->is_current = 0;
   }
-  if (!st && ++d->n_steps % 1024 == 0 && sc_db_interrupted(d->connection->db))
+  if (!st && ++d->n_steps % 1024 == 0 && sc_db_interrupted(d->base.connection->db))
     st = sc_fail(err, SC_INTERRUPT, "interrupted");
   return st;
 }
 
-static sc_status diff_next(void *rows, int *found, struct sc_error *err) {
-  struct diff *d = rows;
+static sc_status next_chip(void *cursor, struct sc_error *err) {
+  struct diff *d = cursor;
   struct side *a = &d->sides[0], *b = &d->sides[1];
-  *found = 0;
   for (;;) {
     sc_status st = step(d, err);
     if (st || (!a->is_chip && !b->is_chip)) return st;
@@ -217,8 +219,8 @@ static sc_status diff_next(void *rows, int *found, struct sc_error *err) {
     b->is_current = order >= 0;
     d->what.size = 0;
     if (order == 0) st = compare_chips(d, err);
-    *found = order != 0 || d->what.size > 0;
-    if (st || *found) return st;
+    d->base.is_row = order != 0 || d->what.size > 0;
+    if (st || d->base.is_row) return st;
   }
 }
 
@@ -268,8 +270,8 @@ static sc_status prepare_chips(const struct diff *d, struct side *side, struct s
   return st;
 }
 
-static void diff_close(void *rows) {
-  struct diff *d = rows;
+static void clear_diff(void *cursor) {
+  struct diff *d = cursor;
   for (int i = 0; i < 2; i++) {
     sqlite3_finalize(d->sides[i].chips);
     sqlite3_close(d->sides[i].db);
@@ -279,26 +281,20 @@ static void diff_close(void *rows) {
   sc_free(d->columns);
   sc_buffer_free(&d->what);
   sc_buffer_free(&d->assets);
-  sc_free(d);
 }
 
-static sc_status diff_open(struct sc_connection *c, const char *const *paths, void **rows,
-                           struct sc_error *err) {
-  struct diff *d = sc_alloc_zero(1, sizeof *d);
-  sc_status st = d ? SC_OK : sc_fail_nomem(err);
-  if (st) return st;
-  d->connection = c;
+static sc_status begin_diff(void *cursor, struct sc_error *err) {
+  struct diff *d = cursor;
+  sc_status st = SC_OK;
+  if (sc_table_is_null(&d->base, 0) || sc_table_is_null(&d->base, 1)) return SC_OK;
   for (int i = 0; i < 2 && !st; i++) {
-    st = sc_frozen_file_open(c, paths[i], &d->sides[i].db, err);
+    const char *path = sc_table_text(&d->base, i);
+    st = path ? sc_frozen_file_open(d->base.connection, path, &d->sides[i].db, err)
+              : sc_fail_nomem(err);
   }
   if (!st) st = find_columns(d, err);
   for (int i = 0; i < 2 && !st; i++) st = prepare_chips(d, &d->sides[i], err);
-  if (st) {
-    diff_close(d);
-    return st;
-  }
-  *rows = d;
-  return SC_OK;
+  return st ? st : next_chip(d, err);
 }
 
 /* --- the row --- */
@@ -308,14 +304,16 @@ static void result_position(const struct side *side, sqlite3_context *context) {
     sqlite3_result_value(context, sqlite3_column_value(side->chips, AT_POSITION));
 }
 
-static void diff_column(const void *rows, int column, sqlite3_context *context) {
+static sc_status show_chip(void *cursor, int column, sqlite3_context *context,
+                           struct sc_error *err) {
   static const int of_chip[] = {
       [COLLECTION] = AT_COLLECTION, [ITEM] = KEY_ITEM,    [CHIP_X] = AT_CHIP_X,
       [CHIP_Y] = AT_CHIP_Y,         [X] = AT_X,           [Y] = AT_Y,
       [WIDTH] = KEY_WIDTH,          [HEIGHT] = KEY_HEIGHT};
-  const struct diff *d = rows;
+  const struct diff *d = cursor;
   const struct side *a = &d->sides[0], *b = &d->sides[1], *shown = b->is_current ? b : a;
   const char *change = !b->is_current ? "removed" : a->is_current ? "changed" : "added";
+  (void)err;
   switch (column) {
     case CHANGE: sqlite3_result_text(context, change, -1, SQLITE_STATIC); break;
     case WHAT:
@@ -330,17 +328,58 @@ static void diff_column(const void *rows, int column, sqlite3_context *context) 
       sqlite3_result_value(context, sqlite3_column_value(shown->chips, of_chip[column]));
       break;
   }
+  return SC_OK;
 }
 
-const struct sc_comparison sc_freeze_diff = {
+static const struct sc_help diff_help = {
     .name = "stacchip_freeze_diff",
+    .kind = SC_HELP_TABLE,
+    .about = "the chips that differ between two frozen data sets",
+    .arguments =
+        (const struct sc_help_name[]){
+            {"a", "TEXT", NULL, "a frozen data set"}, {"b", "TEXT", NULL, "the other one"}, {0}},
+    .columns =
+        (const struct sc_help_name[]){
+            {"change", "TEXT", NULL, "added (in b alone), removed (in a alone) or changed"},
+            {"collection", "TEXT", NULL, "of the item"},
+            {"item", "TEXT", NULL, "its id"},
+            {"chip_index_x", "INTEGER", NULL, "as in the handle"},
+            {"chip_index_y", "INTEGER", NULL, "as in the handle"},
+            {"x", "INTEGER", NULL, "window on the item's grid, in pixels"},
+            {"y", "INTEGER", NULL, "window on the item's grid, in pixels"},
+            {"width", "INTEGER", NULL, "in pixels"},
+            {"height", "INTEGER", NULL, "in pixels"},
+            {"what", "TEXT", NULL,
+             "of a chip that has changed a JSON array: options, asset NAME, column NAME"},
+            {"position_a", "INTEGER", NULL, "of the chip in a"},
+            {"position_b", "INTEGER", NULL, "of the chip in b"},
+            {0}},
+    .example =
+        "SELECT stacchip_freeze('v1.db', 'SELECT row FROM stacchip_index(''item.json'') LIMIT 9', "
+        "'{\"format\": \"manifest\"}'); SELECT stacchip_freeze('v2.db', 'SELECT row FROM "
+        "stacchip_index(''item.json'') LIMIT 5', '{\"format\": \"manifest\"}'); SELECT change, "
+        "count(*) FROM stacchip_freeze_diff('v1.db', 'v2.db') GROUP BY change",
+};
+
+const struct sc_table_function sc_freeze_diff = {
+    .help = &diff_help,
     .declaration =
         "CREATE TABLE x(change TEXT, collection TEXT, item TEXT, chip_index_x INTEGER, "
         "chip_index_y INTEGER, x INTEGER, y INTEGER, width INTEGER, height INTEGER, what TEXT, "
         "position_a INTEGER, position_b INTEGER, a HIDDEN, b HIDDEN)",
-    .n_columns = 12,
-    .n_paths = 2,
-    .open = diff_open,
-    .next = diff_next,
-    .column = diff_column,
-    .close = diff_close};
+    .risk = SQLITE_VTAB_DIRECTONLY, /* it opens files and URLs */
+    .first_argument = A,
+    .n_arguments = 2,
+    .n_needed = 2,
+    .missing =
+        "needs the path of two data sets; on the right of a RIGHT JOIN write (SELECT * FROM "
+        "stacchip_freeze_diff(...))",
+    .within = "stacchip_freeze_diff",
+    .cost = 1e6,
+    .rows = 1000,
+    .cursor_bytes = sizeof(struct diff),
+    .begin = begin_diff,
+    .next = next_chip,
+    .column = show_chip,
+    .clear = clear_diff,
+};
