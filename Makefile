@@ -96,7 +96,7 @@ $(B)/libstacchip.a: $(STATIC_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 CORE_LIBS = $(CORE_SO_LIBS) -lsqlite3 -lm -ldl
-CLI_LIBS = $(CORE_LIBS) $(call pkgs,--libs,libcrypto $(BROWSE_PKGS))
+CLI_LIBS = $(CORE_LIBS) $(call pkgs,--libs,$(BROWSE_PKGS))
 $(B)/stacchip: $(CLI_OBJ) $(B)/libstacchip.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 

@@ -1,17 +1,13 @@
-/* Multihashes of files; see checksum.h. The only file of the program that calls OpenSSL. */
+/* Multihashes of files; see checksum.h. */
 #include "cli/checksum.h"
 
-#include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
-#include "store/open.h"
+#include "raster/raster_api.h"
 #include "store/percent.h"
 
-#define PIECE_BYTES ((size_t)1 << 20)
+#define DIGEST_MAX 64     /* bytes */
 #define MULTIHASH_MAX 128 /* bytes */
 
 /* Codes of multicodec, the lengths of whole digests, and OpenSSL's names. */
@@ -63,59 +59,28 @@ static const struct algorithm *find_algorithm(const unsigned char *bytes, size_t
   return NULL;
 }
 
-/* Hash all of a file that is open, piece by piece. */
-static sc_status digest_file(int fd, const char *path, EVP_MD_CTX *hash,
-                             unsigned char digest[EVP_MAX_MD_SIZE], struct sc_error *err) {
-  unsigned char *piece = sc_alloc(PIECE_BYTES);
-  if (!piece) return sc_fail_nomem(err);
-  int64_t n;
-  uint64_t at = 0;
-  int ok = 1;
-  while ((n = sc_read_at(fd, at, piece, PIECE_BYTES)) > 0 && ok) {
-    ok = EVP_DigestUpdate(hash, piece, (size_t)n);
-    at += (uint64_t)n;
-  }
-  int failed = errno;
-  sc_free(piece);
-  if (n < 0) return sc_fail(err, SC_IO, "%s: cannot read: %s", path, strerror(failed));
-  return ok && EVP_DigestFinal_ex(hash, digest, NULL) ? SC_OK : sc_fail_nomem(err);
-}
-
-/* The digest of a local file; *is_known is 0 where OpenSSL, as it is built or set, does without the
- * algorithm. */
-static sc_status digest_path(const char *path, const struct algorithm *a, int *is_known,
-                             unsigned char digest[EVP_MAX_MD_SIZE], struct sc_error *err) {
-  EVP_MD_CTX *hash = EVP_MD_CTX_new();
-  int fd = -1;
-  sc_status st = hash ? SC_OK : sc_fail_nomem(err);
-  *is_known = !st && EVP_DigestInit_ex(hash, EVP_get_digestbyname(a->name), NULL);
-  if (!st && *is_known && (st = sc_open_regular(path, &fd, NULL, err)) != SC_OK)
-    sc_fail_within(err, "%s", path);
-  if (!st && *is_known) st = digest_file(fd, path, hash, digest, err);
-  if (fd >= 0) close(fd);
-  EVP_MD_CTX_free(hash);
-  return st;
-}
-
 sc_status sc_checksum_compare(const char *path, const char *multihash, enum sc_checksum *out,
                               struct sc_error *err) {
-  unsigned char bytes[MULTIHASH_MAX], digest[EVP_MAX_MD_SIZE];
+  unsigned char bytes[MULTIHASH_MAX], digest[DIGEST_MAX];
   const unsigned char *wanted = NULL;
   const struct algorithm *a = find_algorithm(bytes, read_hex(multihash, bytes), &wanted);
-  int is_known = 0;
   *out = SC_CHECKSUM_UNKNOWN;
-  sc_status st = a ? digest_path(path, a, &is_known, digest, err) : SC_OK;
-  if (!st && is_known)
-    *out = memcmp(digest, wanted, a->size) ? SC_CHECKSUM_DIFFERENT : SC_CHECKSUM_EQUAL;
+  if (!a) return SC_OK;
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
+  sc_status st = raster->digest(path, a->name, digest, NULL, NULL, err);
+  if (st == SC_UNSUPPORTED) return sc_settle(err, SC_OK);
+  if (!st) *out = memcmp(digest, wanted, a->size) ? SC_CHECKSUM_DIFFERENT : SC_CHECKSUM_EQUAL;
   return st;
 }
 
 sc_status sc_checksum_make(const char *path, char out[SC_CHECKSUM_TEXT], struct sc_error *err) {
   const struct algorithm *a = &algorithms[0];
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  int is_known = 0;
-  sc_status st = digest_path(path, a, &is_known, digest, err);
-  if (st || !is_known) return st ? st : sc_fail(err, SC_UNSUPPORTED, "OpenSSL has no SHA-256");
+  unsigned char digest[DIGEST_MAX];
+  const struct sc_raster_api *raster = sc_raster(err);
+  if (!raster) return err->status;
+  sc_status st = raster->digest(path, a->name, digest, NULL, NULL, err);
+  if (st) return st;
   snprintf(out, SC_CHECKSUM_TEXT, "%02x%02x", (unsigned)a->code, (unsigned)a->size);
   for (size_t i = 0; i < a->size; i++) snprintf(out + 4 + 2 * i, 3, "%02x", digest[i]);
   return SC_OK;

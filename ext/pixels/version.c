@@ -50,7 +50,7 @@ static sc_status stamp_local(const char *path, struct sc_content *out, struct sc
   uint8_t digest[SC_SHA256_BYTES];
   char hex[SC_VERSION_TEXT_BYTES];
   if (!raster) return err->status;
-  sc_status st = raster->digest(path, digest, sc_interrupted, NULL, err);
+  sc_status st = raster->digest(path, "SHA256", digest, sc_interrupted, NULL, err);
   if (st) return st;
   write_hex(digest, hex);
   sqlite3_snprintf(sizeof out->stamp, out->stamp, "sha256:%s", hex);

@@ -1,4 +1,4 @@
-/* SHA-256 of files; see digest.h. */
+/* Digests of files; see digest.h. */
 #include "raster/digest.h"
 
 #include <errno.h>
@@ -17,32 +17,36 @@ struct digesting {
   unsigned char *piece;
 };
 
-static sc_status begin(const char *path, struct digesting *d, struct sc_error *err) {
-  sc_status st = sc_open_regular(path, &d->fd, NULL, err);
-  if (st) return st;
+static sc_status begin(const char *path, const char *algorithm, struct digesting *d,
+                       struct sc_error *err) {
+  const EVP_MD *known = EVP_get_digestbyname(algorithm);
   d->context = EVP_MD_CTX_new();
   d->piece = sc_alloc(PIECE_BYTES);
-  int is_ready = d->context && d->piece && EVP_DigestInit_ex(d->context, EVP_sha256(), NULL) == 1;
-  return is_ready ? SC_OK : sc_fail_nomem(err);
+  if (!d->context || !d->piece) return sc_fail_nomem(err);
+  if (!known || !EVP_DigestInit_ex(d->context, known, NULL))
+    return sc_fail(err, SC_UNSUPPORTED, "OpenSSL has no %s", algorithm);
+  return sc_open_regular(path, &d->fd, NULL, err);
 }
 
-sc_status sc_digest_file(const char *path, uint8_t out[SC_SHA256_BYTES], int (*interrupted)(void *),
-                         void *interrupt_context, struct sc_error *err) {
+sc_status sc_digest_file(const char *path, const char *algorithm, uint8_t *out,
+                         int (*interrupted)(void *), void *interrupt_context,
+                         struct sc_error *err) {
   struct digesting d = {.fd = -1};
   uint64_t at = 0;
   int64_t n = 1;
-  sc_status st = begin(path, &d, err);
+  sc_status st = begin(path, algorithm, &d, err);
   while (!st && n > 0) {
     n = sc_read_at(d.fd, at, d.piece, PIECE_BYTES);
     if (n < 0) st = sc_fail(err, SC_IO, "cannot read: %s", strerror(errno));
-    if (n > 0) EVP_DigestUpdate(d.context, d.piece, (size_t)n);
+    if (n > 0 && !EVP_DigestUpdate(d.context, d.piece, (size_t)n)) st = sc_fail_nomem(err);
     if (n > 0) at += (uint64_t)n;
     if (!st && interrupted && interrupted(interrupt_context))
       st = sc_fail(err, SC_INTERRUPT, "interrupted");
   }
-  if (!st) EVP_DigestFinal_ex(d.context, out, NULL);
+  if (!st && !EVP_DigestFinal_ex(d.context, out, NULL)) st = sc_fail_nomem(err);
   if (d.fd >= 0) close(d.fd);
   EVP_MD_CTX_free(d.context);
   sc_free(d.piece);
-  return st == SC_OK || st == SC_NOMEM || st == SC_INTERRUPT ? st : sc_fail_within(err, "%s", path);
+  int is_of_file = st && st != SC_NOMEM && st != SC_INTERRUPT && st != SC_UNSUPPORTED;
+  return is_of_file ? sc_fail_within(err, "%s", path) : st;
 }

@@ -22,7 +22,7 @@
 #include "http/http_api.h"
 #include "store/stamp.h"
 
-#define SC_RASTER_API_VERSION 7
+#define SC_RASTER_API_VERSION 8
 
 /* Of formats that are known but not read; %s is the format. */
 #define SC_NOT_OPENED                                                                            \
@@ -393,10 +393,12 @@ struct sc_raster_api {
                           struct sc_error *err);
   sc_status (*remake)(const struct sc_remake *job, struct sc_made_grid *out, struct sc_error *err);
 
-  /* SHA-256 of all of a local file. interrupted() is polled after each megabyte; may be NULL.
-   * SC_NOT_FOUND, SC_BAD_DATA (no regular file) or SC_IO, with the path in the text. */
-  sc_status (*digest)(const char *path, uint8_t out[32], int (*interrupted)(void *),
-                      void *interrupt_context, struct sc_error *err);
+  /* The digest of all of a local file by an algorithm that OpenSSL has under this name ("SHA256"),
+   * which `out` has room for. interrupted() is polled after each megabyte; may be NULL.
+   * SC_UNSUPPORTED where OpenSSL, as it is built or set, does without the algorithm; SC_NOT_FOUND,
+   * SC_BAD_DATA (no regular file) or SC_IO, with the path in the text. */
+  sc_status (*digest)(const char *path, const char *algorithm, uint8_t *out,
+                      int (*interrupted)(void *), void *interrupt_context, struct sc_error *err);
 };
 
 /* The one exported symbol of stacchip_raster.so. sqlite_api is the host's. */
