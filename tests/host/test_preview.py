@@ -7,14 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-import unittest
 import urllib.parse
 
 import page_browser
 import host
 import hostile_data
-import recipe_data
 
 PROGRAM = os.path.join(os.path.dirname(host.EXT), "stacchip")
 PICTURE = '{"format": "jpeg", "size": 96}'
@@ -58,24 +55,15 @@ def read(path):
         return f.read()
 
 
-class Made(unittest.TestCase):
-    """A database, its preview, and a hostile copy."""
+class Made(page_browser.Chips):
+    """With its preview."""
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp(prefix="stacchip_preview_")
-        recipe_data.make(os.path.join(cls.folder, "data"))
-        cls.path = os.path.join(cls.folder, "data", "chips.db")
-        cls.db = host.connect(cls.path)
+        super().setUpClass()
         cls.out = os.path.join(cls.folder, "out.html")
         cls.said = preview(cls.path, cls.out, "--size", "96")
         cls.parts = Parts(read(cls.out))
-        cls.hostile = os.path.join(cls.folder, "hostile.db")
-        hostile_data.make(cls.path, cls.hostile)
-
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.folder)
 
 
 @page_browser.needs_page
@@ -172,8 +160,10 @@ class Preview(Made):
 
 
 @page_browser.needs_browser
-class InChromium(Made):
+class InChromium(Made, page_browser.Shown):
     """What the page does with the data inside it; opened from file://."""
+
+    n_scripts = 4
 
     @classmethod
     def setUpClass(cls):
@@ -188,41 +178,11 @@ class InChromium(Made):
             {"name": "select", "scenario": "select", "url": url}, {"name": "keyboard", "scenario": "keyboard", "url": url},
             {"name": "hostile", "scenario": "hostile", "url": "file://" + hostile, "chip": "#id=1"}])
 
-    def value(self, name):
-        result = self.results[name]
-        self.assertIsNone(result["error"])
-        self.assertEqual(result["errors"], [])
-        self.assertEqual(result["dialogs"], 0)
-        return result["value"]
-
-    def count(self, where):
-        return self.db.execute(f"SELECT count(*) FROM chips WHERE {where}").fetchone()[0]
-
-    def test_load(self):
-        value = self.value("load")
-        self.assertEqual(value["total"], f"{self.count('1')} chips")
-        self.assertGreaterEqual(value["thumbs"], 60)
-        self.assertEqual(value["drawn"], [True] * 3)
-        self.assertIn("Cloud", value["legend"])
-
     def test_no_request_leaves_the_file(self):
         for name, result in self.results.items():
             others = [r for r in result["requests"] if not r.startswith(("data:", "blob:file:"))]
             self.assertEqual([r.split("#")[0] for r in others], [others[0].split("#")[0]], name)
             self.assertTrue(others[0].startswith("file://"))
-
-    def test_filters(self):
-        value, n = self.value("filter"), self.count("1")
-        self.assertEqual(value["bySql"], f"{self.count('cloud_cover_percentage < 0.1')} of {n} chips")
-        self.assertEqual(value["byBrush"], f"{self.count('cloud_cover_percentage >= 0.5')} of {n} chips")
-        self.assertEqual(value["byField"], f"{self.count('cloud_cover_percentage <= 0.05')} of {n} chips")
-        late = "cloud_cover_percentage <= 0.05 AND date >= '2024-06-01'"
-        self.assertEqual(value["byDate"], f"{self.count(late)} of {n} chips")
-        total, platform = value["byPlatform"]
-        late += f" AND platform = '{platform}'"
-        self.assertEqual(total, f"{self.count(late)} of {n} chips")
-        self.assertEqual(value["cleared"], f"{n} chips")
-        self.assertIn("c=0,0.05", value["hash"])
 
     def test_a_hash_is_a_view(self):
         value = self.value("view")
@@ -241,20 +201,6 @@ class InChromium(Made):
         self.assertTrue(0 < value["lasso"] < value["all"])
         self.assertEqual(len(value["ids"]), value["lasso"])
         self.assertTrue(value["cleared"])
-
-    def test_keyboard(self):
-        value = self.value("keyboard")
-        ids = [r[0] for r in self.db.execute("SELECT chipid FROM chips ORDER BY rowid LIMIT 3")]
-        self.assertEqual((value["chosen"], value["title"], value["next"], value["focused"]), (1, ids[1], ids[2], "chip"))
-        self.assertRegex(value["first"], r"^S2A.*, 2024-03-11, cloud \d+")
-        self.assertIn("select by a box", value["help"])
-        self.assertEqual(value["nameless"], [])
-
-    def test_a_hostile_database_runs_no_script(self):
-        value = self.value("hostile")
-        self.assertIsNone(value["marker"])
-        self.assertEqual((value["scripts"], value["foreign"]), (4, 0))
-        self.assertIn("</script><script>window.hacked=1</script>", value["text"])
 
 
 if __name__ == "__main__":
