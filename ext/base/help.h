@@ -59,4 +59,25 @@ struct sc_help {
 #define SC_HELP_SORT_KEY \
   { "sort_key", "any", "the order of rows", "what the group is sorted by" }
 
+/* The columns of every index, and those that one has hidden. */
+/* clang-format off */
+#define SC_HELP_INDEX_COLUMNS \
+  {"chipid", "TEXT", NULL, "{item}-{x}-{y}, for people"}, \
+  {"platform", "TEXT", NULL, "the rule that the item falls under, raster or none"}, \
+  {"item", "TEXT", NULL, "the item's id"}, \
+  {"date", "TEXT", NULL, "YYYY-MM-DD in UTC"}, \
+  {"chip_index_x", "INTEGER", NULL, "column of the chip, from the left"}, \
+  {"chip_index_y", "INTEGER", NULL, "row of the chip, from above"}, \
+  {"cloud_cover_percentage", "REAL", NULL, "fraction of cloudy pixels, 0 to 1; NULL where it is unknown"}, \
+  {"nodata_percentage", "REAL", NULL, "fraction of pixels that are not valid, 0 to 1; NULL where it is unknown"}, \
+  {"geometry", "BLOB", NULL, "the footprint in longitude and latitude, a SpatiaLite geometry"}
+#define SC_HELP_INDEX_HIDDEN \
+  {"row", "TEXT, hidden", NULL, "the handle: what reads the pixels"}, \
+  {"datetime", "TEXT, hidden", NULL, "RFC 3339 in UTC"}, \
+  {"collection", "TEXT, hidden", NULL, "the item's collection"}, \
+  {"grid", "TEXT, hidden", NULL, "a hash of CRS, transform and shape"}, \
+  {"col_off", "INTEGER, hidden", NULL, "the chip's first column of pixels in the grid"}, \
+  {"row_off", "INTEGER, hidden", NULL, "the chip's first row of pixels in the grid"}
+/* clang-format on */
+
 #endif

@@ -28,21 +28,7 @@ static const struct sc_help parquet_help = {
         (const struct sc_help_name[]){
             {"path", "TEXT", NULL, "a file, a glob or a tree, local, in a bucket or on a server"},
             {0}},
-    .columns =
-        (const struct sc_help_name[]){
-            {"chipid", "TEXT", NULL, "{item}-{x}-{y}, for people"},
-            {"platform", "TEXT", NULL, "the rule that the item falls under, raster or none"},
-            {"item", "TEXT", NULL, "the item's id"},
-            {"date", "TEXT", NULL, "YYYY-MM-DD in UTC"},
-            {"chip_index_x", "INTEGER", NULL, "column of the chip, from the left"},
-            {"chip_index_y", "INTEGER", NULL, "row of the chip, from above"},
-            {"cloud_cover_percentage", "REAL", NULL,
-             "fraction of cloudy pixels, 0 to 1; NULL where it is unknown"},
-            {"nodata_percentage", "REAL", NULL,
-             "fraction of pixels that are not valid, 0 to 1; NULL where it is unknown"},
-            {"geometry", "BLOB", NULL,
-             "the footprint in longitude and latitude, a SpatiaLite geometry"},
-            {0}},
+    .columns = (const struct sc_help_name[]){SC_HELP_INDEX_COLUMNS, {0}},
     .example =
         "CREATE VIRTUAL TABLE chips USING stacchip_merge(); INSERT INTO chips(item_json) VALUES "
         "('item.json'); SELECT stacchip_export('chips', 'chips.parquet'); SELECT count(*) FROM "

@@ -200,27 +200,7 @@ static const struct sc_help index_help = {
     .kind = SC_HELP_TABLE,
     .about = "every chip of one item",
     .arguments = (const struct sc_help_name[]){SC_HELP_ITEM, SC_HELP_OPTIONS, {0}},
-    .columns =
-        (const struct sc_help_name[]){
-            {"chipid", "TEXT", NULL, "{item}-{x}-{y}, for people"},
-            {"platform", "TEXT", NULL, "the rule that the item falls under, raster or none"},
-            {"item", "TEXT", NULL, "the item's id"},
-            {"date", "TEXT", NULL, "YYYY-MM-DD in UTC"},
-            {"chip_index_x", "INTEGER", NULL, "column of the chip, from the left"},
-            {"chip_index_y", "INTEGER", NULL, "row of the chip, from above"},
-            {"cloud_cover_percentage", "REAL", NULL,
-             "fraction of cloudy pixels, 0 to 1; NULL where it is unknown"},
-            {"nodata_percentage", "REAL", NULL,
-             "fraction of pixels that are not valid, 0 to 1; NULL where it is unknown"},
-            {"geometry", "BLOB", NULL,
-             "the footprint in longitude and latitude, a SpatiaLite geometry"},
-            {"row", "TEXT, hidden", NULL, "the handle: what reads the pixels"},
-            {"datetime", "TEXT, hidden", NULL, "RFC 3339 in UTC"},
-            {"collection", "TEXT, hidden", NULL, "the item's collection"},
-            {"grid", "TEXT, hidden", NULL, "a hash of CRS, transform and shape"},
-            {"col_off", "INTEGER, hidden", NULL, "the chip's first column of pixels in the grid"},
-            {"row_off", "INTEGER, hidden", NULL, "the chip's first row of pixels in the grid"},
-            {0}},
+    .columns = (const struct sc_help_name[]){SC_HELP_INDEX_COLUMNS, SC_HELP_INDEX_HIDDEN, {0}},
     .options = {{"option", "", &sc_index_option_table}},
     .example =
         "SELECT chipid, cloud_cover_percentage FROM stacchip_index('item.json', '{\"max_nodata\": "

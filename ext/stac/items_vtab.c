@@ -159,6 +159,16 @@ static sc_status show_item(void *cursor, int column, sqlite3_context *context,
   return st;
 }
 
+static const struct sc_help_name columns[] = {
+    {"item_json", "TEXT", NULL, "the item's text, hrefs made absolute"},
+    {"id", "TEXT", NULL, "the item's id"},
+    {"collection", "TEXT", NULL, "the item's collection"},
+    {"datetime", "TEXT", NULL, "as the item has it"},
+    {"eo_cloud_cover", "REAL", NULL, "of the whole scene, in per cent"},
+    {"geometry", "BLOB", NULL, "a SpatiaLite geometry of SRID 4326"},
+    {"error", "TEXT, hidden", NULL, "why the row has no item"},
+    {0}};
+
 static const struct sc_help items_help = {
     .name = "stacchip_items",
     .kind = SC_HELP_TABLE,
@@ -169,16 +179,7 @@ static const struct sc_help items_help = {
              "a folder, file, pattern, catalogue or STAC GeoParquet, by path or URL"},
             SC_HELP_OPTIONS,
             {0}},
-    .columns =
-        (const struct sc_help_name[]){
-            {"item_json", "TEXT", NULL, "the item's text, hrefs made absolute"},
-            {"id", "TEXT", NULL, "the item's id"},
-            {"collection", "TEXT", NULL, "the item's collection"},
-            {"datetime", "TEXT", NULL, "as the item has it"},
-            {"eo_cloud_cover", "REAL", NULL, "of the whole scene, in per cent"},
-            {"geometry", "BLOB", NULL, "a SpatiaLite geometry of SRID 4326"},
-            {"error", "TEXT, hidden", NULL, "why the row has no item"},
-            {0}},
+    .columns = columns,
     .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(items_options)}},
     .example = "SELECT id, datetime FROM stacchip_items('scenes/')",
 };
@@ -194,16 +195,7 @@ static const struct sc_help search_help = {
              "the search, as STAC has it: collections, bbox, datetime, query, filter"},
             SC_HELP_OPTIONS,
             {0}},
-    .columns =
-        (const struct sc_help_name[]){
-            {"item_json", "TEXT", NULL, "the item's text, hrefs made absolute"},
-            {"id", "TEXT", NULL, "the item's id"},
-            {"collection", "TEXT", NULL, "the item's collection"},
-            {"datetime", "TEXT", NULL, "as the item has it"},
-            {"eo_cloud_cover", "REAL", NULL, "of the whole scene, in per cent"},
-            {"geometry", "BLOB", NULL, "a SpatiaLite geometry of SRID 4326"},
-            {"error", "TEXT, hidden", NULL, "why the row has no item"},
-            {0}},
+    .columns = columns,
     .options = {{"option", "", &(const struct sc_option_table)SC_OPTION_TABLE(search_options)}},
     .example =
         "SELECT id, eo_cloud_cover FROM "
