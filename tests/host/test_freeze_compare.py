@@ -251,6 +251,7 @@ class Diff(Work):
         self.refused("needs the path of two data sets", "SELECT * FROM stacchip_freeze_diff(?)", a)
         self.refused("none.db: .*No such file", "SELECT * FROM stacchip_freeze_diff(?, ?)", a, self.path("none.db"))
         self.assertEqual(self.diff(a, None), [])
+        self.assertEqual(self.db.execute("SELECT * FROM stacchip_freeze_diff WHERE a = ?1 AND b = ?1 AND a = ?1", (a,)).fetchall(), [])
 
 
 class Real(Work):

@@ -112,6 +112,25 @@ class Arguments(unittest.TestCase):
                 self.assertNotEqual("LEFT", kind)
                 self.assertIn("needs an item; on the right of a RIGHT JOIN write (SELECT", str(e))
 
+    def test_what_is_missing_is_said(self):
+        for call, words in (("stacchip_index", "stacchip_index(item_json [, options]) needs an item; on"), ("stacchip_index WHERE options = '{}'", "needs an item"),
+                            ("stacchip_items", "stacchip_items(source [, options]) needs a source; on"), ("stacchip_search WHERE query = '{}'", "stacchip_search(url, query [, options]) needs a URL; on"),
+                            ("stacchip_polygons", "stacchip_polygons(query [, options]) needs a query"), ("stacchip_freeze_check", "stacchip_freeze_check: needs the path of a data set; on"),
+                            ("stacchip_batches('SELECT 1')", "stacchip_batches(query, n [, options]) needs a query and the number of chips in a batch"),
+                            ("stacchip_freeze_diff WHERE b = 'b.db'", "stacchip_freeze_diff: needs the path of two data sets; on")):
+            with self.assertRaises(sqlite3.Error) as caught:
+                self.db.execute("SELECT * FROM " + call).fetchall()
+            self.assertIn(words, str(caught.exception), call)
+
+    def test_arguments_are_columns(self):
+        one, two = (os.path.join(self.folder.name, name) for name in ("one", "two"))
+        sql = "SELECT id, source, options FROM stacchip_items WHERE source = ? AND source = ?"
+        self.assertEqual([(id, one, None) for id in "abc"], self.rows(sql, one, one))
+        self.assertEqual([], self.rows(sql, one, two))
+        self.assertEqual([("{}",)], self.rows("SELECT DISTINCT options FROM stacchip_items(?, '{}')", one))
+        self.assertEqual([("index",)], self.rows("SELECT DISTINCT topic FROM stacchip_help('index')"))
+        self.assertEqual([(None,)], self.rows("SELECT DISTINCT topic FROM stacchip_help"))
+
     def test_items_of_two_sources_under_one_or(self):
         one, two = (os.path.join(self.folder.name, name) for name in ("one", "two"))
         self.assertEqual([("a",), ("b",), ("b",), ("c",), ("c",), ("d",)], self.rows("SELECT id FROM stacchip_items WHERE source = ? OR source = ?", one, two))
