@@ -29,15 +29,24 @@ int sc_warp_is_gdal(enum sc_resampling r) { return r > SC_CUBIC && r < SC_GAUSS;
 
 int sc_warp_takes_cells(enum sc_resampling r) { return r == SC_AVERAGE || r == SC_MODE; }
 
-/* Places on a middle or an edge are on it exactly: the last bits of a place would decide which
- * pixels enter, and GDAL's lanczos is far off where it is not quite on a middle. */
-static double snap(double at) {
+/*
+ * Places on a middle or an edge are on it exactly: the last bits of a place would decide which
+ * pixels enter. But a widened lanczos stays a little beyond the middle: from 3.10 on GDAL weighs
+ * the pixel whose middle it is 97 times too low, or by what rounding left of its sines; before,
+ * both are one place to it.
+ */
+static double snap(const struct sc_warp_gdal *job, int axis, double at) {
+  const int is_widened = job->resampling == SC_LANCZOS && job->scale[axis] < 1;
   double half = round(2 * at) / 2;
-  return fabs(at - half) < ROUNDING_PX ? half : at;
+  if (!(fabs(at - half) < ROUNDING_PX)) return at;
+  return is_widened && half != floor(half) ? half + ROUNDING_PX : half;
 }
 
-/* GDAL's transformer, from output pixels to those in memory. The warper asks for middles, or for
- * corners of cells, alone. */
+/*
+ * GDAL's transformer, from output pixels to those in memory. The warper asks for middles, or for
+ * corners of cells. From 3.9 on it also asks whether places of the file have one in the output:
+ * all have, or it would take the valid pixel beside one that is not.
+ */
 static int find_places(void *context, int to_file, int n, double *x, double *y, double *z,
                        int *ok) {
   const struct sc_warp_gdal *job = context;
@@ -45,11 +54,11 @@ static int find_places(void *context, int to_file, int n, double *x, double *y, 
   const int width = job->out_width + more, height = job->out_height + more;
   (void)z;
   for (int i = 0; i < n; i++) {
-    ok[i] = to_file && x[i] >= 0 && y[i] >= 0 && x[i] < width && y[i] < height;
-    if (!ok[i]) continue;
+    ok[i] = !to_file || (x[i] >= 0 && y[i] >= 0 && x[i] < width && y[i] < height);
+    if (!ok[i] || !to_file) continue;
     size_t at = (size_t)y[i] * (size_t)width + (size_t)x[i];
-    x[i] = snap(job->x[at] - job->left);
-    y[i] = snap(job->y[at] - job->top);
+    x[i] = snap(job, 0, job->x[at] - job->left);
+    y[i] = snap(job, 1, job->y[at] - job->top);
     ok[i] = isfinite(x[i]) && isfinite(y[i]);
   }
   return 1;
