@@ -6,11 +6,15 @@
 #include "base/alloc.h"
 #include "base/interrupt.h"
 
+#define SINGLE_MAX 4 /* superblocks of one chip that are held, for batches that are to come */
+
 /* A superblock that is open: its chips, in the order that batches want them. */
 struct sc_live {
   struct sc_chip *chips;    /* without bands where it could not be opened */
   struct sc_error **errors; /* why; NULL for those that were */
   size_t n, next;
+  size_t nth;            /* that was opened */
+  int is_single;         /* of one chip, and held */
   struct sc_read *reads; /* of all its chips, for the thread that holds their blocks */
   size_t n_reads;
   struct sc_held *held;
@@ -67,15 +71,20 @@ static sc_status keep_error(struct sc_live *live, size_t i, const struct sc_erro
   return SC_OK;
 }
 
-/* What the thread reads of a superblock: planned here, since its chips move into their batches.
- * They stay open until these have run. A single chip's blocks need no holding. */
-static sc_status plan_reads(struct sc_live *live, struct sc_error *err) {
+/*
+ * What the thread reads of a superblock: planned here, since its chips move into their batches.
+ * They stay open until these have run. Of single chips only a few are held at a time: a batch of
+ * nothing else reads them at once, where held ones would take 15 MB each.
+ */
+static sc_status plan_reads(struct sc_feed *f, struct sc_live *live, struct sc_error *err) {
   size_t n = 0;
   for (size_t i = 0; i < live->n; i++) {
     if (live->chips[i].frozen) return SC_OK; /* it shares no blocks */
     n += (size_t)live->chips[i].n_bands;
   }
-  if (live->n < 2 || n == 0) return SC_OK;
+  if (n == 0 || (live->n == 1 && f->n_single == SINGLE_MAX)) return SC_OK;
+  live->is_single = live->n == 1;
+  f->n_single += (size_t)live->is_single;
   live->reads = sc_alloc_zero(n, sizeof *live->reads);
   if (!live->reads) return sc_fail_nomem(err);
   for (size_t i = 0; i < live->n; i++) {
@@ -107,26 +116,44 @@ static sc_status open_superblock(struct sc_feed *f, uint32_t number, struct sc_e
       *err = own;
     }
   }
-  return st ? st : plan_reads(live, err);
+  return st ? st : plan_reads(f, live, err);
 }
 
-/* Open the superblocks that batches up to k want. */
-static sc_status open_superblocks(struct sc_feed *f, size_t k, struct sc_error *err) {
-  const struct sc_order *o = f->order;
-  size_t unused, end;
-  sc_order_batch(o, k < o->n_batches ? k : o->n_batches - 1, &unused, &end);
-  for (; f->n_seen < end; f->n_seen++) {
-    uint32_t number = o->superblocks[f->n_seen];
-    if (f->live[number]) continue;
+/* Open the superblock of the next place of the order, unless it is open. */
+static sc_status open_next(struct sc_feed *f, struct sc_error *err) {
+  uint32_t number = f->order->superblocks[f->n_seen];
+  if (!f->live[number]) {
     sc_status st = open_superblock(f, number, err);
     if (st) {
       live_free(f->live[number]);
       f->live[number] = NULL;
       return st;
     }
+    f->live[number]->nth = f->n_opened;
     f->opened[f->n_opened++] = f->live[number];
   }
+  f->n_seen++;
   return SC_OK;
+}
+
+/* Open the superblocks of places [begin, end). */
+static sc_status open_wanted(struct sc_feed *f, struct sc_job *job, size_t begin, size_t end,
+                             struct sc_error *err) {
+  sc_status st = SC_OK;
+  while (f->n_seen < end && !st) st = open_next(f, err);
+  for (size_t i = begin; i < end && !st; i++) {
+    size_t nth = f->live[f->order->superblocks[i]]->nth;
+    if (nth >= job->n_needed) job->n_needed = nth + 1;
+  }
+  return st;
+}
+
+/* Open some of those that come then. The batch that wants one finds what fails. */
+static void open_ahead(struct sc_feed *f, size_t n_needed) {
+  struct sc_error ignored = {0};
+  while (f->n_opened < n_needed + f->look && f->n_seen < f->order->n_chips) {
+    if (open_next(f, &ignored)) return;
+  }
 }
 
 /* The chip of a place, out of its superblock. */
@@ -143,10 +170,21 @@ static sc_status take_chip(struct sc_feed *f, struct sc_job *job, size_t place, 
     st = err->status;
   }
   if (live->next == live->n) {
+    f->n_single -= (size_t)live->is_single;
     job->ended[job->n_ended++] = live;
     f->live[number] = NULL;
   }
   return st;
+}
+
+/* Of a batch that is NULL: later batches take their chips behind them. */
+static void drop_chips(struct sc_feed *f, struct sc_job *job, size_t begin, size_t end) {
+  for (size_t i = begin; i < end; i++) {
+    struct sc_chip chip = {0};
+    struct sc_error ignored = {0};
+    take_chip(f, job, i, &chip, &ignored);
+    sc_chip_close(&chip);
+  }
 }
 
 static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin, size_t end,
@@ -155,10 +193,8 @@ static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin,
   job->ended = sc_alloc_zero(end - begin, sizeof(struct sc_live *));
   if (!job->ended) st = sc_fail_nomem(err);
   if (!st && f->by_superblock && !f->live) st = find_members(f, err);
-  if (!st && f->by_superblock) st = open_superblocks(f, job->k, err);
-  job->n_needed = f->n_opened;
-  struct sc_error later = {0}; /* the batch that wants the superblock finds it, too */
-  if (!st && f->by_superblock) open_superblocks(f, job->k + f->look, &later);
+  if (!st && f->by_superblock) st = open_wanted(f, job, begin, end, err);
+  if (!st && f->by_superblock) open_ahead(f, job->n_needed);
   for (size_t i = begin; i < end && !st; i++) {
     struct sc_chip chip = {0};
     st = f->by_superblock ? take_chip(f, job, i, &chip, err) : open_chip(f, i, &chip, err);
@@ -170,6 +206,7 @@ static sc_status open_batch(struct sc_feed *f, struct sc_job *job, size_t begin,
     if (st) job->failed_at = i + 1;
     if (sc_on_error_applies(st) && f->options->on_error == SC_ON_ERROR_SKIP && !job->batch.n_failed)
       st = SC_OK;
+    if (sc_on_error_applies(st) && f->by_superblock) drop_chips(f, job, i + 1, end);
   }
   return st;
 }

@@ -8,12 +8,12 @@
  *
  * Jobs are prepared, run and settled in the order of their batches.
  *
- * MEMORY  Chips are opened superblock by superblock, `look` batches before the first of them is
- * wanted, and wait for their batch. Their blocks are decoded then, and held until the batch of the
- * last chip has run: so each is decoded once, whatever cache_bytes. Pixels do not wait: they
- * are copied when their batch is made. Held are the blocks of `mix` superblocks and of those ahead,
- * at most 2 GB in the process (sc_raster_api.hold): ten bands of Sentinel-2 in blocks of 1024
- * pixels take 44 MB a superblock, 0.7 GB for a mix of 16.
+ * MEMORY  Chips are opened superblock by superblock, those of `look` superblocks before the first
+ * of them is wanted, and wait for their batch. Their blocks are decoded then, and held until the
+ * batch of the last chip has run: so each is decoded once, whatever cache_bytes. Pixels do not
+ * wait: they are copied when their batch is made. Held are the blocks of `mix` superblocks and of
+ * those ahead, at most 2 GB in the process (sc_raster_api.hold): ten bands of Sentinel-2 in blocks
+ * of 1024 pixels take 44 MB a superblock, 0.7 GB for a mix of 16.
  */
 #ifndef SC_PIXELS_FEED_H
 #define SC_PIXELS_FEED_H
@@ -36,10 +36,11 @@ struct sc_feed {
   size_t first;                 /* batch that the caller begins with */
   size_t limit;                 /* SQLITE_LIMIT_LENGTH */
   uint64_t run;                 /* of the statement: see scenes.h; 0 until it is needed */
-  size_t look;                  /* batches that superblocks are opened ahead of their use */
+  size_t look;                  /* superblocks that are opened ahead of their use */
   struct sc_live **live;        /* of each superblock that is open */
   struct sc_live **opened;      /* all that were opened, in the order in which batches want them */
   size_t n_opened, n_seen;      /* places of the order before n_seen have theirs opened */
+  size_t n_single;              /* of them: of one chip, held, and its batch is to come */
   uint32_t *members; /* places in the order, superblock by superblock; NULL until it is needed */
   size_t *member_begin;
 };

@@ -13,6 +13,7 @@
 
 /* Threads that hold superblocks: one waits for a server while the other decodes. */
 #define N_HOLDERS 2
+#define LOOK_PER_BATCH 3 /* superblocks opened ahead, for each batch that is read ahead */
 
 /* Jobs lie in a ring: batch k in place k modulo n_jobs. Counts are batches of the epoch. */
 struct sc_reader {
@@ -105,15 +106,15 @@ static void *run_jobs(void *reader) {
 }
 
 /*
- * Batches want uneven numbers of new superblocks: those of twice as many batches as are read ahead
- * are opened, so that a caller who takes as long as reading does seldom waits. Without holders the
+ * Batches want uneven numbers of new superblocks: some more than those that are read ahead want are
+ * opened, so that a caller who takes as long as reading does seldom waits. Without holders the
  * caller's thread holds them.
  */
 static void start_holders(struct sc_reader *r) {
   while (r->feed->by_superblock && r->n_holders < N_HOLDERS &&
          sc_thread_start(&r->holders[r->n_holders], hold_superblocks, r))
     r->n_holders++;
-  if (r->n_holders) r->feed->look = 2 * (r->n_jobs - 1);
+  if (r->n_holders) r->feed->look = LOOK_PER_BATCH * (r->n_jobs - 1);
 }
 
 sc_status sc_reader_start(struct sc_feed *feed, size_t ahead, struct sc_reader **out,

@@ -335,6 +335,20 @@ class Pixels(unittest.TestCase):
                 self.assertTrue(any(b is None for _, b, _ in rows))
                 self.assertTrue(all(n == len(json.loads(e)["chipid"]) == (len(load(b)) if b else 0) for n, b, e in rows))
 
+    def test_batches_behind_one_that_failed(self):
+        """They have their own chips, whatever was left of the one that is NULL."""
+        without = json.loads(item_text(DEMO, "without"))
+        without["assets"]["other"] = {**without["assets"].pop("red"), "eo:bands": [{"name": "B99"}]}
+        db = merged(DEMO, ["a"])
+        db.execute("INSERT INTO chips(item_json) VALUES (?)", (json.dumps(without),))
+        query = "SELECT row, chipid FROM chips WHERE item = 'a' OR chipid IN ('without-3-3', 'without-1-1')"
+        for seed in range(8):
+            options = '{%s, "shuffle": {"seed": %d, "mix": 4}, "on_error": "null"}' % (RED, seed)
+            batches = db.execute("SELECT n, batch, extra " + BATCHES, (query, 3, options)).fetchall()
+            self.assertEqual(13, len(batches))
+            self.assertIn(sum(b is None for _, b, _ in batches), (1, 2))
+            self.check((load(b), e) for _, b, e in batches if b)
+
     def test_it_nests_and_joins(self):
         nested = "SELECT row FROM (SELECT count(*) AS n FROM stacchip_batches('SELECT row FROM chips', 36, ''{\"assets\": [\"red\"]}'')), chips LIMIT 36".replace("''", "'")
         self.assertEqual(3, self.db.execute("SELECT count(*) " + BATCHES, (nested, 12, "{%s}" % RED)).fetchone()[0])
