@@ -243,13 +243,32 @@ void sc_decode_row(const struct sc_tiff *t, unsigned char *row, unsigned char *s
   join_bytes(size, n / size, row, scratch);
 }
 
-/* The number of bands is a constant for 3 and 4 bands of bytes, the most frequent: only then does
- * the compiler vectorize the loop. */
-#define SPLIT(TYPE, N_BANDS)                                    \
-  for (size_t b = 0; b < (N_BANDS); b++) {                      \
-    const TYPE *from = (const TYPE *)(const void *)pixels + b;  \
-    TYPE *to = (TYPE *)(void *)(out + b * plane_bytes);         \
-    for (size_t x = 0; x < n; x++) to[x] = from[x * (N_BANDS)]; \
+/* Three and four bands of bytes are the most frequent: told that the planes do not overlap, the
+ * compiler reads each pixel once and vectorizes (a third of the time of SPLIT). */
+static void split_3(const uint8_t *restrict from, size_t n, uint8_t *restrict a,
+                    uint8_t *restrict b, uint8_t *restrict c) {
+  for (size_t x = 0; x < n; x++) {
+    a[x] = from[3 * x];
+    b[x] = from[3 * x + 1];
+    c[x] = from[3 * x + 2];
+  }
+}
+
+static void split_4(const uint8_t *restrict from, size_t n, uint8_t *restrict a,
+                    uint8_t *restrict b, uint8_t *restrict c, uint8_t *restrict d) {
+  for (size_t x = 0; x < n; x++) {
+    a[x] = from[4 * x];
+    b[x] = from[4 * x + 1];
+    c[x] = from[4 * x + 2];
+    d[x] = from[4 * x + 3];
+  }
+}
+
+#define SPLIT(TYPE)                                            \
+  for (size_t b = 0; b < n_bands; b++) {                       \
+    const TYPE *from = (const TYPE *)(const void *)pixels + b; \
+    TYPE *to = (TYPE *)(void *)(out + b * plane_bytes);        \
+    for (size_t x = 0; x < n; x++) to[x] = from[x * n_bands];  \
   }
 
 void sc_decode_split(const struct sc_tiff *t, const unsigned char *pixels, size_t n,
@@ -258,16 +277,16 @@ void sc_decode_split(const struct sc_tiff *t, const unsigned char *pixels, size_
   if (n_bands == 1) {
     memcpy(out, pixels, n * size);
   } else if (size == 1 && n_bands == 3) {
-    SPLIT(uint8_t, 3);
+    split_3(pixels, n, out, out + plane_bytes, out + 2 * plane_bytes);
   } else if (size == 1 && n_bands == 4) {
-    SPLIT(uint8_t, 4);
+    split_4(pixels, n, out, out + plane_bytes, out + 2 * plane_bytes, out + 3 * plane_bytes);
   } else if (size == 1) {
-    SPLIT(uint8_t, n_bands);
+    SPLIT(uint8_t);
   } else if (size == 2) {
-    SPLIT(uint16_t, n_bands);
+    SPLIT(uint16_t);
   } else if (size == 4) {
-    SPLIT(uint32_t, n_bands);
+    SPLIT(uint32_t);
   } else {
-    SPLIT(uint64_t, n_bands);
+    SPLIT(uint64_t);
   }
 }

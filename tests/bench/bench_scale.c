@@ -152,6 +152,7 @@ static struct result measure_processes(struct job job, int n) {
   char bytes[1] = {0};
   if (pipe(ready) != 0 || pipe(go) != 0) fail("pipe");
   fflush(stdout);
+  settle_memory();
   for (int i = 0; i < n; i++) {
     job.seed++;
     job.ready = ready[1];
