@@ -524,11 +524,13 @@ class Calls(Case):
         big, _ = scene(self.scenes, "big", 9, side=2048)
         query = rows_of(big)
         whole = self.freeze("whole.db", query)
-        threading.Timer(0.1, self.db.interrupt).start()
+        interrupt = threading.Timer(0.1, self.db.interrupt)
+        interrupt.start()
         try:
             self.freeze("cut.db", query)
         except sqlite3.OperationalError as e:
             self.assertIn("interrupted", str(e))
+        interrupt.join()  # it may be done before
         self.assertEqual(self.freeze("cut.db", query), whole)
         self.assertEqual(files_of(f"{self.at}/cut.db"), files_of(f"{self.at}/whole.db"))
 
