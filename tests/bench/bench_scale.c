@@ -184,14 +184,22 @@ static struct result measure_processes(struct job job, int n) {
   return all;
 }
 
-static void print(const char *what, const struct job *job, int n, struct result r, double one_ms) {
+/* least: the speedup that is wanted, or 0. */
+static void print(const char *what, const struct job *job, int n, struct result r, double one_ms,
+                  double least) {
   double chips = job->n, speedup = one_ms / r.wall_ms;
   printf(
       "%-11s %-22s %2d: %8.0f chips/s  speedup %5.2f  efficiency %4.2f | a chip: %6.2f ms CPU, "
-      "%5.0f page faults, %5.2f switches\n",
+      "%5.0f page faults, %5.2f switches%s\n",
       job->scene->name, what, n, chips / r.wall_ms * 1e3, speedup, speedup / n, r.cpu_ms / chips,
-      r.faults / chips, r.switches / chips);
+      r.faults / chips, r.switches / chips, speedup < least ? "  SHORT" : "");
   fflush(stdout);
+}
+
+/* What is wanted of stacks of deflated scenes: 0.9 of two cores, ten times one of sixteen. */
+static double least_speedup(const struct job *job, int n) {
+  int is_wanted = job->way == STACKS && strcmp(job->scene->name, "naip") != 0;
+  return !is_wanted ? 0 : n == 2 ? 1.8 : n >= 16 ? 10 : 0;
 }
 
 /* 1, 2, 4 ... and the number of cores. */
@@ -199,22 +207,32 @@ static int next_count(int n, int cores) { return n == cores ? 0 : 2 * n < cores 
 
 static void bench_scene(const struct scene *s, int n, int cores) {
   static const char *const names[] = {"stacks of 64, threads", "single chips, threads"};
-  double one_ms = 0;
+  double one_ms = 0, cpu_ms[2] = {0, 0};
   for (int way = STACKS; way <= CHIPS; way++) {
     for (int t = 1; t; t = next_count(t, cores)) {
       struct job job = {.scene = s, .way = (enum way)way, .n = n, .threads = t, .seed = 7};
       struct result r = measure_best(job);
-      if (t == 1) one_ms = r.wall_ms;
-      print(names[way], &job, t, r, one_ms);
+      if (t == 1) {
+        one_ms = r.wall_ms;
+        cpu_ms[way] = r.cpu_ms;
+      }
+      print(names[way], &job, t, r, one_ms, least_speedup(&job, t));
     }
   }
+  printf("%-11s a chip of a stack / a single one, CPU time, one thread: %.2f; at most 1%s\n",
+         s->name, cpu_ms[STACKS] / cpu_ms[CHIPS],
+         cpu_ms[STACKS] > 1.02 * cpu_ms[CHIPS] ? "  SHORT" : "");
   for (int p = 1; p; p = next_count(p, cores)) {
     struct job job = {.scene = s, .way = STACKS, .n = n, .threads = 1, .seed = 100};
     struct result r = measure_processes(job, p);
+    for (int i = 1; i < 3; i++) {
+      struct result again = measure_processes(job, p);
+      if (again.wall_ms < r.wall_ms) r = again;
+    }
     if (p == 1) one_ms = r.wall_ms;
     struct result per_process = r;
     per_process.wall_ms /= p;
-    print("stacks of 64, processes", &job, p, per_process, one_ms);
+    print("stacks of 64, processes", &job, p, per_process, one_ms, 0);
   }
 }
 
