@@ -260,7 +260,8 @@ static sc_status list_chips(struct sc_index *index, double max_nodata, const dou
         index->n_left_out++;
         continue;
       }
-      if (nodata[k] > max_nodata) continue;
+      /* As the column shows it: where pixels are cut, a half may be a half and a last bit. */
+      if ((float)nodata[k] > (float)max_nodata) continue;
       struct sc_index_chip *chip = &index->chips[index->n_chips++];
       chip->x = (int32_t)x;
       chip->y = (int32_t)y;

@@ -514,8 +514,9 @@ static void finish(struct count *c) {
       double area = (job->col_end[i] - job->col_begin[i]) * (job->row_end[j] - job->row_begin[j]);
       double outside = area - c->covered[k];
       if (outside < 1e-9 * area) outside = 0;
-      job->cloud[k] = job->cloud[k] / area;
-      job->nodata[k] = (job->nodata[k] + outside) / area;
+      /* Sums of cut pixels may come out above the area, by their last bit. */
+      job->cloud[k] = fmin(job->cloud[k] / area, 1);
+      job->nodata[k] = fmin((job->nodata[k] + outside) / area, 1);
     }
   }
 }
