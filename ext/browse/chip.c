@@ -29,15 +29,13 @@ static sc_status put_long_text(sqlite3_stmt *row, int i, struct sc_buffer *out,
 
 static sc_status put_column(sqlite3_stmt *row, int i, struct sc_buffer *out, struct sc_error *err) {
   switch (sqlite3_column_type(row, i)) {
-    case SQLITE_INTEGER: return sc_buffer_printf(out, err, "%lld", sqlite3_column_int64(row, i));
-    case SQLITE_FLOAT: return sc_buffer_printf(out, err, "%.9g", sqlite3_column_double(row, i));
     case SQLITE_TEXT: return put_long_text(row, i, out, err);
     case SQLITE_BLOB: {
       char text[60];
       snprintf(text, sizeof text, "%d bytes", sqlite3_column_bytes(row, i));
       return sc_buffer_append_json(out, text, err);
     }
-    default: return sc_buffer_append_text(out, "null", err);
+    default: return sc_chips_put_number(row, i, out, err);
   }
 }
 
@@ -66,7 +64,6 @@ static int is_named(sqlite3_stmt *row, int i, const char *name) {
   return found && strcasecmp(found, name) == 0;
 }
 
-/* Numbers that are not finite have no JSON: SQLite has infinities, which "%g" writes as inf. */
 static sc_status put_columns(sqlite3_stmt *row, struct sc_buffer *out, struct sc_error *err) {
   sc_status st = sc_buffer_append_text(out, ",\"columns\":{", err);
   int written = 0;
@@ -75,14 +72,9 @@ static sc_status put_columns(sqlite3_stmt *row, struct sc_buffer *out, struct sc
     if (written++) st = sc_buffer_append_text(out, ",", err);
     if (!st) st = sc_buffer_append_json(out, sqlite3_column_name(row, i), err);
     if (!st) st = sc_buffer_append_text(out, ":", err);
-    if (st) break;
-    double v = sqlite3_column_type(row, i) == SQLITE_FLOAT ? sqlite3_column_double(row, i) : 0;
-    if (v - v != 0) {
-      st = sc_buffer_append_text(out, "null", err);
-    } else {
+    if (!st)
       st = is_named(row, i, "geometry") ? put_geometry(row, i, out, err)
                                         : put_column(row, i, out, err);
-    }
   }
   return st ? st : sc_buffer_append_text(out, "}", err);
 }

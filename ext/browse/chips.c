@@ -16,6 +16,16 @@ sc_status sc_chips_put_ids(const int64_t *ids, size_t n, size_t stride, struct s
   return st ? st : sc_buffer_terminate(out, err);
 }
 
+sc_status sc_chips_put_number(sqlite3_stmt *row, int column, struct sc_buffer *out,
+                              struct sc_error *err) {
+  int type = sqlite3_column_type(row, column);
+  double v = sqlite3_column_double(row, column);
+  if (type == SQLITE_INTEGER)
+    return sc_buffer_printf(out, err, "%lld", sqlite3_column_int64(row, column));
+  return type == SQLITE_FLOAT && isfinite(v) ? sc_buffer_printf(out, err, "%.9g", v)
+                                             : sc_buffer_append_text(out, "null", err);
+}
+
 const char *sc_chips_label_sql(const struct sc_browse_table *t, struct sc_session *s) {
   return sc_table_has_labels(t, s) ? "(SELECT l.label FROM {labels} AS l WHERE l.chip = {handle})"
                                    : "NULL";

@@ -10,6 +10,11 @@
 sc_status sc_chips_put_ids(const int64_t *ids, size_t n, size_t stride_bytes, struct sc_buffer *out,
                            struct sc_error *err);
 
+/* Append a value of a row: a number as JSON, null where it is none or infinite, which JSON has no
+ * word for. */
+sc_status sc_chips_put_number(sqlite3_stmt *row, int column, struct sc_buffer *out,
+                              struct sc_error *err);
+
 /* The SQL of a chip's label, or "NULL" where there is no table of labels. */
 const char *sc_chips_label_sql(const struct sc_browse_table *t, struct sc_session *s);
 

@@ -81,10 +81,11 @@ static void free_found(struct found *f) {
 static sc_status find_name(char **names, int *n, const char *name, float *out,
                            struct sc_error *err) {
   int i = 0;
-  while (i < *n && i < SC_COLUMN_NAMES && strcmp(names[i], name) != 0) i++;
+  while (i < *n && i < SC_COLUMN_NAMES && strncmp(names[i], name, SC_COLUMN_NAME_BYTES) != 0) i++;
   *out = (float)i;
   if (i < *n) return SC_OK;
-  sc_status st = sc_strdup(i == SC_COLUMN_NAMES ? "(others)" : name, &names[i], err);
+  if (i == SC_COLUMN_NAMES) name = "(others)";
+  sc_status st = sc_strndup(name, strnlen(name, SC_COLUMN_NAME_BYTES), &names[i], err);
   if (!st) ++*n;
   return st;
 }
@@ -249,18 +250,24 @@ void sc_columns_free(struct sc_columns *list) {
 
 /* ---- the list ---- */
 
-/* Let columns go that nobody uses: those beyond the kept ones, all but the last of expressions
- * (40 MB for 10 million chips), all of them with `all`. Called under the lock. */
+static int is_done(const struct sc_column *c) { return c->status || c->parts_done == c->n_parts; }
+
+/* Let columns go that nobody uses: of those that are done the ones beyond the kept ones, all but
+ * the last of expressions (40 MB for 10 million chips), all of them with `all`. Those that run are
+ * somebody's, whom this would leave without an answer: two pages may ask for two colours in turns.
+ * Called under the lock. */
 static void let_go(struct sc_columns *list, int all) {
+  double now = sc_browse_now();
   int n = 0, n_expressions = 0;
   for (struct sc_column **at = &list->first; *at;) {
     struct sc_column *c = *at;
     n++;
     n_expressions += !c->is_condition;
     int is_kept =
-        !all && !c->give_up && n <= SC_COLUMNS_KEPT && (c->is_condition || n_expressions == 1);
+        !is_done(c) || (!all && n <= SC_COLUMNS_KEPT && (c->is_condition || n_expressions == 1) &&
+                        (!c->forget_after || now < c->forget_after));
     if (!is_kept) __atomic_store_n(&c->give_up, 1, __ATOMIC_RELAXED);
-    if (is_kept || c->n_users || c->n_running) {
+    if ((is_kept && !c->give_up) || c->n_users || c->n_running) {
       at = &c->next;
     } else {
       *at = c->next;
@@ -271,6 +278,9 @@ static void let_go(struct sc_columns *list, int all) {
 
 void sc_columns_forget(struct sc_columns *list) {
   pthread_mutex_lock(&list->lock);
+  for (struct sc_column *c = list->first; c; c = c->next) {
+    if (!c->forget_after) c->forget_after = sc_browse_now() + SC_COLUMN_PATIENCE;
+  }
   let_go(list, 1);
   pthread_mutex_unlock(&list->lock);
 }

@@ -15,7 +15,8 @@
 
 #define SC_COLUMN_THREADS 2
 #define SC_COLUMN_PARTS 24
-#define SC_COLUMN_NAMES 64 /* distinct texts of an expression that are told apart */
+#define SC_COLUMN_NAMES 64       /* distinct texts of an expression that are told apart */
+#define SC_COLUMN_NAME_BYTES 200 /* of a text; those that begin alike are one */
 #define SC_COLUMNS_KEPT 12
 #define SC_COLUMN_SECONDS 15.0 /* that a part may take */
 #define SC_COLUMN_PATIENCE 4.0 /* after which one that is not asked for again is given up */
@@ -39,6 +40,7 @@ struct sc_column {
   int n_users;
   double last_asked;      /* on the monotonic clock */
   int give_up;            /* atomically */
+  double forget_after;    /* the tables changed while it ran: when it may go; 0: they did not */
   struct sc_column *next; /* last used first */
 };
 
@@ -56,7 +58,8 @@ sc_status sc_columns_start(struct sc_columns *list, struct sc_error *err);
 void sc_columns_stop(struct sc_columns *list);
 /* After sc_columns_stop(). */
 void sc_columns_free(struct sc_columns *list);
-/* The tables have changed: forget all that is known. */
+/* The tables have changed: forget all that is known. What still runs goes on, and is forgotten a
+ * while later: else a database that is written all the time would never have an answer. */
 void sc_columns_forget(struct sc_columns *list);
 
 /* Give up what nobody has asked for in the last seconds: called now and then. */

@@ -72,12 +72,9 @@ static sc_status put_csv(sqlite3_stmt *row, struct sc_buffer *out, struct sc_err
 }
 
 static sc_status put_value(sqlite3_stmt *row, int i, struct sc_buffer *out, struct sc_error *err) {
-  int type = sqlite3_column_type(row, i);
-  if (type == SQLITE_INTEGER)
-    return sc_buffer_printf(out, err, "%lld", sqlite3_column_int64(row, i));
-  if (type == SQLITE_FLOAT)
-    return sc_buffer_printf(out, err, "%.9g", sqlite3_column_double(row, i));
-  return sc_buffer_append_json(out, (const char *)sqlite3_column_text(row, i), err);
+  return sqlite3_column_type(row, i) == SQLITE_TEXT
+             ? sc_buffer_append_json(out, (const char *)sqlite3_column_text(row, i), err)
+             : sc_chips_put_number(row, i, out, err);
 }
 
 /* A polygon for each part: RFC 7946 cuts at the antimeridian. */

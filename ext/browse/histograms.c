@@ -18,10 +18,7 @@ struct histograms {
   int n_days;
 };
 
-static int bin_of(float v) {
-  int bin = (int)(v * BINS);
-  return bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
-}
+static int bin_of(float v) { return v >= 1 ? BINS - 1 : v > 0 ? (int)(v * BINS) : 0; }
 
 static int count_chip(void *context, const struct sc_hit *h) {
   struct histograms *g = context;

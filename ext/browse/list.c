@@ -162,13 +162,6 @@ static sc_status order_by_sql(const struct sc_browse_filter *f, const struct raw
 
 /* ---- rows ---- */
 
-static sc_status put_fraction(sqlite3_stmt *row, int column, struct sc_buffer *out,
-                              struct sc_error *err) {
-  return sqlite3_column_type(row, column) == SQLITE_NULL
-             ? sc_buffer_append_text(out, "null", err)
-             : sc_buffer_printf(out, err, "%.6g", sqlite3_column_double(row, column));
-}
-
 static sc_status put_text(const char *key, sqlite3_stmt *row, int column, struct sc_buffer *out,
                           struct sc_error *err) {
   sc_status st = sc_buffer_printf(out, err, ",\"%s\":", key);
@@ -183,9 +176,9 @@ static sc_status put_row(sqlite3_stmt *row, struct sc_buffer *scratch, struct sc
   if (!st) st = put_text("platform", row, 2, out, err);
   if (!st) st = put_text("date", row, 3, out, err);
   if (!st) st = sc_buffer_append_text(out, ",\"cloud\":", err);
-  if (!st) st = put_fraction(row, 4, out, err);
+  if (!st) st = sc_chips_put_number(row, 4, out, err);
   if (!st) st = sc_buffer_append_text(out, ",\"nodata\":", err);
-  if (!st) st = put_fraction(row, 5, out, err);
+  if (!st) st = sc_chips_put_number(row, 5, out, err);
   if (!st)
     st = sc_buffer_printf(out, err, ",\"chip_index_x\":%lld,\"chip_index_y\":%lld",
                           sqlite3_column_int64(row, 6), sqlite3_column_int64(row, 7));
@@ -278,13 +271,11 @@ sc_status sc_browse_select(struct sc_browse *b, const struct sc_server_request *
                            struct sc_server_answer *a, struct sc_error *err) {
   struct sc_browse_filter f;
   struct ranking r = {.wanted = SELECT_MAX};
-  sc_status st = sc_browse_filter_read(b, request, NULL, SC_FILTER_WAIT, &f, err);
+  sc_status st = sc_browse_filter_read_whole(b, request, NULL, &f, err);
   if (!st) st = rank_all(&f, &r, err);
   if (!st) st = sc_buffer_append_text(&a->body, "{\"ids\":", err);
   if (!st) st = sc_chips_put_ids(r.n ? &r.top[0].id : NULL, r.n, sizeof *r.top, &a->body, err);
-  if (!st) st = sc_buffer_printf(&a->body, err, ",\"total\":%lld", (long long)r.total);
-  if (!st) st = sc_browse_filter_put_partial(f.known, &a->body, err);
-  if (!st) st = sc_buffer_append_text(&a->body, "}", err);
+  if (!st) st = sc_buffer_printf(&a->body, err, ",\"total\":%lld}", (long long)r.total);
   sc_free(r.top);
   sc_browse_filter_free(b, &f);
   return st;

@@ -4,6 +4,7 @@
  */
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ struct view {
 /* ---- counting ---- */
 
 static void count_value(struct view *v, size_t cell, double value) {
-  if (isnan(value)) return;
+  if (!isfinite(value)) return;
   if (!v->n_names) {
     v->sum[cell] += value;
     v->known[cell]++;
@@ -217,9 +218,13 @@ static sc_status take_text(struct view *v, sqlite3_stmt *row, struct drawn *d,
   int type = sqlite3_column_type(row, 1);
   d->value = type == SQLITE_INTEGER || type == SQLITE_FLOAT ? sqlite3_column_double(row, 1) : NAN;
   if (type != SQLITE_TEXT) return SC_OK;
+  const char *text = (const char *)sqlite3_column_text(row, 1);
+  if (!text) return sc_fail_nomem(err);
+  char name[SC_COLUMN_NAME_BYTES + 1];
+  snprintf(name, sizeof name, "%s", text);
   v->has_texts = 1;
   d->text = v->texts.size;
-  sc_status st = sc_buffer_append_json(&v->texts, (const char *)sqlite3_column_text(row, 1), err);
+  sc_status st = sc_buffer_append_json(&v->texts, name, err);
   d->text_end = v->texts.size;
   return st;
 }
@@ -256,7 +261,7 @@ static sc_status put_drawn_value(const struct view *v, const struct drawn *d, st
                                  struct sc_error *err) {
   if (d->text_end > d->text)
     return sc_buffer_append(out, v->texts.data + d->text, d->text_end - d->text, err);
-  if (isnan(d->value) || v->has_texts) return sc_buffer_append_text(out, "null", err);
+  if (!isfinite(d->value) || v->has_texts) return sc_buffer_append_text(out, "null", err);
   if (v->color.kind == SC_COLOR_PLATFORM)
     return sc_buffer_append_json(out, v->summary->platforms[(int)d->value], err);
   return sc_buffer_printf(out, err, "%.9g", d->value);

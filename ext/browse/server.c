@@ -2,6 +2,7 @@
 #include "browse/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -363,16 +364,19 @@ static void ignore_log(void *context, const char *format, va_list args) {
   (void)context, (void)format, (void)args;
 }
 
-static sc_status listen_there(struct sc_server *s, struct sc_error *err) {
+static sc_status listen_there(struct sc_server *s, int port, struct sc_error *err) {
   unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
   if (s->bound->ai_addr->sa_family == AF_INET6) flags |= MHD_USE_IPv6;
+  errno = 0;
   s->daemon = MHD_start_daemon(
       flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL,
       MHD_OPTION_SOCK_ADDR, s->bound->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
       MHD_OPTION_CONNECTION_LIMIT, (unsigned)SC_SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
       (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
       MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-  if (!s->daemon) return sc_fail(err, SC_IO, "%s: the port cannot be listened on", s->host);
+  if (!s->daemon)
+    return sc_fail(err, SC_IO, "%s: port %d cannot be listened on: %s", s->host, port,
+                   strerror(errno));
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
   s->port = info ? info->port : 0;
   int is_v6 = strchr(s->host, ':') != NULL;
@@ -409,7 +413,7 @@ sc_status sc_server_start(const struct sc_server_options *options, struct sc_ser
   sc_status st = make_token(s, err);
   if (!st) st = find_address(s, options->host, options->port, err);
   if (!st) st = start_workers(s, err);
-  if (!st) st = listen_there(s, err);
+  if (!st) st = listen_there(s, options->port, err);
   if (st) {
     sc_server_stop(s);
     return st;

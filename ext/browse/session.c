@@ -14,6 +14,7 @@
 #define EXPRESSION_BYTES 65536
 #define STEPS_BETWEEN_QUESTIONS 4000 /* of SQLite's machine: some 0.1 ms */
 #define CACHE_KB 1024
+#define VALUE_BYTES (64 << 20) /* of a text or blob in SQL of people: SQLite itself takes 1 GB */
 
 double sc_browse_now(void) {
   struct timespec t;
@@ -307,6 +308,7 @@ static sc_status settle(struct sc_session *s, struct sc_error *err) {
   sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, is_writing, NULL);
   sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);
   sqlite3_limit(s->db, SQLITE_LIMIT_WORKER_THREADS, 0);
+  if (s->kind == SC_SESSION_GUARDED) sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, VALUE_BYTES);
   char sql[80];
   sqlite3_snprintf(sizeof sql, sql, "PRAGMA cache_size = -%d; PRAGMA query_only = %d", CACHE_KB,
                    !is_writing);

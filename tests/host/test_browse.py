@@ -391,6 +391,48 @@ class Browse(unittest.TestCase):
         self.assertEqual(self.server.json("api/map", {"table": "chips", **WORLD})["total"], self.count("1"))
         self.assertEqual(self.server.settled("api/select", {"table": "chips", "where": "chip_index_x = 1"})["total"], self.count("chip_index_x = 1"))
 
+    def test_values_of_sql_are_bounded(self):
+        """A colour is a legend's entry, however long its text; a text beyond 64 MB is an error, of whose size SQLite alone allows 1 GB."""
+        status, _, data = self.server.ask("api/map", {"table": "chips", **WORLD, "color": "printf('%.*c', 300000, 'x') || chip_index_x"})
+        self.assertEqual((status, json.loads(data)["kind"]), (200, "text"))
+        self.assertLess(len(data), 200000)
+        for body in ({"where": "length(zeroblob(100000000)) > 0"}, {"color": "hex(zeroblob(40000000))"}):
+            status, _, data = self.server.ask("api/map", {"table": "chips", **WORLD, **body})
+            self.assertEqual((status, json.loads(data)["error"]), (400, "string or blob too big"), body)
+        self.assertEqual(self.server.settled("api/histograms", {"table": "chips", "where": "length(zeroblob(60000000)) > 0"})["total"], self.count("1"))
+
+    def test_infinite_values_have_no_colour(self):
+        m = self.server.settled("api/map", {"table": "chips", **WORLD, "color": "CASE chip_index_x WHEN 0 THEN 9e999 WHEN 1 THEN -9e999 ELSE 2 END"})
+        x = dict(self.db.execute("SELECT rowid, chip_index_x FROM chips"))
+        self.assertEqual([(x[i] > 1) * 2 or None for i in m["chips"]["id"]], m["chips"]["value"])
+
+    def test_a_selection_is_whole(self):
+        """While SQL still runs in the background there is no part of it that looks like all of it."""
+        slow = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000) SELECT max(i) FROM n) > chip_index_x"
+        self.assertEqual(self.server.json("api/select", {"table": "chips", "where": slow})["total"], self.count("1"))
+
+    def test_two_pages_may_ask_for_two_colours(self):
+        """In turns, each before the other's is known."""
+        texts = [f"(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000) SELECT max(i) FROM n) + chip_index_x + {k}" for k in range(2)]
+        many = make_database(os.path.join(self.folder, "many.db"), [])
+        many.execute("INSERT INTO chips(item, platform, date, chip_index_x, chip_index_y, cloud_cover_percentage, nodata_percentage, geometry) WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999) "
+                     "SELECT 'a' || i % 9, 'p', date('2024-01-01', i % 9 || ' days'), i, 0, CASE i % 3 WHEN 0 THEN NULL ELSE 0.5 END, 0, BuildMbr(i % 60, i / 60, i % 60 + 1, i / 60 + 1, 4326) FROM n")
+        many.close()
+        s = Server(os.path.join(self.folder, "many.db"))
+        known = set()
+        for _ in range(100):
+            for text in texts:
+                answer = s.json("api/map", {"table": "chips", **WORLD, "color": text})
+                if "partial" not in answer:
+                    self.assertEqual((answer["total"], answer["kind"]), (3000, "number"))
+                    known.add(text)
+            if len(known) == 2:
+                break
+        self.assertEqual(len(known), 2)
+        cells = s.settled("api/map", {"table": "chips", **WORLD, "color": "CASE chip_index_x % 60 WHEN 0 THEN 9e999 ELSE 1 END"})["cells"]
+        self.assertEqual({v for v in cells["value"] if v is not None}, {1})
+        s.stop()
+
     def test_nothing_is_written_unless_asked_for(self):
         before = self.db.execute("SELECT count(*), max(rowid) FROM sqlite_schema").fetchone()
         for path, body in (("api/label", {"table": "chips", "ids": [1], "label": "keep"}), ("api/save", {"table": "chips", "name": "x", "ids": [1]})):
@@ -559,6 +601,56 @@ class Own(unittest.TestCase):
                 self.assertEqual(tile, want)
             s.stop()
 
+    def test_a_frozen_dataset_with_infinite_columns(self):
+        db = make_database(self.path, [ITEM])
+        path = os.path.join(self.folder, "infinite")
+        db.execute("SELECT stacchip_freeze(?, 'SELECT row, CASE chip_index_x WHEN 0 THEN 9e999 WHEN 1 THEN -9e999 END AS cloud_cover_percentage, nodata_percentage FROM chips', '{\"format\": \"manifest\"}')", (path,))
+        s = Server(path)
+        strict = lambda path, body=None: json.loads(s.ask(path, body)[2], parse_constant=self.fail)
+        rows = strict("api/list", {"table": "chips"})["chips"]
+        self.assertEqual((len(rows), {r["cloud"] for r in rows}), (36, {None}))
+        chip = strict(f"api/chip?id={rows[0]['id']}")
+        self.assertEqual((chip["columns"]["cloud_cover_percentage"], {d["cloud"] for d in chip["dates"]}), (None, {None}))
+        features = strict("api/export", {"table": "chips", "format": "geojson"})["features"]
+        self.assertEqual({f["properties"]["cloud"] for f in features}, {None})
+        h = strict("api/histograms", {"table": "chips"})
+        self.assertEqual((h["cloud"][0], h["cloud"][-1], sum(h["cloud"])), (6, 6, 12))
+        s.stop()
+
+    def test_sql_goes_on_while_the_database_is_written(self):
+        db = make_database(self.path, [ITEM])
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE notes(n)")
+        s = Server(self.path)
+        stop = threading.Event()
+
+        def write():
+            writer = sqlite3.connect(self.path, timeout=60)
+            while not stop.wait(0.05):
+                writer.execute("INSERT INTO notes VALUES (1)")
+                writer.commit()
+            writer.close()
+
+        writing = threading.Thread(target=write)
+        writing.start()
+        try:
+            slow = "chip_index_x > 2 AND (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000000) SELECT max(i) FROM n) > 0"
+            self.assertEqual(s.settled("api/histograms", {"table": "chips", "where": slow})["total"], 18)
+        finally:
+            stop.set()
+            writing.join()
+        # What was known before is asked anew.
+        read = {"table": "chips", "where": "(SELECT count(*) FROM notes) > 0"}
+        self.assertEqual(s.settled("api/histograms", read)["total"], 36)
+        db.execute("DELETE FROM notes")
+        for _ in range(100):
+            if s.settled("api/histograms", read)["total"] == 0:
+                break
+            time.sleep(0.1)
+        else:
+            self.fail("it is not asked anew")
+        s.stop()
+
     def test_several_databases_and_signals(self):
         make_database(self.path, [ITEM]).close()
         other = os.path.join(self.folder, "other.db")
@@ -594,6 +686,11 @@ class Own(unittest.TestCase):
             self.assertNotEqual(r.returncode, 0)
             self.assertIn(words, r.stderr)
             self.assertEqual(r.stdout, "")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            make_database(self.path, []).close()
+            r = subprocess.run([PROGRAM, "browse", self.path, "--port", str(port)], capture_output=True, text=True, env=ENV, timeout=60)
+        self.assertIn(f"127.0.0.1: port {port} cannot be listened on: Address already in use", r.stderr)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "none.db")))
 
     def test_chips_across_the_antimeridian(self):
