@@ -266,17 +266,41 @@ static sc_status create(struct sc_dataset *d, struct sc_error *err) {
 
 /* --- going on --- */
 
-/* Begin a transaction, which no other connection holds up or joins. */
+/* Begin a transaction, which no other connection holds up or joins, of the file that has the name:
+ * who freezes something else there removes ours between two transactions. */
 static sc_status lock(struct sc_dataset *d, struct sc_error *err) {
+  int is_moved = 0;
   sc_status st = sc_db_run(d->db, "BEGIN EXCLUSIVE", NULL, NULL, err);
-  if (st != SC_DB && st != SC_AGAIN) return st;
-  int code = sqlite3_errcode(d->db);
-  return code == SQLITE_BUSY || code == SQLITE_LOCKED
+  int code = st ? sqlite3_errcode(d->db) : SQLITE_OK;
+  if (!st) sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved);
+  if (is_moved) sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+  return is_moved || code == SQLITE_BUSY || code == SQLITE_LOCKED
              ? sc_fail(err, SC_CONSTRAINT, SC_FREEZE ": %s: another process writes it", d->part)
              : st;
 }
 
-/* Is what lies under the other name of this plan? *state is where it ends. */
+/* Who was killed may have left a journal that has no use any more. */
+static sc_status remove_journal(struct sc_dataset *d, struct sc_error *err) {
+  char *journal = NULL;
+  sc_status st = sc_format(&journal, err, "%s-journal", d->part);
+  if (!st && unlink(journal) != 0 && errno != ENOENT)
+    st = sc_fail(err, SC_IO, "%s: %s", journal, strerror(errno));
+  sc_free(journal);
+  return st;
+}
+
+/* What was begun for something else, and its shards. */
+static sc_status remove_part(struct sc_dataset *d, struct sc_error *err) {
+  sc_status st = SC_OK;
+  if (sc_freeze_has_shards(d->plan->options->format)) st = sc_shards_sweep(d->plan->path, 1, err);
+  if (!st) st = remove_journal(d, err);
+  if (!st && unlink(d->part) != 0 && errno != ENOENT)
+    st = sc_fail(err, SC_IO, "%s: %s", d->part, strerror(errno));
+  return st;
+}
+
+/* Is what lies under the other name of this plan? *state is where it ends. What is not is removed
+ * while nobody else can write it. */
 static sc_status look_at_part(struct sc_dataset *d, struct sc_dataset_state *state, int *is_ours,
                               struct sc_error *err) {
   struct sc_error bad = {0};
@@ -290,27 +314,11 @@ static sc_status look_at_part(struct sc_dataset *d, struct sc_dataset_state *sta
   if (!st) st = get_value(d->db, "next part", &state->part, NULL, 0, &bad);
   if (!st) st = get_value(d->db, "next batch", &state->batch, NULL, 0, &bad);
   if (!st) st = get_value(d->db, "next shard", &state->shard, NULL, 0, &bad);
-  sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
   *is_ours = !st && strcmp(plan, d->plan->plan) == 0;
   d->is_complete = *is_ours && state->position < 0;
-  return st == SC_NOMEM ? sc_fail_nomem(err) : SC_OK; /* anything else: it is none of ours */
-}
-
-/* Of a connection that was closed: who was killed may have left one that has no use any more. */
-static sc_status remove_journal(struct sc_dataset *d, struct sc_error *err) {
-  char *journal = NULL;
-  sc_status st = sc_format(&journal, err, "%s-journal", d->part);
-  if (!st && unlink(journal) != 0 && errno != ENOENT)
-    st = sc_fail(err, SC_IO, "%s: %s", journal, strerror(errno));
-  sc_free(journal);
-  return st;
-}
-
-static sc_status remove_part(struct sc_dataset *d, struct sc_error *err) {
-  close_db(d);
-  sc_status st = remove_journal(d, err);
-  if (!st && unlink(d->part) != 0 && errno != ENOENT)
-    st = sc_fail(err, SC_IO, "%s: %s", d->part, strerror(errno));
+  /* Any failure but this one: it is none of ours. */
+  st = st == SC_NOMEM ? sc_fail_nomem(err) : *is_ours ? SC_OK : remove_part(d, err);
+  sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
   return st;
 }
 
@@ -323,7 +331,9 @@ static sc_status open_part(struct sc_dataset *d, struct sc_dataset_state *state,
   if (stat(d->part, &info) == 0) {
     st = open_db(d->part, flags, &d->db, err);
     if (!st) st = look_at_part(d, state, &is_ours, err);
-    if (!st && !is_ours) st = remove_part(d, err);
+    if (!is_ours) close_db(d);
+  } else if (sc_freeze_has_shards(d->plan->options->format)) {
+    st = sc_shards_sweep(d->plan->path, 0, err);
   }
   if (st || is_ours) return st || d->is_complete ? st : prepare_all(d, err);
   memset(state, 0, sizeof *state);
@@ -589,9 +599,12 @@ sc_status sc_dataset_complete(struct sc_dataset *d, struct sc_error *err) {
 }
 
 sc_status sc_dataset_finish(struct sc_dataset *d, struct sc_error *err) {
+  finalize_all(d);
+  sc_status st = lock(d, err);
+  if (!st) st = remove_journal(d, err);
+  if (!st) st = sc_rename_durably(d->part, d->path, err);
   close_db(d);
-  sc_status st = remove_journal(d, err);
-  return st ? st : sc_rename_durably(d->part, d->path, err);
+  return st;
 }
 
 static sc_status sum_files(sqlite3 *db, const char *path, const char *file, int format,

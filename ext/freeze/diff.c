@@ -260,8 +260,13 @@ static sc_status prepare_chips(const struct diff *d, struct side *side, struct s
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendall(sql, sql_freeze_diff);
   for (size_t i = 0; i < d->n_columns; i++) sqlite3_str_appendf(sql, ", c.\"%w\"", d->columns[i]);
-  sqlite3_str_appendall(
-      sql, " FROM chips AS c JOIN items AS i ON i.id = c.item ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 14");
+  /* Chips of one item and window, as of two catalogues or with several labels, meet their likes. */
+  sqlite3_str_appendall(sql,
+                        " FROM chips AS c JOIN items AS i ON i.id = c.item ORDER BY 1, 2, 3, 4, 5, "
+                        "6, 7, 8, 15, 18");
+  for (size_t i = 0; i < d->n_columns; i++)
+    sqlite3_str_appendf(sql, ", %d", AT_COLUMNS + (int)i + 1);
+  sqlite3_str_appendall(sql, ", 14");
   char *text = sqlite3_str_finish(sql);
   sc_status st =
       text ? sc_db_prepare(side->db, text, NULL, NULL, &side->chips, err) : sc_fail_nomem(err);

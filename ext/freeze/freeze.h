@@ -83,11 +83,22 @@ sc_status sc_freeze_item_write(struct sc_connection *c, struct sc_freeze_items *
                                struct sc_freeze_item *item, struct sc_dataset *to,
                                struct sc_error *err);
 
+/* Where rows of files go: of an item, NULL where they are not written yet. */
+struct sc_freeze_row {
+  struct sc_dataset *dataset;
+  const char *item;
+};
+
 /* The digest of the files that the layers of a chip are made of, and their rows; "" without
  * layers. */
-sc_status sc_freeze_layers_of(struct sc_freeze_items *all, const struct sc_freeze_options *options,
-                              const struct sc_chip *chip, const char *item, struct sc_dataset *to,
-                              char out[SC_VERSION_TEXT_BYTES], struct sc_error *err);
+sc_status sc_freeze_layers_of(struct sc_connection *c, struct sc_freeze_items *all,
+                              const struct sc_freeze_options *options, const struct sc_chip *chip,
+                              const struct sc_freeze_row *to, char out[SC_VERSION_TEXT_BYTES],
+                              struct sc_error *err);
+
+/* SC_BAD_DATA where a local file is not the one any more that was looked at: pixels may be of
+ * another state than the version says. */
+sc_status sc_freeze_items_check(const struct sc_freeze_items *all, struct sc_error *err);
 
 /* --- dataset.c --- */
 
@@ -193,6 +204,8 @@ sc_status sc_shards_add(struct sc_shards *s, struct sc_dataset *d, int64_t posit
                         const struct sc_shard_array *arrays, int n, struct sc_error *err);
 /* Give it its name, and add its row. */
 sc_status sc_shards_end(struct sc_shards *s, struct sc_dataset *d, struct sc_error *err);
+/* Files of a folder with names of shards: removed, with an index; or SC_CONSTRAINT. */
+sc_status sc_shards_sweep(const char *folder, int is_removing, struct sc_error *err);
 /* index.json of the format npy. */
 sc_status sc_shards_index(struct sc_shards *s, struct sc_dataset *d, struct sc_error *err);
 

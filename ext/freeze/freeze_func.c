@@ -52,6 +52,8 @@ struct freeze {
   int n_arrays;
   struct sc_progress progress;
   size_t n_chips; /* of all parts */
+  enum sc_dtype layer_types[SC_LAYERS_MAX];
+  uint64_t layers_hash; /* of the files of all layers */
 };
 
 /* --- options --- */
@@ -140,32 +142,67 @@ static sc_status take_shape(struct freeze *f, struct sc_chip *chip, struct sc_er
   return SC_OK;
 }
 
-/* Open the first chip of each source of chips. with: what is done with it. */
-static sc_status look_at_sources(struct freeze *f,
-                                 sc_status (*with)(struct freeze *f, struct sc_chip *chip,
-                                                   struct sc_error *err),
-                                 struct sc_error *err) {
+/* What is done with an open chip. */
+typedef sc_status looker(struct freeze *f, struct sc_chip *chip, struct sc_error *err);
+
+static sc_status look_at_chip(struct freeze *f, size_t row, looker *with, struct sc_error *err) {
+  struct sc_chip_name name;
+  struct sc_chip chip;
+  struct sc_error own = {0};
+  sc_status st = sc_samples_name(&f->samples, row, &name, err);
+  if (st) return st;
+  st = sc_chip_open_named(f->c, &name, &f->options.chip, &chip, &own);
+  if (!st) {
+    st = with(f, &chip, &own);
+    sc_chip_close(&chip);
+  }
+  if (sc_on_error_applies(st) && f->options.chip.on_error == SC_ON_ERROR_SKIP) st = SC_OK;
+  if (st) *err = own;
+  return st ? st : sc_interrupt_check(err);
+}
+
+/* Look at the first chip of each source of chips. */
+static sc_status look_at_sources(struct freeze *f, looker *with, struct sc_error *err) {
   sc_status st = SC_OK;
   for (size_t i = 0; i < f->samples.n_sources && !st; i++) {
     const struct sc_samples_source *source = &f->samples.sources[i];
-    struct sc_chip_name name;
-    struct sc_chip chip;
-    struct sc_error own = {0};
     if (source->kind == SC_SAMPLES_ROWID && !source->text_bytes) continue; /* all were looked up */
-    st = sc_samples_name(&f->samples, source->first, &name, err);
-    if (st) break;
-    sc_status one = sc_chip_open_named(f->c, &name, &f->options.chip, &chip, &own);
-    if (!one) {
-      one = with(f, &chip, &own);
-      sc_chip_close(&chip);
-    }
-    int is_skipped = sc_on_error_applies(one) && f->options.chip.on_error == SC_ON_ERROR_SKIP;
-    if (one && !is_skipped) {
-      *err = own;
-      st = one;
-    }
-    if (!st) st = sc_interrupt_check(err);
+    st = look_at_chip(f, source->first, with, err);
   }
+  return st;
+}
+
+/* Take the layers of a chip in: a number of bands for all, a type that holds all, their files. */
+static sc_status take_layers(struct freeze *f, struct sc_chip *chip, struct sc_error *err) {
+  const struct sc_freeze_row nowhere = {NULL, ""};
+  const struct sc_chip_options *o = &f->options.chip;
+  char digest[SC_VERSION_TEXT_BYTES];
+  for (int k = 0; k < o->n_layers; k++) {
+    struct sc_layer *layer = &o->layers[k];
+    struct sc_layer_array array;
+    if (!chip->layers[k].n) continue;
+    sc_status st = sc_layer_plan(o, k, chip, 1, &array, err);
+    if (st) return st;
+    if (layer->n_bands && layer->n_bands != array.n_bands) {
+      return sc_fail(err, SC_BAD_DATA, "layer %s: item %s has %d bands, others have %d",
+                     layer->name, chip->layers[k].chips[0].scene->item.id, array.n_bands,
+                     layer->n_bands);
+    }
+    layer->n_bands = array.n_bands;
+    f->layer_types[k] = sc_dtype_promote(f->layer_types[k], array.dtype);
+  }
+  sc_status st = sc_freeze_layers_of(f->c, &f->items, &f->options, chip, &nowhere, digest, err);
+  if (!st) f->layers_hash = sc_hash_bytes(f->layers_hash, digest, sizeof digest);
+  return st;
+}
+
+/* Which items a layer is of differs from chip to chip, so all are opened for it. */
+static sc_status look_at_layers(struct freeze *f, struct sc_error *err) {
+  struct sc_chip_options *o = &f->options.chip;
+  sc_status st = SC_OK;
+  for (size_t i = 0; o->n_layers && i < f->samples.n && !st; i++)
+    st = look_at_chip(f, i, take_layers, err);
+  for (int k = 0; k < o->n_layers; k++) o->layers[k].options.dtype = (int)f->layer_types[k];
   return st;
 }
 
@@ -190,7 +227,8 @@ static sc_status survey(struct freeze *f, struct sc_error *err) {
   if (!st) st = look_at_sources(f, take_shape, err);
   if (!st) st = check_shape(f, err);
   f->options.chip.dtype = (int)f->plan.shape.dtype;
-  return st ? st : look_at_sources(f, look_at_item, err);
+  if (!st) st = look_at_sources(f, look_at_item, err);
+  return st ? st : look_at_layers(f, err);
 }
 
 /* --- splits --- */
@@ -308,6 +346,13 @@ static uint64_t hash_text(uint64_t h, const char *text) {
   return text ? sc_hash_bytes(h, text, strlen(text) + 1) : sc_hash_bytes(h, "\1", 1);
 }
 
+/* Which chip a rowid is of may change: a row is what it was looked up to be. */
+static uint64_t hash_row(const struct freeze *f, size_t row, uint64_t h) {
+  const struct sc_sample *sample = &f->samples.rows[row];
+  const int64_t numbers[] = {sample->rowid, sample->chip.x, sample->chip.y};
+  return hash_text(sc_hash_bytes(h, numbers, sizeof numbers), f->places[sample->chip.item].id);
+}
+
 /* What the data set depends on: what was begun with another plan cannot be gone on with. */
 static sc_status find_plan(struct freeze *f, struct sc_error *err) {
   const struct sc_samples *s = &f->samples;
@@ -326,9 +371,10 @@ static sc_status find_plan(struct freeze *f, struct sc_error *err) {
     for (size_t i = 0; i < order->n_chips && !st; i++) {
       struct sc_chip_name name;
       st = sc_samples_name(&f->samples, order->chips[i], &name, err);
-      h = name.text ? hash_text(h, name.text) : sc_hash_bytes(h, &name.rowid, sizeof name.rowid);
+      h = name.text ? hash_text(h, name.text) : hash_row(f, order->chips[i], h);
     }
   }
+  if (f->options.chip.n_layers) h = sc_hash_bytes(h, &f->layers_hash, sizeof f->layers_hash);
   h = s->extras.size ? sc_hash_bytes(h, s->extras.data, s->extras.size) : h;
   snprintf(f->plan.plan, sizeof f->plan.plan, "%016llx", (unsigned long long)sc_hash_mix(h));
   return st;
@@ -384,7 +430,8 @@ static sc_status write_row(struct freeze *f, struct sc_chip *chip, size_t row,
   if (!st) st = sc_exported_of(chip, &exported, &x, &y, err);
   if (!st) st = sc_freeze_item_write(f->c, &f->items, &f->options, chip, item, f->dataset, err);
   if (!st)
-    st = sc_freeze_layers_of(&f->items, &f->options, chip, item->name, f->dataset, layers, err);
+    st = sc_freeze_layers_of(f->c, &f->items, &f->options, chip,
+                             &(struct sc_freeze_row){f->dataset, item->name}, layers, err);
   if (!st) st = make_values(f, row, &values, err);
   if (!st) {
     const struct sc_dataset_chip to = {.position = f->state.position,
@@ -416,7 +463,7 @@ static void list_arrays(const struct freeze *f, const struct sc_job *job, size_t
 static sc_status write_packed(struct freeze *f, const struct sc_shard_array *arrays,
                               struct sc_error *err) {
   const struct sc_freeze_shape *s = &f->plan.shape;
-  struct sc_view views[33];
+  struct sc_view views[1 + SC_LAYERS_MAX];
   sc_status st = SC_OK;
   for (int k = 0; k < f->n_arrays && !st; k++) {
     const struct sc_packed_shape shape = {arrays[k].dtype, (size_t)arrays[k].n_bands,
@@ -428,7 +475,7 @@ static sc_status write_packed(struct freeze *f, const struct sc_shard_array *arr
   return st ? st : sc_dataset_add_pixels(f->dataset, f->state.position, views, f->n_arrays, err);
 }
 
-/* The type and bands of the layers, which the first batch shows, are those of all. */
+/* The type and bands of the layers, which are those of all batches. */
 static sc_status keep_layers(struct freeze *f, struct sc_batch *b, struct sc_error *err) {
   const struct sc_freeze_shape *s = &f->plan.shape;
   struct sc_buffer json = {0};
@@ -448,7 +495,7 @@ static sc_status keep_layers(struct freeze *f, struct sc_batch *b, struct sc_err
 
 static sc_status write_chip(struct freeze *f, struct sc_job *job, size_t i, size_t row,
                             struct sc_error *err) {
-  struct sc_shard_array arrays[33];
+  struct sc_shard_array arrays[1 + SC_LAYERS_MAX];
   sc_status st = write_row(f, &job->batch.chips[i], row, err);
   if (!st && f->options.format != SC_FREEZE_MANIFEST) {
     list_arrays(f, job, i, arrays);
@@ -567,6 +614,7 @@ static sc_status write_all(struct freeze *f, struct sc_error *err) {
       if (p->order.n_batches) st = write_part(f, p, err);
     }
     if (!st) tell_progress(f, 1);
+    if (!st) st = sc_freeze_items_check(&f->items, err);
   }
   if (!st) st = sc_dataset_complete(f->dataset, err);
   if (!st && f->shards) st = sc_shards_index(f->shards, f->dataset, err);
@@ -614,9 +662,16 @@ static sc_status take_arguments(struct freeze *f, int n, sqlite3_value **values,
   f->plan.path = (const char *)sqlite3_value_text(values[0]);
   *query = (const char *)sqlite3_value_text(values[1]);
   if (!f->plan.path || !*query) return sc_fail_nomem(err);
-  if (!*f->plan.path) return sc_fail(err, SC_BAD_ARG, SC_FREEZE ": the path is empty");
-  return parse_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &f->options,
-                       err);
+  size_t length = strlen(f->plan.path);
+  if (!length) return sc_fail(err, SC_BAD_ARG, SC_FREEZE ": the path is empty");
+  sc_status st =
+      parse_options(n > 2 ? (const char *)sqlite3_value_text(values[2]) : NULL, &f->options, err);
+  if (!st && f->plan.path[length - 1] == '/' && !sc_freeze_has_shards(f->options.format)) {
+    st =
+        sc_fail(err, SC_BAD_ARG, SC_FREEZE ": '%s' is a folder; format %s is a file: give its name",
+                f->plan.path, sc_freeze_format_name(f->options.format));
+  }
+  return st;
 }
 
 static void freeze_func(sqlite3_context *context, int n, sqlite3_value **values) {

@@ -12,6 +12,7 @@
 #include "pixels/harmonize.h"
 #include "pixels/layers.h"
 #include "store/secrets.h"
+#include "store/stamp.h"
 
 struct sc_freeze_file {
   char *href;
@@ -83,6 +84,20 @@ static sc_status find_content(struct sc_freeze_items *all, const struct sc_chip 
     if (st) return st;
   }
   *out = &all->files[at].content;
+  return SC_OK;
+}
+
+sc_status sc_freeze_items_check(const struct sc_freeze_items *all, struct sc_error *err) {
+  for (size_t i = 0; i < all->n_files; i++) {
+    const struct sc_freeze_file *file = &all->files[i];
+    const struct sc_stamp now = sc_stamp_of(file->href);
+    if (now.modified_ns == file->content.modified_ns &&
+        (!now.modified_ns || now.size == file->content.size))
+      continue;
+    return sc_fail(err, SC_BAD_DATA,
+                   SC_FREEZE ": %s has changed since the data set was begun: begin again",
+                   file->href);
+  }
   return SC_OK;
 }
 
@@ -199,7 +214,8 @@ static sc_status read_source(struct sc_connection *c, const struct sc_frozen_set
 
 /* Are the frozen values taken as they are? */
 static int is_as_frozen(const struct sc_frozen_set *set, const struct sc_chip_options *o) {
-  return !o->assets && !o->scale && !o->has_fill && !o->n_layers && o->dtype == (int)set->dtype;
+  return !o->assets && !o->scale && !o->has_fill && !o->n_layers && !o->buffer_px &&
+         !o->target.is_set && !o->target.jitter_px && o->dtype == (int)set->dtype;
 }
 
 static sc_status find_frozen_version(struct sc_connection *c,
@@ -358,7 +374,7 @@ static sc_status write_file(struct sc_freeze_items *all, const struct sc_chip *c
   sc_status st = find_content(all, chip, band, &row->content, err);
   if (!st) st = sc_href_without_secrets(band->asset->href, &href, err);
   row->href = href;
-  if (!st) st = sc_dataset_add_file(to, row, err);
+  if (!st && to) st = sc_dataset_add_file(to, row, err);
   sc_free(href);
   return st;
 }
@@ -472,6 +488,30 @@ static sc_status add_layer_file(struct sc_freeze_items *all, const struct sc_chi
   return st;
 }
 
+/* The digest that the data set of a frozen chip has of its layers' files stands for them. */
+static sc_status add_frozen_layer(struct sc_connection *c, const struct sc_chip *layer,
+                                  const char *name, struct layer_files *f, struct sc_error *err) {
+  static const char sql[] =
+      "SELECT coalesce(layers, '') FROM \"{db}\".chips WHERE item = ?1 AND chip_index_x = ?2 AND "
+      "chip_index_y = ?3 ORDER BY position LIMIT 1";
+  const struct sc_frozen_set *set = layer->cached->frozen;
+  sqlite3_stmt *stmt = NULL;
+  int is_row = 0;
+  sc_status st = sc_db_prepare(c->db, sql, set->schema, NULL, &stmt, err);
+  if (!st) {
+    sqlite3_bind_text(stmt, 1, set->item, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, layer->x);
+    sqlite3_bind_int64(stmt, 3, layer->y);
+    st = sc_db_next(stmt, &is_row, err);
+  }
+  const char *digest = !st && is_row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+  if (!st) st = digest ? sc_strdup(digest, &f->names[2 * f->n], err) : sc_fail_nomem(err);
+  if (!st) f->assets[f->n] = (struct sc_version_asset){name, "frozen", f->names[2 * f->n]};
+  if (!st) f->n++;
+  sqlite3_finalize(stmt);
+  return st;
+}
+
 static size_t count_bands(const struct sc_chip *chip) {
   size_t n = 0;
   for (int k = 0; k < chip->n_layers; k++) {
@@ -480,9 +520,10 @@ static size_t count_bands(const struct sc_chip *chip) {
   return n;
 }
 
-sc_status sc_freeze_layers_of(struct sc_freeze_items *all, const struct sc_freeze_options *options,
-                              const struct sc_chip *chip, const char *item, struct sc_dataset *to,
-                              char out[SC_VERSION_TEXT_BYTES], struct sc_error *err) {
+sc_status sc_freeze_layers_of(struct sc_connection *c, struct sc_freeze_items *all,
+                              const struct sc_freeze_options *options, const struct sc_chip *chip,
+                              const struct sc_freeze_row *to, char out[SC_VERSION_TEXT_BYTES],
+                              struct sc_error *err) {
   size_t n = count_bands(chip);
   struct layer_files f = {.capacity = n};
   out[0] = '\0';
@@ -491,14 +532,14 @@ sc_status sc_freeze_layers_of(struct sc_freeze_items *all, const struct sc_freez
   f.names = sc_alloc_zero(2 * n + 1, sizeof *f.names);
   sc_status st = f.assets && f.names ? SC_OK : sc_fail_nomem(err);
   for (int k = 0; k < chip->n_layers && !st; k++) {
-    struct sc_dataset_file row = {.item = item, .layer = options->chip.layers[k].name};
+    struct sc_dataset_file row = {.item = to->item, .layer = options->chip.layers[k].name};
     for (size_t j = 0; j < chip->layers[k].n && !st; j++) {
       const struct sc_chip *one = &chip->layers[k].chips[j];
       struct listed files = {0};
-      if (one->frozen) continue; /* the version of the item has it */
-      st = list_files(one, &files, err);
+      st =
+          one->frozen ? add_frozen_layer(c, one, row.layer, &f, err) : list_files(one, &files, err);
       for (size_t i = 0; i < files.n && !st; i++)
-        st = add_layer_file(all, one, files.bands[i], &row, to, &f, err);
+        st = add_layer_file(all, one, files.bands[i], &row, to->dataset, &f, err);
       listed_free(&files);
     }
   }

@@ -8,14 +8,17 @@
  * With splits the name of the split and '-' stand before the number.
  */
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/db.h"
 #include "freeze/freeze.h"
 #include "pixels/layers.h"
 #include "pixels/npy.h"
+#include "store/names.h"
 #include "store/percent.h"
 #include "store/sink.h"
 
@@ -94,6 +97,53 @@ sc_status sc_shards_begin(struct sc_shards *s, int64_t number, const char *split
   if (!st) st = sc_strndup((char *)name.data, name.size, &s->name, err);
   sc_buffer_free(&name);
   while (!st && s->n_open < s->n_sinks) st = open_sink(s, err);
+  return st;
+}
+
+/* --- what lies in the folder --- */
+
+/* "train-000017.tar", "000017.dem.npy": SPLIT-NUMBER.LAYER.SUFFIX. */
+static int is_shard_name(const char *name) {
+  size_t n = strlen(name), stem = strcspn(name, "."), digits = 0;
+  while (digits < stem && name[stem - 1 - digits] >= '0' && name[stem - 1 - digits] <= '9')
+    digits++;
+  if (digits < 6 || (digits < stem && name[stem - 1 - digits] != '-')) return 0;
+  const char *layer = name + stem + 1, *suffix = n < 4 ? "" : name + n - 4;
+  int is_npy = strcmp(suffix, ".npy") == 0;
+  if (strcmp(name + stem, ".tar") == 0 || strcmp(name + stem, ".npy") == 0) return 1;
+  return is_npy && layer < suffix && layer + strcspn(layer, ".") == suffix;
+}
+
+static sc_status sweep_file(const char *folder, const char *name, int is_removing,
+                            struct sc_error *err) {
+  char *path = NULL;
+  sc_status st = sc_format(&path, err, "%s/%s", folder, name);
+  if (!st && !is_removing) {
+    st = sc_fail(err, SC_CONSTRAINT,
+                 SC_FREEZE
+                 ": %s is there already, and readers would take it for a shard: remove it, or give "
+                 "another path",
+                 path);
+  }
+  if (!st && unlink(path) != 0 && errno != ENOENT)
+    st = sc_fail(err, SC_IO, "%s: %s", path, strerror(errno));
+  sc_free(path);
+  return st;
+}
+
+sc_status sc_shards_sweep(const char *folder, int is_removing, struct sc_error *err) {
+  struct sc_files names = {0};
+  sc_status st = sc_folder_names(folder, &names, err);
+  if (st == SC_NOT_FOUND) {
+    sc_error_init(err);
+    st = SC_OK;
+  }
+  for (size_t i = 0; i < names.n && !st; i++) {
+    const char *name = names.paths[i];
+    int is_index = is_removing && strcmp(name, "index.json") == 0;
+    if (is_index || is_shard_name(name)) st = sweep_file(folder, name, is_removing, err);
+  }
+  sc_files_free(&names);
   return st;
 }
 
@@ -183,16 +233,38 @@ static int is_column(const struct sc_shards *s, const char *name) {
   return 0;
 }
 
-/* Append "'name',expression" for a column of the query, its values as `format` has them. */
-static sc_status append_columns(const struct sc_shards *s, const char *format,
+/* Append an expression for each column of the query: its value as JSON, within `before` and
+ * `after`. An argument each of one json_object() would be more than SQLite takes. */
+static sc_status append_columns(const struct sc_shards *s, const char *before, const char *after,
                                 struct sc_buffer *sql, struct sc_error *err) {
   sc_status st = SC_OK;
   for (int i = 0; i < s->plan->n_columns && !st; i++) {
-    char *column = sqlite3_mprintf(format, s->plan->columns[i], s->plan->columns[i]);
+    const char *name = s->plan->columns[i];
+    /* json_quote() writes infinity as JSON only since SQLite 3.42. */
+    char *column = sqlite3_mprintf(
+        ",%sCASE WHEN c.\"%w\" IN (9e999, -9e999) THEN iif(c.\"%w\" > 0, '9e999', '-9e999') ELSE "
+        "json_quote(c.\"%w\") END%s",
+        before, name, name, name, after);
     st = column ? sc_buffer_append_text(sql, column, err) : sc_fail_nomem(err);
     sqlite3_free(column);
   }
   return st;
+}
+
+/* Append the object of a row, in its first column, with a member for each column of the query. */
+static sc_status append_object(const struct sc_shards *s, sqlite3_stmt *row, struct sc_buffer *out,
+                               struct sc_error *err) {
+  const char *object = (const char *)sqlite3_column_text(row, 0);
+  if (!object || !*object) return sc_fail_nomem(err);
+  sc_status st = sc_buffer_append(out, object, strlen(object) - 1, err);
+  for (int i = 0; i < s->plan->n_columns && !st; i++) {
+    const char *value = (const char *)sqlite3_column_text(row, i + 1);
+    st = value ? sc_buffer_append_text(out, ",", err) : sc_fail_nomem(err);
+    if (!st) st = sc_buffer_append_json(out, s->plan->columns[i], err);
+    if (!st) st = sc_buffer_append_text(out, ":", err);
+    if (!st) st = sc_buffer_append_text(out, value, err);
+  }
+  return st ? st : sc_buffer_append_text(out, "}", err);
 }
 
 static sc_status prepare_describe(struct sc_shards *s, struct sc_dataset *d, struct sc_error *err) {
@@ -202,10 +274,11 @@ static sc_status prepare_describe(struct sc_shards *s, struct sc_dataset *d, str
     if (is_column(s, known[i].key)) continue;
     st = sc_buffer_printf(&sql, err, ",'%s',%s", known[i].key, known[i].value);
   }
-  if (!st) st = append_columns(s, ",%Q,c.\"%w\"", &sql, err);
+  if (!st) st = sc_buffer_append_text(&sql, ")", err);
+  if (!st) st = append_columns(s, "", "", &sql, err);
   if (!st) {
     st = sc_buffer_append_text(
-        &sql, ") FROM chips AS c JOIN items AS i ON i.id = c.item WHERE c.position = ?1", err);
+        &sql, " FROM chips AS c JOIN items AS i ON i.id = c.item WHERE c.position = ?1", err);
   }
   if (!st) st = sc_buffer_terminate(&sql, err);
   if (!st) st = sc_db_prepare(sc_dataset_db(d), (char *)sql.data, NULL, NULL, &s->describe, err);
@@ -216,18 +289,21 @@ static sc_status prepare_describe(struct sc_shards *s, struct sc_dataset *d, str
 static sc_status tar_description(struct sc_shards *s, struct sc_dataset *d, int64_t position,
                                  struct sc_error *err) {
   char name[100];
+  struct sc_buffer text = {0};
   int is_row = 0;
   snprintf(name, sizeof name, "%09lld.json", (long long)position);
   sc_status st = s->describe ? SC_OK : prepare_describe(s, d, err);
   if (st) return st;
   sqlite3_bind_int64(s->describe, 1, position);
   st = sc_db_next(s->describe, &is_row, err);
-  const char *text = !st && is_row ? (const char *)sqlite3_column_text(s->describe, 0) : NULL;
-  if (!st && !text) st = sc_fail_nomem(err);
+  if (!st && !is_row)
+    st = sc_fail(err, SC_BAD_DATA, "chip %lld is of no item", (long long)position);
+  if (!st) st = append_object(s, s->describe, &text, err);
   if (!st)
-    st = tar_file(&s->sinks[0], name, (struct sc_view){(const unsigned char *)text, strlen(text)},
+    st = tar_file(&s->sinks[0], name, (struct sc_view){text.data, text.size},
                   (struct sc_view){NULL, 0}, err);
   sqlite3_reset(s->describe);
+  sc_buffer_free(&text);
   return st;
 }
 
@@ -283,12 +359,12 @@ static sc_status prepare_lines(const struct sc_shards *s, struct sc_dataset *d, 
   sc_status st = sc_buffer_append_text(
       &sql,
       "SELECT json_object('file', s.file, 'split', s.split, 'chips', s.chips, 'handle', "
-      "json_group_array(c.handle)",
+      "json_group_array(c.handle))",
       err);
-  if (!st) st = append_columns(s, ",%Q,json_group_array(c.\"%w\")", &sql, err);
+  if (!st) st = append_columns(s, "'['||group_concat(", ",',')||']'", &sql, err);
   if (!st) {
     st = sc_buffer_append_text(&sql,
-                               ") FROM shards AS s JOIN (SELECT * FROM chips ORDER BY position) AS "
+                               " FROM shards AS s JOIN (SELECT * FROM chips ORDER BY position) AS "
                                "c ON c.shard = s.number GROUP BY s.number ORDER BY s.number",
                                err);
   }
@@ -298,19 +374,34 @@ static sc_status prepare_lines(const struct sc_shards *s, struct sc_dataset *d, 
   return st;
 }
 
-static sc_status write_rows(sqlite3_stmt *rows, const char *between, struct sc_sink *to,
-                            struct sc_error *err) {
+static sc_status write_lines(const struct sc_shards *s, sqlite3_stmt *rows, struct sc_sink *to,
+                             struct sc_error *err) {
+  struct sc_buffer line = {0};
   int is_row = 1, n = 0;
   sc_status st = SC_OK;
   while (!st && is_row) {
     st = sc_db_next(rows, &is_row, err);
-    const char *text = !st && is_row ? (const char *)sqlite3_column_text(rows, 0) : NULL;
     if (st || !is_row) break;
-    if (n++) st = sc_sink_write(to, between, strlen(between), err);
-    if (!st) st = text ? sc_sink_write(to, text, strlen(text), err) : sc_fail_nomem(err);
+    line.size = 0;
+    if (n++) st = sc_buffer_append_text(&line, ",\n", err);
+    if (!st) st = append_object(s, rows, &line, err);
+    if (!st) st = sc_sink_write(to, line.data, line.size, err);
   }
-  sqlite3_finalize(rows);
+  sc_buffer_free(&line);
   return st;
+}
+
+/* What is known of the whole, up to the list of shards. */
+static sc_status write_head(struct sc_dataset *d, const char *sql, struct sc_sink *to,
+                            struct sc_error *err) {
+  sqlite3_stmt *head = NULL;
+  int is_row = 0;
+  sc_status st = sc_db_prepare(sc_dataset_db(d), sql, NULL, NULL, &head, err);
+  if (!st) st = sc_db_next(head, &is_row, err);
+  const char *text = !st && is_row ? (const char *)sqlite3_column_text(head, 0) : NULL;
+  if (!st) st = text ? sc_sink_write(to, text, strlen(text), err) : sc_fail_nomem(err);
+  sqlite3_finalize(head);
+  return st ? st : sc_sink_write(to, ",\"shards\":[\n", 12, err);
 }
 
 sc_status sc_shards_index(struct sc_shards *s, struct sc_dataset *d, struct sc_error *err) {
@@ -322,16 +413,15 @@ sc_status sc_shards_index(struct sc_shards *s, struct sc_dataset *d, struct sc_e
       "dataset WHERE key = 'layers'), 'columns', (SELECT json(value) FROM dataset WHERE key = "
       "'columns')), '}')";
   struct sc_sink sink = {0};
-  sqlite3_stmt *head = NULL, *lines = NULL;
+  sqlite3_stmt *lines = NULL;
   char *path = NULL;
   if (s->is_tar) return SC_OK;
   sc_status st = sc_format(&path, err, "%s/index.json", s->plan->path);
   if (!st) st = sc_sink_open(path, SC_SINK_ALONE, &sink, err);
-  if (!st) st = sc_db_prepare(sc_dataset_db(d), head_sql, NULL, NULL, &head, err);
-  if (!st) st = write_rows(head, "", &sink, err);
-  if (!st) st = sc_sink_write(&sink, ",\"shards\":[\n", 12, err);
+  if (!st) st = write_head(d, head_sql, &sink, err);
   if (!st) st = prepare_lines(s, d, &lines, err);
-  if (!st) st = write_rows(lines, ",\n", &sink, err);
+  if (!st) st = write_lines(s, lines, &sink, err);
+  sqlite3_finalize(lines);
   if (!st) st = sc_sink_write(&sink, "\n]}\n", 4, err);
   if (!st) st = sc_sink_finish(&sink, err);
   if (!st) st = sc_sink_commit(&sink, err);

@@ -12,7 +12,6 @@
 #include "pixels/frozen.h"
 #include "sql/pixels/layer_items.h"
 
-#define LAYERS_MAX 32
 #define NAME_MAX_BYTES 64
 #define FROZEN "frozen"
 
@@ -102,11 +101,11 @@ sc_status sc_layers_read_option(const cJSON *value, const char *what, struct sc_
   *out = NULL;
   *n = 0;
   if (!value) return SC_OK;
-  if (count < 1 || count > LAYERS_MAX) {
+  if (count < 1 || count > SC_LAYERS_MAX) {
     return sc_option_fail(err, what, "layers", value,
                           "an object of 1 to %d layers by their names, {\"label\": {\"source\": "
                           "...}}",
-                          LAYERS_MAX);
+                          SC_LAYERS_MAX);
   }
   *out = sc_alloc_zero((size_t)count, sizeof **out);
   if (!*out) return sc_fail_nomem(err);
@@ -279,8 +278,10 @@ sc_status sc_layer_plan(const struct sc_chip_options *options, int k, const stru
       out->dtype = sc_dtype_promote(out->dtype, one->dtype);
     }
   }
+  if (out->dtype == SC_DTYPE_NONE && layer->options.dtype)
+    out->dtype = (enum sc_dtype)layer->options.dtype;
   if (out->dtype == SC_DTYPE_NONE) out->dtype = SC_DTYPE_U8;
-  if (!out->n_bands) out->n_bands = named_bands(layer);
+  if (!out->n_bands) out->n_bands = layer->n_bands ? layer->n_bands : named_bands(layer);
   if (n)
     out->chip_bytes = (size_t)out->n_bands * (size_t)chips[0].width * (size_t)chips[0].height *
                       sc_dtype_bytes(out->dtype);

@@ -12,6 +12,8 @@
 #include "pixels/chip.h"
 #include "pixels/chip_options.h"
 
+#define SC_LAYERS_MAX 32
+
 enum sc_layer_when { SC_LAYER_SAME = 0, SC_LAYER_NEAREST, SC_LAYER_ANY };
 
 /* What the option says of one layer. Its source "frozen" is the layer of that name that was frozen
@@ -20,6 +22,7 @@ struct sc_layer {
   const char *name; /* borrowed from the options' JSON */
   char *source;     /* a merged index, or a path, URL or text of an item or raster; owned */
   int when;         /* enum sc_layer_when */
+  int n_bands;      /* of each chip, where none of its items lies there; 0: as many as assets */
   struct sc_chip_options
       options; /* of its chips: assets, resampling, fill; borrows the same JSON */
 };

@@ -10,7 +10,8 @@
  *             CRS A B C D E F WIDTH HEIGHT", the transform's numbers with 17 digits as by %.17g
  *             both with " LAYERS" behind where the chip has layers: the digest of the files that
  *             they come from, made as that of an item null, "layers" with OPTIONS {}, of which
- *             layer is the layer's name and asset "ITEM/KEY"
+ *             layer is the layer's name and asset "ITEM/KEY"; of a layer that was frozen asset is
+ *             "frozen", and stamp the digest that its data set has
  *   data set  SHA-256 of the 32 bytes of all its chips, sorted by bytes
  *
  * Digests are written as 64 hexadecimal digits.
