@@ -8,7 +8,7 @@
 #include "raster/raster_api.h"
 
 #define SIDE_POINTS 12 /* of a side that is followed; 4 * 12 fit into SC_RING_MAX_POINTS */
-#define WIDE_DEG 60.0  /* of a side: at a pole inside a square one of four spans 90 at least */
+#define WIDE_DEG 30.0  /* of a side: beside a pole wider ones are no straight lines in degrees */
 #define NEAR_PX 1e-6   /* of a pole and an edge */
 #define POLE_DEG 1e-9  /* of a point and the pole */
 
@@ -135,6 +135,14 @@ static int ring_by_pole(const double *lon, const double *lat, int side, double p
   return sc_footprint_from_ring(ring_lon, ring_lat, N + 2, 0, out);
 }
 
+/* Of corners whose longitudes run on. */
+static int has_wide_side(const double lon[4]) {
+  for (int k = 0; k < 4; k++) {
+    if (fabs(lon[(k + 1) % 4] - lon[k]) > WIDE_DEG) return 1;
+  }
+  return 0;
+}
+
 /* The footprint by way of many points of the border. */
 static sc_status follow_border(const struct sc_outline *o, const double box[4], const double lat[4],
                                int *has_place, struct sc_footprint *out, struct sc_error *err) {
@@ -155,7 +163,7 @@ static sc_status follow_border(const struct sc_outline *o, const double box[4], 
     *has_place = ring_by_pole(border_lon, border_lat, where - ON_SIDE, pole, out);
   } else if (where == ON_CORNER) {
     *has_place = sc_footprint_from_corners(lon, lat, 0, out);
-  } else if (fabs(turn) > 180) {
+  } else if (fabs(turn) > 180 || (o->n_poles > 0 && has_wide_side(lon))) {
     *has_place = sc_footprint_from_ring(border_lon, border_lat, 4 * SIDE_POINTS, turn, out);
   } else {
     *has_place = sc_footprint_from_ring(lon, lat, 4, 0, out);
