@@ -171,5 +171,79 @@ class Page(page_browser.Shown):
                 self.assertTrue(said.startswith("failed: "), (name, way, said))
 
 
+def contrast(a, b):
+    """Of two colours (0..255), by WCAG 2.2: 1 to 21."""
+    light, dark = sorted((sum(w * (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for w, v in zip((0.2126, 0.7152, 0.0722), (c / 255 for c in color))) for color in (a, b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@page_browser.needs_browser
+class Use(page_browser.Chips):
+    """What people do with the page: quick keys, links, Back, small windows, a table that is still being read."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server, url = serve("--read-write", cls.path)
+        small = {"width": 720, "height": 1400}
+        cls.results = page_browser.drive([{"name": name, "scenario": name, "url": url, "chip": "#id=8"} for name in ("lateChips", "noPicture", "history", "early", "tooMany", "names")] + [
+            {"name": "small", "scenario": "small", "url": url, "viewport": small}] + [
+            {"name": scheme, "scenario": "colors", "url": url, "scheme": scheme, "chip": "#id=8"} for scheme in ("light", "dark")])
+
+    @classmethod
+    def tearDownClass(cls):
+        stop(cls.server)
+        super().tearDownClass()
+
+    def value(self, name):
+        result = self.results[name]
+        self.assertIsNone(result["error"])
+        self.assertEqual([e for e in result["errors"] if "status of 50" not in e], [])
+        return result["value"]
+
+    def test_keys_are_for_the_chip_that_was_asked_for(self):
+        """While it is read, while the one before is still shown, and where it cannot be read: never for the selection or another chip."""
+        value = self.value("lateChips")
+        self.assertEqual(value["asked"], [[i] for i in value["ids"][:3]])
+        self.assertEqual((value["seen"], value["said"]), ("toast", "database is locked"))
+        self.assertEqual(value["focused"], value["ids"][3])
+
+    def test_a_chip_that_cannot_be_read_says_why(self):
+        self.assertEqual(self.value("noPicture"), "This chip cannot be read.asset red: cannot open")
+
+    def test_links_move_the_map_and_back_closes_a_chip(self):
+        value = self.value("history")
+        west, south, east, north = value["closer"]
+        self.assertLess(east - west, 0.05)
+        self.assertTrue(west < -62.9 < east and south < -32.6 < north)
+        self.assertEqual((value["looking"][0], value["looking"][2]), (True, "0,100"))
+        self.assertEqual(value["back"], [False, None, "0,100"])
+        self.assertEqual(value["escaped"], [False, None, "0,100", "chip_index_x<9"])
+        self.assertEqual(value["first"], [False, None, None, ""])
+        self.assertGreater(value["farther"][2] - value["farther"][0], 0.1)
+
+    def test_small_thumbnails_fill_the_page(self):
+        self.assertGreater(self.value("small"), 60)
+
+    def test_a_page_that_is_opened_early_becomes_whole(self):
+        value, n = self.value("early"), self.count("1")
+        self.assertEqual((value["total"], value["note"], value["thumbs"]), (f"{n} chips", f"{n} chips in view", 60))
+        self.assertTrue(value["bbox"][0] < -62.9 < value["bbox"][2] and value["bbox"][2] - value["bbox"][0] < 1)
+
+    def test_a_selection_that_is_not_all_says_so(self):
+        self.assertEqual(self.value("tooMany"), {"said": "The first 2 of 5 chips there are selected: more at once cannot be", "selected": 2})
+
+    def test_everything_has_a_name(self):
+        value = self.value("names")
+        self.assertEqual(value["nameless"], [])
+        self.assertGreater(min(value["counts"]), 1)
+
+    def test_contrast(self):
+        for scheme in ("light", "dark"):
+            pairs = self.value(scheme)
+            self.assertGreater(len(pairs), 100)
+            self.assertEqual([(what, round(contrast(a, b), 2)) for what, a, b, least in pairs if contrast(a, b) < least], [], scheme)
+
+
 if __name__ == "__main__":
     host.main()

@@ -300,6 +300,212 @@ const SCENARIOS = {
       text: await text(page, '#chip-view .columns')};
   },
 
+  /** What keys label while a chip is read, is late or cannot be read; where it is said that labels could not be written. */
+  async lateChips(page) {
+    await ready(page);
+    await settled(page);
+    const ids = await page.locator('#grid .chip').evaluateAll((cells) => cells.slice(0, 4).map((c) => Number(c.dataset.id)));
+    const asked = [];
+    await page.route('**/api/label', (route) => {
+      asked.push(JSON.parse(route.request().postData()).ids);
+      return route.fulfill({status: 503, contentType: 'application/json', body: '{"error":"database is locked"}'});
+    });
+    let hold = null;
+    await page.route('**/api/chip?*', async (route) => {
+      const id = Number(new URL(route.request().url()).searchParams.get('id'));
+      if (id === ids[2]) return route.fulfill({status: 500, contentType: 'application/json', body: '{"error":"it is broken"}'});
+      await hold;
+      return route.continue().catch(() => {});
+    });
+    const label = async (key) => {
+      const answer = page.waitForResponse((r) => r.url().endsWith('/api/label'));
+      await page.keyboard.press(key);
+      await answer;
+    };
+    let let_go;
+    hold = new Promise((done) => (let_go = done));
+    await page.keyboard.press('a');
+    await page.locator('#grid .chip').first().focus();
+    await page.keyboard.press('Enter');
+    await label('k');
+    let_go();
+    await page.waitForSelector('#chip-view .columns');
+    hold = new Promise((done) => (let_go = done));
+    await page.keyboard.press('ArrowRight');
+    await label('k');
+    let_go();
+    await page.waitForFunction(() => !document.querySelector('#chip-view[aria-busy]'));
+    await page.keyboard.press('ArrowRight');
+    await page.waitForSelector('#chip-view > .error');
+    await label('d');
+    await page.waitForSelector('#toast.shown');
+    await page.waitForTimeout(300);
+    const seen = await page.evaluate(() => {
+      const box = document.querySelector('#toast').getBoundingClientRect();
+      document.querySelector('#toast').style.pointerEvents = 'auto';
+      return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).id;
+    });
+    const said = await text(page, '#toast');
+    await page.keyboard.press('ArrowRight');
+    await page.waitForSelector('#chip-view .columns');
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => document.activeElement.matches('#grid .chip'));
+    return {ids, asked, seen, said, focused: await page.evaluate(() => Number(document.activeElement.dataset.id))};
+  },
+
+  /** The picture of a chip that cannot be read says why. */
+  async noPicture(page, {chip}) {
+    await ready(page);
+    await page.route('**/chip.png?*', (route) => route.fulfill({status: 503, contentType: 'application/json', body: '{"error":"asset red: cannot open"}'}));
+    await page.evaluate((hash) => (location.hash = hash), chip);
+    await page.waitForSelector('#chip-view .failure p + p:not([hidden])');
+    return text(page, '#chip-view .failure');
+  },
+
+  /** Links to other views, in the same page; Back and Escape from a chip. */
+  async history(page) {
+    await ready(page);
+    await settled(page);
+    const boxes = [];
+    page.on('request', (r) => r.url().endsWith('/api/map') && boxes.push(JSON.parse(r.postData()).bbox));
+    const state = () => page.evaluate(() => [document.querySelector('#chip-view').open, new URLSearchParams(location.hash.slice(1)).get('id'), new URLSearchParams(location.hash.slice(1)).get('x')]);
+    await page.evaluate(() => (location.hash = '#m=15,-32.6,-62.9&q=chip_index_x<9'));
+    await settled(page);
+    const closer = boxes.at(-1);
+    const open = async (i) => {
+      await page.locator('#grid .chip .frame').nth(i).click();
+      await page.waitForSelector('#chip-view .columns');
+    };
+    await open(0);
+    await page.selectOption('#stretch', '0,100');
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction(() => !document.querySelector('#chip-view[aria-busy]'));
+    const looking = await state();
+    await page.goBack();
+    await page.waitForFunction(() => !document.querySelector('#chip-view').open);
+    await settled(page);
+    const back = await state();
+    await open(1);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => !location.hash.includes('id='));
+    await settled(page);
+    const escaped = [...await state(), await page.inputValue('#where')];
+    await page.goBack();
+    await settled(page);
+    return {closer, looking, back, escaped, first: [...await state(), await page.inputValue('#where')], farther: boxes.at(-1)};
+  },
+
+  /** Thumbnails so small that a page of them does not fill the part, after none at all. */
+  async small(page) {
+    await ready(page);
+    await page.click('[data-part=chips-part]');
+    await page.locator('#thumb-size').fill('72');
+    await where(page, 'chip_index_x > 999');
+    await where(page, '');
+    await page.waitForFunction(() => document.querySelectorAll('#grid .chip').length > 60, null, {timeout: 10000}).catch(() => {});
+    return count(page, '#grid .chip');
+  },
+
+  /** A page that is opened while the table is still being read, and SQL is running. */
+  async early(page) {
+    const url = page.url();
+    await page.goto('about:blank');
+    let abouts = 0, lists = 0, maps = [];
+    await page.route('**/api/about', async (route) => {
+      const answer = await (await route.fetch()).json();
+      if (!abouts++) Object.assign(answer.tables[0], {loaded: 0.3, chips: 10, extent: [0, 0, 1, 1]});
+      return route.fulfill({json: answer});
+    });
+    await page.route('**/api/list', async (route) => {
+      const answer = await (await route.fetch()).json();
+      return route.fulfill({json: lists++ ? answer : {chips: answer.chips.slice(0, 1), total: 1, partial: 0.2}});
+    });
+    page.on('request', (r) => r.url().endsWith('/api/map') && maps.push(JSON.parse(r.postData()).bbox));
+    await page.goto(url);
+    await ready(page);
+    await page.waitForFunction(() => document.querySelectorAll('#grid .chip').length > 1, null, {timeout: 10000}).catch(() => {});
+    await settled(page);
+    return {total: await total(page), note: await text(page, '#grid-note'), thumbs: await count(page, '#grid .chip'), bbox: maps.at(-1)};
+  },
+
+  /** A box with more chips than can be selected at once. */
+  async tooMany(page) {
+    await ready(page);
+    await settled(page);
+    await page.route('**/api/select', (route) => route.fulfill({json: {ids: [1, 2], total: 5}}));
+    await page.keyboard.press('b');
+    await drag(page, [0.1, 0.2], [0.9, 0.9]);
+    return {said: await text(page, '#toast'), selected: await selected(page)};
+  },
+
+  /** Of Chromium's accessibility tree: the controls and landmarks without a name, on the page and in each dialog. */
+  async names(page, {chip}) {
+    const roles = new Set(['button', 'textbox', 'searchbox', 'combobox', 'checkbox', 'slider', 'spinbutton', 'Date', 'listbox', 'option', 'dialog', 'link', 'image', 'img', 'DisclosureTriangle', 'application', 'toolbar', 'region', 'search', 'navigation', 'radio']);
+    const cdp = await page.context().newCDPSession(page);
+    const nameless = [], counts = [];
+    const look = async (where) => {
+      const {nodes} = await cdp.send('Accessibility.getFullAXTree');
+      const those = nodes.filter((n) => !n.ignored && roles.has(n.role.value));
+      counts.push(those.length);
+      for (const n of those.filter((one) => !one.name?.value?.trim())) {
+        const {node} = await cdp.send('DOM.describeNode', {backendNodeId: n.backendDOMNodeId});
+        nameless.push(`${where}: ${n.role.value} ${node.localName} ${node.attributes?.join(' ')}`);
+      }
+    };
+    await ready(page);
+    await settled(page);
+    await page.keyboard.press('a');
+    await page.selectOption('#color', 'sql:');
+    await look('page');
+    await page.keyboard.press('Escape');
+    await page.click('#help-button');
+    await look('help');
+    await page.keyboard.press('Escape');
+    await page.evaluate((hash) => (location.hash = hash), chip);
+    await page.waitForSelector('#chip-view .columns');
+    await look('chip');
+    await page.keyboard.press('l');
+    await look('ask');
+    return {nameless, counts};
+  },
+
+  /** [what, colour, ground, least contrast] as computed, each colour laid over what is below it. */
+  async colors(page, {chip}) {
+    await ready(page);
+    await settled(page);
+    await page.keyboard.press('a');
+    await page.selectOption('#color', 'sql:');
+    await page.evaluate((hash) => (location.hash = hash), chip);
+    await page.waitForSelector('#chip-view .columns');
+    return page.evaluate(() => {
+      const channels = (text) => {
+        const n = text.match(/[\d.]+/g).map(Number);
+        return [n[0], n[1], n[2], n[3] ?? 1];
+      };
+      const over = (top, ground) => [0, 1, 2].map((i) => top[i] * top[3] + ground[i] * (1 - top[3]));
+      const ground = (element) => {
+        if (!element) return [255, 255, 255];
+        const own = channels(getComputedStyle(element).backgroundColor);
+        return own[3] === 1 ? own.slice(0, 3) : over(own, ground(element.parentElement));
+      };
+      const out = [];
+      const put = (what, color, opacity, below, least) => out.push([what, over([...color.slice(0, 3), color[3] * opacity], below), below, least]);
+      for (const e of document.querySelectorAll('body *')) {
+        if (!e.getClientRects().length || e.closest('[aria-hidden=true], svg, :disabled, .leaflet-disabled, .frame')) continue;
+        const style = getComputedStyle(e);
+        const what = `${e.localName}#${e.id}.${e.className}`;
+        if ([...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && style.color !== 'rgba(0, 0, 0, 0)') put(what, channels(style.color), 1, ground(e), 4.5);
+        if (e.matches('select, textarea, input:not([type=range], [type=checkbox])')) put(`border of ${what}`, channels(style.borderTopColor), 1, ground(e.parentElement), 3);
+        if (e.placeholder) put(`placeholder of ${what}`, channels(getComputedStyle(e, '::placeholder').color), Number(getComputedStyle(e, '::placeholder').opacity), ground(e), 4.5);
+      }
+      const check = document.querySelector('.chip[aria-selected=true] .check');
+      put('the mark of a chip that is selected', channels(getComputedStyle(check).color), 1, ground(check), 4.5);
+      const bar = document.querySelector('[data-name=cloud] svg rect');
+      put('the edge of a bar', channels(getComputedStyle(bar).stroke === 'none' ? getComputedStyle(bar).fill : getComputedStyle(bar).stroke), 1, ground(bar.closest('section')), 3);
+      return out;
+    });
+  },
+
   async look(page, {steps = [], file, quality}) {
     await ready(page);
     await settled(page);

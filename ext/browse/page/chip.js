@@ -17,7 +17,7 @@ export function numbersOf(columns) {
 export function createChipView(source, callbacks) {
   const dialog = byId('chip-view');
   const {store} = callbacks;
-  const view = {chip: null, picture: null, run: 0};
+  const view = {chip: null, id: null, picture: null, run: 0, labels: new Map()};
 
   const options = () => {
     const {assets, stretch, overlay} = store.get();
@@ -41,6 +41,9 @@ export function createChipView(source, callbacks) {
 
   async function open(id) {
     const run = ++view.run;
+    view.id = id;
+    view.labels.clear();
+    dialog.setAttribute('aria-busy', 'true');
     if (!dialog.open) {
       dialog.replaceChildren(h('p', {class: 'loading'}, 'Reading the chip …'));
       dialog.showModal();
@@ -48,13 +51,16 @@ export function createChipView(source, callbacks) {
     try {
       const chip = await source.chip(callbacks.table(), id);
       if (run !== view.run) return;
-      view.chip = {...chip, id};
+      view.chip = {...chip, id, label: view.labels.has(id) ? view.labels.get(id) : chip.label};
       build(view, source, callbacks, {close, draw});
       byId('chip-title').focus();
       draw();
     } catch (error) {
       if (error.name === 'AbortError' || run !== view.run) return;
+      view.chip = null;
       dialog.replaceChildren(h('header', {}, h('h2', {id: 'chip-title'}, `Chip ${id}`), closeButton(close)), h('p', {class: 'error', role: 'alert'}, error.message));
+    } finally {
+      if (run === view.run) dialog.removeAttribute('aria-busy');
     }
   }
 
@@ -63,17 +69,19 @@ export function createChipView(source, callbacks) {
     follow(state, changed) {
       if (changed.has('chip')) {
         if (state.chip !== null) return open(state.chip);
-        const id = view.chip?.id;
+        const {id} = view;
         view.run++;
-        view.chip = null;
+        view.chip = view.id = null;
         if (dialog.open) dialog.close();
-        if (id !== undefined) callbacks.onclose(id);
+        if (id !== null) callbacks.onclose(id);
       } else if (['assets', 'stretch', 'overlay'].some((k) => changed.has(k))) {
         draw();
       }
     },
-    id: () => view.chip?.id ?? null,
+    /** The chip that the dialog is of, be it read by now or not: what keys are meant for. */
+    id: () => view.id,
     setLabel(ids, label) {
+      if (ids.includes(view.id)) view.labels.set(view.id, label);
       if (!view.chip) return;
       if (ids.includes(view.chip.id)) view.chip.label = label;
       view.chip.dates.forEach((d) => ids.includes(d.id) && (d.label = label));
@@ -95,9 +103,7 @@ function build(view, source, callbacks, {close, draw}) {
   };
   const title = columns.chipid || `${columns.item_id ?? columns.item ?? 'chip'}-${columns.chip_index_x}-${columns.chip_index_y}`;
   view.picture = h('img', {alt: `Picture of ${title}`, width: SIZE, height: SIZE});
-  const frame = h('div', {class: 'frame large'}, view.picture, h('p', {class: 'failure'}, 'This chip cannot be read.'));
-  view.picture.addEventListener('load', () => frame.classList.add('loaded'));
-  view.picture.addEventListener('error', () => frame.classList.add('failed'));
+  const frame = pictureFrame(view.picture, source);
   byId('chip-view').replaceChildren(
     h('header', {},
       h('button', {type: 'button', class: 'icon', 'aria-label': 'Chip before', title: 'Chip before (←)', disabled: callbacks.neighbour(chip.id, -1) === null, onclick: () => step(-1)}, '‹'),
@@ -106,6 +112,21 @@ function build(view, source, callbacks, {close, draw}) {
     h('div', {class: 'chip-body'},
       h('div', {class: 'look'}, frame, source.can.bands ? controls(chip, callbacks.store) : null, labelButtons(chip, callbacks)),
       h('div', {class: 'tell'}, datesOf(chip, callbacks, source), tableOf(columns), textToCopy('Handle', chip.handle), textToCopy('SQL', chip.sql), itemOf(chip.item))));
+}
+
+/** The picture, or why there is none. */
+function pictureFrame(picture, source) {
+  const why = h('p', {hidden: true});
+  const frame = h('div', {class: 'frame large'}, picture, h('div', {class: 'failure', role: 'status'}, h('p', {}, 'This chip cannot be read.'), why));
+  picture.addEventListener('load', () => frame.classList.add('loaded'));
+  picture.addEventListener('error', async () => {
+    const address = picture.src;
+    note(why, '');
+    frame.classList.add('failed');
+    const said = await source.why(address);
+    if (picture.src === address) note(why, said);
+  });
+  return frame;
 }
 
 /** Which assets are red, green and blue; the stretch; the mask. */
@@ -119,7 +140,7 @@ function controls(chip, store) {
     return select;
   };
   const channels = ['Red', 'Green', 'Blue'].map(pick);
-  const stretch = h('select', {id: 'stretch', onchange: () => store.set({stretch: stretch.value})}, STRETCHES.map(([v, words]) => h('option', {value: v}, words)));
+  const stretch = h('select', {id: 'stretch', 'aria-label': 'Stretch', onchange: () => store.set({stretch: stretch.value})}, STRETCHES.map(([v, words]) => h('option', {value: v}, words)));
   const given = store.get().stretch;
   if (!STRETCHES.some(([v]) => v === given)) stretch.append(h('option', {value: given}, given.replace(/^=/, '')));
   stretch.value = given;

@@ -36,9 +36,14 @@ export function note(element, text) {
 }
 
 let toastTimer;
-/** A sentence at the foot of the page for some seconds, read aloud too. */
+/**
+ * A sentence at the foot of the page for some seconds, read aloud too. A modal dialog lies over the page and hides it from
+ * screen readers: then it stands in the dialog, which may drop it when it is filled anew.
+ */
 export function toast(text) {
-  const element = byId('toast');
+  const element = byId('toast') || h('div', {id: 'toast', role: 'status', 'aria-live': 'polite'});
+  const top = [...document.querySelectorAll('dialog[open]')].at(-1) || document.body;
+  if (element.parentNode !== top) top.append(element);
   element.textContent = text;
   element.classList.add('shown');
   clearTimeout(toastTimer);

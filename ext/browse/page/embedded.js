@@ -156,7 +156,8 @@ export class EmbeddedSource {
 
   /** Those whose middle lies in the polygon, as the server has it. */
   async select(filter, polygon) {
-    return this.pass(filter).filter((c) => pointInRing(middleOf(c.box), polygon)).map((c) => c.id);
+    const ids = this.pass(filter).filter((c) => pointInRing(middleOf(c.box), polygon)).map((c) => c.id);
+    return {ids, total: ids.length};
   }
 
   async chip(table, id) {
@@ -174,9 +175,13 @@ export class EmbeddedSource {
     return this.byId.get(id)?.thumb || '';
   }
 
+  async why() {
+    return 'It could not be read when this page was written.';
+  }
+
   async file(table, ids, format) {
     const chips = ids.map((id) => this.byId.get(id)).filter(Boolean);
-    if (format === 'ids') return new Blob(chips.map((c) => `${c.id}\n`), {type: 'text/plain'});
+    if (format === 'ids') return new Blob(chips.map((c) => `${c.handle}\n`), {type: 'text/plain'});
     if (format === 'geojson') {
       const features = chips.map((c) => ({type: 'Feature', properties: c.columns, geometry: c.geometry}));
       return new Blob([JSON.stringify({type: 'FeatureCollection', features})], {type: 'application/geo+json'});

@@ -73,19 +73,26 @@ export function createGrid(source, callbacks) {
     const run = state.run;
     try {
       const answer = await callbacks.fetch({...state.page, offset: state.chips.length});
-      if (run !== state.run) return;
-      state.chips.push(...answer.chips);
-      grid.append(...answer.chips.map(cellOf));
-      if (!answer.chips.length) state.total = state.chips.length;
+      if (run === state.run) {
+        state.chips.push(...answer.chips);
+        grid.append(...answer.chips.map(cellOf));
+        state.total = answer.chips.length ? answer.total : state.chips.length;
+      }
+      lookForEnd();
     } catch (error) {
       callbacks.onerror(error);
     } finally {
       state.busy = false;
     }
   };
-  new IntersectionObserver((entries) => {
-    if (entries[0].isIntersecting) more();
-  }, {root: byId('chips-part'), rootMargin: '600px'}).observe(byId('grid-end'));
+  const end = new IntersectionObserver((entries) => {
+    if (entries.at(-1).isIntersecting) more();
+  }, {root: byId('chips-part'), rootMargin: '600px'});
+  /** The observer tells of changes alone, and a page of small thumbnails may leave the end in reach: let it begin anew. */
+  const lookForEnd = () => {
+    end.unobserve(byId('grid-end'));
+    end.observe(byId('grid-end'));
+  };
 
   grid.addEventListener('click', (event) => {
     const id = idOf(event.target);
@@ -103,7 +110,7 @@ export function createGrid(source, callbacks) {
   });
 
   return {
-    /** Chips of state.grid 'view' (page by page) or 'sample'. */
+    /** Chips of state.grid 'view' (page by page) or 'sample'; the answer, undefined where another came first. */
     async reload(table, {grid: mode, order, seed}) {
       const run = ++state.run;
       state.table = table;
@@ -111,7 +118,7 @@ export function createGrid(source, callbacks) {
       byId('chips-part').setAttribute('aria-busy', 'true');
       try {
         const answer = await callbacks.fetch(state.page ? {...state.page, offset: 0} : {sample: SAMPLE, seed});
-        if (run !== state.run) return;
+        if (run !== state.run) return undefined;
         state.chips = answer.chips;
         state.total = answer.total;
         state.cells.clear();
@@ -121,7 +128,9 @@ export function createGrid(source, callbacks) {
         byId('chips-part').scrollTop = 0;
         if (had !== null) (state.cells.get(had) || grid.firstElementChild)?.focus(); // who works by keys stays in the grid
         const said = !answer.total ? 'No chips here.' : mode === 'sample' ? `${formatCount(answer.chips.length)} of ${formatCount(answer.total)} chips, at random` : `${formatCount(answer.total)} chips in view`;
-        note(byId('grid-note'), said);
+        note(byId('grid-note'), answer.partial < 1 ? `${said}, so far` : said);
+        lookForEnd();
+        return answer;
       } finally {
         if (run === state.run) byId('chips-part').removeAttribute('aria-busy');
       }

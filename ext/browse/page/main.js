@@ -97,10 +97,22 @@ async function drawMap(page) {
   }
 }
 
+/** What is said of a table that was still being read when the page was opened; a map that nobody has moved shows all of it. */
+async function refreshTables(page) {
+  page.about.tables = (await page.source.about()).tables;
+  if (page.isFitted) fitTable(page);
+}
+
+function fitTable(page) {
+  page.map.fit(page.table().extent || [-180, -60, 180, 75]);
+  page.isFitted = true;
+}
+
 async function drawFilters(page) {
   try {
     const answer = await page.busy(page.source.histograms(page.filter()));
     againWhilePartial(page, 'filters', answer);
+    if (page.table().loaded < 1) await refreshTables(page);
     page.filters.update(answer, page.table());
     note(byId('where-error'), '');
     byId('where').removeAttribute('aria-invalid');
@@ -117,7 +129,8 @@ function gridFilter(page) {
 
 async function drawGrid(page) {
   try {
-    await page.busy(page.grid.reload(page.table().name, page.store.get()));
+    const answer = await page.busy(page.grid.reload(page.table().name, page.store.get()));
+    if (answer) againWhilePartial(page, 'grid', answer);
   } catch (error) {
     page.fail(error, 'grid');
   }
@@ -132,14 +145,14 @@ function drawImagery(page) {
 
 /** What follows from a change of the state. */
 function follow(page) {
-  page.later = {map: debounced(250, () => drawMap(page)), filters: debounced(250, () => drawFilters(page))};
+  page.later = {map: debounced(250, () => drawMap(page)), filters: debounced(250, () => drawFilters(page)), grid: debounced(1000, () => drawGrid(page))};
   const later = {map: debounced(60, () => drawMap(page)), filters: debounced(60, () => drawFilters(page)), grid: debounced(120, () => drawGrid(page))};
   page.store.subscribe((state, changed) => {
     const filtered = FILTERS.some((k) => changed.has(k));
     if (changed.has('table')) {
       page.selection.clear();
       page.filters.setTable(page.table());
-      page.map.fit(page.table().extent || [-180, -60, 180, 75]);
+      fitTable(page);
     }
     if (filtered || changed.has('color') || changed.has('view')) later.map();
     if (filtered || changed.has('color')) later.filters();
@@ -147,12 +160,36 @@ function follow(page) {
     if (changed.has('imagery') || (filtered && state.imagery)) drawImagery(page);
     page.chip.follow(state, changed);
     showState(page);
-    const hash = formatHash(state);
     // A hash that is not ours was typed just now: its event, which is on the way, sets the state.
-    if (location.hash !== page.hash || hash === location.hash || (hash === '#' && !location.hash)) return;
-    history.replaceState(null, '', hash);
-    page.hash = location.hash;
+    if (location.hash !== page.hash) return;
+    if (changed.has('chip') && state.chip === null && history.state === 'chip') history.back();
+    else writeHash(page, changed.has('chip') && state.chip !== null && history.state !== 'chip');
   });
+}
+
+/** The state into the address. A chip that opens is a step of its own, so that Back closes it rather than leave the page. */
+function writeHash(page, isStep = false) {
+  const hash = formatHash(page.store.get());
+  if (hash === location.hash || (hash === '#' && !location.hash)) return;
+  if (isStep) history.replaceState('below a chip', '', location.href);
+  if (isStep) history.pushState('chip', '', hash);
+  else history.replaceState(history.state, '', hash);
+  page.hash = location.hash;
+}
+
+/** Another hash came: typed, by a link, or by Back from a chip, which closes and leaves all else as it is. */
+function followHash(page) {
+  page.hash = location.hash;
+  if (history.state === 'below a chip') {
+    history.replaceState(null, '', location.href);
+    page.store.set({chip: null});
+    return writeHash(page);
+  }
+  const next = parseHash(location.hash);
+  page.store.set(next);
+  page.isFitted = false;
+  if (next.view) page.map.go(next.view);
+  else fitTable(page);
 }
 
 /** Fields and buttons as the state has them. */
@@ -248,10 +285,11 @@ function escape(page, isModal) {
 
 async function selectOnMap(page, polygon, isAdding) {
   try {
-    const ids = await page.busy(page.source.select(page.filter(), polygon));
+    const {ids, total} = await page.busy(page.source.select(page.filter(), polygon));
     if (isAdding) page.selection.add(ids);
     else page.selection.set(ids);
     if (!ids.length) toast('No chips there');
+    else if (ids.length < total) toast(`The first ${formatCount(ids.length)} of ${formatCount(total)} chips there are selected: more at once cannot be`);
   } catch (error) {
     page.fail(error);
   }
@@ -260,6 +298,7 @@ async function selectOnMap(page, polygon, isAdding) {
 function createParts(page) {
   const {source, store} = page;
   const moved = debounced(150, () => store.set({view: page.map.position()}));
+  for (const type of ['pointerdown', 'wheel', 'keydown']) byId('map').addEventListener(type, () => (page.isFitted = false), {capture: true, passive: true});
   page.filters = createFilters(store, source);
   page.map = createMap({
     onview: moved,
@@ -308,7 +347,7 @@ async function start() {
     const state = page.store.get();
     page.filters.setTable(page.table());
     if (state.view) page.map.go(state.view);
-    else page.map.fit(page.table().extent || [-180, -60, 180, 75]);
+    else fitTable(page);
     follow(page);
     showState(page);
     drawImagery(page);
@@ -316,10 +355,7 @@ async function start() {
     page.chip.follow(state, new Set(['chip']));
     document.body.classList.add('ready');
     source.world().then((outline) => outline && page.map.setWorld(outline)).catch(() => {}); // a build without a network has none
-    addEventListener('hashchange', () => {
-      page.hash = location.hash;
-      page.store.set(parseHash(location.hash));
-    });
+    addEventListener('hashchange', () => followHash(page));
   } catch (error) {
     showFailure(error.message);
   }

@@ -193,7 +193,7 @@ function drawCells(shown, cells, scale) {
     const y = cells.s + Math.floor(i / cells.nx) * cells.dy;
     const strength = 0.35 + 0.6 * (Math.log1p(count) / Math.log1p(most));
     const rectangle = L.rectangle([[y, x], [y + cells.dy, x + cells.dx]], {
-      renderer: shown.renderers.chips, stroke: false, fillColor: value == null ? cssColor('--accent') : scale.color(value), fillOpacity: strength,
+      renderer: shown.renderers.chips, weight: 0.8, color: cssColor('--chip-line'), opacity: 1, fillColor: value == null ? cssColor('--accent') : scale.color(value), fillOpacity: strength,
     });
     rectangle.cell = {count, value, scale};
     rectangle.addTo(shown.group);

@@ -66,8 +66,9 @@ export class ServerSource {
     return this.json('api/list', {...filter, ...page}, page.offset ? 'more' : 'list');
   }
 
-  async select(filter, polygon) {
-    return (await this.json('api/select', {...filter, polygon})).ids;
+  /** {ids, total}: the first of them, where there are very many. */
+  select(filter, polygon) {
+    return this.json('api/select', {...filter, polygon});
   }
 
   chip(table, id) {
@@ -82,6 +83,11 @@ export class ServerSource {
     if (stretch) q.set(stretch.startsWith('=') ? 'rescale' : 'stretch', stretch.replace(/^=/, ''));
     if (overlay) q.set('overlay', 'mask');
     return `chip.png?${q}`;
+  }
+
+  /** Why there is no picture at an address, or ''. */
+  why(address) {
+    return this.request(address, undefined, 'why').then(() => '', (error) => (error.name === 'AbortError' ? '' : error.message));
   }
 
   /** The address of tiles of the chips that pass a filter; order: SQL, what comes first lies on top. */

@@ -63,13 +63,13 @@ test('one chip comes with the dates of its place', async () => {
 
 test('a polygon selects the chips whose middle lies in it', async () => {
   const ring = [[0.6, 0.4], [2.6, 0.4], [2.6, 0.6], [0.6, 0.6], [0.6, 0.4]];
-  assert.deepEqual(await source().select({}, ring), [2, 3]);
-  assert.deepEqual(await source().select({cloud: [0, 0.1]}, ring), [2]);
+  assert.deepEqual(await source().select({}, ring), {ids: [2, 3], total: 2});
+  assert.deepEqual(await source().select({cloud: [0, 0.1]}, ring), {ids: [2], total: 1});
 });
 
 test('files of a selection', async () => {
   const s = source();
-  assert.equal(await (await s.file('chips', [2, 1], 'ids')).text(), '2\n1\n');
+  assert.equal(await (await s.file('chips', [2, 1], 'ids')).text(), '["chips",1]\n["chips",0]\n');
   assert.equal(await (await s.file('chips', [1], 'csv')).text(), 'rowid,chipid,item,cloud_cover_percentage\r\n1,c0,"item ""0"",\n",0\r\n');
   const geojson = JSON.parse(await (await s.file('chips', [3], 'geojson')).text());
   assert.deepEqual(geojson.features[0].geometry.coordinates[0][0][2], [3, 1]);
