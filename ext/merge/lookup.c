@@ -48,11 +48,11 @@ void sc_merge_lookup_free(struct sc_lookup_cache *cache) {
   sc_free(cache);
 }
 
-/* Changes with every commit by anybody, and with our own writes. */
+/* Changes with every commit by anybody, and with our own writes; no other table has it. */
 static uint64_t version_of(struct sc_merge *t) {
   unsigned version = 0;
   sqlite3_file_control(t->db, t->schema, SQLITE_FCNTL_DATA_VERSION, &version);
-  return (uint64_t)version << 32 | t->n_changes;
+  return (uint64_t)version << 32 | t->change;
 }
 
 /* Six doubles, little endian, as we wrote them; hostile. */

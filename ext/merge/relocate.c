@@ -48,7 +48,7 @@ sc_status sc_merge_relocate(sqlite3 *db, const char *table, int64_t item_row,
   struct sc_merge *t;
   sc_status st = sc_merge_find_named(db, table, &t, err);
   if (st) return st;
-  t->n_changes++; /* for what this connection remembers of the item */
+  sc_merge_note_change(t); /* for what this connection remembers of the item */
   sc_merge_enter(t);
   st = move_item(t, item_row, place, err);
   for (size_t i = 0; i < place->n_assets && !st; i++) {

@@ -252,7 +252,7 @@ sc_status sc_merge_insert_row(struct sc_merge *t, const struct sc_merge_new_row 
   struct ready_chip chip = {0};
   float day = SC_NO_DAY;
   int is_new = 0;
-  t->n_changes++;
+  sc_merge_note_change(t);
   sc_status st = item_of_row(t, row, &chip.item_id, &day, &is_new, err);
   if (st) return st;
   chip.x = row->x;
@@ -493,7 +493,7 @@ sc_status sc_merge_insert_item(struct sc_merge *t, const struct sc_index *x,
                                int64_t *last_id, struct sc_error *err) {
   int64_t old_id = 0, item_id = 0, first_chip = 0;
   float day;
-  t->n_changes++;
+  sc_merge_note_change(t);
   sc_status st = sc_merge_flush_blocks(t, err); /* items without chips left go */
   if (!st) st = find_item(t, x->item, x->platform, x->collection, &old_id, &day, err);
   if (!st && old_id && conflict != SC_CONFLICT_REPLACE) st = fail_there_already(t, x, err);
@@ -521,7 +521,7 @@ sc_status sc_merge_insert_item(struct sc_merge *t, const struct sc_index *x,
 
 sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *err) {
   sqlite3_stmt *s;
-  t->n_changes++;
+  sc_merge_note_change(t);
   sc_status st = sc_merge_flush_chips(t, err);
   if (!st) st = sc_merge_statement(t, SC_STMT_CHIP_FIND, &s, err);
   if (st) return st;
@@ -622,5 +622,5 @@ void sc_merge_forget(struct sc_merge *t) {
   sc_merge_forget_items(t);
   t->next_chip = t->next_block = 0;
   t->is_current = 0;
-  t->n_changes++;
+  sc_merge_note_change(t);
 }

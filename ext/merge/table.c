@@ -2,6 +2,7 @@
 #include "merge/table.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -44,6 +45,11 @@ static struct sc_merge *registry_find(const sqlite3 *db, const char *schema, con
   }
   pthread_mutex_unlock(&registry_lock);
   return t;
+}
+
+void sc_merge_note_change(struct sc_merge *t) {
+  static atomic_uint last;
+  t->change = atomic_fetch_add(&last, 1) + 1;
 }
 
 sc_status sc_merge_find_table(sqlite3 *db, const char *schema, const char *name,
@@ -154,6 +160,7 @@ sc_status sc_merge_open(struct sc_connection *c, sqlite3 *db, const char *schema
   t->args = *args;
   t->connection = c;
   t->db = db;
+  sc_merge_note_change(t);
   sc_status st = sc_strdup(schema, &t->schema, err);
   if (!st) st = sc_strdup(name, &t->name, err);
   if (!st) st = sc_predicates_new(db, &t->predicates, err);
@@ -183,6 +190,7 @@ sc_status sc_merge_set_name(struct sc_merge *t, const char *name, struct sc_erro
   if (st) return st;
   sc_free(t->name);
   t->name = copy;
+  sc_merge_note_change(t);
   sc_rtree_free(&t->area);
   sc_rtree_free(&t->index);
   return take_names(t, err);

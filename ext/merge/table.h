@@ -60,14 +60,14 @@ struct sc_merge {
   struct sc_buffer scratch;
   struct sc_recent_item recent[SC_MERGE_RECENT_ITEMS];
   int64_t next_chip, next_block; /* 0: ask the tables */
-  int n_inside;       /* our own writes run: the savepoints of their statements are not for us */
-  int must_discard;   /* rolled back meanwhile: forget the buffers on the way out */
-  int in_statement;   /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
-  int is_current;     /* the schema's version was looked at in this transaction */
-  int has_emptied;    /* blocks in the buffer lost their last chip: their items may have to go */
-  int is_broken;      /* a write failed half way: nothing may be committed until ROLLBACK */
-  size_t n_flushes;   /* of blocks */
-  unsigned n_changes; /* counts writes, so that readers' caches notice */
+  int n_inside;     /* our own writes run: the savepoints of their statements are not for us */
+  int must_discard; /* rolled back meanwhile: forget the buffers on the way out */
+  int in_statement; /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
+  int is_current;   /* the schema's version was looked at in this transaction */
+  int has_emptied;  /* blocks in the buffer lost their last chip: their items may have to go */
+  int is_broken;    /* a write failed half way: nothing may be committed until ROLLBACK */
+  size_t n_flushes; /* of blocks */
+  unsigned change;  /* of the last write, so that readers' caches notice */
 
   struct sc_cursor *free_cursors; /* closed ones, for their statements */
   int n_free_cursors;
@@ -104,6 +104,10 @@ sc_status sc_merge_find_on_error(struct sc_merge *t, enum sc_merge_on_error *out
 
 /* Forget the items that rows were lately inserted for. */
 void sc_merge_forget_items(struct sc_merge *t);
+
+/* Give t->change a number that no table of the process has had: one that is dropped, or whose
+ * database is detached, leaves its name and row numbers to another one. */
+void sc_merge_note_change(struct sc_merge *t);
 
 /*
  * Open the table behind an existing set of shadow tables, and close it. Takes over args, also on

@@ -177,13 +177,12 @@ static sc_status take_chip(struct sc_feed *f, struct sc_job *job, size_t place, 
   return st;
 }
 
-/* Of a batch that is NULL: later batches take their chips behind them. */
+/* Of a batch that is NULL: later batches take their chips behind them. They stay open with it,
+ * since threads may hold the blocks of their superblocks. */
 static void drop_chips(struct sc_feed *f, struct sc_job *job, size_t begin, size_t end) {
   for (size_t i = begin; i < end; i++) {
-    struct sc_chip chip = {0};
     struct sc_error ignored = {0};
-    take_chip(f, job, i, &chip, &ignored);
-    sc_chip_close(&chip);
+    take_chip(f, job, i, &job->batch.chips[job->batch.n_open++], &ignored);
   }
 }
 

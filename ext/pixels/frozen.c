@@ -41,9 +41,17 @@ void sc_frozen_set_free(struct sc_frozen_set *s) {
   sc_free(s);
 }
 
-int sc_frozen_is_attached(const struct sc_connection *c, const struct sc_frozen_set *set) {
+static unsigned version_of(const struct sc_connection *c, const char *schema) {
+  unsigned version = 0;
+  sqlite3_file_control(c->db, schema, SQLITE_FCNTL_DATA_VERSION, &version);
+  return version;
+}
+
+int sc_frozen_is_unchanged(const struct sc_connection *c, const struct sc_frozen_set *set) {
   const char *file = sqlite3_db_filename(c->db, set->schema);
-  return file && strcmp(file, set->file) == 0;
+  if (!file || !*file || strcmp(file, set->file) != 0) return 0;
+  struct sc_stamp stamp = sc_stamp_of(file);
+  return sc_stamp_equals(&stamp, &set->stamp) && version_of(c, set->schema) == set->version;
 }
 
 static enum sc_dtype find_dtype(const char *name) {
@@ -149,6 +157,8 @@ static sc_status read_set(struct sc_connection *c, sqlite3_stmt *stmt, struct sc
                           struct sc_error *err) {
   const char *file = sqlite3_db_filename(c->db, s->schema);
   cJSON *description = cJSON_Parse((const char *)sqlite3_column_text(stmt, 0));
+  s->stamp = sc_stamp_of(file);
+  s->version = version_of(c, s->schema);
   sc_status st = sc_strdup(file ? file : "", &s->file, err);
   if (!st) st = take_description(s, description, err);
   if (!st) st = take_array(s, (const char *)sqlite3_column_text(stmt, 1), err);

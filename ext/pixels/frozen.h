@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "pixels/chip.h"
 #include "pixels/packed.h"
+#include "store/stamp.h"
 
 /* In `application_id` of such a file, and its `user_version`. */
 #define SC_FROZEN_APPLICATION_ID 0x53434650
@@ -37,7 +38,9 @@ struct sc_frozen_band {
 
 /* The chips of one item. */
 struct sc_frozen_set {
-  char *schema, *file; /* names of the database; owned */
+  char *schema, *file;   /* names of the database; owned */
+  struct sc_stamp stamp; /* of the file, */
+  unsigned version;      /* and SQLite's of its pages, when it was read */
   char item[SC_HANDLE_ITEM_NAME + 1];
   enum sc_packing packing;
   enum sc_dtype dtype;
@@ -54,8 +57,8 @@ struct sc_frozen_set {
 sc_status sc_frozen_find(struct sc_connection *c, const char *schema, const char *item,
                          struct sc_frozen_set **out, struct sc_error *err);
 void sc_frozen_set_free(struct sc_frozen_set *set);
-/* Is it the database of that schema still? */
-int sc_frozen_is_attached(const struct sc_connection *c, const struct sc_frozen_set *set);
+/* Is it the database of that schema still, with what it had? Of one without a file none can say. */
+int sc_frozen_is_unchanged(const struct sc_connection *c, const struct sc_frozen_set *set);
 /* Give an item's object the grid that its chips were frozen on: so no file is opened for it. */
 sc_status sc_frozen_give_grid(const struct sc_frozen_set *set, struct cJSON *item,
                               struct sc_error *err);

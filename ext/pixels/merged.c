@@ -107,10 +107,9 @@ static sc_status check_place(struct sc_connection *c, const struct place *p, str
 static sc_status open_row(struct sc_connection *c, const struct place *p, struct sc_chip *out,
                           struct sc_error *err) {
   const struct sc_merge_row *row = p->row;
-  char key[512];
-  int n = snprintf(key, sizeof key, "[%s.%s %" PRId64 " %" PRIu64, p->schema, p->table,
-                   row->item_row, row->version);
-  size_t key_bytes = n < (int)sizeof key ? (size_t)n : sizeof key - 1;
+  char key[64]; /* the version is no other table's */
+  size_t key_bytes =
+      (size_t)snprintf(key, sizeof key, "[%" PRId64 " %" PRIu64, row->item_row, row->version);
   sc_status st = SC_OK;
   out->cached = sc_scenes_find(c, key, key_bytes);
   if (!out->cached) st = keep_scene(c, p, key, key_bytes, &out->cached, err);

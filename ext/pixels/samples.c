@@ -152,27 +152,30 @@ static sc_status append_value(const struct sc_samples *s, sqlite3_stmt *query, i
   }
 }
 
-/* A rowid of the chips of a frozen data set is as good as the handle that stands there. */
+/* A rowid of the chips of a frozen data set is as good as the handle that stands there; one that is
+ * not there fails when its batch is made. */
 static sc_status take_rowid(struct sc_connection *c, struct sc_samples *s, const char *table,
                             struct sc_sample *row, struct sc_error *err) {
-  const char *schema, *name;
   struct sc_buffer handle = {0};
-  struct sc_error other = {0};
-  if (!s->n) {
-    s->is_frozen = sc_merge_resolve(c->db, table, &schema, &name, &other) == SC_NOT_FOUND &&
-                   sc_frozen_row(c, table, row->rowid, &handle, &other) == SC_OK;
-    handle.size = 0;
-  }
-  sc_status st = SC_OK;
-  if (!s->is_frozen) {
-    st = find_source(s, SC_SAMPLES_ROWID, "", 0, &row->chip.item, err);
-  } else {
-    st = sc_frozen_row(c, table, row->rowid, &handle, err);
-    if (!st) st = sc_buffer_terminate(&handle, err);
+  sc_status st = s->is_frozen ? sc_frozen_row(c, table, row->rowid, &handle, err) : SC_RANGE;
+  if (st == SC_RANGE) {
+    st = sc_settle(err, find_source(s, SC_SAMPLES_ROWID, "", 0, &row->chip.item, err));
+  } else if (!st) {
+    st = sc_buffer_terminate(&handle, err);
     if (!st) st = take_text(s, (char *)handle.data, handle.size, row, err);
   }
   sc_buffer_free(&handle);
   return st;
+}
+
+static int is_frozen_table(struct sc_connection *c, const char *table) {
+  const char *schema, *name;
+  struct sc_buffer handle = {0};
+  struct sc_error other = {0};
+  if (sc_merge_resolve(c->db, table, &schema, &name, &other) != SC_NOT_FOUND) return 0;
+  sc_status st = sc_frozen_row(c, table, 0, &handle, &other);
+  sc_buffer_free(&handle);
+  return st == SC_OK || st == SC_RANGE;
 }
 
 static sc_status take_sample(struct sc_connection *c, struct sc_samples *s, sqlite3_stmt *query,
@@ -244,6 +247,7 @@ sc_status sc_samples_read(struct sc_connection *c, const char *query,
   sc_connection_begin_query(c);
   sc_status st = sc_samples_prepare(c->db, out->what, query, &stmt, err);
   if (!st) st = take_columns(out, stmt, err);
+  out->is_frozen = !st && options->table && is_frozen_table(c, options->table);
   while (!st && is_row) {
     st = sc_db_next(stmt, &is_row, err);
     if (st) sc_fail_within(err, "%s: the query", out->what);
@@ -397,8 +401,10 @@ static sc_status place_source(struct sc_connection *c, struct sc_samples *s, siz
   }
   sc_status st = sc_samples_name(s, from->first, &name, err);
   if (!st) st = sc_superblock_find(c, &name, options, &found, err);
-  if (!st && !found.item)
-    st = sc_strndup((char *)s->texts.data + from->text, from->text_bytes, &found.item, err);
+  if (!st && !found.item) { /* of rowids that are not there no text is known */
+    const char *text = from->text_bytes ? (char *)s->texts.data + from->text : "";
+    st = sc_strndup(text, from->text_bytes, &found.item, err);
+  }
   if (st) {
     sc_free(found.item);
     return st;

@@ -48,13 +48,12 @@ static struct sc_scenes *scenes_of(struct sc_connection *c) {
   return c->scenes = sc_connection_part(c, c->scenes, sizeof *c->scenes, scenes_free);
 }
 
-static int is_unchanged(const struct sc_connection *c, struct sc_cached_scene *s) {
-  if (s->rules_version != sc_rules_version(c->rules) ||
-      s->settings_version != sc_settings_version())
-    return 0;
-  if (s->frozen) return sc_frozen_is_attached(c, s->frozen);
-  if (c->run && s->looked_run == c->run && !sc_poll_is_due(CLOCK_MONOTONIC, &s->next_look))
-    return 1;
+static void note_look(const struct sc_connection *c, struct sc_cached_scene *s) {
+  s->looked_run = c->run;
+  s->next_look = sc_next_poll(CLOCK_MONOTONIC);
+}
+
+static int has_same_files(const struct sc_cached_scene *s) {
   struct sc_stamp item = sc_stamp_of(s->scene.item.location);
   if (!s->table && !sc_stamp_equals(&item, &s->stamp)) return 0;
   for (size_t i = 0; i < s->scene.item.n_assets; i++) {
@@ -63,9 +62,18 @@ static int is_unchanged(const struct sc_connection *c, struct sc_cached_scene *s
     struct sc_stamp now = sc_stamp_of(a->href);
     if (!sc_stamp_equals(&now, &a->stamp)) return 0;
   }
-  s->looked_run = c->run;
-  s->next_look = sc_next_poll(CLOCK_MONOTONIC);
   return 1;
+}
+
+static int is_unchanged(const struct sc_connection *c, struct sc_cached_scene *s) {
+  if (s->rules_version != sc_rules_version(c->rules) ||
+      s->settings_version != sc_settings_version())
+    return 0;
+  if (c->run && s->looked_run == c->run && !sc_poll_is_due(CLOCK_MONOTONIC, &s->next_look))
+    return 1;
+  int is_same = s->frozen ? sc_frozen_is_unchanged(c, s->frozen) : has_same_files(s);
+  if (is_same) note_look(c, s);
+  return is_same;
 }
 
 struct sc_cached_scene *sc_scenes_find(struct sc_connection *c, const void *key, size_t n) {
@@ -137,6 +145,7 @@ sc_status sc_scenes_keep(struct sc_connection *c, const void *key, size_t n, str
   s->scene = *scene;
   memset(scene, 0, sizeof *scene);
   s->n_users = 1;
+  note_look(c, s);
   note_grid_files(s);
   put_in(all, s);
   *out = s;

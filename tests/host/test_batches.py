@@ -349,6 +349,25 @@ class Pixels(unittest.TestCase):
             self.assertIn(sum(b is None for _, b, _ in batches), (1, 2))
             self.check((load(b), e) for _, b, e in batches if b)
 
+    def test_a_batch_of_many_scenes_that_failed(self):
+        """Threads hold the blocks of its chips still: more scenes than a connection keeps are not closed under them."""
+        db = merged(DEMO, ["many%d" % i for i in range(70)])
+        db.execute("INSERT INTO chips(item_json) VALUES (?)", (item_text(DEMO, "none").replace(os.path.join(DEMO, "red.tif"), "/nothing.tif"),))
+        query = "SELECT row, 'a' || substr(chipid, -4) AS chipid FROM chips WHERE chip_index_y = 2 AND chip_index_x IN (2, 3)"
+        for seed in range(2):
+            options = '{%s, "shuffle": {"seed": %d, "mix": 99}, "on_error": "null"}' % (RED, seed)
+            batches = db.execute("SELECT batch, extra " + BATCHES, (query, 140, options)).fetchall()
+            self.assertIsNone(batches[0][0])
+            self.check((load(b), e) for b, e in batches if b)
+
+    def test_rowids_that_are_not_there(self):
+        for shuffle in ("null", "1", '{"mix": 0}'):
+            for query in ("SELECT 77777", "SELECT -1 UNION ALL SELECT 77777"):
+                options = '{%s, "table": "chips", "shuffle": %s, "on_error": "%%s"}' % (RED, shuffle)
+                self.assertEqual([(0, None)], self.db.execute("SELECT n, batch " + BATCHES, (query, 3, options % "null")).fetchall())
+                with self.assertRaisesRegex(sqlite3.Error, "batch 0: position 0: rowid (-1|77777): .*no chip with rowid"):
+                    self.db.execute("SELECT n, batch " + BATCHES, (query, 3, options % "abort")).fetchall()
+
     def test_it_nests_and_joins(self):
         nested = "SELECT row FROM (SELECT count(*) AS n FROM stacchip_batches('SELECT row FROM chips', 36, ''{\"assets\": [\"red\"]}'')), chips LIMIT 36".replace("''", "'")
         self.assertEqual(3, self.db.execute("SELECT count(*) " + BATCHES, (nested, 12, "{%s}" % RED)).fetchone()[0])

@@ -128,6 +128,31 @@ class Case(unittest.TestCase):
 
 
 class Reading(Case):
+    def test_another_data_set_in_the_place_of_one(self):
+        """The same items in a file of the same name: bands, types and codecs are those of the file that is there."""
+        live = host.connect()
+        self.addCleanup(live.close)
+        live.isolation_level = None
+        read = "SELECT item, stacchip_chip(handle) FROM %schips ORDER BY 1, chip_index_x, chip_index_y"
+        for options in ({"assets": "red"}, {"assets": "nir"}, {"assets": "red", "dtype": "int32"}, {"assets": "red", "codec": "raw"}):
+            self.freeze("f.db", **options)
+            live.execute("ATTACH ? AS f", (f"{self.at}/f.db",))
+            self.assertEqual(self.open("f.db").execute(read % "").fetchall(), live.execute(read % "f.").fetchall())
+            live.execute("DETACH f")
+            os.unlink(f"{self.at}/f.db")
+
+    def test_batches_of_rowids_and_none(self):
+        """A row of NULL, or a rowid that is not there, says nothing of what the table is."""
+        self.freeze("f.db")
+        db = self.open("f.db")
+        for first in ("NULL", "777", "-1"):
+            query = f"SELECT {first} UNION ALL SELECT position FROM chips"
+            for shuffle in ("null", "1", '{"mix": 0}'):
+                options = '{"table": "chips", "null": "skip", "on_error": "skip", "shuffle": %s}' % shuffle
+                for null in ("skip", "fill"):
+                    rows = db.execute("SELECT n FROM stacchip_batches(?, 50, ?)", (query, options.replace('"null": "skip"', f'"null": "{null}"'))).fetchall()
+                    self.assertEqual([(33 if (first, null) == ("NULL", "fill") else 32,)], rows)
+
     def test_every_chip_reads_without_its_scene(self):
         for codec in ("raw", "lz4", "zstd"):
             self.assertEqual(self.freeze(f"{codec}.db", codec=codec)["chips"], 32)

@@ -38,6 +38,43 @@ class Handles(unittest.TestCase):
             self.assertEqual(self.pixels, self.chip(exported), exported)
         self.assertEqual(self.pixels, self.chip(rows[2], '{"table": "four"}'))
 
+    def test_a_table_in_place_of_another_has_its_own_items(self):
+        """Dropped and made anew in one transaction, of another file that is attached under the name, and behind a long name: row numbers are the same."""
+        with open(ITEM) as f:
+            red = json.load(f)
+        for asset in red["assets"].values():
+            asset["href"] = os.path.join(SCENE, asset["href"])
+        blue = json.loads(json.dumps(red))
+        blue["assets"]["red"]["href"] = red["assets"]["blue"]["href"]
+        other = dict(blue, id="other")
+        chip = lambda db, table: db.execute("SELECT stacchip_chip(row, '{\"assets\": \"red\"}') FROM %s WHERE chip_index_x = 3 AND chip_index_y = 3 AND item >= ''" % table).fetchall()
+        fill = lambda db, table, item: (db.execute("CREATE VIRTUAL TABLE %s USING stacchip_merge(max_nodata=1)" % table),
+                                        db.execute("INSERT INTO %s(item_json) VALUES (?)" % table, (json.dumps(item),)))
+        wanted = [self.chip({"item": item, "chip_index_x": 3, "chip_index_y": 3}, '{"assets": "red"}') for item in (red, blue, other)]
+        self.assertNotEqual(wanted[0], wanted[1])
+        with tempfile.TemporaryDirectory() as folder:
+            for i, item in enumerate((red, blue, other)):
+                db = host.connect("%s/%d.db" % (folder, i))
+                fill(db, "chips", item)
+                db.commit()
+                db.close()
+            db = host.connect()
+            db.isolation_level = None
+            for i in (0, 1, 0, 2):
+                db.execute("ATTACH ? AS aux", ("%s/%d.db" % (folder, i),))
+                self.assertEqual([(wanted[i],)], chip(db, "aux.chips"), i)
+                db.execute("DETACH aux")
+            db.execute("BEGIN")
+            for i in (0, 1, 0, 2):
+                fill(db, "chips", (red, blue, other)[i])
+                self.assertEqual([(wanted[i],)], chip(db, "chips"), i)
+                db.execute("DROP TABLE chips")
+            db.execute("COMMIT")
+        name = "n" * 600
+        fill(db, name, red)
+        db.execute("INSERT INTO %s(item_json) VALUES (?)" % name, (json.dumps(other),))
+        self.assertEqual(sorted([(wanted[0],), (wanted[2],)]), sorted(chip(db, name)))
+
     def test_an_id_with_a_slash_is_a_folder_of_the_archive(self):
         with open(ITEM) as f:
             item = json.load(f)
