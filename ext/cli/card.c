@@ -46,23 +46,32 @@ static sc_status put_line(void *context, sqlite3_stmt *row, struct sc_error *err
   return st ? st : sc_sink_write(&csv->sink, csv->line.data, csv->line.size, err);
 }
 
-#define OWN_COLUMNS                                                                            \
-  "c.position, c.handle, i.item_id, i.collection, i.platform, i.datetime, c.x, c.y, c.width, " \
-  "c.height, c.west, c.south, c.east, c.north"
-#define OWN_NAMES                                                                           \
-  "'position','handle','item','collection','platform','datetime','x','y','width','height'," \
-  "'west','south','east','north'"
+static const char *const own_columns[] = {
+    "c.position", "c.handle", "i.item_id", "i.collection", "i.platform", "i.datetime", "c.x",
+    "c.y",        "c.width",  "c.height",  "c.west",       "c.south",    "c.east",     "c.north"};
 
-static sc_status write_lines(const struct sc_card *card, struct csv *csv, struct sc_error *err) {
-  sqlite3_str *names = sqlite3_str_new(NULL), *values = sqlite3_str_new(NULL);
+/* The columns of the table, the query's in place of the item's where names are equal. */
+static void add_columns(const struct sc_card *card, sqlite3_str *names, sqlite3_str *values) {
   const cJSON *name;
-  sqlite3_str_appendall(names, "SELECT " OWN_NAMES);
-  sqlite3_str_appendall(values, "SELECT " OWN_COLUMNS);
+  const char *between = "SELECT ";
+  for (size_t i = 0; i < sizeof own_columns / sizeof *own_columns; i++) {
+    const char *own = own_columns[i] + 2;
+    if (strcmp(own, "item_id") == 0) own = "item";
+    if (sc_card_has_column(card, own)) continue;
+    sqlite3_str_appendf(names, "%s%Q", between, own);
+    sqlite3_str_appendf(values, "%s%s", between, own_columns[i]);
+    between = ",";
+  }
   cJSON_ArrayForEach(name, card->columns) {
     if (!cJSON_IsString(name)) continue;
     sqlite3_str_appendf(names, ",%Q", name->valuestring);
     sqlite3_str_appendf(values, ",c.\"%w\"", name->valuestring);
   }
+}
+
+static sc_status write_lines(const struct sc_card *card, struct csv *csv, struct sc_error *err) {
+  sqlite3_str *names = sqlite3_str_new(NULL), *values = sqlite3_str_new(NULL);
+  add_columns(card, names, values);
   sqlite3_str_appendall(values,
                         " FROM chips AS c JOIN items AS i ON i.id = c.item ORDER BY c.position");
   char *head = sqlite3_str_finish(names), *rows = sqlite3_str_finish(values);
@@ -128,8 +137,8 @@ static sc_status draw(const struct sc_card *card, cJSON *options, struct sc_buff
       text ? sc_cli_text(card->db, out, found, err,
                          "WITH RECURSIVE t(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM t WHERE k + "
                          "1 < CAST(?1 AS INT)) SELECT stacchip_stack(handle, ?2) FROM (SELECT "
-                         "handle FROM t JOIN chips ON position = k * (SELECT count(*) FROM chips) "
-                         "/ CAST(?1 AS INT) ORDER BY position)",
+                         "handle FROM t JOIN chips ON position = t.k * (SELECT count(*) FROM "
+                         "chips) / CAST(?1 AS INT) ORDER BY position)",
                          count, text)
            : sc_fail_nomem(err);
   cJSON_free(text);

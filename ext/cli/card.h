@@ -54,6 +54,9 @@ sc_status sc_card_name(const struct sc_card *card, const char *file, char **out,
 /* The text of a column of the query in SQL: c."label"; freed with sqlite3_free(). */
 char *sc_card_column(const char *name);
 
+/* Has the query a column of that name? It then stands for the item's own. */
+int sc_card_has_column(const struct sc_card *card, const char *name);
+
 /* Write the card of a frozen data set that is complete. */
 sc_status sc_card_write(const char *path, const struct sc_card_words *words, struct sc_error *err);
 

@@ -93,6 +93,10 @@ static int has_text(const cJSON *list, const char *text) {
   return 0;
 }
 
+int sc_card_has_column(const struct sc_card *card, const char *name) {
+  return has_text(card->columns, name);
+}
+
 static void add_text(cJSON *list, const char *text) {
   if (text && *text && !has_text(list, text)) cJSON_AddItemToArray(list, cJSON_CreateString(text));
 }

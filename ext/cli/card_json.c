@@ -270,8 +270,10 @@ static sc_status add_chips(const struct sc_card *card, cJSON *sets, struct sc_er
   cJSON_AddStringToObject(set, "description", "A record for each chip.");
   add_reference(set, "key", "chips/position");
   cJSON *fields = cJSON_AddArrayToObject(set, "field");
-  for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-    add_column(card, fields, own[i].name, own[i].type, own[i].description);
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    if (!sc_card_has_column(card, own[i].name))
+      add_column(card, fields, own[i].name, own[i].type, own[i].description);
+  }
   cJSON_ArrayForEach(name, card->columns) {
     const char *type, *text = cJSON_IsString(name) ? name->valuestring : "";
     if (!st) st = find_type(card, text, &type, err);

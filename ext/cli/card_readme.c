@@ -136,8 +136,8 @@ static sc_status put_counts(const struct sc_card *card, const char *title, const
   struct counts c = {.card = card, .splits = is_split ? NULL : card->splits, .out = out};
   char *split = c.splits && c.splits->child ? sc_card_column(card->split) : sqlite3_mprintf("NULL");
   char *sql = split ? sqlite3_mprintf(
-                          "SELECT %s AS v, %s AS s, count(*) FROM chips AS c JOIN items AS i ON "
-                          "i.id = c.item GROUP BY v, s ORDER BY v, s",
+                          "SELECT %s, %s, count(*) FROM chips AS c JOIN items AS i ON "
+                          "i.id = c.item GROUP BY 1, 2 ORDER BY 1, 2",
                           expression, split)
                     : NULL;
   char *most = sqlite3_mprintf(

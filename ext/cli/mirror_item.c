@@ -174,8 +174,11 @@ static sc_status choose_assets(const struct sc_mirror *m, struct sc_mirror_item 
   if (!item->assets) return sc_fail_nomem(err);
   for (size_t i = 0; i < item->item.n_assets; i++) item->assets[i].asset = &item->item.assets[i];
   if (!m->names) st = choose_indexed(m, item, err);
-  if (m->names && strcmp(m->names, "*") != 0) return choose_named(item, m->names, err);
-  if (!st && item->n_chosen == 0) st = choose_all(item, !m->names, err);
+  if (m->names && strcmp(m->names, "*") != 0) {
+    st = choose_named(item, m->names, err);
+  } else if (!st && item->n_chosen == 0) {
+    st = choose_all(item, !m->names, err);
+  }
   return !st && item->n_chosen == 0 ? sc_fail(err, SC_NOT_FOUND, "no assets to copy") : st;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/thread.h"
+#include "store/stamp.h"
 #include "store/store.h"
 
 struct sc_transfers {
@@ -53,11 +54,23 @@ static sc_status is_whole(struct sc_transfer *t, const char *path, int *out, str
   return t->is_trusted ? SC_OK : compare(t, path, out, err);
 }
 
+/* Are the file and its copy one, by whatever names? */
+static int is_source(const struct sc_transfer *t, const char *path) {
+  const struct sc_stamp source = sc_stamp_of(t->href), copy = sc_stamp_of(path);
+  return source.modified_ns && sc_stamp_equals(&source, &copy);
+}
+
 static sc_status fetch(struct sc_transfer *t, const char *path, struct sc_error *err) {
   int exists, is_equal = 0;
   if (!t->href) {
     return sc_fail(err, SC_NOT_FOUND,
                    "%s: gone or damaged, and the item does not say where it came from", path);
+  }
+  if (is_source(t, path)) {
+    return sc_fail(err, SC_BAD_DATA,
+                   "%s: it lies in the mirror already, and has not the size or the checksum that "
+                   "the item says",
+                   path);
   }
   sc_status st = sc_store_copy(t->href, t->root, t->key, err);
   if (!st) st = sc_store_look(t->root, t->key, &exists, &t->bytes, err);

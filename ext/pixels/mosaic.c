@@ -426,10 +426,41 @@ static sc_status open_cog(struct sc_mosaic *m, struct sc_error *err) {
   double empty = m->options.is_argmax ? NO_CLASS : empty_value(m);
   image.nodata.is_set = m->options.is_argmax || m->options.has_nodata || isnan(empty);
   image.nodata.value = empty;
-  image.nodata.bits = (uint64_t)(int64_t)(isnan(empty) ? 0 : empty);
+  image.nodata.bits = isnan(empty)                   ? 0
+                      : m->map.dtype == SC_DTYPE_U64 ? (uint64_t)empty
+                      : m->map.dtype == SC_DTYPE_I64 ? (uint64_t)(int64_t)empty
+                                                     : 0;
   sc_status st = sc_make_scratch(&m->folder, err);
   if (!st) st = sc_format(&m->path, err, "%s/map.tif", m->folder);
   return st ? st : m->raster->cog_create(&image, m->folder, &m->cog, err);
+}
+
+/* Pixels of which no chip says anything get it, so the map's type must hold it. */
+static sc_status check_nodata(const struct sc_mosaic *m, struct sc_error *err) {
+  static const double least[] = {[SC_DTYPE_I8] = -128,
+                                 [SC_DTYPE_I16] = -32768,
+                                 [SC_DTYPE_I32] = -2147483648.0,
+                                 [SC_DTYPE_I64] = -0x1p63,
+                                 [SC_DTYPE_F64] = 0};
+  static const double most[] = {[SC_DTYPE_U8] = 255,
+                                [SC_DTYPE_I8] = 127,
+                                [SC_DTYPE_U16] = 65535,
+                                [SC_DTYPE_I16] = 32767,
+                                [SC_DTYPE_U32] = 4294967295.0,
+                                [SC_DTYPE_I32] = 2147483647.0,
+                                [SC_DTYPE_U64] = 0x1p64 - 2048,
+                                [SC_DTYPE_I64] = 0x1p63 - 1024,
+                                [SC_DTYPE_F64] = 0};
+  enum sc_dtype t = m->map.dtype;
+  double v = m->options.nodata;
+  if (!m->options.has_nodata || m->options.take || m->options.is_argmax || t == SC_DTYPE_F64)
+    return SC_OK;
+  int fits = t == SC_DTYPE_F32 ? !isinf((float)v) : v == floor(v) && v >= least[t] && v <= most[t];
+  return fits ? SC_OK
+              : sc_fail(err, SC_BAD_ARG,
+                        "option 'nodata': %.15g is no value of the arrays' type, %s, and so none "
+                        "that the map can have where no chip says anything",
+                        v, sc_dtype_name(t));
 }
 
 /* Sums of floats are exact enough for what a float or 16 bits hold, and half as large. */
@@ -459,6 +490,8 @@ static sc_status set_up(struct sc_mosaic *m, const struct place *place, const st
   m->state = state_type(a->dtype);
   m->map.dtype = m->options.is_argmax ? SC_DTYPE_U8 : a->dtype;
   m->map.n_bands = m->options.is_argmax ? 1 : m->n_bands;
+  st = check_nodata(m, err);
+  if (st) return st;
   for (int i = 0; i < 6; i++) {
     double step = i % 3 == 2 ? 1 : (double)m->down / m->up;
     m->map.transform[i] = place->grid->transform[i] * step;

@@ -256,6 +256,17 @@ class Cards(unittest.TestCase):
         self.assertIn(version, readme)
         return croissant, collection, readme, rows
 
+    def test_labels_of_any_name(self):
+        """v, s, k, n and the names of the card's own columns: counts are those of the months, and there is a picture."""
+        query = "SELECT row, chip_index_x AS v, chip_index_y AS s, chip_index_x AS k, 1 AS n, 'x' AS platform, 'y' AS datetime, 'z' AS collection, iif(chip_index_x < 3, 'a', 'b') AS part FROM chips"
+        said = self.run_it(self.path("names", "x.db"), "--query", query, "--splits", "part")
+        self.assertNotIn("no picture", said)
+        _, _, readme, rows = self.check("names", "x.", self.path("names", "x.db"))
+        want = collections.Counter(({"scene0": "2024-03", "scene1": "2024-06"}[i], "a" if x < 3 else "b") for i, x, _, _ in self.chips)
+        got = {line[0]: line[1:3] for line in self.tables(readme)["Months"][1:]}
+        self.assertEqual(got, {m: [str(want[m, p]) for p in "ab"] for m in ("2024-03", "2024-06")})
+        self.assertEqual({r["v"] for r in rows}, {str(x) for _, x, _, _ in self.chips})
+
     def test_the_card_of_a_file(self):
         said = self.run_it(self.path("one", "train.db"), "--query", self.QUERY, "--splits", "part", "--with", '{"assets": ["red", "green", "blue", "nir"]}')
         chips = [c for c in self.chips if c[1] < 4]  # those without a split are left out

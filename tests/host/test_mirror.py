@@ -88,6 +88,27 @@ class Work(unittest.TestCase):
         return [json.loads(t) for t, in self.rows("SELECT item_json FROM chips_item ORDER BY id", db)]
 
 
+class Edges(Work):
+    def test_files_that_lie_where_their_copies_would_are_kept(self):
+        """By another name of the folder, with a size or checksum in the item that they have not: no original is overwritten or removed."""
+        os.makedirs(self.path("out", "none", "A"))
+        os.symlink(self.path("out"), self.path("link"))
+        for k, stated in enumerate(({"file:size": 7}, {"file:checksum": multihash(0x12, b"x" * 32)}, {})):
+            with open(self.path("out", "none", "A", "0.tif"), "wb") as f:
+                f.write(self.files["/0.tif"])
+            item = self.item("A", {"red": self.asset(self.path("link", "none", "A", "0.tif"), **stated)})
+            del item["stacchip:origin"]
+            self.database([item])
+            told = self.mirror(code=1 if stated else 0)
+            self.assertEqual("lies in the mirror already" in told, bool(stated), told)
+            with open(self.path("out", "none", "A", "0.tif"), "rb") as f:
+                self.assertEqual(f.read(), self.files["/0.tif"])
+
+    def test_no_assets_are_an_error(self):
+        self.database(self.items())
+        self.assertIn("item F0: no assets to copy", self.mirror("--assets", "", code=1))
+
+
 class Copies(Work):
     def test_afterwards_everything_works_without_the_server(self):
         self.database(self.items())

@@ -285,6 +285,21 @@ class Mosaic(unittest.TestCase):
             self.assertGreater(len(files), 1)
             self.assertLessEqual(max(files[-1][256] + files[-1][257]), 512)
 
+    def test_nodata_that_the_map_cannot_have(self):
+        """Where no chip says anything there would be valid pixels of another value."""
+        path = tiff.write(self.path("nodata.tif"), numpy.zeros((64, 64), "u1"))
+        rows = self.db.execute("SELECT row, chip_index_x FROM stacchip_index(?, ?)", (path, json.dumps({"platform": "none", "chip_size": 32, "max_nodata": 1}))).fetchall()
+        for dtype, nodata, fits in (("u1", -9999, 0), ("u1", 0.5, 0), ("u1", 255, 1), ("u2", 65536, 0), ("i1", -128, 1), ("i2", -9999, 1), ("i4", 2**40, 0), ("u8", 2**64, 0),
+                                    ("u8", 2**63, 1), ("i8", -2**63, 1), ("i8", 2**63, 0), ("f4", 1e300, 0), ("f4", -9999.5, 1), ("f8", 1e300, 1)):
+            values = [(row, npy(numpy.full((32, 32), 7, dtype)) if x == 0 else None) for row, x in rows]
+            sql = f"WITH p(row, array) AS (VALUES {', '.join(['(?, ?)'] * len(rows))}) SELECT stacchip_mosaic(row, array, ?) FROM p"
+            arguments = [v for pair in values for v in pair] + [json.dumps({"nodata": nodata})]
+            if fits:
+                self.db.execute(sql, arguments).fetchone()
+            else:
+                with self.assertRaisesRegex(sqlite3.Error, "option 'nodata': .* is no value of the arrays' type"):
+                    self.db.execute(sql, arguments).fetchone()
+
     def test_bad_input(self):
         item = self.scene(numpy.zeros((1, 128, 192), "uint8"))
         other = self.scene(numpy.zeros((1, 128, 128), "uint8"), "other")
