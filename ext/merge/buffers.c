@@ -41,6 +41,8 @@ static sc_status read_block(struct sc_merge *t, struct sc_cached_chip_block *b,
 sc_status sc_merge_block(struct sc_merge *t, const struct sc_chip_block_key *key, float day,
                          int is_new, struct sc_cached_chip_block **out, struct sc_error *err) {
   *out = sc_chip_block_cache_find(&t->blocks, key);
+  /* One that holds nothing may be of an item that was undone, whose number another has now. */
+  if (*out && (*out)->id == 0 && (*out)->block.n == 0) (*out)->day = day;
   if (*out) return SC_OK;
   sc_status st = SC_OK;
   if (t->blocks.n >= SC_CHIP_BLOCK_CACHE_MAX) st = sc_merge_flush_blocks(t, err);

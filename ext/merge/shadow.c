@@ -552,7 +552,9 @@ sc_status sc_merge_delete_chip(struct sc_merge *t, int64_t id, struct sc_error *
   }
   if (!st) st = sc_merge_block(t, &key, day, 0, &block, err);
   if (!st) st = sc_merge_index_remove(t, id, err);
-  if (!st) st = run_with_id(t, SC_STMT_CHIP_DELETE, id, err);
+  if (st) return st;
+  st = run_with_id(t, SC_STMT_CHIP_DELETE, id, err);
+  if (st) t->is_broken = 1; /* it is out of SpatiaLite's index */
   if (st) return st;
   if (sc_chip_block_has(&block->block, sc_chip_block_bit(x, y))) {
     sc_chip_block_remove(&block->block, sc_chip_block_bit(x, y));
@@ -567,23 +569,39 @@ sc_status sc_merge_flush(struct sc_merge *t, struct sc_error *err) {
   return st ? st : sc_merge_flush_blocks(t, err);
 }
 
-sc_status sc_merge_end_row(struct sc_merge *t, struct sc_error *err) {
-  if (sqlite3_get_autocommit(t->db) || t->in_statement) return SC_OK;
-  return sc_merge_flush_index(t, err);
+/* The statement that writes, or NULL. SQLite counts SAVEPOINT among those that only read. */
+static sqlite3_stmt *running_writer(sqlite3 *db) {
+  sqlite3_stmt *s = sqlite3_next_stmt(db, NULL);
+  while (s && !(sqlite3_stmt_busy(s) && !sqlite3_stmt_readonly(s))) s = sqlite3_next_stmt(db, s);
+  return s;
 }
 
-/* Does a writing statement run? SQLite counts SAVEPOINT among those that only read. */
-static int is_write_running(sqlite3 *db) {
-  for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s; s = sqlite3_next_stmt(db, s)) {
-    if (sqlite3_stmt_busy(s) && !sqlite3_stmt_readonly(s)) return 1;
-  }
-  return 0;
+/* Is this the first row of its statement? The second one tells that it has many. */
+static int is_first_row(struct sc_merge *t) {
+  sqlite3_stmt *writer = running_writer(t->db);
+  int runs = writer ? sqlite3_stmt_status(writer, SQLITE_STMTSTATUS_RUN, 0) : 0;
+  int is_first = writer != t->writer || runs != t->writer_runs;
+  t->writer = writer;
+  t->writer_runs = runs;
+  t->is_unsure = is_first;
+  return is_first;
+}
+
+sc_status sc_merge_end_row(struct sc_merge *t, struct sc_error *err) {
+  t->is_new_transaction = 0;
+  if (sqlite3_get_autocommit(t->db)) return SC_OK;
+  if (t->in_statement && !(t->is_unsure && is_first_row(t))) return SC_OK;
+  return sc_merge_flush_index(t, err);
 }
 
 sc_status sc_merge_savepoint(struct sc_merge *t, struct sc_error *err) {
   if (t->n_inside) return SC_OK;
   sc_status st = sc_merge_flush(t, err);
-  t->in_statement = is_write_running(t->db);
+  t->in_statement = running_writer(t->db) != NULL;
+  /* Right behind xBegin it may be a savepoint of before, which the end of the statement leaves. */
+  t->is_unsure = t->is_new_transaction;
+  t->is_new_transaction = 0;
+  t->writer = NULL;
   return st;
 }
 

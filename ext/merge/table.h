@@ -63,6 +63,10 @@ struct sc_merge {
   int n_inside;     /* our own writes run: the savepoints of their statements are not for us */
   int must_discard; /* rolled back meanwhile: forget the buffers on the way out */
   int in_statement; /* a statement of many rows runs inside BEGIN: xRelease will tell its end */
+  int is_new_transaction; /* xBegin came, and neither a savepoint nor a row since */
+  int is_unsure;          /* in_statement may be of a savepoint that was there before xBegin */
+  sqlite3_stmt *writer;   /* of the last row while unsure: compared, never used */
+  int writer_runs;
   int is_current;   /* the schema's version was looked at in this transaction */
   int has_emptied;  /* blocks in the buffer lost their last chip: their items may have to go */
   int is_broken;    /* a write failed half way: nothing may be committed until ROLLBACK */

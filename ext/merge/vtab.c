@@ -193,6 +193,7 @@ static int merge_begin(sqlite3_vtab *vtab) {
   struct sc_error err = {0};
   if (sc_connection_check(t->connection, &err)) return sc_vtab_error(vtab, &err);
   sc_merge_forget(t);
+  t->is_new_transaction = 1;
   return SQLITE_OK;
 }
 
