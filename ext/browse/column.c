@@ -143,7 +143,7 @@ static sc_status merge_part(struct sc_column *c, const struct found *f, struct s
       st = sc_marks_make(&c->marks, id, !c->is_condition, &page, err);
     if (st) break;
     size_t at = (size_t)(id & (SC_MARKS_PAGE - 1));
-    if (c->is_condition) {
+    if (!f->values) {
       page->bits[at >> 6] |= UINT64_C(1) << (at & 63);
     } else {
       float v = f->values[i];
@@ -265,7 +265,7 @@ static void let_go(struct sc_columns *list, int all) {
     n_expressions += !c->is_condition;
     int is_kept =
         !is_done(c) || (!all && n <= SC_COLUMNS_KEPT && (c->is_condition || n_expressions == 1) &&
-                        (!c->forget_after || now < c->forget_after));
+                        (c->forget_after == 0 || now < c->forget_after));
     if (!is_kept) __atomic_store_n(&c->give_up, 1, __ATOMIC_RELAXED);
     if ((is_kept && !c->give_up) || c->n_users || c->n_running) {
       at = &c->next;
@@ -279,7 +279,7 @@ static void let_go(struct sc_columns *list, int all) {
 void sc_columns_forget(struct sc_columns *list) {
   pthread_mutex_lock(&list->lock);
   for (struct sc_column *c = list->first; c; c = c->next) {
-    if (!c->forget_after) c->forget_after = sc_browse_now() + SC_COLUMN_PATIENCE;
+    if (c->forget_after == 0) c->forget_after = sc_browse_now() + SC_COLUMN_PATIENCE;
   }
   let_go(list, 1);
   pthread_mutex_unlock(&list->lock);
