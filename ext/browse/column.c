@@ -42,8 +42,7 @@ static sc_status prepare_part(const struct sc_column *c, int part, struct sc_ses
   int is_undated = bounds[0] == IS_UNDATED;
   sc_status st = put_statement(c, is_undated, &sql, err);
   *out = NULL;
-  if (!st && sqlite3_prepare_v2(s->db, (char *)sql.data, -1, out, NULL) != SQLITE_OK)
-    st = sc_session_fail(s, err);
+  if (!st) st = sc_table_prepare_theirs(c->summary->table, s, &sql, out, err);
   sc_buffer_free(&sql);
   if (st) return st;
   for (int i = 0; i < 2; i++) {

@@ -149,8 +149,7 @@ static sc_status order_by_sql(const struct sc_browse_filter *f, const struct raw
                           (long long)raw->limit, (long long)raw->offset);
   if (!st) st = sc_session_take(f->table->sessions, SC_SESSION_GUARDED, &s, err);
   if (!st) sc_session_limit(s, ORDER_SECONDS, NULL);
-  if (!st && sqlite3_prepare_v2(s->db, (char *)sql.data, -1, &stmt, NULL) != SQLITE_OK)
-    st = sc_session_fail(s, err);
+  if (!st) st = sc_table_prepare_theirs(f->table, s, &sql, &stmt, err);
   for (r->n = 0; !st && r->n < r->wanted && (code = sqlite3_step(stmt)) == SQLITE_ROW;)
     r->top[r->n++].id = sqlite3_column_int64(stmt, 0);
   if (!st && code != SQLITE_DONE && code != SQLITE_ROW) st = sc_session_fail(s, err);

@@ -243,8 +243,7 @@ static sc_status read_expression(struct view *v, const char *ids, struct sc_erro
                       err);
   if (!st) st = sc_session_take(t->sessions, SC_SESSION_GUARDED, &s, err);
   if (!st) sc_session_limit(s, EXPRESSION_SECONDS, NULL);
-  if (!st && sqlite3_prepare_v2(s->db, (char *)sql.data, -1, &stmt, NULL) != SQLITE_OK)
-    st = sc_session_fail(s, err);
+  if (!st) st = sc_table_prepare_theirs(t, s, &sql, &stmt, err);
   if (!st) sqlite3_bind_text(stmt, 1, ids, -1, SQLITE_STATIC);
   while (!st && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
     struct drawn *d = find_drawn(v, sqlite3_column_int64(stmt, 0));

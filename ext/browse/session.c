@@ -424,6 +424,8 @@ sc_status sc_session_check_expression(const char *text, struct sc_error *err) {
   int depth = 0;
   if (strlen(text) > EXPRESSION_BYTES)
     return sc_fail(err, SC_BAD_ARG, "the SQL has more than %d bytes", EXPRESSION_BYTES);
+  if (sc_sql_is(sc_sql_next(text), "WHERE"))
+    return sc_fail(err, SC_BAD_ARG, "expected what stands behind WHERE, without that word");
   for (struct sc_sql_token t = sc_sql_next(text); t.type; t = sc_sql_next(t.next)) {
     if (t.type == SC_SQL_OTHER) {
       depth += (*t.text == '(') - (*t.text == ')');

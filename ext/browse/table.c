@@ -75,6 +75,39 @@ sc_status sc_table_prepare(const struct sc_browse_table *t, struct sc_session *s
   return st;
 }
 
+/* Which columns there are, behind a message that one is not. */
+static sc_status add_columns(const struct sc_browse_table *t, struct sc_session *s,
+                             struct sc_error *err) {
+  sqlite3_stmt *all = NULL;
+  struct sc_buffer text = {0};
+  struct sc_error ignored = {0};
+  sc_status st = err->status;
+  s->is_ours++;
+  sc_status listed = sc_buffer_printf(&text, &ignored, "%s; columns: ", err->text);
+  if (!listed) listed = sc_table_prepare(t, s, "SELECT * FROM {from} LIMIT 0", &all, &ignored);
+  for (int i = 0; !listed && i < sqlite3_column_count(all); i++)
+    listed = sc_buffer_printf(&text, &ignored, i ? ", %s" : "%s", sqlite3_column_name(all, i));
+  if (!listed) st = sc_fail(err, st, "%s", (char *)text.data);
+  sqlite3_finalize(all);
+  s->is_ours--;
+  sc_buffer_free(&text);
+  return st;
+}
+
+sc_status sc_table_prepare_theirs(const struct sc_browse_table *t, struct sc_session *s,
+                                  const struct sc_buffer *sql, sqlite3_stmt **out,
+                                  struct sc_error *err) {
+  const char *text = (const char *)sql->data;
+  *out = NULL;
+  if (sqlite3_prepare_v2(s->db, text, -1, out, NULL) == SQLITE_OK) return SC_OK;
+  int at = sqlite3_error_offset(s->db);
+  sc_status st = sc_session_fail(s, err);
+  /* "near ")"" would be about one that they did not write. */
+  if (at > 0 && text[at - 1] == '\n' && text[at] == ')')
+    return sc_fail(err, st, "the SQL ends where something is missing");
+  return strncmp(err->text, "no such column", 14) == 0 ? add_columns(t, s, err) : st;
+}
+
 int sc_table_has_labels(const struct sc_browse_table *t, struct sc_session *s) {
   sqlite3_stmt *stmt = NULL;
   struct sc_error ignored = {0};

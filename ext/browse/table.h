@@ -58,6 +58,11 @@ sc_status sc_table_sql(const struct sc_browse_table *t, const char *text, struct
 /* Prepare such a text on a session. */
 sc_status sc_table_prepare(const struct sc_browse_table *t, struct sc_session *s, const char *text,
                            sqlite3_stmt **out, struct sc_error *err);
+/* The same of a statement with what people wrote in it, behind which a new line begins: they are
+ * told which columns there are, and that what they wrote ends too early. */
+sc_status sc_table_prepare_theirs(const struct sc_browse_table *t, struct sc_session *s,
+                                  const struct sc_buffer *sql, sqlite3_stmt **out,
+                                  struct sc_error *err);
 /* Is its table of labels there, and one? */
 int sc_table_has_labels(const struct sc_browse_table *t, struct sc_session *s);
 

@@ -370,7 +370,8 @@ class Browse(unittest.TestCase):
             self.assertEqual(found["total"], self.count(where), where)
 
     def test_sql_errors_come_as_text(self):
-        for where, words in (("nix = 1", "no such column: nix"), ("chip_index_x >", "syntax error"), ("(1", "parenthesis"), ("1)", "parenthesis"), ("'", "unrecognized token"),
+        for where, words in (("nix = 1", "no such column: nix; columns: chipid, platform, item, date, "), ("chip_index_x >", "the SQL ends where something is missing"), ("-- nothing", "the SQL ends where"),
+                             ("WHERE chip_index_x > 1", "without that word"), ("chip_index_x > ) < (", "parenthesis"), ("> 1", 'near ">": syntax error'), ("chip_index_x <> > 1", 'near ">": syntax error'), ("(1", "parenthesis"), ("1)", "parenthesis"), ("'", "unrecognized token"),
                              ("cloud_cover_percentage < 10", "fraction"), ("nofunction(1)", "no such function"), ("x" * 100000, "bytes")):
             for _ in range(200):
                 status, _, data = self.server.ask("api/map", {"table": "chips", **WORLD, "where": where})
