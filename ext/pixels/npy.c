@@ -209,7 +209,8 @@ static sc_status make_head(struct sc_npz *z, const char *name, const struct sc_b
     return sc_fail(err, SC_TOO_BIG,
                    "an npz archive of more than 4 GB; the limit is 4294967295 bytes");
   }
-  uint32_t crc = (uint32_t)crc32_z(crc32_z(0, header->data, header->size), data, n);
+  uint32_t crc = (uint32_t)crc32_z(0, header->data, header->size);
+  if (n) crc = (uint32_t)crc32_z(crc, data, n); /* of NULL it would be 0 */
   sc_put_le32(local, ZIP_LOCAL);
   put_member(local + 4, crc, (uint32_t)size, (size_t)name_bytes);
   sc_put_le32(central, ZIP_CENTRAL);

@@ -360,6 +360,18 @@ class Pixels(unittest.TestCase):
             self.assertIsNone(batches[0][0])
             self.check((load(b), e) for b, e in batches if b)
 
+    def test_an_archive_of_no_chips(self):
+        """It is one that NumPy reads, as that of a stack."""
+        gone = item_text(DEMO, "none").replace(os.path.join(DEMO, "red.tif"), "/nothing.tif")
+        db = merged(DEMO, ["a"])
+        db.execute("INSERT INTO chips(item_json) VALUES (?)", (gone,))
+        query, options = "SELECT row FROM chips WHERE item = 'none'", '{%s, "format": "npz", "on_error": "skip", "null": "%s"}'
+        for null in ("skip", "fill"):
+            stack = db.execute("SELECT stacchip_stack(row, ?) FROM (%s)" % query, (options % (RED, null),)).fetchone()
+            for blob, in [stack, *db.execute("SELECT batch " + BATCHES, (query, 36, options % (RED, null)))]:
+                arrays = load(blob)
+                self.assertEqual([0] * len(arrays.files), [len(arrays[name]) for name in arrays.files])
+
     def test_rowids_that_are_not_there(self):
         for shuffle in ("null", "1", '{"mix": 0}'):
             for query in ("SELECT 77777", "SELECT -1 UNION ALL SELECT 77777"):
