@@ -65,6 +65,7 @@ struct sc_chip_name {
   size_t text_bytes;
   int is_rowid;
   int64_t rowid;
+  const char *items; /* of a short handle: where its item is; NULL: as the options say */
 };
 /* The name that an SQL value is: an INTEGER is a rowid. */
 struct sc_chip_name sc_chip_name_of(sqlite3_value *value);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/db.h"
+#include "pixels/exported.h"
 #include "raster/valid.h"
 
 #define MAX_SIDE_PX 1000000
@@ -247,6 +248,12 @@ sc_status sc_frozen_row(struct sc_connection *c, const char *table, int64_t rowi
   }
   sqlite3_finalize(stmt);
   return st;
+}
+
+sc_status sc_frozen_items(const char *table, char **out, struct sc_error *err) {
+  const char *dot = strchr(table, '.');
+  return sc_format(out, err, "%.*s." SC_EXPORTED_TABLE, dot ? (int)(dot - table) : 4,
+                   dot ? table : "main");
 }
 
 static const char find_sql[] =

@@ -68,6 +68,10 @@ sc_status sc_frozen_give_grid(const struct sc_frozen_set *set, struct cJSON *ite
 sc_status sc_frozen_row(struct sc_connection *c, const char *table, int64_t rowid,
                         struct sc_buffer *handle, struct sc_error *err);
 
+/* Of such a table, the name of the one with its items, "schema.exported_items"; freed with
+ * sc_free(). */
+sc_status sc_frozen_items(const char *table, char **out, struct sc_error *err);
+
 /* Where a located chip lies: its window, and where it was frozen on a grid of its own that as its
  * target, unless the options ask for another one. */
 sc_status sc_frozen_place(struct sc_connection *c, const struct sc_chip_options *options,

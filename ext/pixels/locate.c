@@ -181,7 +181,11 @@ static sc_status locate_rowid(struct sc_connection *c, const struct sc_chip_opti
   if (found) *err = other;
   st = found ? found : sc_buffer_terminate(&handle, err);
   const struct sc_chip_name name = {.text = (const char *)handle.data, .text_bytes = handle.size};
-  if (!st) st = sc_settle(err, locate_text(c, &name, options->items, out, err));
+  char *items = NULL; /* another data set may have the item, too */
+  if (!st) st = sc_frozen_items(options->table, &items, err);
+  if (!st)
+    st = sc_settle(err, locate_text(c, &name, options->items ? options->items : items, out, err));
+  sc_free(items);
   sc_buffer_free(&handle);
   return st;
 }
@@ -190,8 +194,9 @@ sc_status sc_chip_locate(struct sc_connection *c, const struct sc_chip_name *nam
                          const struct sc_chip_options *options, struct sc_chip *out,
                          struct sc_error *err) {
   memset(out, 0, sizeof *out);
-  sc_status st = name->is_rowid ? locate_rowid(c, options, name->rowid, out, err)
-                                : locate_text(c, name, options->items, out, err);
+  sc_status st = name->is_rowid
+                     ? locate_rowid(c, options, name->rowid, out, err)
+                     : locate_text(c, name, name->items ? name->items : options->items, out, err);
   if (st) {
     sc_scenes_forget_failed(c, out->cached, st);
     sc_chip_close(out);

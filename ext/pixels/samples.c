@@ -248,6 +248,7 @@ sc_status sc_samples_read(struct sc_connection *c, const char *query,
   sc_status st = sc_samples_prepare(c->db, out->what, query, &stmt, err);
   if (!st) st = take_columns(out, stmt, err);
   out->is_frozen = !st && options->table && is_frozen_table(c, options->table);
+  if (out->is_frozen && !options->items) st = sc_frozen_items(options->table, &out->items, err);
   while (!st && is_row) {
     st = sc_db_next(stmt, &is_row, err);
     if (st) sc_fail_within(err, "%s: the query", out->what);
@@ -261,6 +262,7 @@ sc_status sc_samples_read(struct sc_connection *c, const char *query,
 void sc_samples_free(struct sc_samples *s) {
   for (int i = 0; i < s->n_columns; i++) sc_free(s->columns[i]);
   sc_free(s->columns);
+  sc_free(s->items);
   sc_free(s->rows);
   sc_free(s->sources);
   sc_free(s->table);
@@ -303,6 +305,7 @@ sc_status sc_samples_name(struct sc_samples *s, size_t i, struct sc_chip_name *o
   if (!st) st = sc_buffer_terminate(b, err);
   out->text = (const char *)b->data;
   out->text_bytes = b->size;
+  out->items = s->items;
   return st;
 }
 

@@ -38,7 +38,8 @@ struct sc_sample {
 /* Zeroed is empty; sc_samples_free(). */
 struct sc_samples {
   const char *what; /* the function, for errors; static */
-  int is_frozen;    /* rowids of the option "table" are those of a frozen data set */
+  int is_frozen;    /* rowids of the option "table" are those of a frozen data set, */
+  char *items;      /* whose items are there, unless the options say where; owned */
   struct sc_sample *rows;
   size_t n, capacity;
   struct sc_samples_source *sources;

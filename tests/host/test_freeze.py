@@ -141,6 +141,28 @@ class Reading(Case):
             live.execute("DETACH f")
             os.unlink(f"{self.at}/f.db")
 
+    def test_rowids_read_the_data_set_of_their_table(self):
+        """Whatever others that are attached have of the same items."""
+        part = f"SELECT row FROM ({self.query}) WHERE of_item = 'A' AND "
+        self.freeze("first.db", query=part + "ix < 3", assets="red")
+        self.freeze("second.db", query=part + "ix > 0", assets="nir")
+        db = host.connect()
+        self.addCleanup(db.close)
+        for name in ("first", "second"):
+            db.execute(f"ATTACH '{self.at}/{name}.db' AS {name}")
+        for name, band, n in (("first", 0, 12), ("second", 1, 12)):
+            rows = db.execute(f"SELECT position, chip_index_x, chip_index_y FROM {name}.chips").fetchall()
+            self.assertEqual(n, len(rows))
+            for position, x, y in rows:
+                chip, = db.execute("SELECT stacchip_chip(?, ?)", (position, json.dumps({"table": f"{name}.chips"}))).fetchone()
+                self.assertTrue((load(chip)[0] == self.part("A", x, y)[band]).all())
+            for shuffle in (None, 1):
+                query, options = f"SELECT position, chip_index_x, chip_index_y FROM {name}.chips", json.dumps({"table": f"{name}.chips", "shuffle": shuffle})
+                (batch, extra), = db.execute("SELECT batch, extra FROM stacchip_batches(?, 99, ?)", (query, options)).fetchall()
+                extra = json.loads(extra)
+                for pixels, x, y in zip(load(batch), extra["chip_index_x"], extra["chip_index_y"]):
+                    self.assertTrue((pixels[0] == self.part("A", x, y)[band]).all())
+
     def test_batches_of_rowids_and_none(self):
         """A row of NULL, or a rowid that is not there, says nothing of what the table is."""
         self.freeze("f.db")
