@@ -299,6 +299,7 @@ static enum MHD_Result enqueue(struct call *c) {
   return c->refused ? answer(c) : MHD_YES;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's parameters */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *n, void **own) {

@@ -433,7 +433,7 @@ static void add_assets(const struct sc_card *card, int has_picture, cJSON *to) {
     cJSON_AddStringToObject(asset, "file:checksum", checksum ? checksum : "");
     sqlite3_free(checksum);
   }
-  for (int i = 0; i < 2 + has_picture; i++) {
+  for (int i = 0; i < (has_picture ? 3 : 2); i++) {
     char *name = sqlite3_mprintf("%s%s", card->prefix, own[i][0]);
     add_asset(assets, own[i][0], name ? name : own[i][0], own[i][1], own[i][2]);
     sqlite3_free(name);

@@ -33,7 +33,7 @@ sc_status sc_geo_read_row(const char *source, int64_t row, struct sc_layer_row *
   if (!st) st = sc_href_allow(located, SC_ORIGIN_LOCAL, &allowed, err);
   if (!st) st = check_regular(allowed, err);
   if (!st) st = sc_geo_raster(&raster, err);
-  if (!st) {
+  if (raster) {
     const struct sc_layer_place place = {.path = allowed, .shown = source, .row = row};
     st = raster->read_layer(&place, out, err);
   }

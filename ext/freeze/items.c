@@ -346,7 +346,8 @@ static sc_status make_array(struct sc_connection *c, struct sc_chip *chip,
   /* What pixels mean must be said now: whoever scales them later has no file to look at. */
   sc_status st = chip->frozen ? SC_OK : sc_harmonize_find(c, chip, options->chip.harmonize, err);
   if (st) return st;
-  int harmonized = options->chip.harmonize || (chip->frozen && chip->cached->frozen->is_harmonized);
+  const struct sc_frozen_set *frozen = chip->frozen ? chip->cached->frozen : NULL;
+  int harmonized = options->chip.harmonize || (frozen && frozen->is_harmonized);
   cJSON *json = cJSON_CreateObject();
   add_grid(&chip->scene->grid, json);
   cJSON_AddBoolToObject(json, "harmonized", harmonized);
