@@ -366,7 +366,9 @@ static void ignore_log(void *context, const char *format, va_list args) {
 }
 
 static sc_status listen_there(struct sc_server *s, int port, struct sc_error *err) {
-  unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+  /* By poll(): with epoll the library of Debian 12 misses the end of a connection that was closed
+   * before it was accepted, and 64 of those held the server for IDLE_SECONDS. */
+  unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
   if (s->bound->ai_addr->sa_family == AF_INET6) flags |= MHD_USE_IPv6;
   errno = 0;
   s->daemon = MHD_start_daemon(

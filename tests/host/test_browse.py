@@ -466,6 +466,18 @@ class Browse(unittest.TestCase):
         for s in held:
             s.close()
 
+    def test_connections_that_are_gone_hold_nobody_up(self):
+        """More than are taken at once, each with a part of a request; closed, they make room at once."""
+        held = [socket.create_connection(("127.0.0.1", self.server.port), timeout=30) for _ in range(200)]
+        for s in held:
+            s.sendall(f"GET {self.server.path}api".encode())
+        for s in held:
+            s.close()
+        c = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        c.request("GET", self.server.path + "api/about")
+        self.assertEqual(c.getresponse().status, 200)
+        c.close()
+
     def test_a_file_comes_out(self):
         status, headers, data = self.server.ask("api/export", {"table": "chips", "format": "csv", "ids": [1, 2, 40]})
         self.assertIn("attachment", headers["Content-Disposition"])
