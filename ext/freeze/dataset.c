@@ -266,17 +266,22 @@ static sc_status create(struct sc_dataset *d, struct sc_error *err) {
 
 /* --- going on --- */
 
-/* Begin a transaction, which no other connection holds up or joins, of the file that has the name:
- * who freezes something else there removes ours between two transactions. */
-static sc_status lock(struct sc_dataset *d, struct sc_error *err) {
-  int is_moved = 0;
-  sc_status st = sc_db_run(d->db, "BEGIN EXCLUSIVE", NULL, NULL, err);
-  int code = st ? sqlite3_errcode(d->db) : SQLITE_OK;
-  if (!st) sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved);
-  if (is_moved) sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+/* After a step that gave `st`: who freezes something else there locks our file, or removes it
+ * between two transactions, and so it has the name no more. */
+static sc_status check_is_ours(struct sc_dataset *d, sc_status st, struct sc_error *err) {
+  int is_moved = 0, code = st ? sqlite3_errcode(d->db) : SQLITE_OK;
+  sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved);
   return is_moved || code == SQLITE_BUSY || code == SQLITE_LOCKED
              ? sc_fail(err, SC_CONSTRAINT, SC_FREEZE ": %s: another process writes it", d->part)
              : st;
+}
+
+/* Begin a transaction, which no other connection holds up or joins. */
+static sc_status lock(struct sc_dataset *d, struct sc_error *err) {
+  sc_status st = sc_db_run(d->db, "BEGIN EXCLUSIVE", NULL, NULL, err);
+  sc_status ours = check_is_ours(d, st, err);
+  if (ours && !st) sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+  return ours;
 }
 
 /* Who was killed may have left a journal that has no use any more. */
@@ -316,8 +321,14 @@ static sc_status look_at_part(struct sc_dataset *d, struct sc_dataset_state *sta
   if (!st) st = get_value(d->db, "next shard", &state->shard, NULL, 0, &bad);
   *is_ours = !st && strcmp(plan, d->plan->plan) == 0;
   d->is_complete = *is_ours && state->position < 0;
-  /* Any failure but this one: it is none of ours. */
-  st = st == SC_NOMEM ? sc_fail_nomem(err) : *is_ours ? SC_OK : remove_part(d, err);
+  /* What is no database, or another one, is none of ours; of what cannot be read nobody knows. */
+  int code = st ? sqlite3_errcode(d->db) : SQLITE_OK;
+  int is_other = !st || code == SQLITE_ERROR || code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
+  if (!is_other) {
+    *err = bad;
+    sc_fail_within(err, "%s", d->part);
+  }
+  if (is_other) st = *is_ours ? SC_OK : remove_part(d, err);
   sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
   return st;
 }
@@ -339,7 +350,7 @@ static sc_status open_part(struct sc_dataset *d, struct sc_dataset_state *state,
   memset(state, 0, sizeof *state);
   st = sc_make_folders(d->part, err);
   if (!st) st = open_db(d->part, flags, &d->db, err);
-  return st ? st : create(d, err);
+  return st ? st : check_is_ours(d, create(d, err), err);
 }
 
 /* Is there something under the name, and is it this? */
