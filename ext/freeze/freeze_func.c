@@ -51,7 +51,8 @@ struct freeze {
   struct sc_buffer *packed; /* of the pixels and of each layer */
   int n_arrays;
   struct sc_progress progress;
-  size_t n_chips; /* of all parts */
+  size_t n_chips;  /* of all parts */
+  size_t n_looked; /* chips that were opened and looked at */
   enum sc_dtype layer_types[SC_LAYERS_MAX];
   uint64_t layers_hash; /* of the files of all layers */
 };
@@ -154,6 +155,7 @@ static sc_status look_at_chip(struct freeze *f, size_t row, looker *with, struct
   st = sc_chip_open_named(f->c, &name, &f->options.chip, &chip, &own);
   if (!st) {
     st = with(f, &chip, &own);
+    f->n_looked += !st;
     sc_chip_close(&chip);
   }
   if (sc_on_error_applies(st) && f->options.chip.on_error == SC_ON_ERROR_SKIP) st = SC_OK;
@@ -161,14 +163,20 @@ static sc_status look_at_chip(struct freeze *f, size_t row, looker *with, struct
   return st ? st : sc_interrupt_check(err);
 }
 
-/* Look at the first chip of each source of chips. */
+/* Look at a chip of each source of chips: the first, or where chips that fail are left out, the
+ * first that can be opened. */
 static sc_status look_at_sources(struct freeze *f, looker *with, struct sc_error *err) {
-  sc_status st = SC_OK;
-  for (size_t i = 0; i < f->samples.n_sources && !st; i++) {
-    const struct sc_samples_source *source = &f->samples.sources[i];
-    if (source->kind == SC_SAMPLES_ROWID && !source->text_bytes) continue; /* all were looked up */
-    st = look_at_chip(f, source->first, with, err);
+  const struct sc_samples *s = &f->samples;
+  uint8_t *is_known = sc_alloc_zero(s->n_sources + 1, 1);
+  sc_status st = is_known ? SC_OK : sc_fail_nomem(err);
+  for (size_t i = 0; i < s->n && !st; i++) {
+    uint32_t source = s->rows[i].chip.item;
+    size_t before = f->n_looked;
+    if (is_known[source]) continue;
+    st = look_at_chip(f, i, with, err);
+    is_known[source] = f->n_looked > before;
   }
+  sc_free(is_known);
   return st;
 }
 

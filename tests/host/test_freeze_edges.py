@@ -82,6 +82,23 @@ class Layers(Case):
         self.assertNotEqual(again[0]["hash"], again[2]["hash"])
 
 
+class LeftOut(Case):
+    def test_the_type_of_an_item_whose_first_chip_cannot_be_read(self):
+        """It counts for all: its other chips were cast to the type of the others."""
+        for name, value, dtype in (("u", 7, "u1"), ("f", 1000.5, "f4")):
+            tiff.write(f"{self.scenes}/{name}.tif", numpy.full((128, 128), value, dtype))
+        rows = []
+        for name in "uf":
+            rows += [(row, name) for row, in self.db.execute(f"SELECT row FROM stacchip_index('{self.scenes}/{name}.tif', ?)", (INDEX,))]
+        self.assertIn('"chip_index_x":0', rows[4][0])
+        rows[4] = (rows[4][0].replace('"chip_index_x":0', '"chip_index_x":99'), "f")
+        self.db.execute("CREATE TABLE h(row, of_item)")
+        self.db.executemany("INSERT INTO h VALUES (?, ?)", rows)
+        self.assertEqual(self.freeze("x.db", "SELECT row, of_item FROM h", on_error="skip")["chips"], 7)
+        for blob, name in self.open("x.db").execute("SELECT stacchip_chip(handle), of_item FROM chips"):
+            numpy.testing.assert_array_equal(load(blob), numpy.full((1, 64, 64), {"u": 7, "f": 1000.5}[name], "f4"))
+
+
 class Versions(Case):
     def test_frozen_chips_on_another_grid_are_another_version(self):
         """Beside its edge a frozen chip has nothing, and its kernel counts."""
