@@ -256,6 +256,13 @@ static sc_status combine_all(struct composite *x, struct sc_error *err) {
 
 /* --- the function --- */
 
+/* Were all chips left out, as where none can be opened? */
+static int is_empty(const struct composite *x) {
+  size_t i = 0;
+  while (i < x->batch.n && x->is_left_out[i]) i++;
+  return i == x->batch.n;
+}
+
 static sc_status make_composite(struct composite *x, const struct sc_group *group, size_t limit,
                                 struct sc_buffer *out, struct sc_error *err) {
   sc_status st = open_chips(x, group, err);
@@ -263,7 +270,7 @@ static sc_status make_composite(struct composite *x, const struct sc_group *grou
   st = make_room(x, err);
   if (!st) st = combine_all(x, err);
   sc_batch_forget_failed(x->c, &x->batch);
-  if (st) return st;
+  if (st || is_empty(x)) return st;
   x->chip = x->batch.chips[0];
   x->chip.dtype = x->batch.dtype;
   x->made = (struct sc_chip_made){x->made_values, x->made_valid};

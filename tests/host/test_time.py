@@ -158,6 +158,20 @@ class Series(unittest.TestCase):
                 f.write(data)
         self.same(got, numpy.delete(self.whole(), 7, 0), "max")
 
+    def test_no_chip_left_is_null(self):
+        """Whether its chips fail when they are opened or when their pixels are read."""
+        item = json.loads(json.dumps(self.items[0]))
+        with open(item["assets"]["red"]["href"], "rb") as f:
+            data = f.read()
+        for name, content in (("cut.tif", data[:len(data) // 4] + bytes(len(data) - len(data) // 4)), ("gone.tif", None)):
+            item["assets"]["red"]["href"] = self.path(name)
+            if content:
+                with open(self.path(name), "wb") as f:
+                    f.write(content)
+            handle = json.dumps({"item": item, "platform": "none", "chip_size": 64, "chip_index_x": 3, "chip_index_y": 3})
+            for how in ("npy", "npz"):
+                self.assertEqual((None,), self.db.execute("SELECT stacchip_composite(?, ?)", (handle, json.dumps({"assets": "red", "on_error": "skip", "format": how}))).fetchone(), (name, how))
+
     def test_a_common_grid(self):
         """Half of the dates lie 210 m off; pixels of the grid are 3 m off those of all of them."""
         items, left = json.loads(json.dumps(self.items)), 500000 - 97
