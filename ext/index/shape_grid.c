@@ -458,7 +458,7 @@ sc_status sc_shape_place(const struct sc_shape_placer *p, struct sc_shape *shape
 
 sc_status sc_shape_to_grid(struct sc_shape *shape, const char *crs,
                            const struct sc_shape_grid *grid, struct sc_error *err) {
-  struct sc_shape_placer placer;
+  struct sc_shape_placer placer = {0};
   sc_status st = sc_shape_placer_init(&placer, crs, grid, err);
   return st ? st : sc_shape_place(&placer, shape, err);
 }
