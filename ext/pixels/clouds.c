@@ -136,7 +136,7 @@ static sc_status classify(struct sc_connection *c, struct cloud_mask *m, struct 
     if (!table) return sc_fail_nomem(err);
     if (sc_rules_table(c->rules, rule, &m->band.validity, masked, table, err)) return err->status;
   }
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; m->pixels && i < n; i++) {
     uint16_t v = m->pixels[i * size];
     if (size == 2) memcpy(&v, m->pixels + 2 * i, 2);
     m->bits[i] = m->tables[m->bits[i] != 0][v];

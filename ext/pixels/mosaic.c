@@ -627,7 +627,7 @@ sc_status sc_mosaic_finish(struct sc_mosaic *m, const char **path, struct sc_err
 
 void sc_mosaic_free(struct sc_mosaic *m) {
   if (!m) return;
-  if (m->cog) m->raster->cog_close(m->cog);
+  if (m->raster && m->cog) m->raster->cog_close(m->cog);
   for (int i = 0; m->tiles && i < m->n_across * m->n_down; i++) sc_free(m->tiles[i].state);
   if (m->fd >= 0) close(m->fd);
   sc_remove_scratch(m->folder);

@@ -105,12 +105,12 @@ static int take_descr(struct header *h, char *descr, size_t size, struct sc_npy_
 
 static int read_header(struct header *h, char *descr, size_t size, int *is_fortran,
                        struct sc_npy_view *out) {
-  const char *token;
+  const char *token = "";
   size_t n = next_token(h, &token);
   unsigned seen = 0;
   if (!token_is(token, n, "{")) return 0;
   while ((n = next_token(h, &token)) != 0 && !token_is(token, n, "}")) {
-    const char *colon;
+    const char *colon = "";
     if (token_is(token, n, ",")) continue;
     size_t n_colon = next_token(h, &colon);
     if (!token_is(colon, n_colon, ":")) return 0;

@@ -230,9 +230,10 @@ static sc_status collect(struct work *w, struct sc_error *err) {
   w->burns = sc_alloc_zero(group->n_rows + 1, sizeof *w->burns);
   sc_status st = w->shapes && w->burns ? SC_OK : sc_fail_nomem(err);
   for (size_t i = 0; i < group->n_rows && !st; i++) st = add_shape(w, &group->rows[i], err);
+  if (st) return st;
   if (w->options->merge == MERGE_MAX) qsort(w->burns, w->n, sizeof *w->burns, by_value);
   if (w->options->merge == MERGE_MIN) qsort(w->burns, w->n, sizeof *w->burns, by_value_descending);
-  return st;
+  return SC_OK;
 }
 
 static void free_work(struct work *w) {

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/options.h"
+#include "base/sqlite.h"
 
 #define FORMS                                                                                \
   "\"2024\", \"2024-01\", \"2024-01-15\", \"2024-01-15T14\", a datetime, or an interval of " \
@@ -95,8 +96,8 @@ sc_status sc_time_slots_read(const cJSON *list, const char *what, struct sc_time
 }
 
 int sc_time_slot_has(const struct sc_time_slot *slot, const char *datetime) {
-  char d[SC_DATETIME_BYTES] = "";
-  strncat(d, datetime, sizeof d - 1);
+  char d[SC_DATETIME_BYTES];
+  sqlite3_snprintf(sizeof d, d, "%s", datetime);
   drop_zone(d);
   return d[0] && compare(d, slot->first) >= 0 && (!slot->last[0] || compare(d, slot->last) <= 0);
 }
