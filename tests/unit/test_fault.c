@@ -109,9 +109,12 @@ static const struct {
   "WHERE chip_index_x = 3', '{\"assets\":\"scl\"}')"
 
 static void remove_written(void) {
-  static const char *const files[] = {"build/fault.frozen", "build/fault.frozen.part",
+  static const char *const files[] = {"build/fault.frozen",
+                                      "build/fault.frozen.part",
                                       "build/fault.frozen.part-journal",
-                                      "build/fault.tars/dataset.db"};
+                                      "build/fault.tars/dataset.db",
+                                      "build/fault.tars/000000.tar",
+                                      "build/fault.tars/index.json"};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) remove(files[i]);
 }
 
