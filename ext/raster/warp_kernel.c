@@ -260,7 +260,7 @@ static int sum_some(const struct sc_warp_taps *t, int i, const struct sc_warp_pl
                     double *out) {
   const struct sc_warp_kernel *k = t->kernel;
   const int nx = 2 * k->radius[0], ny = 2 * k->radius[1];
-  double weights[2 * TAPS];
+  double weights[2 * TAPS] = {0};
   const double *w = t->wide + (size_t)i * (size_t)(nx + ny);
   if (k->is_plain) return sum_four(t, i, k->radius[0] - 1, p, out);
   if (!p->is_wide) { /* of narrow planes only floats were made */
