@@ -365,12 +365,19 @@ static void ignore_log(void *context, const char *format, va_list args) {
   (void)context, (void)format, (void)args;
 }
 
+/* Why nobody can listen there: the library's errno may be of what it tidied up behind it. */
+static const char *why_not(const struct addrinfo *a) {
+  int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int code = fd < 0 || bind(fd, a->ai_addr, a->ai_addrlen) != 0 ? errno : 0;
+  if (fd >= 0) close(fd);
+  return code ? strerror(code) : "the server does not start";
+}
+
 static sc_status listen_there(struct sc_server *s, int port, struct sc_error *err) {
   /* By poll(): with epoll the library of Debian 12 misses the end of a connection that was closed
    * before it was accepted, and 64 of those held the server for IDLE_SECONDS. */
   unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
   if (s->bound->ai_addr->sa_family == AF_INET6) flags |= MHD_USE_IPv6;
-  errno = 0;
   s->daemon = MHD_start_daemon(
       flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, ignore_log, NULL,
       MHD_OPTION_SOCK_ADDR, s->bound->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
@@ -379,7 +386,7 @@ static sc_status listen_there(struct sc_server *s, int port, struct sc_error *er
       MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
   if (!s->daemon)
     return sc_fail(err, SC_IO, "%s: port %d cannot be listened on: %s", s->host, port,
-                   strerror(errno));
+                   why_not(s->bound));
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
   s->port = info ? info->port : 0;
   int is_v6 = strchr(s->host, ':') != NULL;
