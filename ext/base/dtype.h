@@ -2,6 +2,7 @@
 #ifndef SC_BASE_DTYPE_H
 #define SC_BASE_DTYPE_H
 
+#include <math.h>
 #include <stddef.h>
 
 enum sc_dtype {
@@ -24,6 +25,14 @@ enum sc_dtype {
 static inline size_t sc_dtype_bytes(enum sc_dtype t) {
   static const unsigned char bytes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 8, 16};
   return bytes[t];
+}
+
+/* Can an integer type hold the value? No NaN and no infinity. */
+static inline int sc_dtype_holds_whole(enum sc_dtype t, double v) {
+  static const double least[] = {0, 0, -0x1p7, 0, -0x1p15, 0, -0x1p31, 0, -0x1p63};
+  /* The first that is too large. */
+  static const double end[] = {0, 0x1p8, 0x1p7, 0x1p16, 0x1p15, 0x1p32, 0x1p31, 0x1p64, 0x1p63};
+  return v == floor(v) && v >= least[t] && v < end[t];
 }
 
 static inline int sc_dtype_is_complex(enum sc_dtype t) {

@@ -437,25 +437,11 @@ static sc_status open_cog(struct sc_mosaic *m, struct sc_error *err) {
 
 /* Pixels of which no chip says anything get it, so the map's type must hold it. */
 static sc_status check_nodata(const struct sc_mosaic *m, struct sc_error *err) {
-  static const double least[] = {[SC_DTYPE_I8] = -128,
-                                 [SC_DTYPE_I16] = -32768,
-                                 [SC_DTYPE_I32] = -2147483648.0,
-                                 [SC_DTYPE_I64] = -0x1p63,
-                                 [SC_DTYPE_F64] = 0};
-  static const double most[] = {[SC_DTYPE_U8] = 255,
-                                [SC_DTYPE_I8] = 127,
-                                [SC_DTYPE_U16] = 65535,
-                                [SC_DTYPE_I16] = 32767,
-                                [SC_DTYPE_U32] = 4294967295.0,
-                                [SC_DTYPE_I32] = 2147483647.0,
-                                [SC_DTYPE_U64] = 0x1p64 - 2048,
-                                [SC_DTYPE_I64] = 0x1p63 - 1024,
-                                [SC_DTYPE_F64] = 0};
   enum sc_dtype t = m->map.dtype;
   double v = m->options.nodata;
   if (!m->options.has_nodata || m->options.take || m->options.is_argmax || t == SC_DTYPE_F64)
     return SC_OK;
-  int fits = t == SC_DTYPE_F32 ? !isinf((float)v) : v == floor(v) && v >= least[t] && v <= most[t];
+  int fits = t == SC_DTYPE_F32 ? !isinf((float)v) : sc_dtype_holds_whole(t, v);
   return fits ? SC_OK
               : sc_fail(err, SC_BAD_ARG,
                         "option 'nodata': %.15g is no value of the arrays' type, %s, and so none "

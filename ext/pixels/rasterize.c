@@ -158,14 +158,9 @@ struct work {
 
 /* Can the type hold it? GDAL would take the nearest value instead. */
 static int fits(enum sc_dtype dtype, double v) {
-  static const double least[] = {
-      [SC_DTYPE_I16] = -32768, [SC_DTYPE_I32] = -2147483648.0, [SC_DTYPE_F64] = 0};
-  static const double most[] = {
-      [SC_DTYPE_U8] = 255,           [SC_DTYPE_U16] = 65535,        [SC_DTYPE_I16] = 32767,
-      [SC_DTYPE_U32] = 4294967295.0, [SC_DTYPE_I32] = 2147483647.0, [SC_DTYPE_F64] = 0};
   if (dtype == SC_DTYPE_F64) return 1;
   if (dtype == SC_DTYPE_F32) return !isfinite(v) || fabs(v) <= 3.4028234663852886e38;
-  return v == floor(v) && v >= least[dtype] && v <= most[dtype];
+  return sc_dtype_holds_whole(dtype, v);
 }
 
 static sc_status choose_crs(struct work *w, const struct sc_shape *shape, struct sc_error *err) {

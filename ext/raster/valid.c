@@ -9,13 +9,6 @@
 
 static int is_real(enum sc_dtype t) { return t >= SC_DTYPE_F32; }
 
-/* Of integers: the least value, and the first that is too large. */
-static int holds_whole(enum sc_dtype dtype, double v) {
-  static const double least[] = {0, 0, -0x1p7, 0, -0x1p15, 0, -0x1p31, 0, -0x1p63};
-  static const double end[] = {0, 0x1p8, 0x1p7, 0x1p16, 0x1p15, 0x1p32, 0x1p31, 0x1p64, 0x1p63};
-  return v == floor(v) && v >= least[dtype] && v < end[dtype];
-}
-
 struct sc_nodata sc_nodata_make(enum sc_dtype dtype, double value) {
   struct sc_nodata out = {.value = value};
   switch (dtype) {
@@ -27,7 +20,7 @@ struct sc_nodata sc_nodata_make(enum sc_dtype dtype, double value) {
       out.is_set = !isfinite(value) || fabs(value) < FLOAT_END;
       if (out.is_set) out.value = (double)(float)value;
       break;
-    default: out.is_set = holds_whole(dtype, value);
+    default: out.is_set = sc_dtype_holds_whole(dtype, value);
   }
   /* Texts and JSON round the largest 64-bit integers up to the first number beyond. */
   if (dtype == SC_DTYPE_I64) {
